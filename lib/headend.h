@@ -1,0 +1,115 @@
+/*
+ * lib/headend.h: the one YAML file that describes a head-end (simulgate.yaml(5)), checked whole by every program: unknown keys,
+ * wrong units and dangling names are refused with file:line:column. Each program takes its own view of it in its conf.c.
+ */
+#ifndef GW_HEADEND_H
+#define GW_HEADEND_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/addr.h"
+#include "lib/err.h"
+
+enum he_scrambling { HE_IPSEC = 0, HE_SRTP = 1, HE_ISMACRYP = 2, HE_CISSA = 7, HE_NONE = 255 };	/* 0..7: traffic_protection_protocol */
+
+struct he_place { int line, column; };	/* where it stands in the file, from 1 */
+
+/* An override of a value that our ECMG announces in channel_status; absent: the plugin's own. */
+struct he_opt { bool set; int64_t v; };
+
+struct he_kms {
+	char *name;
+	struct he_place at;
+	uint32_t super_cas_id;
+	struct gw_addr *ecmg; size_t necmg;	/* in order of preference */
+	uint8_t protocol_version;		/* default 5 for Super_CAS_id 0x0001xxxx and 0x0002xxxx, else 3 */
+	char *plugin;				/* name or path; NULL: somebody else's ECMG */
+	char *keys;				/* absolute path; NULL if none */
+	char *set;				/* "KEY=VALUE\n…" for the plugin, from the map `set`; "" if none */
+	bool bcast_parameters;			/* send 0x8001 and 0x8002; default by Super_CAS_id as above */
+	bool strict;				/* peer: strict */
+	struct he_opt lead_CW, CW_per_msg, delay_start, delay_stop, ECM_rep_period, max_comp_time, min_CP_duration, max_streams;
+};
+
+struct he_stkm {
+	struct he_place at;
+	const struct he_kms *kms;
+	uint16_t ecm_id;			/* = stkmstream; unique per KMS in the whole file */
+	struct gw_addr out;			/* scheme 0: none (an ECM for a multiplexer that is not ours) */
+	uint8_t *access_criteria; size_t access_criteria_len;
+	bool required;				/* default true */
+};
+
+struct he_medium {
+	char *name;
+	struct he_place at;
+	struct gw_addr in, out;
+};
+
+/* A protected unit: one key sequence. A service, or a medium that has its own stkm list ("news/audio"). */
+struct he_unit {
+	char *id;				/* "news" or "news/audio" */
+	const struct he_service *service;
+	const struct he_medium **media; size_t nmedia;
+	struct he_stkm *stkm; size_t nstkm;	/* may be 0 only for scrambling none */
+	uint16_t index;				/* stream index of SPIs; by order in the file unless `stream_index` says */
+};
+
+struct he_service {
+	char *id;
+	struct he_place at;
+	enum he_scrambling scrambling;
+	bool authentication;			/* default: srtp, ipsec true; others false */
+	uint32_t crypto_period_ms;		/* 1 s .. 6553.5 s, whole tenths of a second */
+	uint32_t extension_alarm_ms;		/* default 30 s */
+	uint32_t optional_wait_ms;		/* how long a required: false KMS is waited for past its time-out; default 0 */
+	bool align;				/* CP boundaries on multiples of the period since the epoch */
+	uint8_t cw_length;			/* scrambling none: 8 or 16; default 8 */
+	struct he_medium *media; size_t nmedia;
+	struct he_unit *units; size_t nunits;
+};
+
+struct he_ltkm { struct he_place at; const struct he_kms *kms; uint32_t client_id; uint16_t data_id; uint32_t bandwidth_bps; struct gw_addr out; };
+struct he_play { struct he_place at; char *file; struct gw_addr to; bool rtp, loop; };	/* media that `simulgate run` plays */
+
+struct he_terminal {
+	char *name;
+	struct he_place at;
+	bool smartcard;				/* profile: drm | smartcard */
+	const struct he_service *service;
+	char *keys;				/* absolute path */
+	struct gw_addr out;			/* where the descrambled media goes; scheme 0: nowhere */
+};
+
+struct headend {
+	char *file;				/* as given */
+	char *head_end;				/* its name; default "simulgate" */
+	char *state;				/* absolute directory; default /var/lib/simulgate */
+	char *playout;				/* absolute directory of the sockets between processes, from unix:///…; default /run/simulgate */
+	struct he_kms *kms; size_t nkms;
+	struct he_service *services; size_t nservices;
+	struct he_ltkm *ltkm; size_t nltkm;
+	struct he_terminal *terminals; size_t nterminals;
+	struct he_play *play; size_t nplay;
+	struct { struct gw_addr emmg, emmg_udp; uint64_t total_bandwidth_bps; uint32_t repetition_ms; } mux;	/* repetition_ms: for ECM_rep_period 0; default 500 */
+	struct { char *engine; uint32_t threads; } scrambler;	/* auto | libsrtp2 | batch */
+};
+
+/*
+ * Loads and checks the file. Relative paths are relative to the file's directory. Key files are checked for their mode only
+ * (lib/secret.h), their content is their reader's. On failure *err has every error, a line each, as many as fit.
+ */
+struct headend *headend_load(const char *path, struct gw_err *err);
+void headend_free(struct headend *);
+const struct he_kms *headend_kms(const struct headend *, const char *name);
+const struct he_service *headend_service(const struct headend *, const char *id);
+const struct he_unit *headend_unit(const struct headend *, const char *id);
+/* The file as understood, every default filled in; parses back to itself. stdout. Key files' contents are never shown. */
+void headend_print(const struct headend *);
+/* The list of keys for simulgate.yaml(5), mdoc, from the schema rows. stdout. */
+void headend_print_mdoc(void);
+
+/* The service's identifiers on the wire: key identifier of a CP (bcast-scrambling-and-sdp, 1.1): MKI = CP, 2 octets; SPI; key indicator.
+ * Octets written: 2, 4, 1 or 0. */
+size_t he_key_id(enum he_scrambling, uint16_t stream_index, uint16_t cp, uint8_t out[8]);
+#endif

@@ -1,0 +1,5 @@
+# proto/: wire formats; pure
+noinst_LTLIBRARIES += %D%/libproto.la
+%C%_libproto_la_SOURCES =
+include %D%/tlv.mk
+include %D%/bcast.mk

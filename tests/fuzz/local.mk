@@ -1,0 +1,11 @@
+# One target per decoder. Without a fuzzing engine replay.c is the main, so that `make check` runs every seed.
+if FUZZERS
+fuzz_main =
+AM_FUZZ = -fsanitize=fuzzer
+else
+fuzz_main = tests/fuzz/replay.c
+AM_FUZZ =
+endif
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
+include %D%/tlv.mk
+include %D%/bcast.mk

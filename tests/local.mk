@@ -1,0 +1,32 @@
+# tests/: unit (one binary per module), integration (real processes and third-party judges), fuzz, bench
+TEST_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_DRIVER = $(TEST_LOG_DRIVER)
+SH_LOG_DRIVER = $(TEST_LOG_DRIVER)
+TEST_EXTENSIONS = .sh
+AM_TESTS_ENVIRONMENT = top_srcdir='$(top_srcdir)'; top_builddir='$(top_builddir)'; \
+	SIMULGATE_LIBEXEC='$(abs_top_builddir)'; export top_srcdir top_builddir SIMULGATE_LIBEXEC;
+test_libs = tests/libsuite.la $(CHECK_LIBS) $(JANSSON_LIBS)
+bench_programs =
+EXTRA_DIST += tests/suite.h
+
+check_LTLIBRARIES += %D%/libsuite.la
+%C%_libsuite_la_SOURCES = %D%/suite.c %D%/suite.h
+
+include %D%/unit/proto.mk
+include %D%/unit/bcast.mk
+include %D%/unit/lib.mk
+include %D%/unit/io.mk
+include %D%/unit/store.mk
+include %D%/unit/media.mk
+include %D%/unit/kms.mk
+include %D%/unit/scs.mk
+include %D%/unit/ecmg.mk
+include %D%/unit/mux.mk
+include %D%/unit/tools.mk
+include %D%/fuzz/local.mk
+include %D%/integration/local.mk
+include %D%/bench/local.mk
+
+bench: $(bench_programs) all
+	$(SHELL) $(srcdir)/tests/bench/run.sh $(bench_programs)
+.PHONY: bench
