@@ -1,0 +1,615 @@
+/* scs/schedule.c: see schedule.h */
+#include "scs/schedule.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum phase { WAIT, DRAWING, ASKING, COMMITTING, AIRING, AMENDING };
+static const char *const phase_names[] = { "waiting", "drawing", "asking", "committing", "airing", "amending" };
+
+enum { MS = 1000, RETRY = 1000 * 1000 };
+/*
+ * GUARD: from the decision until the record is with mux and scrambler, over a local or a wide link. MARGIN: network and scheduling
+ * on top of max_comp_time, design.md 4. STALE: an older record than this is history, not the running CP.
+ */
+enum { GUARD = 100 * MS, MARGIN = 500 * MS, STALE = 60 * 1000 * MS };
+
+enum asked { IDLE, ASKED, ANSWERED };
+struct stream {
+	bool required, up, known;	/* known: its terms were announced at least once */
+	struct scs_terms terms;
+	enum asked asked;		/* for the CP in preparation */
+	int64_t retry_us;		/* IDLE: not before */
+};
+enum { QUEUE = 2 * SCS_STREAMS + 16 };
+struct scs_schedule {
+	struct scs_schedule_conf conf;
+	enum phase phase;
+	struct scs_cp live[SCS_LIVE]; size_t nlive;	/* released ones, ascending; the newest is the last */
+	struct scs_cp next;		/* in preparation */
+	int64_t base_us;		/* start of the newest released CP, moved by clock jumps: what the plan counts from */
+	int64_t plan_us;		/* planned start of `next`; INT64_MIN: at once */
+	int64_t now_us;			/* of the latest step: whatever was due then is done */
+	int64_t asked_us;		/* when ASKING began */
+	int64_t drawn_to;		/* keys exist up to here */
+	int64_t retry_us;		/* DRAWING, COMMITTING, AMENDING after a failure */
+	bool pending;			/* the action of the phase was given out and not answered yet */
+	bool extended, alarm;
+	size_t muxes;
+	struct scs_action queue[QUEUE]; size_t head, len;
+	size_t nstreams;
+	struct stream streams[];
+};
+
+static void step(struct scs_schedule *, int64_t now);
+
+static void
+act(struct scs_schedule *s, struct scs_action a)
+{
+	/* One question per stream and phase is the most there can be: the queue cannot overflow. */
+	if (s->len < QUEUE)
+		s->queue[(s->head + s->len++) % QUEUE] = a;
+}
+
+struct scs_schedule *
+scs_schedule_new(const struct scs_schedule_conf *conf)
+{
+	struct scs_schedule *s;
+
+	if (conf->nstreams == 0 || conf->nstreams > SCS_STREAMS || conf->period_us <= 0)
+		return NULL;
+	s = calloc(1, sizeof(*s) + conf->nstreams * sizeof(s->streams[0]));
+	if (!s)
+		return NULL;
+	s->conf = *conf;
+	s->nstreams = conf->nstreams;
+	for (size_t i = 0; i < s->nstreams; i++)
+		s->streams[i].required = conf->required[i];
+	s->plan_us = INT64_MIN;
+	s->drawn_to = -1;
+	s->next = (struct scs_cp){ .cp = 0, .first = true };
+	return s;
+}
+
+void
+scs_schedule_free(struct scs_schedule *s)
+{
+	free(s);
+}
+
+/* What the streams ask for, over those whose terms are known. */
+static int64_t
+period(const struct scs_schedule *s)
+{
+	int64_t d = s->conf.period_us;
+
+	for (size_t i = 0; i < s->nstreams; i++)
+		if (s->streams[i].known && s->streams[i].terms.min_CP_duration * 100LL * MS > d)
+			d = s->streams[i].terms.min_CP_duration * 100LL * MS;
+	return d;
+}
+
+int64_t
+scs_schedule_period(const struct scs_schedule *s)
+{
+	return period(s);
+}
+
+static int16_t
+start_delay(const struct stream *t, bool first)
+{
+	return first ? t->terms.transition_delay_start : t->terms.delay_start;
+}
+
+/* How long before its start a CP must be committed: until its earliest ECM is on air, and never less than the guard. us. */
+static int64_t
+lead(const struct scs_schedule *s, bool first)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < s->nstreams; i++)
+		if (s->streams[i].known && -start_delay(&s->streams[i], first) * (int64_t)MS > most)
+			most = -start_delay(&s->streams[i], first) * (int64_t)MS;
+	return most + GUARD;
+}
+
+static int64_t
+comp_time(const struct scs_schedule *s)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < s->nstreams; i++)
+		if (s->streams[i].known && s->streams[i].terms.max_comp_time * (int64_t)MS > most)
+			most = s->streams[i].terms.max_comp_time * (int64_t)MS;
+	return most;
+}
+
+static int
+max_lead_CW(const struct scs_schedule *s)
+{
+	int x = 0;
+
+	for (size_t i = 0; i < s->nstreams; i++)
+		if (s->streams[i].known && s->streams[i].terms.lead_CW > x)
+			x = s->streams[i].terms.lead_CW;
+	return x;
+}
+
+/* How many CWs before its own a message may carry: y - x - 1 of 2.5. */
+static int
+max_behind(const struct scs_schedule *s)
+{
+	int b = 0;
+
+	for (size_t i = 0; i < s->nstreams; i++) {
+		const struct scs_terms *t = &s->streams[i].terms;
+		if (s->streams[i].known && t->CW_per_msg - t->lead_CW - 1 > b)
+			b = t->CW_per_msg - t->lead_CW - 1;
+	}
+	return b;
+}
+
+int64_t
+scs_schedule_oldest_key(const struct scs_schedule *s)
+{
+	int64_t running = s->nlive ? s->live[0].cp : s->next.cp;
+
+	return running - max_behind(s);
+}
+
+/* The first allowed start at or after t. */
+static int64_t
+slot(const struct scs_schedule *s, int64_t t)
+{
+	int64_t d = period(s), off;
+
+	off = (t - s->conf.phase_us) % d;
+	if (off < 0)
+		off += d;
+	return off ? t + d - off : t;
+}
+
+static int64_t
+planned(const struct scs_schedule *s, int64_t now)
+{
+	if (s->plan_us == INT64_MIN)	/* the first CP does not wait for a slot: viewers do */
+		return now + lead(s, s->next.first);
+	return s->plan_us;
+}
+
+/* Start for a commit made now: as planned, or as soon as its ECMs can be on air long enough. */
+static int64_t
+start_now(const struct scs_schedule *s, int64_t now)
+{
+	int64_t plan = planned(s, now), soonest = now + lead(s, s->next.first);
+
+	if (plan >= soonest)
+		return plan;
+	return s->conf.align && !s->next.first ? slot(s, soonest) : soonest;
+}
+
+static bool
+terms_known(const struct scs_schedule *s)
+{
+	for (size_t i = 0; i < s->nstreams; i++)
+		if (s->streams[i].required && !s->streams[i].known)
+			return false;
+	return true;
+}
+
+static void
+plan_next(struct scs_schedule *s, int64_t cp, bool first)
+{
+	s->next = (struct scs_cp){ .cp = cp, .first = first };
+	s->plan_us = first ? INT64_MIN : slot(s, s->base_us + period(s));
+	s->phase = WAIT;
+	s->pending = s->extended = s->alarm = false;
+	s->retry_us = INT64_MIN;
+	for (size_t i = 0; i < s->nstreams; i++) {
+		s->streams[i].asked = IDLE;
+		s->streams[i].retry_us = INT64_MIN;
+	}
+}
+
+void
+scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, int64_t now)
+{
+	if (n == 0)
+		return;
+	if (n > 2) {
+		cps += n - 2;
+		n = 2;
+	}
+	const struct scs_cp *last = &cps[n - 1];
+	if (last->start_us + 2 * last->duration_us + STALE < now) {	/* from another time: its number and no more */
+		plan_next(s, last->cp + 1, true);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (cps[i].released || i + 1 < n)	/* the next was prepared, so this one was released */
+			s->live[s->nlive++] = cps[i];
+	for (size_t i = 0; i < s->nlive; i++)
+		s->live[i].released = true;
+	s->base_us = s->nlive ? s->live[s->nlive - 1].start_us : last->start_us;
+	if (last->released) {
+		plan_next(s, last->cp + 1, false);
+		return;
+	}
+	/* Committed, and nobody can tell whether a scrambler got it: on the air with it again, then release or amend. */
+	plan_next(s, last->cp, last->first);
+	s->next = *last;
+	s->plan_us = last->start_us;
+	s->phase = AIRING;
+	s->pending = true;
+	act(s, (struct scs_action){ .kind = SCS_AIR, .cp = s->next.cp, .start_us = s->next.start_us, .duration_us = s->next.duration_us });
+}
+
+/* Delays beyond a whole CP would keep more than two CPs alive: cut. */
+static int16_t
+within(int16_t delay, int64_t period_us)
+{
+	int64_t most = period_us / MS;
+
+	return delay > most ? (int16_t)most : delay < -most ? (int16_t)-most : delay;
+}
+
+void
+scs_schedule_stream_up(struct scs_schedule *s, size_t i, const struct scs_terms *terms, int64_t now)
+{
+	struct stream *t = &s->streams[i];
+	int64_t before = period(s), d;
+
+	t->up = t->known = true;
+	t->terms = *terms;
+	d = period(s);
+	t->terms.delay_start = within(terms->delay_start, d);
+	t->terms.delay_stop = within(terms->delay_stop, d);
+	t->terms.transition_delay_start = within(terms->transition_delay_start, d);
+	t->terms.transition_delay_stop = within(terms->transition_delay_stop, d);
+	t->terms.AC_delay_start = within(terms->AC_delay_start, d);
+	t->terms.AC_delay_stop = within(terms->AC_delay_stop, d);
+	if (t->asked == ASKED)
+		t->asked = IDLE;
+	t->retry_us = INT64_MIN;
+	if (d != before && s->plan_us != INT64_MIN && s->phase <= ASKING)
+		s->plan_us = slot(s, s->base_us + d);
+	step(s, now);
+}
+
+void
+scs_schedule_stream_down(struct scs_schedule *s, size_t i, int64_t now)
+{
+	s->streams[i].up = false;
+	if (s->streams[i].asked == ASKED)
+		s->streams[i].asked = IDLE;
+	step(s, now);
+}
+
+void
+scs_schedule_drawn(struct scs_schedule *s, int64_t last, int64_t now)
+{
+	if (last > s->drawn_to)
+		s->drawn_to = last;
+	if (s->phase == DRAWING)
+		s->pending = false;
+	step(s, now);
+}
+
+void
+scs_schedule_draw_failed(struct scs_schedule *s, int64_t now)
+{
+	if (s->phase == DRAWING) {
+		s->pending = false;
+		s->retry_us = now + RETRY;
+	}
+	step(s, now);
+}
+
+void
+scs_schedule_ecm(struct scs_schedule *s, size_t i, int64_t cp, int64_t now)
+{
+	if (s->phase == ASKING && cp == s->next.cp) {
+		s->streams[i].asked = ANSWERED;
+		s->next.with |= 1ULL << i;
+	}
+	step(s, now);
+}
+
+void
+scs_schedule_refused(struct scs_schedule *s, size_t i, int64_t cp, int64_t now)
+{
+	struct stream *t = &s->streams[i];
+
+	if (s->phase == ASKING && cp == s->next.cp && t->asked == ASKED) {
+		t->asked = IDLE;
+		t->retry_us = now + RETRY;
+	}
+	step(s, now);
+}
+
+void
+scs_schedule_stored(struct scs_schedule *s, int64_t cp, bool ok, int64_t start_us, int64_t now)
+{
+	if (cp != s->next.cp || (s->phase != COMMITTING && s->phase != AMENDING))
+		return;
+	s->pending = false;
+	if (ok) {
+		s->next.start_us = start_us;
+		s->phase = AIRING;
+	} else {
+		s->retry_us = now + RETRY;
+	}
+	step(s, now);
+}
+
+void
+scs_schedule_muxes(struct scs_schedule *s, size_t connected, int64_t now)
+{
+	s->muxes = connected;
+	step(s, now);
+}
+
+/* The CP in preparation becomes the newest released one; those before the one that is running now are over. */
+static void
+release(struct scs_schedule *s, int64_t now)
+{
+	bool late = s->plan_us != INT64_MIN && s->next.start_us > s->plan_us;
+
+	s->next.released = true;
+	if (late && !s->extended)
+		act(s, (struct scs_action){ .kind = SCS_EXTENDED, .cp = s->next.cp - 1, .start_us = s->plan_us });
+	if (late)
+		act(s, (struct scs_action){ .kind = SCS_RESUMED, .cp = s->next.cp, .start_us = s->next.start_us,
+		    .duration_us = s->next.start_us - s->plan_us });
+	act(s, (struct scs_action){ .kind = SCS_INSTALL, .cp = s->next.cp, .start_us = s->next.start_us,
+	    .duration_us = s->next.duration_us });
+	if (s->nlive == SCS_LIVE || (s->nlive > 1 && s->live[1].start_us <= now))
+		memmove(&s->live[0], &s->live[1], --s->nlive * sizeof(s->live[0]));
+	s->live[s->nlive++] = s->next;
+	s->base_us = s->next.start_us;
+	plan_next(s, s->next.cp + 1, false);
+	act(s, (struct scs_action){ .kind = SCS_TRIM, .cp = scs_schedule_oldest_key(s) - 1 });
+}
+
+void
+scs_schedule_aired(struct scs_schedule *s, int64_t cp, int64_t now)
+{
+	if (s->phase != AIRING || cp != s->next.cp || !s->pending)
+		return;
+	/* On the air in time for its start? The key follows. Else it starts later: receivers must have the ECM before the key. */
+	if (s->next.start_us - lead(s, s->next.first) + 2 * GUARD >= now) {
+		release(s, now);
+	} else {
+		s->phase = AMENDING;
+		s->pending = false;
+		s->retry_us = INT64_MIN;
+	}
+	step(s, now);
+}
+
+void
+scs_schedule_held(struct scs_schedule *s, int64_t cp, int64_t now)
+{
+	if (cp == s->next.cp && (s->phase == AIRING || s->phase == AMENDING)) {
+		s->phase = AIRING;
+		release(s, now);
+	}
+	step(s, now);
+}
+
+void
+scs_schedule_jump(struct scs_schedule *s, int64_t jump, int64_t now)
+{
+	s->base_us += jump;
+	if (s->plan_us != INT64_MIN && s->phase <= ASKING)
+		s->plan_us = slot(s, s->base_us + period(s));
+	step(s, now);
+}
+
+/* Until when an optional stream is waited for: as long as the plan holds, or, without a plan, its time-out. */
+static int64_t
+optional_until(const struct scs_schedule *s)
+{
+	int64_t latest = s->plan_us == INT64_MIN ? s->asked_us + comp_time(s) + MARGIN : s->plan_us - lead(s, s->next.first);
+
+	return latest + s->conf.optional_wait_us;
+}
+
+static bool
+all_settled(const struct scs_schedule *s, int64_t now)
+{
+	bool optional = true;
+
+	for (size_t i = 0; i < s->nstreams; i++) {
+		const struct stream *t = &s->streams[i];
+		if (t->asked == ANSWERED)
+			continue;
+		if (t->required)
+			return false;
+		if (t->up)
+			optional = false;
+	}
+	return optional || now >= optional_until(s);
+}
+
+static void
+ask(struct scs_schedule *s, int64_t now)
+{
+	int64_t start = start_now(s, now), end = slot(s, start + period(s));
+
+	for (size_t i = 0; i < s->nstreams; i++) {
+		struct stream *t = &s->streams[i];
+		if (!t->up || t->asked != IDLE || t->retry_us > now)
+			continue;
+		t->asked = ASKED;
+		act(s, (struct scs_action){ .kind = SCS_PROVISION, .cp = s->next.cp, .stream = i, .start_us = start,
+		    .duration_us = end - start });
+	}
+}
+
+static void
+notice_extension(struct scs_schedule *s, int64_t now)
+{
+	if (s->plan_us == INT64_MIN)
+		return;
+	if (!s->extended && now >= s->plan_us) {
+		s->extended = true;
+		act(s, (struct scs_action){ .kind = SCS_EXTENDED, .cp = s->next.cp - 1, .start_us = s->plan_us });
+	}
+	if (!s->alarm && now >= s->plan_us + s->conf.extension_alarm_us) {
+		s->alarm = true;
+		act(s, (struct scs_action){ .kind = SCS_ALARM, .cp = s->next.cp - 1, .start_us = s->plan_us,
+		    .duration_us = now - s->plan_us });
+	}
+}
+
+static int64_t
+prepare_at(const struct scs_schedule *s)
+{
+	if (s->plan_us == INT64_MIN)
+		return INT64_MIN;
+	return s->plan_us - lead(s, s->next.first) - comp_time(s) - MARGIN;
+}
+
+/* Goes as far as it can without a further event. */
+static void
+step(struct scs_schedule *s, int64_t now)
+{
+	s->now_us = now;
+	if (s->phase == WAIT && terms_known(s) && now >= prepare_at(s)) {
+		s->phase = DRAWING;
+		s->pending = false;
+	}
+	if (s->phase == ASKING && s->drawn_to < s->next.cp + max_lead_CW(s)) {
+		s->phase = DRAWING;	/* a stream that looks further ahead has come */
+		s->pending = false;
+	}
+	if (s->phase == DRAWING && s->drawn_to >= s->next.cp + max_lead_CW(s)) {
+		s->phase = ASKING;
+		s->asked_us = now;
+	}
+	if (s->phase == DRAWING && !s->pending && now >= s->retry_us) {
+		s->pending = true;
+		act(s, (struct scs_action){ .kind = SCS_DRAW, .cp = s->next.cp, .last = s->next.cp + max_lead_CW(s) });
+	}
+	if (s->phase == ASKING) {
+		ask(s, now);
+		if (s->next.with && all_settled(s, now) && (!s->conf.needs_mux || s->muxes > 0)) {
+			s->phase = COMMITTING;
+			s->pending = false;
+			s->retry_us = INT64_MIN;
+		}
+	}
+	if ((s->phase == COMMITTING || s->phase == AMENDING) && !s->pending && now >= s->retry_us) {
+		s->pending = true;
+		s->next.start_us = start_now(s, now);
+		s->next.duration_us = slot(s, s->next.start_us + period(s)) - s->next.start_us;
+		act(s, (struct scs_action){ .kind = s->phase == COMMITTING ? SCS_COMMIT : SCS_AMEND, .cp = s->next.cp,
+		    .start_us = s->next.start_us, .duration_us = s->next.duration_us });
+	}
+	if (s->phase == AIRING && !s->pending) {
+		s->pending = true;
+		act(s, (struct scs_action){ .kind = SCS_AIR, .cp = s->next.cp, .start_us = s->next.start_us,
+		    .duration_us = s->next.duration_us });
+		if (!s->conf.needs_mux)
+			scs_schedule_aired(s, s->next.cp, now);
+	}
+	notice_extension(s, now);
+}
+
+void
+scs_schedule_tick(struct scs_schedule *s, int64_t now)
+{
+	step(s, now);
+}
+
+static void
+sooner(const struct scs_schedule *s, int64_t *at, int64_t t)
+{
+	if (t > s->now_us && t < *at)
+		*at = t;
+}
+
+int64_t
+scs_schedule_next(const struct scs_schedule *s)
+{
+	int64_t at = INT64_MAX;
+
+	if (s->len)
+		return INT64_MIN;
+	if (s->phase == WAIT && terms_known(s))
+		sooner(s, &at, prepare_at(s));
+	if (s->phase == DRAWING || s->phase == COMMITTING || s->phase == AMENDING)
+		if (!s->pending)
+			sooner(s, &at, s->retry_us);
+	if (s->phase == ASKING) {
+		bool optional = false;
+		for (size_t i = 0; i < s->nstreams; i++) {
+			const struct stream *t = &s->streams[i];
+			if (t->up && t->asked == IDLE)
+				sooner(s, &at, t->retry_us);
+			optional |= !t->required && t->asked != ANSWERED;
+		}
+		if (optional)
+			sooner(s, &at, optional_until(s));
+	}
+	if (s->plan_us != INT64_MIN) {
+		if (!s->extended)
+			sooner(s, &at, s->plan_us);
+		else if (!s->alarm)
+			sooner(s, &at, s->plan_us + s->conf.extension_alarm_us);
+	}
+	return at;
+}
+
+bool
+scs_schedule_take(struct scs_schedule *s, struct scs_action *a)
+{
+	if (s->len == 0)
+		return false;
+	*a = s->queue[s->head];
+	s->head = (s->head + 1) % QUEUE;
+	s->len--;
+	return true;
+}
+
+size_t
+scs_schedule_live(const struct scs_schedule *s, int64_t now, const struct scs_cp *live[SCS_LIVE])
+{
+	size_t n = 0, first = 0;
+
+	while (first + 1 < s->nlive && s->live[first + 1].start_us <= now)
+		first++;
+	for (size_t i = first; i < s->nlive && n < SCS_LIVE - 1; i++)
+		live[n++] = &s->live[i];
+	if (s->phase == AIRING || s->phase == AMENDING)
+		live[n++] = &s->next;
+	return n;
+}
+
+const struct scs_cp *
+scs_schedule_find(const struct scs_schedule *s, int64_t cp)
+{
+	for (size_t i = 0; i < s->nlive; i++)
+		if (s->live[i].cp == cp)
+			return &s->live[i];
+	return s->next.cp == cp ? &s->next : NULL;
+}
+
+void
+scs_schedule_delays(const struct scs_schedule *s, size_t i, const struct scs_cp *cp, int16_t *start, int16_t *previous_stop)
+{
+	*start = start_delay(&s->streams[i], cp->first);
+	*previous_stop = s->streams[i].terms.delay_stop;
+}
+
+const char *
+scs_schedule_phase(const struct scs_schedule *s)
+{
+	return phase_names[s->phase];
+}
+
+bool
+scs_schedule_in_alarm(const struct scs_schedule *s)
+{
+	return s->alarm;
+}

@@ -1,0 +1,99 @@
+/*
+ * scs/schedule.h: the crypto-period timetable of one protected unit (design.md 4; TS 103 197 clause 5, CW_provision and delays).
+ * Sans-I/O: time (UTC us), streams and answers go in; actions come out. It knows CPs by number and never sees a key or an ECM.
+ *
+ * One CP is prepared at a time, the one after the last released:
+ *
+ *   WAIT -time-> DRAWING -keys stored-> ASKING -all required ECMs-> COMMITTING -stored-> AIRING -every mux has it-> released
+ *                                                                                     '-too late-> AMENDING -stored-> AIRING
+ *
+ * A CP is released (its key may go to the scramblers) only after its ECMs are with the mux, |delay_start| before its start. As long
+ * as a CP is not released the one before it is prolonged: no key without its ECMs, no gap, nothing in clear.
+ */
+#ifndef SCS_SCHEDULE_H
+#define SCS_SCHEDULE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What an ECMG announced in channel_status and the timetable obeys; delays in ms, absent ones already replaced by the plain ones. */
+struct scs_terms {
+	uint8_t lead_CW, CW_per_msg, section_TSpkt_flag;
+	int16_t delay_start, delay_stop, transition_delay_start, transition_delay_stop, AC_delay_start, AC_delay_stop;
+	uint16_t ECM_rep_period, max_comp_time;	/* ms */
+	uint16_t min_CP_duration;		/* x 100 ms */
+	uint16_t max_streams;
+};
+
+struct scs_schedule_conf {
+	int64_t period_us;		/* nominal CP duration */
+	int64_t phase_us;		/* starts lie on phase modulo period, so that services spread; 0 with align */
+	bool align;			/* after an extension, too, and however long that makes it */
+	int64_t extension_alarm_us;	/* past the planned start: alarm */
+	int64_t optional_wait_us;	/* how long past the latest commit an optional stream is waited for */
+	bool needs_mux;			/* ECMs go to our mux: no release without it */
+	size_t nstreams;
+	const bool *required;		/* per stream; lent until free */
+};
+
+/* A committed crypto-period as the timetable sees it; the record of design.md 2 is this plus key and ECMs. */
+struct scs_cp {
+	int64_t cp, start_us, duration_us;	/* duration: the plan */
+	bool first;		/* the first after silence or clear: transition delays */
+	bool released;		/* its key may be, or is, in a scrambler */
+	uint64_t with;		/* bit i: stream i has an ECM for it */
+};
+
+enum scs_action_kind {
+	SCS_DRAW,	/* cp..last: draw what does not exist, store it, then scs_schedule_drawn() or _draw_failed() */
+	SCS_PROVISION,	/* ask `stream` for the ECM of cp; duration_us: of this CP. Then _ecm(), _refused() or _stream_down() */
+	SCS_COMMIT,	/* store the record of cp; then _stored() */
+	SCS_AMEND,	/* store cp again with its later start; then _stored() */
+	SCS_AIR,	/* its ECMs to every mux; then _aired() once all connected ones have acknowledged */
+	SCS_INSTALL,	/* its key to every scrambler */
+	SCS_TRIM,	/* nothing below cp is needed any more */
+	SCS_EXTENDED,	/* the running CP is being prolonged (said once per CP) */
+	SCS_ALARM,	/* ... for longer than extension_alarm */
+	SCS_RESUMED,	/* rotation goes on after an extension of duration_us */
+};
+struct scs_action { enum scs_action_kind kind; int64_t cp, last; size_t stream; int64_t start_us, duration_us; };
+
+enum { SCS_STREAMS = 64 };	/* of one unit: bits of `with` */
+struct scs_schedule;
+/* NULL: out of memory, no or too many streams. */
+struct scs_schedule *scs_schedule_new(const struct scs_schedule_conf *);
+void scs_schedule_free(struct scs_schedule *);
+
+/* At most once, before anything else: the last committed records of an earlier life, ascending, the newest 1 or 2. */
+void scs_schedule_adopt(struct scs_schedule *, const struct scs_cp *, size_t n, int64_t now_us);
+void scs_schedule_stream_up(struct scs_schedule *, size_t stream, const struct scs_terms *, int64_t now_us);
+void scs_schedule_stream_down(struct scs_schedule *, size_t stream, int64_t now_us);
+void scs_schedule_drawn(struct scs_schedule *, int64_t last, int64_t now_us);
+void scs_schedule_draw_failed(struct scs_schedule *, int64_t now_us);	/* asks again after a second */
+void scs_schedule_ecm(struct scs_schedule *, size_t stream, int64_t cp, int64_t now_us);
+void scs_schedule_refused(struct scs_schedule *, size_t stream, int64_t cp, int64_t now_us);	/* asked again after a second */
+/* ok false: not stored, try again after a second. start_us: of the record as stored (an earlier life's stands). */
+void scs_schedule_stored(struct scs_schedule *, int64_t cp, bool ok, int64_t start_us, int64_t now_us);
+void scs_schedule_muxes(struct scs_schedule *, size_t connected, int64_t now_us);
+void scs_schedule_aired(struct scs_schedule *, int64_t cp, int64_t now_us);
+/* A scrambler says that it holds this CP: it was released, whatever the store could tell. */
+void scs_schedule_held(struct scs_schedule *, int64_t cp, int64_t now_us);
+/* UTC jumped by jump_us against the monotonic clock: the plan moves with it, so that no CP shrinks. */
+void scs_schedule_jump(struct scs_schedule *, int64_t jump_us, int64_t now_us);
+
+void scs_schedule_tick(struct scs_schedule *, int64_t now_us);
+int64_t scs_schedule_next(const struct scs_schedule *);	/* when it next wants the time; INT64_MAX: only events matter */
+bool scs_schedule_take(struct scs_schedule *, struct scs_action *);	/* in order; false: none */
+
+/* The CPs that followers need now, ascending: the running one, one committed ahead of its start, and one not released yet. */
+enum { SCS_LIVE = 3 };
+size_t scs_schedule_live(const struct scs_schedule *, int64_t now_us, const struct scs_cp *live[SCS_LIVE]);
+const struct scs_cp *scs_schedule_find(const struct scs_schedule *, int64_t cp);	/* NULL: not live */
+/* The delay with which ECM(cp) of a stream starts, and with which the one before it stops (2.6 of the timeline): ms. */
+void scs_schedule_delays(const struct scs_schedule *, size_t stream, const struct scs_cp *, int16_t *start, int16_t *previous_stop);
+/* The first CP of a CW window: lowest CP whose CW any stream's message for cp may need. */
+int64_t scs_schedule_oldest_key(const struct scs_schedule *);
+const char *scs_schedule_phase(const struct scs_schedule *);	/* "asking" … for the status page */
+bool scs_schedule_in_alarm(const struct scs_schedule *);
+int64_t scs_schedule_period(const struct scs_schedule *);	/* in force: at least every min_CP_duration */
+#endif
