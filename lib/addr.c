@@ -1,0 +1,261 @@
+/* lib/addr.c: addresses as people write them */
+#include "lib/addr.h"
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static const struct { const char *name; int scheme; } schemes_known[] = {
+	{ "tcp", GW_TCP }, { "tls", GW_TLS }, { "udp", GW_UDP }, { "unix", GW_UNIX },
+};
+enum { NSCHEMES = sizeof(schemes_known) / sizeof(schemes_known[0]) };
+
+static const char *
+scheme_name(int scheme)
+{
+	for (size_t i = 0; i < NSCHEMES; i++)
+		if (schemes_known[i].scheme == scheme)
+			return schemes_known[i].name;
+	return "";
+}
+
+static int
+refuse(struct gw_err *err, const char *text, const char *why)
+{
+	return gw_fail(err, GW_ECONF, "%s is not an address: %s", text, why);
+}
+
+/* "tcp://" in front: which one, and what follows. */
+static int
+parse_scheme(const char *text, int schemes, const char **rest, struct gw_err *err)
+{
+	char allowed[40] = "";
+
+	for (size_t i = 0; i < NSCHEMES; i++) {
+		const char *name = schemes_known[i].name;
+		size_t n = strlen(name);
+
+		if (!(schemes & schemes_known[i].scheme))
+			continue;
+		if (strncasecmp(text, name, n) == 0 && strncmp(text + n, "://", 3) == 0) {
+			*rest = text + n + 3;
+			return schemes_known[i].scheme;
+		}
+		snprintf(allowed + strlen(allowed), sizeof(allowed) - strlen(allowed), "%s%s://", *allowed ? " or " : "", name);
+	}
+	return gw_fail(err, GW_ECONF, "%s is not an address: it begins with %s here", text, allowed);
+}
+
+static int
+parse_unix(const char *text, const char *path, struct gw_addr *a, struct gw_err *err)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	size_t n = strlen(path);
+
+	if (*path != '/')
+		return refuse(err, text, "a Unix socket has an absolute path, unix:///run/…");
+	if (n >= sizeof(un.sun_path) || n >= sizeof(a->path))
+		return refuse(err, text, "the path of a Unix socket has at most 107 bytes");
+	memcpy(a->path, path, n + 1);
+	memcpy(un.sun_path, path, n + 1);
+	memcpy(&a->ss, &un, sizeof(un));
+	a->sslen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
+	a->numeric = true;
+	return 0;
+}
+
+/* HOST or [HOST]: a name, or a numeric address in its canonical text. */
+static int
+parse_host(const char *text, const char *p, size_t n, bool bracketed, struct gw_addr *a, struct gw_err *err)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_family = bracketed ? AF_INET6 : AF_INET }, *ai;
+	struct in_addr v4;
+	char port[8];
+
+	if (n == 0)
+		return refuse(err, text, "the host is missing");
+	if (n >= sizeof(a->host))
+		return refuse(err, text, "the host is too long");
+	memcpy(a->host, p, n);
+	a->host[n] = '\0';
+	/* inet_pton, too: getaddrinfo would take "10.1" for 10.0.0.1 */
+	if (bracketed || inet_pton(AF_INET, a->host, &v4) == 1) {
+		snprintf(port, sizeof(port), "%u", a->port);
+		if (getaddrinfo(a->host, port, &hints, &ai) != 0)
+			return refuse(err, text, "what stands in brackets is no IPv6 address");
+		memcpy(&a->ss, ai->ai_addr, ai->ai_addrlen);
+		a->sslen = ai->ai_addrlen;
+		a->numeric = true;
+		freeaddrinfo(ai);
+		memset(a->host, 0, sizeof(a->host));	/* equal addresses are equal bytes */
+		if (getnameinfo((struct sockaddr *)&a->ss, a->sslen, a->host, sizeof(a->host), NULL, 0, NI_NUMERICHOST) != 0)
+			return refuse(err, text, "the address has no text");
+		return 0;
+	}
+	if (strspn(a->host, "0123456789.") == n)
+		return refuse(err, text, "an IPv4 address has four numbers from 0 to 255");
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)p[i]) && !strchr("-._", p[i]))
+			return refuse(err, text, "a host name has letters, digits, '-', '.' and '_'; an IPv6 address stands in brackets");
+	return 0;
+}
+
+static int
+parse_query(const char *text, const char *q, struct gw_addr *a, struct gw_err *err)
+{
+	while (*q) {
+		size_t n = strcspn(q, "&");
+		char pair[48], *value, *end;
+
+		if (n == 0 || n >= sizeof(pair))
+			return refuse(err, text, "after '?' stand interface=NAME and ttl=NUMBER, parted by '&'");
+		memcpy(pair, q, n);
+		pair[n] = '\0';
+		value = strchr(pair, '=');
+		if (!value)
+			return refuse(err, text, "a key after '?' has a value, ttl=4");
+		*value++ = '\0';
+		if (strcmp(pair, "interface") == 0) {
+			if (!*value || strlen(value) >= sizeof(a->interface) || strpbrk(value, "/?&= "))
+				return refuse(err, text, "interface= wants the name of a network interface, of at most 15 bytes");
+			memcpy(a->interface, value, strlen(value) + 1);
+		} else if (strcmp(pair, "ttl") == 0) {
+			unsigned long ttl = strtoul(value, &end, 10);
+
+			if (!isdigit((unsigned char)*value) || *end || ttl > 255)
+				return refuse(err, text, "ttl= wants a number from 0 to 255");
+			a->ttl = (uint8_t)ttl;
+		} else {
+			return refuse(err, text, "the keys after '?' are interface and ttl");
+		}
+		q += n + (q[n] == '&');
+	}
+	return 0;
+}
+
+int
+gw_addr_parse(const char *text, int schemes, struct gw_addr *a, struct gw_err *err)
+{
+	const char *p = text, *host, *colon, *query;
+	unsigned long port;
+	bool bracketed;
+	size_t len;
+	char *end;
+
+	*a = (struct gw_addr){ .ttl = 1 };
+	int scheme = parse_scheme(text, schemes, &p, err);
+	if (scheme < 0)
+		return -1;
+	a->scheme = scheme;
+	if (scheme == GW_UNIX)
+		return parse_unix(text, p, a, err);
+
+	bracketed = *p == '[';
+	host = p + bracketed;
+	len = strcspn(host, bracketed ? "]" : ":?/");
+	colon = host + len;
+	if (bracketed && *colon++ != ']')
+		return refuse(err, text, "the closing bracket is missing");
+	if (*colon != ':' || !isdigit((unsigned char)colon[1]))
+		return refuse(err, text, "the port is missing, HOST:PORT");
+	port = strtoul(colon + 1, &end, 10);
+	if (port > 65535)
+		return refuse(err, text, "a port is a number up to 65535");
+	a->port = (uint16_t)port;
+	query = *end == '?' && scheme == GW_UDP ? end + 1 : end;
+	if (query == end && *end)
+		return refuse(err, text, "nothing may follow the port");
+	if (query > end && !*query)
+		return refuse(err, text, "after '?' stand interface=NAME and ttl=NUMBER, parted by '&'");
+	if (parse_host(text, host, len, bracketed, a, err) < 0)
+		return -1;
+	return parse_query(text, query, a, err);
+}
+
+char *
+gw_addr_text(const struct gw_addr *a, char *out, size_t cap)
+{
+	bool v6 = strchr(a->host, ':') != NULL;
+	char ttl[16] = "";
+
+	if (a->scheme == GW_UNIX) {
+		snprintf(out, cap, "unix://%s", a->path);
+		return out;
+	}
+	if (a->ttl != 1)
+		snprintf(ttl, sizeof(ttl), "%cttl=%u", *a->interface ? '&' : '?', a->ttl);
+	snprintf(out, cap, "%s%s%s%s%s:%u%s%s%s", scheme_name(a->scheme), a->scheme ? "://" : "", v6 ? "[" : "", a->host,
+	    v6 ? "]" : "", a->port, *a->interface ? "?interface=" : "", a->interface, a->scheme == GW_UDP ? ttl : "");
+	return out;
+}
+
+char *
+gw_sockaddr_text(const struct sockaddr *sa, char *out, size_t cap)
+{
+	socklen_t len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 1], port[8];
+
+	if (sa->sa_family == AF_UNIX)
+		snprintf(out, cap, "unix");
+	else if (getnameinfo(sa, len, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		snprintf(out, cap, "unknown");
+	else
+		snprintf(out, cap, sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	return out;
+}
+
+static const void *
+in_bytes(const struct gw_addr *a, bool *v6)
+{
+	*v6 = a->ss.ss_family == AF_INET6;
+	if (*v6)
+		return &((const struct sockaddr_in6 *)&a->ss)->sin6_addr;
+	return a->ss.ss_family == AF_INET ? &((const struct sockaddr_in *)&a->ss)->sin_addr : NULL;
+}
+
+bool
+gw_addr_multicast(const struct gw_addr *a)
+{
+	bool v6;
+	const uint8_t *b = in_bytes(a, &v6);
+
+	return b && (v6 ? b[0] == 0xff : (b[0] & 0xf0) == 0xe0);
+}
+
+bool
+gw_addr_loopback(const struct gw_addr *a)
+{
+	bool v6;
+	const uint8_t *b = in_bytes(a, &v6);
+
+	if (a->scheme == GW_UNIX)
+		return true;
+	return b && (v6 ? memcmp(b, &in6addr_loopback, sizeof(in6addr_loopback)) == 0 : b[0] == 127);
+}
+
+int
+gw_addr_resolve(struct gw_addr *a, struct gw_err *err)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_family = AF_UNSPEC,
+		.ai_socktype = a->scheme == GW_UDP ? SOCK_DGRAM : SOCK_STREAM }, *ai;
+	char port[8];
+	int rc;
+
+	if (a->numeric)
+		return 0;
+	snprintf(port, sizeof(port), "%u", a->port);
+	rc = getaddrinfo(a->host, port, &hints, &ai);
+	if (rc != 0)
+		return gw_fail(err, rc == EAI_AGAIN ? GW_ETEMP : GW_EUNAVAIL, "%s: %s", a->host,
+		    rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+	memcpy(&a->ss, ai->ai_addr, ai->ai_addrlen);
+	a->sslen = ai->ai_addrlen;
+	a->numeric = true;
+	freeaddrinfo(ai);
+	return 0;
+}
