@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 enum sim_kind { SIM_UINT, SIM_INT, SIM_HEX, SIM_BYTES, SIM_TEXT };
-enum { SIM_SECRET = 1 };	/* flag of a parameter: never printed */
+enum { SIM_SECRET = 1, SIM_CP = 2 };	/* flags of a parameter: never printed; its first two bytes are a CP number, which is no secret */
 enum { SIM_HEADER = 5, SIM_MAX = 65540, SIM_VALUES = 1024, SIM_ANY = UINT16_MAX };	/* header bytes; largest message; parameters accepted; no upper count */
 enum sim_verdict { SIM_OK, SIM_MALFORMED, SIM_VERSION, SIM_TOO_LONG, SIM_NO_MESSAGE,
 	SIM_NO_PARAM, SIM_BAD_LENGTH, SIM_BAD_VALUE, SIM_MISSING, SIM_REPEATED };
@@ -18,8 +18,14 @@ struct sim_param {		/* one parameter, wherever it appears */
 	const char *unit;	/* "ms", "x100 ms" or NULL */
 	unsigned flags;
 };
-/* Its place in one message. from..to: the protocol_versions in which the message carries it (0, 0: all of them). */
-struct sim_use { uint16_t type, least, most; uint8_t from, to; };
+/* Its place in one message. A parameter that changed between versions has several rows; the first that fits the version counts. */
+struct sim_use {
+	uint16_t type, least, most;
+	uint8_t from, to;	/* the protocol_versions in which the message carries it (0, 0: all of them) */
+	uint8_t spare;		/* 1: a lenient receiver goes on without it */
+	uint16_t len;		/* bytes it must have in this place; 0: as the parameter says */
+	uint16_t top;		/* largest value; 0: any */
+};
 struct sim_message { uint16_t type; const char *name; const struct sim_use *uses; size_t n; };
 struct sim_error { enum sim_verdict verdict; uint16_t status; };
 /* An error_status of the interface in words: what it means and what an operator does next. */
@@ -36,7 +42,8 @@ struct sim_fault { enum sim_verdict verdict; uint16_t param; size_t offset; };
 struct sim_value { uint16_t type, len; const uint8_t *p; };
 struct sim_msg {
 	const struct sim_iface *iface; const struct sim_message *def;
-	uint8_t version; size_t n; struct sim_value v[SIM_VALUES];
+	uint8_t version; uint16_t type;	/* protocol_version and message_type as read */
+	size_t n; struct sim_value v[SIM_VALUES];
 	size_t ignored;		/* parameters dropped because the interface or the message does not know them (4.4.1) */
 };
 struct sim_writer {
@@ -44,9 +51,10 @@ struct sim_writer {
 	enum sim_verdict verdict;	/* sticky: the first mistake is kept, later puts do nothing */
 };
 
-#define ONE(t) { (t), 1, 1, 0, 0 }
-#define OPT(t) { (t), 0, 1, 0, 0 }
-#define SOME(t) { (t), 1, SIM_ANY, 0, 0 }
+#define ONE(t) { (t), 1, 1, 0, 0, 0, 0, 0 }
+#define OPT(t) { (t), 0, 1, 0, 0, 0, 0, 0 }
+#define SOME(t) { (t), 1, SIM_ANY, 0, 0, 0, 0, 0 }
+#define MANY(t) { (t), 0, SIM_ANY, 0, 0, 0, 0, 0 }
 #define TABLE(a) (a), sizeof(a) / sizeof((a)[0])
 #define USES(...) (const struct sim_use[]){ __VA_ARGS__ }, \
 	sizeof((const struct sim_use[]){ __VA_ARGS__ }) / sizeof(struct sim_use)
@@ -54,7 +62,7 @@ struct sim_writer {
 enum { SIM_LENIENT = 0, SIM_STRICT = 1 };
 /*
  * One whole message of len bytes. 0, or -1 with what and where in *why (why may be NULL). Lenient drops unknown parameters and
- * those the message does not list (counted in m->ignored); an unknown message_type is SIM_NO_MESSAGE in both, the receiver's policy
+ * those the message does not list, and user-defined ones of a length that is not ours (counted in m->ignored); an unknown message_type is SIM_NO_MESSAGE in both, the receiver's policy
  * decides. m->version and, as far as they could be read, the values are filled even on failure, so that an error can name its channel.
  */
 int sim_decode_as(const struct sim_iface *, int strictness, const void *buf, size_t len, struct sim_msg *, struct sim_fault *why);
