@@ -28,25 +28,38 @@ enum gw_outcome gw_store_own(struct gw_store *, const char *service, int64_t *ep
 struct gw_blob { uint8_t *p; size_t len; };
 enum gw_outcome gw_store_put(struct gw_store *, const char *service, int64_t epoch, enum gw_record_kind, int64_t cp,
     const void *value, size_t len, struct gw_blob *found);
-/* Replaces a record that nobody has acted on yet (a later start of a committed CP). */
+/* Replaces a record that nobody has acted on yet (a later start of a committed CP). GW_EXISTS, as of get: there is none. */
 enum gw_outcome gw_store_amend(struct gw_store *, const char *service, int64_t epoch, enum gw_record_kind, int64_t cp,
     const void *value, size_t len);
 /* GW_WON with the value, GW_EXISTS if there is no such record (nothing is set), or GW_UNAVAILABLE. */
 enum gw_outcome gw_store_get(struct gw_store *, const char *service, enum gw_record_kind, int64_t cp, struct gw_blob *);
-/* Every record of a kind from cp `from` on, ascending; each() borrows. Stops when each() returns non-zero. */
+/* Every record of a kind from cp `from` on, ascending; each() borrows and calls no function of the store. Stops when each()
+ * returns non-zero. */
 enum gw_outcome gw_store_each(struct gw_store *, const char *service, enum gw_record_kind, int64_t from,
     int (*each)(void *self, int64_t cp, const void *value, size_t len), void *self);
 /* Forgets records of both kinds below cp. */
 enum gw_outcome gw_store_trim(struct gw_store *, const char *service, int64_t epoch, int64_t cp);
 void gw_store_free(struct gw_blob *);
-
-/* Calls between begin and flush become durable together (one fsync for a burst of services). Without begin each call is its own. */
-void gw_store_begin(struct gw_store *);
-enum gw_outcome gw_store_flush(struct gw_store *);
+/* GW_WON if there is any record, GW_EXISTS if there is none (never had, or all trimmed). */
+enum gw_outcome gw_store_any(struct gw_store *);
+/* A few named values beside the records, put once, of no service; outcomes as of put and get. */
+enum gw_outcome gw_store_note(struct gw_store *, const char *name, const void *value, size_t len);
+enum gw_outcome gw_store_noted(struct gw_store *, const char *name, struct gw_blob *);
 
 /*
- * Wrapping: keys at rest are AES-256-KWP (RFC 5649) under a master key in a file of 0600 that is made on first use; a store that
- * holds wrapped keys and lacks its master key file is refused (never silently new keys).
+ * Calls between begin and flush become durable together (one fsync for a burst of services); until flush answers GW_WON none of
+ * them has happened. The first UNAVAILABLE in a group undoes all of it: the rest, and flush, answer the same at once. EXISTS and
+ * FENCED leave the others alone. Without begin each call is its own.
+ */
+void gw_store_begin(struct gw_store *);
+enum gw_outcome gw_store_flush(struct gw_store *);
+/* Instead of flush: none of them happened. */
+void gw_store_drop(struct gw_store *);
+
+/*
+ * Wrapping: keys at rest are AES-256-KWP (RFC 5649) under a master key in a file of 0600 that is made on first use; one file per
+ * store, which knows its key by a check value. A store that lacks its master key file is refused, and so are a wrong master key
+ * and a master key whose store has gone (never silently new keys).
  */
 struct gw_wrap;
 int gw_wrap_open(const char *path, struct gw_store *, struct gw_wrap **, struct gw_err *);

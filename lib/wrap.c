@@ -1,0 +1,243 @@
+/*
+ * lib/wrap.c: keys at rest, RFC 5649. The master key file and the store name each other: the store holds a check value that only
+ * its master key opens. On first use the order is: FILE.new with the key, durable; the check value, durable; FILE.new becomes
+ * FILE. So a crash at any point leaves a pair that can be told apart from a lost key and from a lost store.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lib/secret.h"
+#include "lib/store.h"
+
+enum { MASTER = 32 };
+static const char note[] = "master-key-check";
+static const uint8_t check_text[16] = "simulgate wraps";
+
+struct gw_wrap {
+	struct gw_secret key;
+	EVP_CIPHER *kwp;
+	EVP_CIPHER_CTX *seal, *open;
+	char path[4096], fresh[4096 + 4];
+};
+
+/* ---- the cipher ---- */
+
+static int
+ready(struct gw_wrap *w)
+{
+	EVP_CIPHER_CTX_free(w->seal);
+	EVP_CIPHER_CTX_free(w->open);
+	w->seal = EVP_CIPHER_CTX_new();
+	w->open = EVP_CIPHER_CTX_new();
+	if (!w->kwp)
+		w->kwp = EVP_CIPHER_fetch(NULL, "AES-256-WRAP-PAD", NULL);
+	if (!w->kwp || !w->seal || !w->open)
+		return -1;
+	EVP_CIPHER_CTX_set_flags(w->seal, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+	EVP_CIPHER_CTX_set_flags(w->open, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
+	return EVP_EncryptInit_ex2(w->seal, w->kwp, w->key.p, NULL, NULL) == 1 &&
+	    EVP_DecryptInit_ex2(w->open, w->kwp, w->key.p, NULL, NULL) == 1 ? 0 : -1;
+}
+
+int
+gw_wrap_seal(struct gw_wrap *w, const void *key, size_t len, uint8_t *out, size_t cap)
+{
+	int n = 0, rest = 0;
+
+	if (len < 1 || len > 4096 || (len + 7) / 8 * 8 + 8 > cap)
+		return -1;
+	/* Initialising again keeps the key and resets the context, which wraps once. */
+	if (EVP_EncryptInit_ex2(w->seal, NULL, NULL, NULL, NULL) != 1 ||
+	    EVP_EncryptUpdate(w->seal, out, &n, key, (int)len) != 1 || EVP_EncryptFinal_ex(w->seal, out + n, &rest) != 1)
+		return -1;
+	return n + rest;
+}
+
+int
+gw_wrap_open_key(struct gw_wrap *w, const void *wrapped, size_t len, uint8_t *out, size_t cap)
+{
+	uint8_t clear[4096 + 16];	/* OpenSSL writes the padding, too, before it checks it */
+	int n = 0;
+
+	if (len < 16 || len % 8 || len > 4096 + 8)
+		return -1;
+	if (EVP_DecryptInit_ex2(w->open, NULL, NULL, NULL, NULL) != 1 ||
+	    EVP_DecryptUpdate(w->open, clear, &n, wrapped, (int)len) != 1 || n < 1 || (size_t)n > cap)
+		n = -1;
+	else
+		memcpy(out, clear, (size_t)n);
+	gw_cleanse(clear, len);
+	return n;
+}
+
+/* ---- the master key and its store ---- */
+
+static int
+sync_dir(const char *path)
+{
+	char copy[4096 + 4];
+	int fd, rc;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd);
+	close(fd);
+	return rc;
+}
+
+/* 1: read and ready; 0: there is no such file; -1: refused. */
+static int
+read_key(struct gw_wrap *w, const char *path, struct gw_err *err)
+{
+	uint8_t more;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool whole;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return gw_fail(err, GW_ESYS, "cannot read it: %s", strerror(errno));
+	if (gw_secret_file_ok(path, err) < 0) {
+		close(fd);
+		return -1;
+	}
+	whole = read(fd, w->key.p, MASTER) == MASTER && read(fd, &more, 1) == 0;
+	close(fd);
+	if (!whole)
+		return gw_fail(err, GW_ESTORE, "is not a master key: it must have exactly %d bytes", MASTER);
+	return ready(w) < 0 ? gw_fail(err, GW_ECRYPTO, "AES-256 key wrap is not available") : 1;
+}
+
+static bool
+opens(struct gw_wrap *w, const struct gw_blob *check)
+{
+	uint8_t text[sizeof(check_text)];
+
+	return gw_wrap_open_key(w, check->p, check->len, text, sizeof(text)) == sizeof(text) &&
+	    memcmp(text, check_text, sizeof(text)) == 0;
+}
+
+static int
+write_key(struct gw_wrap *w, struct gw_err *err)
+{
+	int fd;
+	bool ok;
+
+	unlink(w->fresh);	/* of a start that never reached its check value: nothing was sealed with it */
+	fd = open(w->fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return gw_fail(err, GW_ESYS, "cannot make %s: %s", w->fresh, strerror(errno));
+	ok = write(fd, w->key.p, MASTER) == MASTER && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok && sync_dir(w->fresh) == 0;
+	return ok ? 0 : gw_fail(err, GW_ESYS, "cannot write %s: %s", w->fresh, strerror(errno));
+}
+
+/* The write lock, taken with the note, keeps a second process that starts at the same time out until FILE.new is durable. */
+static enum gw_outcome
+first_use(struct gw_wrap *w, struct gw_store *store, struct gw_err *err)
+{
+	uint8_t check[sizeof(check_text) + GW_WRAP_OVERHEAD];
+	enum gw_outcome o = GW_UNAVAILABLE;
+	int n;
+
+	gw_random(w->key.p, MASTER);
+	if (ready(w) < 0 || (n = gw_wrap_seal(w, check_text, sizeof(check_text), check, sizeof(check))) < 0) {
+		gw_fail(err, GW_ECRYPTO, "AES-256 key wrap is not available");
+		return GW_UNAVAILABLE;
+	}
+	gw_fail(err, GW_ETEMP, "the store is busy or cannot be written");
+	gw_store_begin(store);
+	o = gw_store_note(store, note, check, (size_t)n);
+	if (o == GW_WON && write_key(w, err) < 0) {
+		gw_store_drop(store);
+		return GW_UNAVAILABLE;
+	}
+	return gw_store_flush(store) == GW_WON ? o : GW_UNAVAILABLE;
+}
+
+/* The store has a check value: find its key. */
+static int
+match(struct gw_wrap *w, const struct gw_blob *check, struct gw_err *err)
+{
+	int n = read_key(w, w->path, err);
+
+	if (n < 0)
+		return -1;
+	if (n == 1)
+		return opens(w, check) ? 0 : gw_fail(err, GW_ESTORE, "is not the master key of this store");
+	if (read_key(w, w->fresh, err) < 1 || !opens(w, check))
+		return gw_fail(err, GW_ESTORE, "is missing, and the store's keys are wrapped under it: put it back from the backup");
+	/* Cut short after the check value; another process that starts may be as far and rename first. */
+	if (rename(w->fresh, w->path) < 0 && errno != ENOENT)
+		return gw_fail(err, GW_ESYS, "cannot rename %s: %s", w->fresh, strerror(errno));
+	return sync_dir(w->path) < 0 ? gw_fail(err, GW_ESYS, "cannot be made durable: %s", strerror(errno)) : 0;
+}
+
+static int
+pair(struct gw_wrap *w, struct gw_store *store, struct gw_err *err)
+{
+	struct gw_blob check = { NULL, 0 };
+	enum gw_outcome o = gw_store_noted(store, note, &check), any;
+	int rc;
+
+	if (o == GW_EXISTS) {
+		if (access(w->path, F_OK) == 0)
+			return gw_fail(err, GW_ESTORE,
+			    "is there, but its store is new: put the store back from the backup, or remove this file to begin anew");
+		any = gw_store_any(store);
+		if (any == GW_WON)
+			return gw_fail(err, GW_ESTORE, "is missing, and the store holds records already");
+		if (any == GW_UNAVAILABLE || first_use(w, store, err) == GW_UNAVAILABLE)
+			return -1;
+		o = gw_store_noted(store, note, &check);
+	}
+	if (o != GW_WON)
+		return gw_fail(err, GW_ETEMP, "the store cannot be read");
+	rc = match(w, &check, err);
+	gw_store_free(&check);
+	return rc;
+}
+
+int
+gw_wrap_open(const char *path, struct gw_store *store, struct gw_wrap **out, struct gw_err *err)
+{
+	struct gw_wrap *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return gw_fail(err, GW_ESYS, "no memory");
+	if (strlen(path) >= sizeof(w->path)) {
+		free(w);
+		return gw_fail(err, GW_ECONF, "the path of the master key is too long");
+	}
+	snprintf(w->path, sizeof(w->path), "%s", path);
+	snprintf(w->fresh, sizeof(w->fresh), "%s.new", path);
+	if (gw_secret_new(&w->key, MASTER) < 0)
+		gw_fail(err, GW_ESYS, "no locked memory left");
+	else if (pair(w, store, err) == 0) {
+		*out = w;
+		return 0;
+	}
+	gw_wrap_close(w);
+	return gw_wrap(err, "master key %s: ", path);
+}
+
+void
+gw_wrap_close(struct gw_wrap *w)
+{
+	if (!w)
+		return;
+	EVP_CIPHER_CTX_free(w->seal);
+	EVP_CIPHER_CTX_free(w->open);
+	EVP_CIPHER_free(w->kwp);
+	gw_secret_free(&w->key);
+	free(w);
+}
