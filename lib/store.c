@@ -180,7 +180,7 @@ gw_store_open(const char *path, struct gw_store **out, struct gw_err *err)
 	s->rate = (struct gw_rate){ .burst = 1, .per_ms = 10000 };
 	if (make_file(path, err) < 0 || connect_to(s, err) < 0) {
 		gw_store_close(s);
-		return gw_wrap(err, "store %s: ", path);
+		return gw_wrap(err, "store %s", path);
 	}
 	*out = s;
 	return 0;

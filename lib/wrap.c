@@ -227,7 +227,7 @@ gw_wrap_open(const char *path, struct gw_store *store, struct gw_wrap **out, str
 		return 0;
 	}
 	gw_wrap_close(w);
-	return gw_wrap(err, "master key %s: ", path);
+	return gw_wrap(err, "master key %s", path);
 }
 
 void
