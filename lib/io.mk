@@ -1,0 +1,1 @@
+lib_libgw_la_SOURCES += lib/link.c lib/link.h
