@@ -24,7 +24,7 @@ void gw_life_close(struct gw_life *);
 void gw_loop_fini(uv_loop_t *);
 
 /* A one-shot timer on UTC. Embedded; the owner is freed in or after the close callback. */
-struct gw_timer { uv_timer_t t; void (*fire)(void *self); void *self; };
+struct gw_timer { uv_timer_t t; void (*fire)(void *self); void *self; int64_t at_us; };
 void gw_timer_init(struct gw_timer *, uv_loop_t *, void (*fire)(void *), void *self);
 void gw_timer_at(struct gw_timer *, int64_t utc_us);	/* INT64_MAX: never; the past: on the next turn */
 void gw_timer_close(struct gw_timer *, uv_close_cb done);	/* done gets &timer->t; may be NULL */

@@ -1,0 +1,174 @@
+/* lib/udp.c */
+#include "lib/udp.h"
+#include <errno.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RCVBUF = 8 << 20, SNDBUF = 4 << 20 };
+
+static int
+set(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* Larger than net.core.*_max where we may; else what the kernel grants. */
+static void
+set_buffer(int fd, int force, int plain, int bytes)
+{
+	if (set(fd, SOL_SOCKET, force, bytes) < 0)
+		set(fd, SOL_SOCKET, plain, bytes);
+}
+
+static int
+fail(int fd, const struct gw_addr *a, const char *what, struct gw_err *err)
+{
+	char text[GW_ADDR_TEXT];
+
+	gw_fail(err, GW_EUNAVAIL, "%s: %s: %s", gw_addr_text(a, text, sizeof(text)), what, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* A resolved copy, the interface's index, and a socket of the right family. */
+static int
+open_socket(const struct gw_addr *given, struct gw_addr *a, unsigned *ifindex, struct gw_err *err)
+{
+	int fd;
+
+	*a = *given;
+	*ifindex = 0;
+	if (a->scheme != GW_UDP) {
+		char text[GW_ADDR_TEXT];
+		return gw_fail(err, GW_ECONF, "%s: not udp://", gw_addr_text(a, text, sizeof(text)));
+	}
+	if (gw_addr_resolve(a, err) < 0)
+		return -1;
+	if (a->interface[0] && (*ifindex = if_nametoindex(a->interface)) == 0)
+		return fail(-1, a, a->interface, err);
+	if (a->ss.ss_family == AF_INET6 && *ifindex)
+		((struct sockaddr_in6 *)&a->ss)->sin6_scope_id = *ifindex;
+	fd = socket(a->ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return fd < 0 ? fail(fd, a, "socket", err) : fd;
+}
+
+static int
+join(int fd, const struct gw_addr *a, unsigned ifindex)
+{
+	if (a->ss.ss_family == AF_INET6) {
+		struct ipv6_mreq m = { .ipv6mr_multiaddr = ((const struct sockaddr_in6 *)&a->ss)->sin6_addr,
+			.ipv6mr_interface = ifindex };
+		set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);	/* only what this socket joined, not the whole host */
+		return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &m, sizeof(m));
+	}
+	struct ip_mreqn m = { .imr_multiaddr = ((const struct sockaddr_in *)&a->ss)->sin_addr, .imr_ifindex = (int)ifindex };
+	set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m));
+}
+
+int
+gw_udp_receiver(const struct gw_addr *given, struct gw_err *err)
+{
+	struct gw_addr a;
+	unsigned ifindex;
+	int fd = open_socket(given, &a, &ifindex, err);
+
+	if (fd < 0)
+		return -1;
+	/* several receivers of one group are normal; two of one unicast port would rob each other */
+	if (gw_addr_multicast(&a))
+		set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (a.ss.ss_family == AF_INET6)
+		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RCVBUF);
+	/* bound to the group itself: datagrams of other groups on this port stay away */
+	if (bind(fd, (struct sockaddr *)&a.ss, a.sslen) < 0)
+		return fail(fd, &a, "bind", err);
+	if (gw_addr_multicast(&a) && join(fd, &a, ifindex) < 0)
+		return fail(fd, &a, "join", err);
+	return fd;
+}
+
+static int
+aim(int fd, const struct gw_addr *a, unsigned ifindex)
+{
+	if (a->ss.ss_family == AF_INET6)
+		return (ifindex && set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)ifindex) < 0) ||
+		    set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, a->ttl) < 0 ||
+		    set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1) < 0 ? -1 : 0;
+	struct ip_mreqn m = { .imr_ifindex = (int)ifindex };
+	return (ifindex && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m, sizeof(m)) < 0) ||
+	    set(fd, IPPROTO_IP, IP_MULTICAST_TTL, a->ttl) < 0 ||
+	    set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1) < 0 ? -1 : 0;
+}
+
+int
+gw_udp_sender(const struct gw_addr *given, struct gw_err *err)
+{
+	struct gw_addr a;
+	unsigned ifindex;
+	int fd = open_socket(given, &a, &ifindex, err);
+
+	if (fd < 0)
+		return -1;
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SNDBUF);
+	if (gw_addr_multicast(&a) && aim(fd, &a, ifindex) < 0)
+		return fail(fd, &a, "multicast", err);
+	if (connect(fd, (struct sockaddr *)&a.ss, a.sslen) < 0)
+		return fail(fd, &a, errno == ENETUNREACH && gw_addr_multicast(&a) && !ifindex ?
+		    "connect (say ?interface=NAME)" : "connect", err);
+	return fd;
+}
+
+int
+gw_udp_recv(int fd, struct gw_packet *pk, size_t n, size_t cap)
+{
+	struct mmsghdr m[GW_UDP_BATCH];
+	struct iovec v[GW_UDP_BATCH];
+	int got;
+
+	n = n < GW_UDP_BATCH ? n : GW_UDP_BATCH;
+	for (size_t i = 0; i < n; i++) {
+		v[i] = (struct iovec){ .iov_base = pk[i].p, .iov_len = cap };
+		m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &v[i], .msg_iovlen = 1 } };
+	}
+	do
+		got = recvmmsg(fd, m, (unsigned)n, MSG_DONTWAIT, NULL);
+	while (got < 0 && (errno == EINTR || errno == ECONNREFUSED));
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -1;
+	for (int i = 0; i < got; i++)
+		pk[i].len = m[i].msg_hdr.msg_flags & MSG_TRUNC ? 0 : m[i].msg_len;
+	return got;
+}
+
+int
+gw_udp_send(int fd, const struct gw_packet *pk, size_t n)
+{
+	struct mmsghdr m[GW_UDP_BATCH];
+	struct iovec v[GW_UDP_BATCH];
+	size_t done = 0;
+	bool again = true;
+	int rc;
+
+	while (done < n) {
+		size_t k = n - done < GW_UDP_BATCH ? n - done : GW_UDP_BATCH;
+		for (size_t i = 0; i < k; i++) {
+			v[i] = (struct iovec){ .iov_base = pk[done + i].p, .iov_len = pk[done + i].len };
+			m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &v[i], .msg_iovlen = 1 } };
+		}
+		rc = sendmmsg(fd, m, (unsigned)k, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (rc > 0) {
+			done += (size_t)rc;
+			again = true;
+		} else if (rc < 0 && (errno == EINTR || (errno == ECONNREFUSED && again))) {
+			again = errno == EINTR;	/* the answer to an earlier datagram: nobody listened then; this one is still ours to send */
+		} else {
+			return done > 0 || errno == EAGAIN ? (int)done : -1;
+		}
+	}
+	return (int)done;
+}
