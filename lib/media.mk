@@ -1,0 +1,2 @@
+# lib/: media: SRTP
+%C%_libgw_la_SOURCES += %D%/srtp.c %D%/srtp.h
