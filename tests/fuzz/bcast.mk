@@ -1,0 +1,12 @@
+# tests/fuzz/bcast.mk
+bcast_fuzz = %D%/fuzz_stkm %D%/fuzz_mikey
+check_PROGRAMS += $(bcast_fuzz)
+TESTS += $(bcast_fuzz)
+tests_fuzz_fuzz_stkm_SOURCES = %D%/fuzz_stkm.c $(fuzz_main)
+tests_fuzz_fuzz_stkm_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_stkm_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_stkm_LDADD = proto/libproto.la
+tests_fuzz_fuzz_mikey_SOURCES = %D%/fuzz_mikey.c $(fuzz_main)
+tests_fuzz_fuzz_mikey_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_mikey_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_mikey_LDADD = proto/libproto.la
