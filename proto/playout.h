@@ -2,6 +2,7 @@
  * proto/playout.h: the playout link, SCS to mux and scrambler (design.md 5): SimulCrypt TLV framing, protocol_version 1, own
  * numbers in the user-defined range. The SCS serves; followers connect and ask. Only committed records travel on it.
  *
+ * follower_held         follower -> SCS   before follower_setup, once a service: the newest CP I hold (after a restart of the SCS)
  * follower_setup        follower -> SCS   who I am and what I follow
  * follower_status       SCS -> follower   welcome; answers follower_setup
  * follower_error        both              error_status, error_information: refused
@@ -19,7 +20,7 @@
 
 enum playout_message {
 	PLAYOUT_FOLLOWER_SETUP = 0x9001, PLAYOUT_FOLLOWER_STATUS = 0x9002, PLAYOUT_FOLLOWER_ERROR = 0x9003,
-	PLAYOUT_LINK_TEST = 0x9004, PLAYOUT_LINK_STATUS = 0x9005,
+	PLAYOUT_LINK_TEST = 0x9004, PLAYOUT_LINK_STATUS = 0x9005, PLAYOUT_FOLLOWER_HELD = 0x9006,
 	PLAYOUT_ECM_RECORD = 0x9011, PLAYOUT_ECM_ACK = 0x9012,
 	PLAYOUT_KEY_RECORD = 0x9021, PLAYOUT_KEY_ACK = 0x9022,
 	PLAYOUT_SERVICE_END = 0x9031, PLAYOUT_RECORD_ERROR = 0x9032,
