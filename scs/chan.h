@@ -1,0 +1,66 @@
+/*
+ * scs/chan.h: one ECMG channel as the SCS sees it (TS 103 197 clause 5): channel_setup, the streams of all units that this KMS
+ * protects, CW_provisions with their windows and priming, tests, errors. Sans-I/O: connection events, messages and time go in;
+ * what is to happen comes out through the owner's calls. State machines are the tables in chan.c.
+ */
+#ifndef SCS_CHAN_H
+#define SCS_CHAN_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "scs/schedule.h"
+
+struct scs_chan_conf {
+	const char *kms, *peer;		/* for the log */
+	uint32_t super_cas_id;
+	uint16_t channel_id;
+	uint8_t version;		/* protocol_version to begin with */
+	bool bcast_parameters;		/* traffic_protection and key_identifier go with the CWs */
+	bool strict;
+};
+struct scs_chan_stream {		/* lent until the channel is freed */
+	const char *unit;		/* for the log */
+	uint16_t ecm_id;
+	uint8_t protection;		/* traffic_protection_protocol; 255: none */
+	bool authenticated;
+	const uint8_t *access_criteria; size_t access_criteria_len;	/* len 0: none */
+};
+struct scs_key { const uint8_t *material; size_t len; uint8_t id[8]; size_t id_len; };
+
+struct scs_chan_ops {
+	void (*send)(void *self, const void *msg, size_t len);	/* lent for the call, cleansed after it */
+	/* The connection is to be closed: why, or NULL after an orderly end. Then scs_chan_lost() as for any loss. */
+	void (*drop)(void *self, const char *why);
+	void (*stream_up)(void *self, size_t stream, const struct scs_terms *);
+	void (*stream_down)(void *self, size_t stream);
+	void (*ecm)(void *self, size_t stream, int64_t cp, const uint8_t *datagram, size_t len);	/* lent */
+	void (*refused)(void *self, size_t stream, int64_t cp);	/* or timed out */
+	bool (*key)(void *self, size_t stream, int64_t cp, struct scs_key *);	/* false: there is no such CP */
+	uint16_t (*nominal)(void *self, size_t stream, const struct scs_terms *);	/* nominal_CP_duration under these terms, x 100 ms */
+};
+
+struct scs_chan;
+struct scs_chan *scs_chan_new(const struct scs_chan_conf *, const struct scs_chan_ops *, void *self);
+void scs_chan_free(struct scs_chan *);
+/* Before the first connection; the number that all calls use, from 0. -1: out of memory. */
+int scs_chan_add(struct scs_chan *, const struct scs_chan_stream *);
+
+void scs_chan_connected(struct scs_chan *, const char *peer, int64_t now_us);
+void scs_chan_frame(struct scs_chan *, const uint8_t *msg, size_t len, int64_t now_us);
+void scs_chan_lost(struct scs_chan *, int64_t now_us);
+/* Asks a stream that is up for the ECM of a CP lasting duration_us; ends in ecm(), refused() or stream_down(). */
+void scs_chan_provision(struct scs_chan *, size_t stream, int64_t cp, int64_t duration_us, int64_t now_us);
+/* Closes streams and channel in order, then drop(NULL). */
+void scs_chan_stop(struct scs_chan *, int64_t now_us);
+void scs_chan_tick(struct scs_chan *, int64_t now_us);
+int64_t scs_chan_next(const struct scs_chan *);
+
+struct scs_chan_counts { uint64_t cw_provision, ecm_response, stream_error, channel_error, timeouts, ignored; };
+struct scs_chan_view { const char *state; bool open; struct scs_terms terms; uint8_t version; struct scs_chan_counts counts; uint16_t last_error; size_t streams_up; };
+void scs_chan_view(const struct scs_chan *, struct scs_chan_view *);
+/* Response times of one stream's latest answers, us; -1: none yet. */
+int64_t scs_chan_latency(const struct scs_chan *, size_t stream);
+const char *scs_chan_stream_state(const struct scs_chan *, size_t stream);
+/* Both machines as golden text (tests). */
+size_t scs_chan_print_machines(char *out, size_t cap);
+#endif
