@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "lib/addr.h"
 #include "lib/err.h"
 
@@ -100,12 +101,17 @@ struct headend {
  * (lib/secret.h), their content is their reader's. On failure *err has every error, a line each, as many as fit.
  */
 struct headend *headend_load(const char *path, struct gw_err *err);
+/* The same; say hears every error, a line each, in the order of the file. */
+struct headend *headend_load_all(const char *path, void (*say)(void *self, const char *line), void *self, struct gw_err *err);
+/* The same from memory, which is cleansed; path is for errors and relative paths. */
+struct headend *headend_load_text(const char *path, char *text, size_t len, struct gw_err *err);
 void headend_free(struct headend *);
 const struct he_kms *headend_kms(const struct headend *, const char *name);
 const struct he_service *headend_service(const struct headend *, const char *id);
 const struct he_unit *headend_unit(const struct headend *, const char *id);
 /* The file as understood, every default filled in; parses back to itself. stdout. Key files' contents are never shown. */
 void headend_print(const struct headend *);
+void headend_write(const struct headend *, FILE *);	/* the same, elsewhere */
 /* The list of keys for simulgate.yaml(5), mdoc, from the schema rows. stdout. */
 void headend_print_mdoc(void);
 

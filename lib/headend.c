@@ -1,0 +1,682 @@
+/* lib/headend.c: the schema of simulgate.yaml(5), its cross checks, and the protected units that follow from it */
+#include "lib/headend.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/conf.h"
+
+_Static_assert(sizeof(struct he_place) == sizeof(struct gw_place), "lib/conf.c writes line and column");
+
+/* The file as it stands: streams hang on services and media; he_unit is what follows. */
+struct raw_medium {
+	struct he_medium m;
+	struct he_stkm *stkm; size_t nstkm;
+	struct { bool set; uint16_t v; } index;
+};
+struct raw_service {
+	struct he_service s;		/* first: a reference to the one is one to the other */
+	struct raw_medium *media; size_t nmedia;
+	struct he_stkm *stkm; size_t nstkm;
+	struct { bool set; uint16_t v; } index;
+	bool cw_length_given;
+};
+struct full {
+	struct headend h;
+	struct raw_service *services; size_t nservices;
+};
+
+enum { DRM = 0x0001, SMARTCARD = 0x0002 };	/* CA system ids of the BCAST profiles: upper half of Super_CAS_id */
+
+#define ROWS(a) (a), sizeof(a) / sizeof((a)[0])
+#define WORDS(a) .words = (a), .nwords = sizeof(a) / sizeof((a)[0])
+#define LIST(tag, p, n) GW_CONF_AT(tag, p), .count = offsetof(struct tag, n)
+#define GIVEN(tag, m) GW_CONF_AT(tag, m.v), .has = offsetof(struct tag, m.set)
+
+static const struct gw_conf_word peers[] = { { "lenient", 0 }, { "strict", 1 } };
+static const struct gw_conf_word profiles[] = { { "drm", 0 }, { "smartcard", 1 } };
+static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 }, { "batch", 0 } };
+static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
+static const struct gw_conf_word scramblings[] = {
+	{ "srtp", HE_SRTP }, { "ipsec", HE_IPSEC }, { "ismacryp", HE_ISMACRYP }, { "dvb-cissa", HE_CISSA }, { "none", HE_NONE },
+};
+
+static const struct gw_conf_row kms_rows[] = {
+	{ "super_cas_id", GW_CONF_UINT, GW_CONF_AT(he_kms, super_cas_id), .flags = GW_CONF_NEED | GW_CONF_HEX,
+	    .meaning = "Super_CAS_id: CA system id and subsystem. 0x0001 and 0x0002 in the upper half are the BCAST DRM and "
+	    "Smartcard profiles." },
+	{ "ecmg", GW_CONF_ADDRS, LIST(he_kms, ecmg, necmg), .flags = GW_CONF_NEED, .schemes = GW_TCP | GW_UNIX,
+	    .meaning = "Where its ECMGs listen, the preferred one first; the others are spares." },
+	{ "protocol_version", GW_CONF_UINT, GW_CONF_AT(he_kms, protocol_version), .min = 1, .max = 5,
+	    .meaning = "SimulCrypt version spoken with it. The default is 5 for BCAST profiles, else 3." },
+	{ "plugin", GW_CONF_PATH, GW_CONF_AT(he_kms, plugin), .flags = GW_CONF_OR_NAME,
+	    .meaning = "The KMS plugin that our own ECMG loads: a name as lab, drm, smartcard, or a path. Without it the ECMG is "
+	    "somebody else's." },
+	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_kms, keys), .flags = GW_CONF_KEYS,
+	    .meaning = "The plugin's file of keys, mode 0600." },
+	{ "set", GW_CONF_MAP, GW_CONF_AT(he_kms, set), .meaning = "Further settings for the plugin." },
+	{ "bcast_parameters", GW_CONF_BOOL, GW_CONF_AT(he_kms, bcast_parameters),
+	    .meaning = "Send it the user-defined parameters 0x8001 (traffic protection) and 0x8002 (key identifier). The default is "
+	    "true for BCAST profiles, else false." },
+	{ "peer", GW_CONF_ENUM, GW_CONF_AT(he_kms, strict), WORDS(peers), .dflt = "lenient",
+	    .meaning = "Whether its messages may hold what the standard does not list." },
+#define ANNOUNCED(name, low, high, unit) { #name, GW_CONF_INT, GIVEN(he_kms, name), .min = low, .max = high, \
+	    .meaning = "Announced in channel_status instead of the plugin's own value" unit "." }
+	ANNOUNCED(lead_CW, 0, 16, ""),
+	ANNOUNCED(CW_per_msg, 1, 17, ""),
+	ANNOUNCED(delay_start, -30000, 30000, ", ms"),
+	ANNOUNCED(delay_stop, -30000, 30000, ", ms"),
+	ANNOUNCED(ECM_rep_period, 0, 65535, ", ms"),
+	ANNOUNCED(max_comp_time, 1, 65535, ", ms"),
+	ANNOUNCED(min_CP_duration, 1, 65535, ", tenths of a second"),
+	ANNOUNCED(max_streams, 0, 65535, "; 0 is not stated"),
+};
+static const struct gw_conf_row stkm_rows[] = {
+	{ "kms", GW_CONF_REF, GW_CONF_AT(he_stkm, kms), .ref = "kms", .flags = GW_CONF_NEED, .meaning = "Who makes these ECMs." },
+	{ "ecm_id", GW_CONF_UINT, GW_CONF_AT(he_stkm, ecm_id), .flags = GW_CONF_NEED,
+	    .meaning = "ECM_id of the stream; one KMS sees each once." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_stkm, out), .schemes = GW_UDP,
+	    .meaning = "Where the mux sends it. Without it the ECMs are for a multiplexer that is not ours." },
+	{ "access_criteria", GW_CONF_OCTETS, LIST(he_stkm, access_criteria, access_criteria_len), .max = 60000,
+	    .meaning = "Handed to the KMS as it is." },
+	{ "required", GW_CONF_BOOL, GW_CONF_AT(he_stkm, required), .dflt = "true",
+	    .meaning = "Whether a crypto-period may not begin without this ECM. One stream at least is required." },
+};
+static const struct gw_conf_schema kms_schema, stkm_schema, medium_schema;	/* below, with their checks */
+static const struct gw_conf_row medium_rows[] = {
+	{ "name", GW_CONF_NAME, GW_CONF_AT(raw_medium, m.name), .flags = GW_CONF_NEED, .meaning = "Names it within the service." },
+	{ "in", GW_CONF_ADDR, GW_CONF_AT(raw_medium, m.in), .schemes = GW_UDP, .flags = GW_CONF_NEED,
+	    .meaning = "Where it arrives in clear." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(raw_medium, m.out), .schemes = GW_UDP, .meaning = "Where it goes, scrambled." },
+	{ "stkm", GW_CONF_LIST, LIST(raw_medium, stkm, nstkm), .sub = &stkm_schema,
+	    .meaning = "Its own key streams: it then has its own keys, too." },
+	{ "stream_index", GW_CONF_UINT, GIVEN(raw_medium, index), .max = 0x7fff,
+	    .meaning = "With key streams of its own: see the service's." },
+};
+static const struct gw_conf_row service_rows[] = {
+	{ "id", GW_CONF_NAME, GW_CONF_AT(raw_service, s.id), .flags = GW_CONF_NEED, .meaning = "Names it in the whole head-end." },
+	{ "scrambling", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.scrambling), WORDS(scramblings), .flags = GW_CONF_NEED,
+	    .meaning = "How the media are protected; none: control words are made for a scrambler that is not ours." },
+	{ "authentication", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.authentication),
+	    .meaning = "Whether packets carry an authentication tag. The default is true for srtp and ipsec, else false." },
+	{ "crypto_period", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.crypto_period_ms), .dflt = "10s", .min = 1000, .max = 6553500,
+	    .meaning = "How long a key lasts; whole tenths of a second." },
+	{ "extension_alarm", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.extension_alarm_ms), .dflt = "30s", .min = 1000,
+	    .max = 86400000, .meaning = "A crypto-period extended by more than this is an alarm." },
+	{ "optional_wait", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.optional_wait_ms), .dflt = "0", .max = 60000,
+	    .meaning = "How long an ECM that is not required is waited for past its time." },
+	{ "align", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.align), .dflt = "false",
+	    .meaning = "Whether crypto-periods begin on multiples of their duration since 1970." },
+	{ "cw_length", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.cw_length),
+	    .has = offsetof(struct raw_service, cw_length_given), WORDS(cw_lengths), .dflt = "8",
+	    .meaning = "Octets of a control word with scrambling none." },
+	{ "stream_index", GW_CONF_UINT, GIVEN(raw_service, index), .max = 0x7fff,
+	    .meaning = "The number in its SPIs. The default is the lowest free one, in the order of the file." },
+	{ "media", GW_CONF_LIST, LIST(raw_service, media, nmedia), .sub = &medium_schema, .meaning = "What is protected." },
+	{ "stkm", GW_CONF_LIST, LIST(raw_service, stkm, nstkm), .sub = &stkm_schema,
+	    .meaning = "Its key streams, one per KMS; for the media that have none of their own." },
+};
+static const struct gw_conf_row ltkm_rows[] = {
+	{ "kms", GW_CONF_REF, GW_CONF_AT(he_ltkm, kms), .ref = "kms", .flags = GW_CONF_NEED, .meaning = "Whose messages they are." },
+	{ "client_id", GW_CONF_UINT, GW_CONF_AT(he_ltkm, client_id), .flags = GW_CONF_HEX,
+	    .meaning = "client_id of its EMMG. The default is the Super_CAS_id of the KMS." },
+	{ "data_id", GW_CONF_UINT, GW_CONF_AT(he_ltkm, data_id), .flags = GW_CONF_NEED, .meaning = "data_id of the stream." },
+	{ "bandwidth", GW_CONF_RATE, GW_CONF_AT(he_ltkm, bandwidth_bps), .dflt = "64kbit/s", .min = 1000, .max = UINT32_MAX,
+	    .meaning = "What it may use at most." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, out), .schemes = GW_UDP, .flags = GW_CONF_NEED, .meaning = "Where the mux sends it." },
+};
+static const struct gw_conf_row mux_rows[] = {
+	{ "emmg", GW_CONF_ADDR, GW_CONF_AT(headend, mux.emmg), .schemes = GW_TCP, .meaning = "Where the mux listens for EMMGs." },
+	{ "emmg_udp", GW_CONF_ADDR, GW_CONF_AT(headend, mux.emmg_udp), .schemes = GW_UDP, .meaning = "Where it takes their data by UDP." },
+	{ "total_bandwidth", GW_CONF_RATE, GW_CONF_AT(headend, mux.total_bandwidth_bps), .dflt = "1Mbit/s", .min = 1000,
+	    .max = INT64_C(10000000000), .meaning = "What all long-term key streams may use together." },
+	{ "repetition", GW_CONF_DURATION, GW_CONF_AT(headend, mux.repetition_ms), .dflt = "500ms", .min = 20, .max = 60000,
+	    .meaning = "How often an ECM is sent whose KMS states no ECM_rep_period." },
+};
+static const struct gw_conf_row scrambler_rows[] = {
+	{ "engine", GW_CONF_TEXT, GW_CONF_AT(headend, scrambler.engine), WORDS(engines), .dflt = "auto",
+	    .meaning = "What does the cryptography." },
+	{ "threads", GW_CONF_UINT, GW_CONF_AT(headend, scrambler.threads), .dflt = "1", .min = 1, .max = 64,
+	    .meaning = "Threads that packets are spread over, by service." },
+};
+static const struct gw_conf_row terminal_rows[] = {
+	{ "name", GW_CONF_NAME, GW_CONF_AT(he_terminal, name), .flags = GW_CONF_NEED, .meaning = "Names it." },
+	{ "profile", GW_CONF_ENUM, GW_CONF_AT(he_terminal, smartcard), WORDS(profiles), .flags = GW_CONF_NEED,
+	    .meaning = "Which key streams it understands." },
+	{ "service", GW_CONF_REF, GW_CONF_AT(he_terminal, service), .ref = "services", .flags = GW_CONF_NEED, .meaning = "What it receives." },
+	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_terminal, keys), .flags = GW_CONF_NEED | GW_CONF_KEYS, .meaning = "Its file of keys, mode 0600." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_terminal, out), .schemes = GW_UDP, .meaning = "Where it sends what it descrambled." },
+};
+static const struct gw_conf_row play_rows[] = {
+	{ "file", GW_CONF_PATH, GW_CONF_AT(he_play, file), .flags = GW_CONF_NEED | GW_CONF_READABLE,
+	    .meaning = "An MPEG-2 transport stream or a capture." },
+	{ "to", GW_CONF_ADDR, GW_CONF_AT(he_play, to), .schemes = GW_UDP, .flags = GW_CONF_NEED, .meaning = "Where it is sent." },
+	{ "rtp", GW_CONF_BOOL, GW_CONF_AT(he_play, rtp), .dflt = "true", .meaning = "Whether in RTP packets." },
+	{ "loop", GW_CONF_BOOL, GW_CONF_AT(he_play, loop), .dflt = "true", .meaning = "Whether it begins again at its end." },
+};
+
+static void check_kms(struct gw_conf *, void *);
+static void check_medium(struct gw_conf *, void *);
+static void check_service(struct gw_conf *, void *);
+static void check_ltkm(struct gw_conf *, void *);
+static void check_terminal(struct gw_conf *, void *);
+static void check_all(struct gw_conf *, void *);
+
+#define NAMED(tag, m) .name = offsetof(struct tag, m), .named = true
+#define PLACED(tag, m) .placed = true, .at = offsetof(struct tag, m)
+static const struct gw_conf_schema kms_schema = { ROWS(kms_rows), sizeof(struct he_kms), "KMS", NAMED(he_kms, name),
+	PLACED(he_kms, at), .check = check_kms };
+static const struct gw_conf_schema stkm_schema = { ROWS(stkm_rows), sizeof(struct he_stkm), "stream", PLACED(he_stkm, at) };
+static const struct gw_conf_schema medium_schema = { ROWS(medium_rows), sizeof(struct raw_medium), "medium",
+	NAMED(raw_medium, m.name), PLACED(raw_medium, m.at), .check = check_medium };
+static const struct gw_conf_schema service_schema = { ROWS(service_rows), sizeof(struct raw_service), "service",
+	NAMED(raw_service, s.id), PLACED(raw_service, s.at), .check = check_service };
+static const struct gw_conf_schema ltkm_schema = { ROWS(ltkm_rows), sizeof(struct he_ltkm), "stream",
+	PLACED(he_ltkm, at), .check = check_ltkm };
+static const struct gw_conf_schema mux_schema = { ROWS(mux_rows), sizeof(struct headend), "mux", .check = NULL };
+static const struct gw_conf_schema scrambler_schema = { ROWS(scrambler_rows), sizeof(struct headend), "scrambler", .check = NULL };
+static const struct gw_conf_schema terminal_schema = { ROWS(terminal_rows), sizeof(struct he_terminal), "terminal",
+	NAMED(he_terminal, name), PLACED(he_terminal, at), .check = check_terminal };
+static const struct gw_conf_schema play_schema = { ROWS(play_rows), sizeof(struct he_play), "player",
+	PLACED(he_play, at) };
+
+static const struct gw_conf_row rows[] = {
+	{ "head_end", GW_CONF_NAME, GW_CONF_AT(full, h.head_end), .dflt = "simulgate", .meaning = "The name of the head-end." },
+	{ "state", GW_CONF_PATH, GW_CONF_AT(full, h.state), .dflt = "/var/lib/simulgate",
+	    .meaning = "The directory of what must outlive a process: committed records and wrapped keys." },
+	{ "playout", GW_CONF_PATH, GW_CONF_AT(full, h.playout), .flags = GW_CONF_SOCKETS, .dflt = "unix:///run/simulgate",
+	    .meaning = "The directory of the sockets between the processes." },
+	{ "kms", GW_CONF_NAMED, LIST(full, h.kms, h.nkms), .sub = &kms_schema, .meaning = "The key management systems, by name." },
+	{ "services", GW_CONF_LIST, LIST(full, services, nservices), .sub = &service_schema, .meaning = "The protected services." },
+	{ "ltkm", GW_CONF_LIST, LIST(full, h.ltkm, h.nltkm), .sub = &ltkm_schema, .meaning = "Streams of EMMs or long-term keys." },
+	{ "mux", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &mux_schema, .meaning = "The multiplexer." },
+	{ "scrambler", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &scrambler_schema,
+	    .meaning = "The scrambler." },
+	{ "terminals", GW_CONF_LIST, LIST(full, h.terminals, h.nterminals), .sub = &terminal_schema, .meaning = "Lab receivers." },
+	{ "play", GW_CONF_LIST, LIST(full, h.play, h.nplay), .sub = &play_schema,
+	    .meaning = "Media that simulgate run sends to the scrambler, for demonstrations." },
+};
+static const struct gw_conf_schema schema = { ROWS(rows), sizeof(struct full), "head-end", .check = check_all };
+
+/* ---- checks: what could not be read is NULL or 0 and was said before ---- */
+
+static unsigned
+cas(const struct he_kms *k)
+{
+	return k->super_cas_id >> 16;
+}
+
+static void
+check_kms(struct gw_conf *c, void *object)
+{
+	struct he_kms *k = object;
+	bool bcast = cas(k) == DRM || cas(k) == SMARTCARD;
+	const struct { const void *member; const char *key; } ours[] = { { &k->keys, "keys" }, { &k->set, "set" },
+		{ &k->lead_CW.v, "lead_CW" }, { &k->CW_per_msg.v, "CW_per_msg" }, { &k->delay_start.v, "delay_start" },
+		{ &k->delay_stop.v, "delay_stop" }, { &k->ECM_rep_period.v, "ECM_rep_period" },
+		{ &k->max_comp_time.v, "max_comp_time" }, { &k->min_CP_duration.v, "min_CP_duration" },
+		{ &k->max_streams.v, "max_streams" } };
+
+	if (!gw_conf_given(c, &k->protocol_version))
+		k->protocol_version = bcast ? 5 : 3;
+	if (!gw_conf_given(c, &k->bcast_parameters))
+		k->bcast_parameters = bcast;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (!gw_conf_given(c, &k->plugin) && gw_conf_given(c, ours[i].member))
+			gw_conf_fail(c, ours[i].member, "%s is for a plugin of ours, and this KMS has none", ours[i].key);
+	/* CW_provision(n) reaches from n + lead_CW back to n at most */
+	if (k->CW_per_msg.set && k->lead_CW.set && k->CW_per_msg.v > k->lead_CW.v + 1)
+		gw_conf_fail(c, &k->CW_per_msg.v, "CW_per_msg %" PRId64 " is more than lead_CW + 1", k->CW_per_msg.v);
+}
+
+static void
+check_medium(struct gw_conf *c, void *object)
+{
+	struct raw_medium *m = object;
+
+	if (m->m.in.scheme && m->m.out.scheme && memcmp(&m->m.in, &m->m.out, sizeof(m->m.in)) == 0)
+		gw_conf_fail(c, &m->m.out, "out is the same as in: the scrambled packets would come back");
+	if (m->index.set && !m->nstkm)
+		gw_conf_fail(c, &m->index.v, "stream_index is for a medium with a stkm list of its own");
+}
+
+static void
+check_streams(struct gw_conf *c, const struct raw_service *s, const struct he_stkm *list, size_t n, const void *at)
+{
+	size_t required = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct he_kms *k = list[i].kms;
+
+		required += list[i].required;
+		if (!k)
+			continue;
+		if (k->min_CP_duration.set && s->s.crypto_period_ms && s->s.crypto_period_ms < 100 * k->min_CP_duration.v)
+			gw_conf_fail(c, &s->s.crypto_period_ms, "crypto_period is shorter than the min_CP_duration of KMS %s, %g s",
+			    k->name, (double)k->min_CP_duration.v / 10);
+	}
+	if (n && !required)
+		gw_conf_fail(c, at, "no stream is required: keys would change without any KMS");
+}
+
+static void
+check_media(struct gw_conf *c, const struct raw_service *s)
+{
+	bool none = s->s.scrambling == HE_NONE;
+	size_t shared = 0;
+
+	for (size_t i = 0; i < s->nmedia; i++) {
+		const struct raw_medium *m = &s->media[i];
+
+		if (none && m->m.out.scheme)
+			gw_conf_fail(c, &m->m.out, "with scrambling none nothing is sent: this medium has no out");
+		if (!none && !m->m.out.scheme && !gw_conf_given(c, &m->m.out))
+			gw_conf_fail(c, m, "the medium lacks out");
+		check_streams(c, s, m->stkm, m->nstkm, &m->stkm);
+		shared += m->nstkm == 0;
+	}
+	if (shared && !s->nstkm && !none)
+		gw_conf_fail(c, s, "the service has no stkm: nobody could descramble it");
+	if (!shared && s->nstkm && (s->nmedia || !none))
+		gw_conf_fail(c, &s->stkm, s->nmedia ? "every medium has its own stkm list: this one serves none" :
+		    "the service has no media");
+	else if (!s->nmedia && !none)
+		gw_conf_fail(c, s, "the service has no media");
+	/* The counter begins at 0 in each stream: one TEK and salt for two would be one key stream (scrambling spec 1.1 rule 4). */
+	if (s->s.scrambling == HE_ISMACRYP && s->nmedia > 1 && shared)
+		gw_conf_fail(c, &s->media, "with ismacryp each of several media has its own stkm list");
+}
+
+static void
+check_service(struct gw_conf *c, void *object)
+{
+	struct raw_service *s = object;
+	bool tagged = s->s.scrambling == HE_SRTP || s->s.scrambling == HE_IPSEC;
+
+	if (!gw_conf_good(c, &s->s.scrambling))
+		return;		/* nothing else can be judged */
+	if (!gw_conf_given(c, &s->s.authentication))
+		s->s.authentication = tagged;
+	if (s->s.authentication && (s->s.scrambling == HE_NONE || s->s.scrambling == HE_CISSA))
+		gw_conf_fail(c, &s->s.authentication, "this scrambling has no authentication");
+	if (s->s.crypto_period_ms % 100)
+		gw_conf_fail(c, &s->s.crypto_period_ms, "crypto_period is no whole number of tenths of a second");
+	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
+		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
+	check_streams(c, s, s->stkm, s->nstkm, &s->stkm);
+	check_media(c, s);
+}
+
+static void
+check_ltkm(struct gw_conf *c, void *object)
+{
+	struct he_ltkm *l = object;
+
+	if (l->kms && !gw_conf_given(c, &l->client_id))
+		l->client_id = l->kms->super_cas_id;
+}
+
+static bool
+readable(const struct he_stkm *list, size_t n, unsigned want)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!list[i].kms || (cas(list[i].kms) == want && list[i].out.scheme))
+			return true;
+	return false;
+}
+
+static void
+check_terminal(struct gw_conf *c, void *object)
+{
+	const struct he_terminal *t = object;
+	const struct raw_service *s = (const struct raw_service *)(const void *)t->service;
+	unsigned want = t->smartcard ? SMARTCARD : DRM;
+	bool ok = s && (s->nstkm == 0 || readable(s->stkm, s->nstkm, want));
+
+	if (!s || !gw_conf_good(c, &t->smartcard))
+		return;
+	for (size_t i = 0; i < s->nmedia; i++)
+		ok = ok && (s->media[i].nstkm == 0 || readable(s->media[i].stkm, s->media[i].nstkm, want));
+	if (s->s.scrambling == HE_NONE)
+		gw_conf_fail(c, &t->service, "service %s sends no media to receive", s->s.id);
+	else if (!ok)
+		gw_conf_fail(c, &t->service, "service %s has no key stream with an out of a KMS of the %s profile "
+		    "(Super_CAS_id 0x%04xxxxx)", s->s.id, t->smartcard ? "Smartcard" : "DRM", want);
+}
+
+/* Keys of all things that must differ in the whole file. */
+struct keys { struct gw_conf_key *k; size_t n; };
+
+static void
+add_addr(struct keys *keys, const struct gw_addr *a)
+{
+	struct gw_addr plain = *a;
+
+	if (!a->scheme)
+		return;
+	plain.ttl = 1;		/* one address whatever the reach */
+	keys->k[keys->n].member = a;
+	gw_addr_text(&plain, keys->k[keys->n++].text, sizeof(keys->k->text));
+}
+
+static void
+add_streams(const struct gw_conf *c, struct keys *ids, struct keys *outs, const struct he_stkm *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].kms && list[i].kms->name && gw_conf_good(c, &list[i].ecm_id)) {
+			ids->k[ids->n].member = &list[i].ecm_id;
+			snprintf(ids->k[ids->n++].text, sizeof(ids->k->text), "%u at KMS %s", list[i].ecm_id, list[i].kms->name);
+		}
+		add_addr(outs, &list[i].out);
+	}
+}
+
+static size_t
+things(const struct full *f)
+{
+	size_t n = f->h.nltkm + f->h.nterminals + 1;
+
+	for (size_t i = 0; i < f->nservices; i++) {
+		n += f->services[i].nstkm + f->services[i].nmedia;
+		for (size_t j = 0; j < f->services[i].nmedia; j++)
+			n += f->services[i].media[j].nstkm;
+	}
+	return n;
+}
+
+static void
+check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys *ins, struct keys *outs, struct keys *data)
+{
+	for (size_t i = 0; i < f->nservices; i++) {
+		struct raw_service *s = &f->services[i];
+
+		add_streams(c, ids, outs, s->stkm, s->nstkm);
+		for (size_t j = 0; j < s->nmedia; j++) {
+			add_addr(ins, &s->media[j].m.in);
+			add_addr(outs, &s->media[j].m.out);
+			add_streams(c, ids, outs, s->media[j].stkm, s->media[j].nstkm);
+		}
+	}
+	for (size_t i = 0; i < f->h.nltkm; i++) {
+		struct he_ltkm *l = &f->h.ltkm[i];
+		size_t same = 0;
+
+		while (same < i && memcmp(&f->h.ltkm[same].out, &l->out, sizeof(l->out)) != 0)
+			same++;
+		if (same == i)	/* long-term key streams may share an address: they name themselves */
+			add_addr(outs, &l->out);
+		if (!l->kms || !gw_conf_good(c, &l->data_id))
+			continue;
+		data->k[data->n].member = &l->data_id;
+		snprintf(data->k[data->n++].text, sizeof(data->k->text), "0x%08" PRIx32 " %u", l->client_id, l->data_id);
+	}
+	for (size_t i = 0; i < f->h.nterminals; i++)
+		add_addr(outs, &f->h.terminals[i].out);
+	gw_conf_unique(c, ids->k, ids->n, "streams have ecm_id");
+	gw_conf_unique(c, ins->k, ins->n, "media come in at");
+	gw_conf_unique(c, outs->k, outs->n, "things go out to");
+	gw_conf_unique(c, data->k, data->n, "streams have client_id and data_id");
+}
+
+/* Every unit gets a stream index: those given first, the others the lowest free ones in the order of the file. */
+enum { INDEXES = 0x8000 };
+
+struct indexes { const void *taken[INDEXES]; size_t next; };
+
+static void
+take_index(struct gw_conf *c, struct indexes *x, const uint16_t *v, const char *id)
+{
+	if (*v < INDEXES && x->taken[*v])
+		gw_conf_fail(c, v, "stream_index %u of service %s is taken", *v, id ? id : "");
+	else if (*v < INDEXES)
+		x->taken[*v] = v;
+}
+
+static void
+free_index(struct gw_conf *c, struct indexes *x, bool *set, uint16_t *v)
+{
+	if (*set)
+		return;
+	while (x->next < INDEXES && x->taken[x->next])
+		x->next++;
+	if (x->next == INDEXES) {
+		gw_conf_fail(c, v, "more than %d key sequences", INDEXES);
+		return;
+	}
+	x->taken[x->next] = v;
+	*v = (uint16_t)x->next;
+	*set = true;
+}
+
+static bool
+has_unit(const struct raw_service *s)
+{
+	for (size_t i = 0; i < s->nmedia; i++)
+		if (!s->media[i].nstkm)
+			return true;
+	return s->nmedia == 0;
+}
+
+static void
+set_indexes(struct gw_conf *c, struct full *f, struct indexes *x)
+{
+	for (int given = 1; given >= 0; given--)
+		for (size_t i = 0; i < f->nservices; i++) {
+			struct raw_service *s = &f->services[i];
+
+			if (given && s->index.set)
+				take_index(c, x, &s->index.v, s->s.id);
+			else if (!given && has_unit(s))
+				free_index(c, x, &s->index.set, &s->index.v);
+			for (size_t j = 0; j < s->nmedia; j++)
+				if (given && s->media[j].index.set)
+					take_index(c, x, &s->media[j].index.v, s->s.id);
+				else if (!given && s->media[j].nstkm)
+					free_index(c, x, &s->media[j].index.set, &s->media[j].index.v);
+		}
+}
+
+static void
+check_all(struct gw_conf *c, void *object)
+{
+	struct full *f = object;
+	size_t n = things(f);
+	struct keys keys[4] = { { NULL, 0 } };
+	struct indexes *x = calloc(1, sizeof(*x));
+	bool memory = x != NULL;
+
+	for (size_t i = 0; i < 4; i++)
+		memory = (keys[i].k = calloc(n, sizeof(*keys[i].k))) != NULL && memory;
+	if (memory) {
+		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3]);
+		set_indexes(c, f, x);
+	} else {
+		gw_conf_fail(c, f, "out of memory");
+	}
+	for (size_t i = 0; i < 4; i++)
+		free(keys[i].k);
+	free(x);
+}
+
+/* ---- the head-end that programs see ---- */
+
+/* A protected unit with the media at which own is false, or the one medium. */
+static int
+make_unit(struct he_unit *u, const struct he_service *s, const struct raw_service *raw, size_t from, size_t upto, bool own)
+{
+	const struct raw_medium *m = own ? &raw->media[from] : NULL;
+	size_t len = strlen(s->id) + (m ? strlen(m->m.name) + 1 : 0) + 1;
+
+	*u = (struct he_unit){ .id = malloc(len), .service = s, .media = calloc(upto - from + 1, sizeof(*u->media)),
+		.stkm = m ? m->stkm : raw->stkm, .nstkm = m ? m->nstkm : raw->nstkm, .index = m ? m->index.v : raw->index.v };
+	if (!u->id || !u->media)
+		return -1;
+	snprintf(u->id, len, "%s%s%s", s->id, m ? "/" : "", m ? m->m.name : "");
+	for (size_t i = from; i < upto; i++)
+		if ((raw->media[i].nstkm > 0) == own)
+			u->media[u->nmedia++] = &s->media[i];
+	return 0;
+}
+
+static int
+make_service(struct he_service *s, const struct raw_service *raw)
+{
+	*s = raw->s;
+	s->media = calloc(raw->nmedia + 1, sizeof(*s->media));
+	s->units = calloc(raw->nmedia + 1, sizeof(*s->units));
+	if (!s->media || !s->units)
+		return -1;
+	for (size_t i = 0; i < raw->nmedia; i++)
+		s->media[s->nmedia++] = raw->media[i].m;
+	if (has_unit(raw) && make_unit(&s->units[s->nunits++], s, raw, 0, raw->nmedia, false) < 0)
+		return -1;
+	for (size_t i = 0; i < raw->nmedia; i++)
+		if (raw->media[i].nstkm && make_unit(&s->units[s->nunits++], s, raw, i, i + 1, true) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+make_services(struct full *f)
+{
+	struct headend *h = &f->h;
+
+	h->services = calloc(f->nservices + 1, sizeof(*h->services));
+	if (!h->services)
+		return -1;
+	for (size_t i = 0; i < f->nservices; i++)
+		if (make_service(&h->services[h->nservices++], &f->services[i]) < 0)
+			return -1;
+	for (size_t i = 0; i < h->nterminals; i++)
+		h->terminals[i].service = &h->services[(const struct raw_service *)(const void *)h->terminals[i].service -
+		    f->services];
+	return 0;
+}
+
+/* text NULL: the file at path. */
+static struct headend *
+load(const char *path, char *text, size_t len, const struct gw_conf_listener *listener, struct gw_err *err)
+{
+	struct full *f = calloc(1, sizeof(*f));
+	char *file = strdup(path);
+
+	if (!f || !file) {
+		gw_fail(err, GW_ESYS, "%s: out of memory", path);
+	} else if ((text ? gw_conf_load_text(&schema, path, text, len, f, listener, err) :
+	    gw_conf_load(&schema, path, f, listener, err)) == 0) {
+		f->h.file = file;
+		if (make_services(f) == 0)
+			return &f->h;
+		gw_fail(err, GW_ESYS, "%s: out of memory", path);
+		headend_free(&f->h);
+		return NULL;
+	}
+	free(f);
+	free(file);
+	return NULL;
+}
+
+struct headend *
+headend_load_all(const char *path, void (*say)(void *self, const char *line), void *self, struct gw_err *err)
+{
+	return load(path, NULL, 0, say ? &(struct gw_conf_listener){ say, self } : NULL, err);
+}
+
+struct headend *
+headend_load_text(const char *path, char *text, size_t len, struct gw_err *err)
+{
+	return load(path, text, len, NULL, err);
+}
+
+struct headend *
+headend_load(const char *path, struct gw_err *err)
+{
+	return load(path, NULL, 0, NULL, err);
+}
+
+void
+headend_free(struct headend *h)
+{
+	struct full *f = (struct full *)(void *)h;
+
+	if (!h)
+		return;
+	for (size_t i = 0; i < h->nservices; i++) {
+		for (size_t j = 0; j < h->services[i].nunits; j++) {
+			free(h->services[i].units[j].id);
+			free(h->services[i].units[j].media);
+		}
+		free(h->services[i].units);
+		free(h->services[i].media);
+	}
+	free(h->services);
+	free(h->file);
+	gw_conf_free(&schema, f);	/* texts and lists, which the copies above shared */
+	free(f);
+}
+
+const struct he_kms *
+headend_kms(const struct headend *h, const char *name)
+{
+	for (size_t i = 0; i < h->nkms; i++)
+		if (strcmp(h->kms[i].name, name) == 0)
+			return &h->kms[i];
+	return NULL;
+}
+
+const struct he_service *
+headend_service(const struct headend *h, const char *id)
+{
+	for (size_t i = 0; i < h->nservices; i++)
+		if (strcmp(h->services[i].id, id) == 0)
+			return &h->services[i];
+	return NULL;
+}
+
+const struct he_unit *
+headend_unit(const struct headend *h, const char *id)
+{
+	for (size_t i = 0; i < h->nservices; i++)
+		for (size_t j = 0; j < h->services[i].nunits; j++)
+			if (strcmp(h->services[i].units[j].id, id) == 0)
+				return &h->services[i].units[j];
+	return NULL;
+}
+
+void
+headend_write(const struct headend *h, FILE *out)
+{
+	gw_conf_print(&schema, h, out);	/* the first member of struct full */
+}
+
+void
+headend_print(const struct headend *h)
+{
+	headend_write(h, stdout);
+}
+
+void
+headend_print_mdoc(void)
+{
+	gw_conf_print_mdoc(&schema, stdout);
+}
+
+size_t
+he_key_id(enum he_scrambling scrambling, uint16_t stream_index, uint16_t cp, uint8_t out[8])
+{
+	const uint8_t spi[4] = { (uint8_t)(0x80 | stream_index >> 8), (uint8_t)stream_index, (uint8_t)(cp >> 8), (uint8_t)cp };
+
+	switch (scrambling) {
+	case HE_IPSEC:
+		memcpy(out, spi, 4);
+		return 4;
+	case HE_SRTP:
+		memcpy(out, spi + 2, 2);
+		return 2;
+	case HE_ISMACRYP:
+		out[0] = spi[3];
+		return 1;
+	default:	/* TS: the parity of CP, in the packets' headers */
+		return 0;
+	}
+}

@@ -1,0 +1,389 @@
+/* tests/unit/test_lib_headend.c: simulgate.yaml: good files, and what is said of bad ones */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "lib/conf.h"
+#include "lib/headend.h"
+#include "tests/suite.h"
+
+/* A directory with the key files and the clip that the examples name; becomes the working directory. */
+static char dir[] = "/tmp/gw-headend-XXXXXX";
+
+static void
+put(const char *name, const char *text, mode_t mode)
+{
+	FILE *f = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+	ck_assert_int_eq(chmod(name, mode), 0);
+}
+
+static void
+enter(void)
+{
+	if (vec_path("")[0] != '/') {	/* relative to where we were */
+		char *top = realpath(getenv("top_srcdir") ? getenv("top_srcdir") : ".", NULL);
+
+		setenv("top_srcdir", top, 1);
+		free(top);
+	}
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	ck_assert_int_eq(mkdir("keys", 0700), 0);
+	put("keys/drm.yaml", "", 0600);
+	put("keys/smartcard.yaml", "", 0600);
+	put("keys/handset.yaml", "", 0400);
+	put("keys/phone.yaml", "", 0600);
+	put("keys/open.yaml", "", 0644);
+	put("clip.ts", "", 0644);
+}
+
+static void
+leave(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static char heard[65536];
+
+static void
+hear(void *self, const char *line)
+{
+	size_t n = strlen(heard);
+
+	(void)self;
+	snprintf(heard + n, sizeof(heard) - n, "%s\n", line);
+}
+
+/* The structs as text, without places. */
+static void
+addr(FILE *f, const char *key, const struct gw_addr *a)
+{
+	char text[GW_ADDR_TEXT];
+
+	if (a->scheme)
+		fprintf(f, " %s=%s", key, gw_addr_text(a, text, sizeof(text)));
+}
+
+static void
+units(FILE *f, const struct he_service *s)
+{
+	for (size_t i = 0; i < s->nunits; i++) {
+		const struct he_unit *u = &s->units[i];
+
+		ck_assert_ptr_eq(u->service, s);
+		fprintf(f, "  unit %s index=%u media=", u->id, u->index);
+		for (size_t j = 0; j < u->nmedia; j++)
+			fprintf(f, "%s%s", j ? "," : "", u->media[j]->name);
+		fprintf(f, "\n");
+		for (size_t j = 0; j < u->nstkm; j++) {
+			fprintf(f, "    stkm kms=%s ecm_id=%u required=%d ac=", u->stkm[j].kms->name, u->stkm[j].ecm_id, u->stkm[j].required);
+			for (size_t k = 0; k < u->stkm[j].access_criteria_len; k++)
+				fprintf(f, "%02x", u->stkm[j].access_criteria[k]);
+			addr(f, "out", &u->stkm[j].out);
+			fprintf(f, "\n");
+		}
+	}
+}
+
+static void
+opt(FILE *f, const char *key, const struct he_opt *o)
+{
+	if (o->set)
+		fprintf(f, " %s=%lld", key, (long long)o->v);
+}
+
+static char *
+describe(const struct headend *h)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	fprintf(f, "head_end=%s state=%s playout=%s\n", h->head_end, h->state, h->playout);
+	for (size_t i = 0; i < h->nkms; i++) {
+		const struct he_kms *k = &h->kms[i];
+
+		fprintf(f, "kms %s cas=%08x v=%u plugin=%s keys=%s bcast=%d strict=%d", k->name, k->super_cas_id, k->protocol_version,
+		    k->plugin ? k->plugin : "-", k->keys ? k->keys : "-", k->bcast_parameters, k->strict);
+		for (size_t j = 0; j < k->necmg; j++)
+			addr(f, "ecmg", &k->ecmg[j]);
+		opt(f, "lead_CW", &k->lead_CW);
+		opt(f, "CW_per_msg", &k->CW_per_msg);
+		opt(f, "delay_start", &k->delay_start);
+		opt(f, "delay_stop", &k->delay_stop);
+		opt(f, "ECM_rep_period", &k->ECM_rep_period);
+		opt(f, "max_comp_time", &k->max_comp_time);
+		opt(f, "min_CP_duration", &k->min_CP_duration);
+		opt(f, "max_streams", &k->max_streams);
+		fprintf(f, "\n%s", k->set);
+	}
+	for (size_t i = 0; i < h->nservices; i++) {
+		const struct he_service *s = &h->services[i];
+
+		fprintf(f, "service %s scrambling=%d authentication=%d cp=%u alarm=%u wait=%u align=%d cw=%u\n", s->id, (int)s->scrambling,
+		    s->authentication, s->crypto_period_ms, s->extension_alarm_ms, s->optional_wait_ms, s->align, s->cw_length);
+		for (size_t j = 0; j < s->nmedia; j++) {
+			fprintf(f, "  medium %s", s->media[j].name);
+			addr(f, "in", &s->media[j].in);
+			addr(f, "out", &s->media[j].out);
+			fprintf(f, "\n");
+		}
+		units(f, s);
+	}
+	for (size_t i = 0; i < h->nltkm; i++) {
+		fprintf(f, "ltkm kms=%s client=%08x data=%u bps=%u", h->ltkm[i].kms->name, h->ltkm[i].client_id, h->ltkm[i].data_id,
+		    h->ltkm[i].bandwidth_bps);
+		addr(f, "out", &h->ltkm[i].out);
+		fprintf(f, "\n");
+	}
+	fprintf(f, "mux total=%llu repetition=%u", (unsigned long long)h->mux.total_bandwidth_bps, h->mux.repetition_ms);
+	addr(f, "emmg", &h->mux.emmg);
+	addr(f, "emmg_udp", &h->mux.emmg_udp);
+	fprintf(f, "\nscrambler engine=%s threads=%u\n", h->scrambler.engine, h->scrambler.threads);
+	for (size_t i = 0; i < h->nterminals; i++) {
+		const struct he_terminal *t = &h->terminals[i];
+
+		ck_assert_ptr_eq(t->service, headend_service(h, t->service->id));
+		fprintf(f, "terminal %s smartcard=%d service=%s keys=%s", t->name, t->smartcard, t->service->id, t->keys);
+		addr(f, "out", &t->out);
+		fprintf(f, "\n");
+	}
+	for (size_t i = 0; i < h->nplay; i++) {
+		fprintf(f, "play %s rtp=%d loop=%d", h->play[i].file, h->play[i].rtp, h->play[i].loop);
+		addr(f, "to", &h->play[i].to);
+		fprintf(f, "\n");
+	}
+	fclose(f);
+	return text;
+}
+
+/* The temporary directory's name as DIR. */
+static char *
+anonymous(char *text)
+{
+	char *out = malloc(strlen(text) + 1), *o = out;
+
+	for (const char *p = text; *p; ) {
+		if (strncmp(p, dir, strlen(dir)) == 0) {
+			o = stpcpy(o, "DIR");
+			p += strlen(dir);
+		} else {
+			*o++ = *p++;
+		}
+	}
+	*o = '\0';
+	free(text);
+	return out;
+}
+
+static struct headend *
+load(const char *name)
+{
+	struct gw_err err = { 0 };
+	struct headend *h = headend_load(name, &err);
+
+	ck_assert_msg(h != NULL, "%s", err.text);
+	return h;
+}
+
+static char *
+written(const struct headend *h)
+{
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	headend_write(h, f);
+	fclose(f);
+	return text;
+}
+
+START_TEST(good_files_are_understood_and_print_back)
+{
+	static const char *const names[] = { "good", "design" };
+	char name[64], *a, *b, *text, *again;
+	struct headend *h, *back;
+
+	enter();
+	snprintf(name, sizeof(name), "conf/%s.yaml", names[_i]);
+	put("here.yaml", vec_text(name), 0644);
+	h = load("here.yaml");
+	ck_assert_str_eq(h->file, "here.yaml");
+	a = anonymous(describe(h));
+	snprintf(name, sizeof(name), "conf/%s.txt", names[_i]);
+	vec_golden(name, a);
+	text = written(h);
+	ck_assert_int_eq(mkdir("elsewhere", 0700), 0);
+	put("elsewhere/back.yaml", text, 0644);
+	back = load("elsewhere/back.yaml");
+	b = anonymous(describe(back));
+	ck_assert_str_eq(a, b);
+	again = written(back);
+	ck_assert_str_eq(text, again);
+	headend_free(h);
+	headend_free(back);
+	free(a);
+	free(b);
+	free(text);
+	free(again);
+	leave();
+}
+END_TEST
+
+START_TEST(names_are_found_with_their_places)
+{
+	struct headend *h;
+
+	enter();
+	put("here.yaml", vec_text("conf/good.yaml"), 0644);
+	h = load("here.yaml");
+	ck_assert_uint_eq(headend_kms(h, "legacy")->super_cas_id, 0x4ae60001);
+	ck_assert_int_eq(headend_kms(h, "legacy")->at.line, 27);
+	ck_assert_int_eq(headend_kms(h, "legacy")->at.column, 3);
+	ck_assert_int_eq(headend_service(h, "film")->at.line, 46);
+	ck_assert_int_eq(headend_service(h, "film")->at.column, 5);
+	ck_assert_str_eq(headend_unit(h, "film/audio")->media[0]->name, "audio");
+	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 61);
+	ck_assert_ptr_null(headend_kms(h, "news"));
+	ck_assert_ptr_null(headend_service(h, "drm"));
+	ck_assert_ptr_null(headend_unit(h, "film"));
+	headend_free(h);
+	headend_free(NULL);
+	leave();
+}
+END_TEST
+
+static char bad_names[100][64];
+static int nbad;
+
+static int
+find_bad(void)
+{
+	DIR *d = opendir(vec_path("conf/bad"));
+	struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL && nbad < 100) {
+		size_t n = strlen(e->d_name);
+
+		if (n > 5 && n < 60 && strcmp(e->d_name + n - 5, ".yaml") == 0)
+			memcpy(bad_names[nbad++], e->d_name, n + 1);
+	}
+	if (d)
+		closedir(d);
+	return nbad ? nbad : 1;
+}
+
+START_TEST(bad_files_are_refused_with_every_fault)
+{
+	struct gw_err err = { 0 };
+	char name[160], *copy;
+
+	ck_assert_int_gt(nbad, 15);
+	enter();
+	snprintf(name, sizeof(name), "conf/bad/%s", bad_names[_i]);
+	put(bad_names[_i], vec_text(name), 0644);
+	heard[0] = '\0';
+	ck_assert_ptr_null(headend_load_all(bad_names[_i], hear, NULL, &err));
+	ck_assert_int_eq(err.code, GW_ECONF);
+	/* what an error has room for begins as what the listener heard */
+	ck_assert_uint_ge(strlen(err.text), 10);
+	ck_assert(strncmp(err.text, heard, strcspn(err.text, "\n")) == 0);
+	copy = anonymous(strdup(heard));
+	strcpy(strrchr(name, '.'), ".txt");
+	vec_golden(name, copy);
+	free(copy);
+	leave();
+}
+END_TEST
+
+START_TEST(files_that_cannot_be_read)
+{
+	struct gw_err err = { 0 };
+	FILE *f;
+
+	enter();
+	ck_assert_ptr_null(headend_load("gone.yaml", &err));
+	ck_assert_str_eq(err.text, "gone.yaml: No such file or directory");
+	ck_assert_int_eq(err.code, GW_ECONF);
+	ck_assert_ptr_null(headend_load("keys", &err));
+	ck_assert_str_eq(err.text, "keys: Is a directory");
+	f = fopen("big.yaml", "w");
+	for (int i = 0; i < 5 << 20; i++)
+		fputc('#', f);
+	fclose(f);
+	ck_assert_ptr_null(headend_load("big.yaml", &err));
+	ck_assert_str_eq(err.text, "big.yaml: a configuration has at most 4 MiB");
+	leave();
+}
+END_TEST
+
+/* Nesting as deep as the file is long: refused in bounded time. */
+START_TEST(deep_files_end)
+{
+	struct gw_err err = { 0 };
+	time_t start = time(NULL);
+	FILE *f;
+
+	enter();
+	f = fopen("deep.yaml", "w");
+	for (int i = 0; i < 4000000; i++)
+		fputc(_i ? '{' : '[', f);
+	fclose(f);
+	ck_assert_ptr_null(headend_load("deep.yaml", &err));
+	ck_assert_int_eq(err.code, GW_ECONF);
+	ck_assert_int_lt(time(NULL) - start, 60);
+	leave();
+}
+END_TEST
+
+START_TEST(five_thousand_services_load)
+{
+	struct headend *h;
+	FILE *f;
+
+	enter();
+	f = fopen("many.yaml", "w");
+	fputs("kms: { k: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:1 } }\nservices:\n", f);
+	for (int i = 0; i < 5000; i++)
+		fprintf(f, "  - { id: s%d, scrambling: srtp, media: [{ name: v, in: udp://239.1.%d.%d:1, out: udp://239.2.%d.%d:1 }], "
+		    "stkm: [{ kms: k, ecm_id: %d, out: udp://239.2.%d.%d:2 }] }\n", i, i / 250, i % 250, i / 250, i % 250, i, i / 250, i % 250);
+	fclose(f);
+	h = load("many.yaml");
+	ck_assert_uint_eq(h->nservices, 5000);
+	ck_assert_uint_eq(h->services[4999].units[0].index, 4999);
+	headend_free(h);
+	leave();
+}
+END_TEST
+
+START_TEST(key_identifiers)
+{
+	static const struct { enum he_scrambling s; uint16_t index, cp; size_t n; const char *want; } rows[] = {
+		{ HE_IPSEC, 0, 0, 4, "\x80\x00\x00\x00" }, { HE_IPSEC, 0x1234, 0xfffe, 4, "\x92\x34\xff\xfe" },
+		{ HE_IPSEC, 0x7fff, 1, 4, "\xff\xff\x00\x01" }, { HE_SRTP, 9, 0x0102, 2, "\x01\x02" },
+		{ HE_ISMACRYP, 9, 0x0102, 1, "\x02" }, { HE_CISSA, 9, 1, 0, "" }, { HE_NONE, 9, 1, 0, "" },
+	};
+	uint8_t out[8];
+
+	ck_assert_uint_eq(he_key_id(rows[_i].s, rows[_i].index, rows[_i].cp, out), rows[_i].n);
+	ck_assert_mem_eq(out, rows[_i].want, rows[_i].n);
+}
+END_TEST
+
+SUITE("lib_headend", tcase_add_loop_test(t, good_files_are_understood_and_print_back, 0, 2);
+      tcase_add_test(t, names_are_found_with_their_places);
+      tcase_add_loop_test(t, bad_files_are_refused_with_every_fault, 0, find_bad()); tcase_add_test(t, files_that_cannot_be_read);
+      tcase_add_loop_test(t, deep_files_end, 0, 2); tcase_add_test(t, five_thousand_services_load);
+      tcase_add_loop_test(t, key_identifiers, 0, 7))
