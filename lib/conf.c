@@ -1500,6 +1500,29 @@ gw_conf_print(const struct gw_conf_schema *s, const void *object, FILE *f)
 	print_object(&(struct printer){ f, s }, s, object, 0, false);
 }
 
+/* Filled lines, and a new one for each sentence, as mdoc(7) wants them. */
+static void
+mdoc_text(const char *s, FILE *f)
+{
+	size_t column = 0;
+
+	while (*s) {
+		size_t n = strcspn(s, " ");
+		bool last = s[n] == '\0', ends = s[n - 1] == '.';
+
+		if (column && column + 1 + n > 76) {
+			fputc('\n', f);
+			column = 0;
+		}
+		column += (size_t)fprintf(f, "%s%.*s", column ? " " : "", (int)n, s);
+		if (last || ends) {
+			fputc('\n', f);
+			column = 0;
+		}
+		s += n + !last;
+	}
+}
+
 static void
 mdoc_facts(const struct gw_conf_row *r, FILE *f)
 {
@@ -1529,7 +1552,8 @@ gw_conf_print_mdoc(const struct gw_conf_schema *s, FILE *f)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct gw_conf_row *r = &s->rows[i];
 
-		fprintf(f, ".It Ic %s : Ar %s\n%s\n", r->key, r->ref ? r->ref : kinds[r->type].noun, r->meaning);
+		fprintf(f, ".It Ic %s : Ar %s\n", r->key, r->ref ? r->ref : kinds[r->type].noun);
+		mdoc_text(r->meaning, f);
 		mdoc_facts(r, f);
 		if (r->sub)
 			gw_conf_print_mdoc(r->sub, f);
