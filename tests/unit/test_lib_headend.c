@@ -26,6 +26,15 @@ put(const char *name, const char *text, mode_t mode)
 }
 
 static void
+put_vec(const char *name, const char *vec)
+{
+	const char *text = vec_text(vec);
+
+	put(name, text, 0644);
+	free((void *)(uintptr_t)text);
+}
+
+static void
 enter(void)
 {
 	if (vec_path("")[0] != '/') {	/* relative to where we were */
@@ -218,7 +227,7 @@ START_TEST(good_files_are_understood_and_print_back)
 
 	enter();
 	snprintf(name, sizeof(name), "conf/%s.yaml", names[_i]);
-	put("here.yaml", vec_text(name), 0644);
+	put_vec("here.yaml", name);
 	h = load("here.yaml");
 	ck_assert_str_eq(h->file, "here.yaml");
 	a = anonymous(describe(h));
@@ -247,7 +256,7 @@ START_TEST(names_are_found_with_their_places)
 	struct headend *h;
 
 	enter();
-	put("here.yaml", vec_text("conf/good.yaml"), 0644);
+	put_vec("here.yaml", "conf/good.yaml");
 	h = load("here.yaml");
 	ck_assert_uint_eq(headend_kms(h, "legacy")->super_cas_id, 0x4ae60001);
 	ck_assert_int_eq(headend_kms(h, "legacy")->at.line, 27);
@@ -293,7 +302,7 @@ START_TEST(bad_files_are_refused_with_every_fault)
 	ck_assert_int_gt(nbad, 15);
 	enter();
 	snprintf(name, sizeof(name), "conf/bad/%s", bad_names[_i]);
-	put(bad_names[_i], vec_text(name), 0644);
+	put_vec(bad_names[_i], name);
 	heard[0] = '\0';
 	ck_assert_ptr_null(headend_load_all(bad_names[_i], hear, NULL, &err));
 	ck_assert_int_eq(err.code, GW_ECONF);
