@@ -14,7 +14,7 @@
 #include "lib/hex.h"
 #include "lib/secret.h"
 
-enum { FILE_MAX = 4 << 20, NODES_MAX = 1000000, FAULTS_MAX = 100, DEPTH_MAX = 32, WHY = 360, NAME_LEN = 64, SOCKETS_LEN = 72 };
+enum { FILE_MAX = 4 << 20, NODES_MAX = 1000000, FAULTS_MAX = 100, DEPTH_MAX = 32, WHY = 360, NAME_LEN = 64, SOCKETS_LEN = 80 };
 
 struct fault { struct gw_place at; size_t nth; char text[WHY]; };
 struct given { const void *member; struct gw_place at; bool bad; };
@@ -488,15 +488,18 @@ read_path(struct gw_conf *c, const struct gw_conf_row *r, void *m, const char *t
 {
 	char path[PATH_MAX];
 	struct gw_err err = { 0 };
-	bool unix_ = (r->flags & GW_CONF_SOCKETS) && strncmp(text, "unix://", 7) == 0;
+	bool url = (r->flags & GW_CONF_SOCKETS) && strncmp(text, "unix://", 7) == 0;
 
-	text += unix_ ? 7 : 0;
+	if (url)
+		text += 7;
+	else if ((r->flags & GW_CONF_SOCKETS) && strncmp(text, "unix:", 5) == 0)
+		text += 5;	/* unix:run, relative */
 	if (!*text)
 		return no(why, "the path is missing");
 	if ((r->flags & GW_CONF_OR_NAME) && !strchr(text, '/'))
 		return is_name(text, why) && set_text(c, m, text);
-	if ((unix_ && *text != '/') || strstr(text, "://"))
-		return no(why, "%.*s is not a path%s", SHOWN, text, unix_ ? ": after unix:// it begins with '/'" : "");
+	if ((url && *text != '/') || strstr(text, "://"))
+		return no(why, "%.*s is not a path%s", SHOWN, text, url ? ": after unix:// it begins with '/'" : "");
 	while (text[0] == '.' && text[1] == '/')
 		text += 2;
 	if (snprintf(path, sizeof(path), *text == '/' ? "%.0s%s" : "%s/%s", c->dir, text) >= (int)sizeof(path))

@@ -41,7 +41,7 @@ enum {	/* flags */
 	GW_CONF_KEYS = 4,	/* PATH: a file of keys that exists and is private (gw_secret_file_ok) */
 	GW_CONF_READABLE = 8,	/* PATH: a file that can be read */
 	GW_CONF_OR_NAME = 16,	/* PATH: a word without '/' stays as it is */
-	GW_CONF_SOCKETS = 32,	/* PATH: a directory, also written unix:///…; short enough for the sockets in it */
+	GW_CONF_SOCKETS = 32,	/* PATH: a directory, also written unix:///… or unix:RELATIVE; short enough for the sockets in it */
 	GW_CONF_PORT_0 = 64,	/* ADDR: the kernel may pick the port */
 };
 

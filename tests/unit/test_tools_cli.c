@@ -1,0 +1,283 @@
+/* tests/unit/test_tools_cli.c: what the front command says */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tests/suite.h"
+
+static char dir[] = "/tmp/gw-cli-XXXXXX", simulgate[512], out[65536];
+
+static void
+put(const char *name, const char *text, mode_t mode)
+{
+	FILE *f = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+	ck_assert_int_eq(chmod(name, mode), 0);
+}
+
+/* A directory of our own, with a copy of the command in bin/ and nothing else to be found. */
+static void
+build(void)
+{
+	const char *top = getenv("top_builddir");
+	char command[1024], *real = realpath(top ? top : ".", NULL);
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(command, sizeof(command), "mkdir %s/bin && cp %s/tools/simulgate %s/bin/", dir, real, dir);
+	ck_assert_int_eq(system(command), 0);
+	free(real);
+	ck_assert_int_eq(chdir(dir), 0);
+	setenv("PATH", "/usr/bin:/bin", 1);
+	unsetenv("SIMULGATE_LIBEXEC");
+	snprintf(simulgate, sizeof(simulgate), "%s/bin/simulgate", dir);
+}
+
+static void
+remove_all(void)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ck_assert_int_eq(chdir("/"), 0);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* Runs it; stdout and stderr are in out; the exit status. */
+static int
+run(const char *args)
+{
+	char command[1024];
+	FILE *p;
+	size_t n;
+	int st;
+
+	snprintf(command, sizeof(command), "%s %s 2>&1", simulgate, args);
+	p = popen(command, "r");
+	ck_assert_ptr_nonnull(p);
+	n = fread(out, 1, sizeof(out) - 1, p);
+	out[n] = '\0';
+	st = pclose(p);
+	ck_assert(WIFEXITED(st));
+	return WEXITSTATUS(st);
+}
+
+static const struct { const char *args; int status; const char *said; } rows[] = {
+	{ "", 64, "simulgate: which command? see --help\n" },
+	{ "--version", 0, "simulgate 0.1.0\n" },
+	{ "frobnicate", 64, "simulgate: there is no command frobnicate; see --help\n" },
+	{ "../../bin/sh", 64, "simulgate: there is no command ../../bin/sh; see --help\n" },
+	{ "scs --help", 64, "simulgate: there is no command scs; see --help\n" },
+	{ "run", 64, "simulgate run: which file? see --help\n" },
+	{ "run a.yaml --seconds -1", 64, "simulgate run: --seconds: -1 is not a number of seconds; see --help\n" },
+	{ "explain", 64, "simulgate explain: CODE [--interface NAME]: something is missing; see --help\n" },
+	{ "explain 0x10000", 64, "simulgate explain: 0x10000 is not a code: write 0x0013 or 19\n" },
+	{ "explain seven", 64, "simulgate explain: seven is not a code: write 0x0013 or 19\n" },
+	{ "explain 5 --interface x", 64, "simulgate explain: --interface: x is not known: ecmg, bcast or playout; see --help\n" },
+	{ "explain 0x6fff", 1, "simulgate explain: 0x6fff is no error of any interface here\n" },
+	{ "explain 5 --interface ecmg", 0,
+	    "0x0005 on ecmg: unknown Super_CAS_id value\n"
+	    "  meaning: the ECMG does not serve this Super_CAS_id\n"
+	    "  next:    compare super_cas_id of the KMS in the configuration with the ECMG's; check that the address is that KMS's\n" },
+	{ "check-config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
+	{ "check-config", 64, "simulgate check-config: which file? see --help\n" },
+	{ "status --config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
+};
+enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
+
+START_TEST(words_and_statuses)
+{
+	build();
+	ck_assert_int_eq(run(rows[_i].args), rows[_i].status);
+	ck_assert_str_eq(out, rows[_i].said);
+	remove_all();
+}
+END_TEST
+
+START_TEST(codes_of_bcast_by_both_numbers)
+{
+	char first[4096];
+
+	build();
+	ck_assert_int_eq(run("explain 0x8007"), 0);
+	ck_assert_int_eq(strncmp(out, "0x8007 on bcast: ", 17), 0);
+	snprintf(first, sizeof(first), "%.4000s", out);
+	ck_assert_int_eq(run("explain 7 --interface=bcast"), 0);
+	ck_assert_str_eq(out, first);
+	ck_assert_int_eq(run("explain 2"), 0);	/* two interfaces know it */
+	ck_assert_ptr_nonnull(strstr(out, "0x0002 on ecmg: "));
+	ck_assert_ptr_nonnull(strstr(out, "\n\n0x0002 on playout: "));
+	remove_all();
+}
+END_TEST
+
+START_TEST(help_lists_what_is_there)
+{
+	build();
+	ck_assert_int_eq(run("--help"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "\n  run           start and watch all processes of one machine\n"));
+	ck_assert_ptr_null(strstr(out, "  mux "));
+	put("bin/simulgate-mux", "#!/bin/sh\necho mux \"$@\"\nexit 5\n", 0755);
+	ck_assert_int_eq(run("help"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "\n  mux           "));
+	ck_assert_int_eq(run("mux a 'b c'"), 5);
+	ck_assert_str_eq(out, "mux a b c\n");
+	remove_all();
+}
+END_TEST
+
+START_TEST(programs_are_found_in_a_build_tree_and_on_the_path)
+{
+	build();
+	ck_assert_int_eq(system("mkdir -p tree/scs tree/tools path sbin"), 0);
+	put("tree/scs/simulgate-scs", "#!/bin/sh\necho tree\n", 0755);
+	put("tree/tools/simulgate-load", "#!/bin/sh\necho tool\n", 0755);
+	put("path/simulgate-scs", "#!/bin/sh\necho path\n", 0755);
+	setenv("PATH", "/nowhere:path:/usr/bin:/bin", 1);
+	ck_assert_int_eq(run("scs"), 0);
+	ck_assert_str_eq(out, "path\n");
+	setenv("SIMULGATE_LIBEXEC", "tree", 1);
+	ck_assert_int_eq(run("scs"), 0);
+	ck_assert_str_eq(out, "tree\n");
+	ck_assert_int_eq(run("load"), 0);
+	ck_assert_str_eq(out, "tool\n");
+	put("sbin/simulgate-scs", "#!/bin/sh\necho sbin\n", 0755);
+	ck_assert_int_eq(run("scs"), 0);
+	ck_assert_str_eq(out, "sbin\n");
+	put("bin/simulgate-scs", "#!/bin/sh\necho beside\n", 0755);
+	ck_assert_int_eq(run("scs"), 0);
+	ck_assert_str_eq(out, "beside\n");
+	remove_all();
+}
+END_TEST
+
+static const char good[] =
+    "head_end: lab\nplayout: unix:run\n"
+    "kms: { k: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:PORT, plugin: drm } }\n"
+    "services: [{ id: a, scrambling: none, stkm: [{ kms: k, ecm_id: 1 }] }]\n";
+
+static void
+put_good(unsigned port)
+{
+	char text[1024], *p;
+
+	memcpy(text, good, sizeof(good));
+	p = strstr(text, "PORT");
+	snprintf(p, sizeof(text) - (size_t)(p - text), "%u%s", port, strstr(good, "PORT") + 4);
+	put("he.yaml", text, 0644);
+}
+
+START_TEST(every_program_checks_its_part)
+{
+	build();
+	put_good(7001);
+	ck_assert_int_eq(run("check-config he.yaml"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "he.yaml: simulgate-ecmg is not installed: its part was not looked at\n"));
+	put("bin/simulgate-ecmg", "#!/bin/sh\necho \"$@\" >&2\necho the configuration\n", 0755);
+	put("bin/simulgate-scs", "#!/bin/sh\necho \"$@\" >&2\n", 0755);
+	put("bin/simulgate-mux", "#!/bin/sh\n", 0755);
+	put("bin/simulgate-scrambler", "#!/bin/sh\n", 0755);
+	ck_assert_int_eq(run("check-config he.yaml"), 0);
+	ck_assert_str_eq(out, "--config he.yaml --check-config --kms k\n--config he.yaml --check-config\n"
+	    "he.yaml: valid; head-end lab, KMSs: 1, services: 1, ECM streams: 1, terminals: 0\n");
+	put("bin/simulgate-mux", "#!/bin/sh\necho bad part >&2\nexit 78\n", 0755);
+	ck_assert_int_eq(run("check-config --config he.yaml"), 78);
+	ck_assert_ptr_nonnull(strstr(out, "bad part\n"));
+	ck_assert_ptr_null(strstr(out, "valid"));
+	put("bad.yaml", "head_ent: a\nservices: 3\n", 0644);
+	ck_assert_int_eq(run("check-config bad.yaml"), 78);
+	ck_assert_str_eq(out, "bad.yaml:1:1: unknown key head_ent; did you mean head_end?\nbad.yaml:2:11: services: a list is wanted here\n");
+	remove_all();
+}
+END_TEST
+
+START_TEST(ports_are_probed)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	build();
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	put_good(ntohs(in.sin_port));
+	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);	/* bound, but nobody listens */
+	ck_assert_ptr_nonnull(strstr(out, ": not reachable: Connection refused\n"));
+	ck_assert_int_eq(listen(fd, 5), 0);
+	ck_assert_int_eq(run("check-config he.yaml --probe"), 0);
+	ck_assert_ptr_nonnull(strstr(out, ": reachable\n"));
+	close(fd);
+	remove_all();
+}
+END_TEST
+
+/* Serves one answer on each of n connections, in a process of its own. */
+static pid_t
+serve(const char *path, const char *answer, int n)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pid_t pid;
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	ck_assert_int_eq(listen(fd, 5), 0);
+	pid = fork();
+	for (int i = 0; pid == 0 && i < n; i++) {
+		char ask[1024];
+		int c = accept(fd, NULL, NULL);
+
+		if (read(c, ask, sizeof(ask)) > 0)
+			dprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(answer), answer);
+		close(c);
+	}
+	if (pid == 0)
+		_exit(0);
+	close(fd);
+	return pid;
+}
+
+START_TEST(status_is_a_table_or_json)
+{
+	json_t *j;
+
+	build();
+	put_good(7001);
+	ck_assert_int_eq(run("status --config he.yaml"), 69);
+	ck_assert_ptr_nonnull(strstr(out, "nothing runs"));
+	ck_assert_int_eq(mkdir("run", 0755), 0);
+	ck_assert_int_eq(run("status --config he.yaml"), 69);
+	ck_assert_ptr_nonnull(strstr(out, "no process listens there"));
+	serve("run/ecmg-k.status.sock", "{\"program\":\"ecmg\",\"instance\":\"k\",\"version\":\"0.1.0\",\"pid\":7,\"up_seconds\":3725.5,"
+	    "\"channels\":2,\"kms\":\"k\",\"open\":true,\"rate\":0.25,\"streams\":[1,2,3]}", 3);
+	ck_assert_int_eq(run("status --config he.yaml"), 0);
+	ck_assert_str_eq(out,
+	    "PROGRAM     INSTANCE         UP       FACTS\n"
+	    "ecmg        k                1h02m    channels=2 kms=k open=yes rate=0.25 streams:3\n");
+	serve("run/mux.status.sock", "no JSON", 2);
+	ck_assert_int_eq(run("status --config he.yaml"), 69);
+	ck_assert_ptr_nonnull(strstr(out, "mux                          -        error=what it says is no JSON object\n"));
+	ck_assert_int_eq(run("status --json --config he.yaml"), 69);
+	j = json_loads(out, 0, NULL);
+	ck_assert_ptr_nonnull(j);
+	ck_assert_uint_eq(json_array_size(j), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(j, 0), "channels")), 2);
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(j, 1), "program")), "mux");
+	json_decref(j);
+	while (wait(NULL) > 0)
+		;
+	remove_all();
+}
+END_TEST
+
+SUITE("tools_cli", tcase_add_loop_test(t, words_and_statuses, 0, NROWS); tcase_add_test(t, codes_of_bcast_by_both_numbers);
+      tcase_add_test(t, help_lists_what_is_there); tcase_add_test(t, programs_are_found_in_a_build_tree_and_on_the_path);
+      tcase_add_test(t, every_program_checks_its_part); tcase_add_test(t, ports_are_probed); tcase_add_test(t, status_is_a_table_or_json))

@@ -1,0 +1,191 @@
+/* tools/check.c: simulgate check-config: finds every error, starts nothing */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "lib/args.h"
+#include "tools/tools.h"
+
+enum { PROBE_MS = 2000 };
+
+static int
+take_probe(void *self, const char *value, struct gw_err *err)
+{
+	(void)value;
+	(void)err;
+	*(bool *)self = true;
+	return 0;
+}
+
+static const struct gw_option options[] = {
+	{ "probe", NULL, "try whether the ECMGs can be reached; 69 if one cannot", take_probe },
+};
+static const struct gw_program program = {
+	"simulgate check-config", "FILE [--probe]", "Finds every error of a head-end's configuration, starts nothing.", options, 1, 0, 1,
+};
+
+static void
+say(void *self, const char *line)
+{
+	(void)self;
+	fprintf(stderr, "%s\n", line);
+}
+
+struct headend *
+tool_load(const char *path, int *status)
+{
+	struct gw_err err = { 0 };
+	struct headend *h = headend_load_all(path, say, NULL, &err);
+
+	if (!h)
+		*status = gw_exit_status(err.code);
+	return h;
+}
+
+/* Runs it with stdout thrown away: the configuration as each program understands it is not wanted here. */
+static int
+spawn_quietly(char *const argv[])
+{
+	int null, st;
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		fprintf(stderr, "fork: %s\n", strerror(errno));
+		return gw_exit_status(GW_ESYS);
+	}
+	if (pid == 0) {
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null >= 0 && dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDIN_FILENO) >= 0)
+			execv(argv[0], argv);
+		fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+		_exit(gw_exit_status(GW_ESYS));
+	}
+	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(st))
+		return WEXITSTATUS(st);
+	fprintf(stderr, "%s was ended by signal %d\n", argv[0], WTERMSIG(st));
+	return gw_exit_status(GW_ESYS);
+}
+
+/* One program with --check-config, and --which NAME if there are several. One that is not installed says nothing of its part. */
+static int
+check_program(const char *program_name, const char *path, const char *which, const char *name)
+{
+	char found[TOOL_PATH], file[TOOL_PATH], option[32], value[80];
+	char config[] = "--config", check[] = "--check-config";
+	char *argv[] = { found, config, file, check, name ? option : NULL, value, NULL };
+
+	snprintf(file, sizeof(file), "%s", path);
+	snprintf(option, sizeof(option), "--%s", which ? which : "");
+	snprintf(value, sizeof(value), "%s", name ? name : "");
+	if (tool_find(program_name, found, NULL) < 0) {
+		fprintf(stderr, "%s: simulgate-%s is not installed: its part was not looked at\n", path, program_name);
+		return 0;
+	}
+	return spawn_quietly(argv);
+}
+
+static void
+worst(int *status, int one)
+{
+	if (one > *status)
+		*status = one;
+}
+
+int
+tool_check_programs(const struct headend *h, const char *path)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < h->nkms; i++)
+		if (h->kms[i].plugin)
+			worst(&status, check_program("ecmg", path, "kms", h->kms[i].name));
+	if (h->nservices) {
+		worst(&status, check_program("scs", path, NULL, NULL));
+		worst(&status, check_program("mux", path, NULL, NULL));
+		worst(&status, check_program("scrambler", path, NULL, NULL));
+	}
+	for (size_t i = 0; i < h->nterminals; i++)
+		worst(&status, check_program("terminal", path, "terminal", h->terminals[i].name));
+	return status;
+}
+
+/* NULL: it can be reached; else why not. */
+static const char *
+reach(const struct gw_addr *addr, struct gw_err *err)
+{
+	struct gw_addr a = *addr;
+	struct pollfd p = { .events = POLLOUT };
+	socklen_t len = sizeof(errno);
+	int e = 0;
+
+	if (gw_addr_resolve(&a, err) < 0)
+		return err->text;
+	p.fd = socket(a.ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (p.fd < 0)
+		return strerror(errno);
+	if (connect(p.fd, (const struct sockaddr *)&a.ss, a.sslen) < 0) {
+		e = errno;
+		if (e == EINPROGRESS)
+			e = poll(&p, 1, PROBE_MS) > 0 && getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 ? e : ETIMEDOUT;
+	}
+	close(p.fd);
+	return e ? strerror(e) : NULL;
+}
+
+static int
+probe(const struct headend *h)
+{
+	char text[GW_ADDR_TEXT];
+	struct gw_err err = { 0 };
+	int status = 0;
+
+	for (size_t i = 0; i < h->nkms; i++)
+		for (size_t j = 0; j < h->kms[i].necmg; j++) {
+			const char *why = reach(&h->kms[i].ecmg[j], &err);
+
+			printf("kms %s at %s: %s%s\n", h->kms[i].name, gw_addr_text(&h->kms[i].ecmg[j], text, sizeof(text)),
+			    why ? "not reachable: " : "reachable", why ? why : "");
+			if (why)
+				status = gw_exit_status(GW_EUNAVAIL);
+		}
+	return status;
+}
+
+int
+tool_check_config(int argc, char **argv)
+{
+	bool probing = false;
+	struct gw_args args;
+	struct headend *h;
+	const char *path;
+	size_t streams = 0;
+	int status = gw_args(&program, &args, &probing, argc, argv);
+
+	if (status >= 0)
+		return status;
+	path = args.nrest ? args.rest[0] : args.config;
+	if (!path || (args.nrest && args.config)) {
+		fprintf(stderr, "simulgate check-config: which file? see --help\n");
+		return gw_exit_status(GW_EUSAGE);
+	}
+	if (!(h = tool_load(path, &status)))
+		return status;
+	status = tool_check_programs(h, path);
+	for (size_t i = 0; i < h->nservices; i++)
+		for (size_t j = 0; j < h->services[i].nunits; j++)
+			streams += h->services[i].units[j].nstkm;
+	if (status == 0)
+		printf("%s: valid; head-end %s, KMSs: %zu, services: %zu, ECM streams: %zu, terminals: %zu\n", path, h->head_end, h->nkms,
+		    h->nservices, streams, h->nterminals);
+	fflush(stdout);
+	if (status == 0 && probing)
+		status = probe(h);
+	headend_free(h);
+	return status;
+}
