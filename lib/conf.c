@@ -606,12 +606,18 @@ read_ref(struct gw_conf *c, const struct gw_conf_row *r, void *m, const char *te
 }
 
 /* A word as YAML text: plain where it can be, else in double quotes. */
-static void
-print_word(const char *s, FILE *f)
+static bool
+is_plain(const char *s)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-/:+@%?=&";
 
-	if (*s && strspn(s, plain) == strlen(s) && !strchr("-?:@%&=", *s) && s[strlen(s) - 1] != ':') {
+	return *s && strspn(s, plain) == strlen(s) && !strchr("-?:@%&=", *s) && s[strlen(s) - 1] != ':';
+}
+
+static void
+print_word(const char *s, FILE *f)
+{
+	if (is_plain(s)) {
 		fputs(s, f);
 		return;
 	}
@@ -649,7 +655,7 @@ print_text(const struct gw_conf_row *r, const char *obj, FILE *f)
 {
 	const char *s = *(char *const *)(obj + r->offset);
 
-	if (r->flags & GW_CONF_SOCKETS)
+	if ((r->flags & GW_CONF_SOCKETS) && is_plain(s))
 		fputs("unix://", f);
 	print_word(s, f);
 }
