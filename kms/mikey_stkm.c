@@ -198,25 +198,11 @@ key_data(const struct tkm *t, const uint8_t *id, size_t id_len, uint8_t out[PLAI
 	return mikey_put_key(&k, out, PLAIN_MAX);
 }
 
-static void
-put_management(struct mikey_writer *w, const struct mikey_management *plan, const struct stkm_layout *l)
-{
-	struct mikey_management m = *plan;
-	uint8_t ext[3 + 2 + 255 * 257 + 5 + 255];
-
-	m.subtype = MIKEY_BCAST_STKM;
-	m.protocol = l->protocol;
-	m.authenticated = l->authenticated;
-	size_t n = mikey_put_management(&m, ext, sizeof(ext));
-	if (n == 0 && w->fault == MIKEY_OK)
-		w->fault = MIKEY_BAD_MANAGEMENT;
-	mikey_put_ext(w, MIKEY_EXT_BCAST, ext, n);
-}
-
 size_t
 msk_seal(struct msk *k, const struct msk_plan *plan, const struct tkm *t, void *out, size_t cap, struct gw_err *err)
 {
 	struct mikey_ids ids = k->ids;
+	struct mikey_management m;
 	struct mikey_writer w;
 	enum mikey_fault why;
 	uint8_t plain[PLAIN_MAX], iv[16], *cipher, *p = out;
@@ -225,8 +211,13 @@ msk_seal(struct msk *k, const struct msk_plan *plan, const struct tkm *t, void *
 	ids.tek_id = plan->tek_id;
 	mikey_begin(&w, out, cap, MIKEY_PSK, 0, k->session.csb_id);
 	mikey_put_ids(&w, &ids);
-	if (plan->management)
-		put_management(&w, plan->management, t->layout);
+	if (plan->management) {
+		m = *plan->management;
+		m.subtype = MIKEY_BCAST_STKM;
+		m.protocol = t->layout->protocol;
+		m.authenticated = t->layout->authenticated;
+		mikey_put_bcast(&w, &m);
+	}
 	mikey_put_counter(&w, stkm_counter(plan->tek_id));
 	cipher = mikey_put_kemac(&w, n, &mac_at);
 	mikey_iv(&k->session, stkm_counter(plan->tek_id), iv);

@@ -586,6 +586,26 @@ mikey_put_ids(struct mikey_writer *w, const struct mikey_ids *i)
 }
 
 void
+mikey_put_bcast(struct mikey_writer *w, const struct mikey_management *m)
+{
+	enum { HEAD = 4 };	/* next payload, EXT type, length */
+	uint8_t *p = w->buf + w->len;
+	size_t n = w->cap - w->len > HEAD ? mikey_put_management(m, p + HEAD, w->cap - w->len - HEAD) : 0;
+
+	if (w->fault == MIKEY_OK && (n == 0 || n > UINT16_MAX))
+		w->fault = MIKEY_BAD_MANAGEMENT;
+	if (w->fault != MIKEY_OK)
+		return;
+	w->buf[w->next_at] = MIKEY_EXT;
+	w->next_at = w->len;
+	p[0] = MIKEY_LAST;
+	p[1] = MIKEY_EXT_BCAST;
+	p[2] = (uint8_t)(n >> 8);
+	p[3] = (uint8_t)n;
+	w->len += HEAD + n;
+}
+
+void
 mikey_put_counter(struct mikey_writer *w, uint32_t counter)
 {
 	uint8_t b[5] = { MIKEY_TS_COUNTER, (uint8_t)(counter >> 24), (uint8_t)(counter >> 16), (uint8_t)(counter >> 8), (uint8_t)counter };
@@ -681,7 +701,7 @@ static const struct { const char *text; uint8_t err; } faults[] = {	/* 2.8: ERR 
 	[MIKEY_BAD_ID] = { "ID type not supported", 7 },
 	[MIKEY_BAD_MAC_ALG] = { "MAC algorithm not supported", 3 },
 	[MIKEY_BAD_KEY_ID] = { "the key identifiers of the MBMS extension are malformed", 12 },
-	[MIKEY_BAD_MANAGEMENT] = { "the management data of the BCAST extension is malformed", 12 },
+	[MIKEY_BAD_MANAGEMENT] = { "the management data of the BCAST extension is malformed or does not fit", 12 },
 	[MIKEY_BAD_KEY_DATA] = { "the key data is malformed", 12 },
 	[MIKEY_TRAILING] = { "octets follow the last payload", 12 },
 	[MIKEY_TOO_LONG] = { "too many payloads, or the message does not fit the buffer", 12 },

@@ -79,6 +79,7 @@ void mikey_begin_map(struct mikey_writer *, void *buf, size_t cap, const struct 
 void mikey_put(struct mikey_writer *, uint8_t type, const void *body, size_t len);
 void mikey_put_ids(struct mikey_writer *, const struct mikey_ids *);
 void mikey_put_ext(struct mikey_writer *, uint8_t ext_type, const void *data, size_t len);
+void mikey_put_bcast(struct mikey_writer *, const struct mikey_management *);	/* EXT BCAST */
 void mikey_put_counter(struct mikey_writer *, uint32_t counter);
 void mikey_put_rand(struct mikey_writer *, const void *rand, size_t len);
 void mikey_put_id(struct mikey_writer *, const char *name);	/* NAI */
