@@ -26,7 +26,8 @@ enum kms_log_level { KMS_LOG_ERR, KMS_LOG_WARNING, KMS_LOG_NOTICE, KMS_LOG_INFO,
 enum kms_calling {
 	KMS_INLINE = 0,	/* it answers within tens of microseconds: called on the host's event loop */
 	KMS_WORKER = 1,	/* it may block: called on a worker thread, one call at a time per state, several states in parallel */
-	KMS_ASYNC  = 2	/* called on the loop, returns KMS_LATER at once; the answer comes from any thread */
+	KMS_ASYNC  = 2	/* called on the loop; returns the ECM at once, as KMS_INLINE does, or KMS_LATER: then the answer comes from any
+			 * thread, maybe before ecm() has returned. It may choose per request. */
 };
 
 struct kms_host {
@@ -85,8 +86,13 @@ struct kms_plugin {
 	void (*close)(void *state);	/* every answer() has returned before */
 };
 
+#if defined(__GNUC__) && !defined(KMS_EXPORT)
+#define KMS_EXPORT __attribute__((visibility("default")))
+#elif !defined(KMS_EXPORT)
+#define KMS_EXPORT
+#endif
 /* The only exported symbol. */
-const struct kms_plugin *kms_plugin_entry(void);
+KMS_EXPORT const struct kms_plugin *kms_plugin_entry(void);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,21 @@
 # kms/: the plugin contract, the crypto of both BCAST profiles, the built-in KMSs as plugins
+pkginclude_HEADERS += %D%/kms-plugin.h
+pkgconfig_DATA += %D%/simulgate-kms.pc
+
 noinst_LTLIBRARIES += %D%/libkms.la
 %C%_libkms_la_SOURCES = %D%/crypt.c %D%/crypt.h %D%/fauth.c %D%/fauth.h %D%/tkm.c %D%/tkm.h %D%/rx.c %D%/rx.h \
-	%D%/drm_stkm.c %D%/drm_stkm.h %D%/mikey_stkm.c %D%/mikey_stkm.h
+	%D%/drm_stkm.c %D%/drm_stkm.h %D%/mikey_stkm.c %D%/mikey_stkm.h %D%/keys.c %D%/keys.h
 kms_libs = kms/libkms.la $(base_libs)
+
+# A plugin is a module that exports one name.
+pkglib_LTLIBRARIES += %D%/drm.la %D%/smartcard.la %D%/lab.la
+kms_module = -module -avoid-version -shared -export-symbols-regex '^kms_plugin_entry$$' $(SG_LDHARDEN)
+%C%_drm_la_SOURCES = %D%/drm.c %D%/plug.c %D%/plug.h %D%/kms-plugin.h
+%C%_drm_la_LDFLAGS = $(kms_module)
+%C%_drm_la_LIBADD = $(kms_libs)
+%C%_smartcard_la_SOURCES = %D%/smartcard.c %D%/plug.c %D%/plug.h %D%/kms-plugin.h
+%C%_smartcard_la_LDFLAGS = $(kms_module)
+%C%_smartcard_la_LIBADD = $(kms_libs)
+%C%_lab_la_SOURCES = %D%/lab.c %D%/plug.c %D%/plug.h %D%/kms-plugin.h
+%C%_lab_la_LDFLAGS = $(kms_module)
+%C%_lab_la_LIBADD = $(kms_libs) -lpthread

@@ -11,12 +11,17 @@ enum { RAND_MAX_LEN = 255, LABEL_MAX = 9 + RAND_MAX_LEN, PLAIN_MAX = 128, PRF_BL
 /* Message keys with their contexts, for one (pre-shared key, CSB ID, RAND). */
 struct session { EVP_MAC_CTX *mac; EVP_CIPHER_CTX *ctr; uint8_t salt[14]; uint32_t csb_id; };
 
+/* What the TEK of a TEK ID was: MARK octets of its ciphertext, which is on air anyway. A second TEK would reuse the keystream. */
+enum { SEALED_PAGE = 256, MARK = 8, MARK_AT = 4 };	/* the TEK follows next payload, type, length */
+struct sealed { bool used[SEALED_PAGE]; uint8_t mark[SEALED_PAGE][MARK]; };
+
 struct msk {
 	struct mikey_ids ids;
 	struct gw_secret key;
 	uint8_t rand[RAND_MAX_LEN]; size_t rand_len;
 	uint16_t lower, upper;
 	struct session session;		/* CSB ID 0, the RAND above: what we send and what everybody sends */
+	struct sealed *sealed[65536 / SEALED_PAGE];	/* of a sender: every TEK ID that was used, made page by page */
 	/* of a receiver (2.5) */
 	bool used;			/* a message was accepted: counter and seqs are its */
 	uint32_t counter; uint16_t seqs;
@@ -154,6 +159,8 @@ msk_free(struct msk *k)
 {
 	if (!k)
 		return;
+	for (size_t p = 0; p < 65536 / SEALED_PAGE; p++)
+		free(k->sealed[p]);
 	session_fini(&k->session);
 	gw_secret_free(&k->key);
 	free(k);
@@ -198,6 +205,23 @@ key_data(const struct tkm *t, const uint8_t *id, size_t id_len, uint8_t out[PLAI
 	return mikey_put_key(&k, out, PLAIN_MAX);
 }
 
+static int
+check_unused(struct msk *k, uint16_t tek_id, const uint8_t *cipher, struct gw_err *err)
+{
+	struct sealed **page = &k->sealed[tek_id / SEALED_PAGE];
+	size_t at = tek_id % SEALED_PAGE;
+
+	if (!*page)
+		*page = calloc(1, sizeof(**page));
+	if (!*page)
+		return gw_fail(err, GW_ESYS, "no memory to remember TEK IDs");
+	if ((*page)->used[at] && memcmp((*page)->mark[at], cipher + MARK_AT, MARK) != 0)
+		return gw_fail(err, GW_EPEER, "TEK ID %u of SEK %04x%04x was used for another TEK", tek_id, k->ids.key_group, k->ids.key_number);
+	(*page)->used[at] = true;
+	memcpy((*page)->mark[at], cipher + MARK_AT, MARK);
+	return 0;
+}
+
 size_t
 msk_seal(struct msk *k, const struct msk_plan *plan, const struct tkm *t, void *out, size_t cap, struct gw_err *err)
 {
@@ -226,8 +250,12 @@ msk_seal(struct msk *k, const struct msk_plan *plan, const struct tkm *t, void *
 	if (rc == 0)
 		rc = crypt_mac(k->session.mac, p, mac_at, p + mac_at);
 	n = mikey_end(&w, &why);
-	if (rc == 0 && n)
-		return n;
+	if (rc == 0 && n) {
+		if (check_unused(k, plan->tek_id, cipher, err) == 0)
+			return n;
+		gw_cleanse(out, n);	/* must not leave */
+		return 0;
+	}
 	gw_fail(err, GW_ECRYPTO, "%s", why == MIKEY_OK ? "the traffic key cannot be encrypted" : mikey_fault_text(why));
 	return 0;
 }

@@ -28,7 +28,7 @@ struct msk_plan {
 	const uint8_t *id; size_t id_len;		/* explicit key identifier; 0: none sent (key_id_mode mbms) */
 	const struct mikey_management *management;	/* EXT BCAST, protection filled in from the key; NULL: none */
 };
-/* The same plan and key give the same octets. Octets, or 0 with *err. */
+/* The same plan and key give the same octets. Octets, or 0 with *err: GW_EPEER when the TEK ID was used for another TEK (2.5). */
 size_t msk_seal(struct msk *, const struct msk_plan *, const struct tkm *, void *out, size_t cap, struct gw_err *);
 
 /* A receiver of one stream. Keys lent; they keep counter and SEQs, which no other receiver may share. */

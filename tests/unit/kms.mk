@@ -1,7 +1,17 @@
 # tests/unit/kms.mk
-kms_tests = %D%/test_kms_crypt %D%/test_kms_drm %D%/test_kms_mikey
-check_PROGRAMS += $(kms_tests)
-TESTS += $(kms_tests)
+kms_tests = %D%/test_kms_crypt %D%/test_kms_drm %D%/test_kms_mikey %D%/test_kms_keys
+kms_plugin_tests = %D%/test_kms_plugin_drm %D%/test_kms_plugin_smartcard %D%/test_kms_plugin_lab
+check_PROGRAMS += $(kms_tests) $(kms_plugin_tests)
+TESTS += $(kms_tests) $(kms_plugin_tests)
+EXTRA_DIST += %D%/kms_host.h
 tests_unit_test_kms_crypt_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_drm_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_mikey_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_keys_LDADD = $(kms_libs) $(test_libs)
+# Plugins are loaded by dlopen; the libraries are the receiver's.
+tests_unit_test_kms_plugin_drm_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_plugin_drm_DEPENDENCIES = kms/drm.la kms/libkms.la lib/libgwbase.la proto/libproto.la tests/libsuite.la
+tests_unit_test_kms_plugin_smartcard_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_plugin_smartcard_DEPENDENCIES = kms/smartcard.la kms/libkms.la lib/libgwbase.la proto/libproto.la tests/libsuite.la
+tests_unit_test_kms_plugin_lab_LDADD = $(test_libs)
+tests_unit_test_kms_plugin_lab_DEPENDENCIES = kms/lab.la tests/libsuite.la

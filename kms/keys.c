@@ -1,0 +1,349 @@
+/* kms/keys.c: see keys.h */
+#include "kms/keys.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "lib/conf.h"
+
+enum { KEY = 16, RAND = 16, KEY_DOMAIN = 3 };
+#define ROWS(a) a, sizeof(a) / sizeof((a)[0])
+#define LIST_OF(tag, member, n) .offset = offsetof(struct tag, member), .size = sizeof(((struct tag *)0)->member), .count = offsetof(struct tag, n)
+#define MEMBER(tag, member) .offset = offsetof(struct tag, member), .size = sizeof(((struct tag *)0)->member)
+#define SIXTEEN .min = KEY, .max = KEY
+
+/* --- DRM profile ------------------------------------------------------------------------------------------------------ */
+
+static int
+utc_of(const char *text, int64_t *out)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+	if (!end || *end)
+		return -1;
+	*out = timegm(&tm);
+	return 0;
+}
+
+static void
+check_seak(struct gw_conf *c, void *object)
+{
+	struct keys_seak *k = object;
+
+	k->from_s = INT64_MIN;
+	k->to_s = INT64_MAX;
+	if (k->valid_from && utc_of(k->valid_from, &k->from_s) < 0)
+		gw_conf_fail(c, &k->valid_from, "valid_from: not a time like 2026-11-21T10:30:00Z");
+	else if (k->valid_to && utc_of(k->valid_to, &k->to_s) < 0)
+		gw_conf_fail(c, &k->valid_to, "valid_to: not a time like 2026-11-21T10:30:00Z");
+	else if (k->to_s <= k->from_s)
+		gw_conf_fail(c, &k->valid_to, "valid_to is not after valid_from");
+}
+
+static const struct gw_conf_row seak_rows[] = {
+	{ "service_CID_extension", GW_CONF_UINT, MEMBER(keys_seak, CID_extension), .flags = GW_CONF_NEED | GW_CONF_HEX,
+		.meaning = "Names this SEAK in the STKM; changes with every new one." },
+	{ "SEK", GW_CONF_SECRET, MEMBER(keys_seak, key), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Service encryption key." },
+	{ "SAS", GW_CONF_SECRET, MEMBER(keys_seak, seed), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Service authentication seed." },
+	{ "valid_from", GW_CONF_TEXT, MEMBER(keys_seak, valid_from), .meaning = "First second of validity, UTC." },
+	{ "valid_to", GW_CONF_TEXT, MEMBER(keys_seak, valid_to), .meaning = "First second after it." },
+};
+static const struct gw_conf_row peak_rows[] = {
+	{ "program_CID_extension", GW_CONF_UINT, MEMBER(keys_seak, CID_extension), .flags = GW_CONF_NEED | GW_CONF_HEX,
+		.meaning = "Names this PEAK in the STKM." },
+	{ "PEK", GW_CONF_SECRET, MEMBER(keys_seak, key), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Programme encryption key." },
+	{ "PAS", GW_CONF_SECRET, MEMBER(keys_seak, seed), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Programme authentication seed." },
+	{ "valid_from", GW_CONF_TEXT, MEMBER(keys_seak, valid_from), .meaning = "Start of the programme, UTC." },
+	{ "valid_to", GW_CONF_TEXT, MEMBER(keys_seak, valid_to), .meaning = "Its end." },
+};
+static const struct gw_conf_schema seak_schema = { ROWS(seak_rows), sizeof(struct keys_seak), .noun = "SEAK", .check = check_seak };
+static const struct gw_conf_schema peak_schema = { ROWS(peak_rows), sizeof(struct keys_seak), .noun = "PEAK", .check = check_seak };
+
+static const struct gw_conf_row drm_service_rows[] = {
+	{ "seak", GW_CONF_LIST, LIST_OF(keys_drm_service, seak, nseak), .sub = &seak_schema,
+		.meaning = "Service keys; the first that is valid is used." },
+	{ "peak", GW_CONF_LIST, LIST_OF(keys_drm_service, peak, npeak), .sub = &peak_schema,
+		.meaning = "Programme keys; while one is valid, STKMs have the programme layer." },
+};
+
+static void
+check_drm_service(struct gw_conf *c, void *object)
+{
+	struct keys_drm_service *s = object;
+
+	if (s->nseak + s->npeak == 0)
+		gw_conf_fail(c, s, "a service needs a SEAK or a PEAK");
+}
+
+static const struct gw_conf_schema drm_service_schema = { ROWS(drm_service_rows), sizeof(struct keys_drm_service), .noun = "service",
+	.name = offsetof(struct keys_drm_service, name), .named = true, .check = check_drm_service };
+
+static const struct gw_conf_row drm_stream_rows[] = {
+	{ "ecm_id", GW_CONF_UINT, MEMBER(keys_drm_stream, ecm_id), .flags = GW_CONF_NEED, .meaning = "ECM_id of the STKM stream." },
+	{ "service", GW_CONF_REF, MEMBER(keys_drm_stream, service), .ref = "services", .flags = GW_CONF_NEED,
+		.meaning = "Whose keys seal it." },
+};
+static const struct gw_conf_schema drm_stream_schema = { ROWS(drm_stream_rows), sizeof(struct keys_drm_stream), .noun = "stream" };
+
+/* Two keys of one name could not be told apart by a receiver. */
+static void
+check_drm(struct gw_conf *c, void *object)
+{
+	struct keys_drm *d = object;
+	size_t n = d->nstreams, at = 0;
+
+	for (size_t s = 0; s < d->nservices; s++)
+		n += d->services[s].nseak + d->services[s].npeak;
+	struct gw_conf_key *k = calloc(n ? n : 1, sizeof(*k));
+	if (!k)
+		return;
+	for (size_t s = 0; s < d->nstreams; s++, at++) {
+		snprintf(k[at].text, sizeof(k[at].text), "ECM_id %u", d->streams[s].ecm_id);
+		k[at].member = &d->streams[s].ecm_id;
+	}
+	for (size_t s = 0; s < d->nservices; s++) {
+		const struct keys_drm_service *v = &d->services[s];
+		for (size_t i = 0; i < v->nseak + v->npeak; i++, at++) {
+			const struct keys_seak *key = i < v->nseak ? &v->seak[i] : &v->peak[i - v->nseak];
+			snprintf(k[at].text, sizeof(k[at].text), "%s_CID_extension 0x%08x", i < v->nseak ? "service" : "program",
+			    (unsigned)key->CID_extension);
+			k[at].member = &key->CID_extension;
+		}
+	}
+	gw_conf_unique(c, k, n, "entries with");
+	free(k);
+}
+
+static const struct gw_conf_word drm_word[] = { { "drm", 1 } };
+static const struct gw_conf_row drm_rows[] = {
+	{ "profile", GW_CONF_ENUM, MEMBER(keys_drm, profile), .words = drm_word, .nwords = 1, .flags = GW_CONF_NEED,
+		.meaning = "drm: keys of the DRM profile." },
+	{ "base_cid", GW_CONF_TEXT, MEMBER(keys_drm, base_cid), .flags = GW_CONF_NEED, .meaning = "BaseCID of the services." },
+	{ "services", GW_CONF_NAMED, LIST_OF(keys_drm, services, nservices), .sub = &drm_service_schema, .flags = GW_CONF_NEED,
+		.meaning = "Services and their keys." },
+	{ "streams", GW_CONF_LIST, LIST_OF(keys_drm, streams, nstreams), .sub = &drm_stream_schema,
+		.meaning = "Which ECM_id belongs to which service; not needed when there is one service." },
+};
+static const struct gw_conf_schema drm_schema = { ROWS(drm_rows), sizeof(struct keys_drm), .noun = "key file", .check = check_drm };
+
+/* --- Smartcard profile ------------------------------------------------------------------------------------------------ */
+
+static void
+check_sek(struct gw_conf *c, void *object)
+{
+	struct keys_sek *k = object;
+
+	if (k->id >> 16 == 0 || (k->id & 0xffff) == 0)
+		gw_conf_fail(c, &k->id, "id: Key Group 0 and Key Number 0 are reserved");
+	if (k->lower >= k->upper)
+		gw_conf_fail(c, &k->upper, "upper is not above lower: the key would be unusable");
+}
+
+static const struct gw_conf_row sek_rows[] = {
+	{ "id", GW_CONF_UINT, MEMBER(keys_sek, id), .flags = GW_CONF_NEED | GW_CONF_HEX, .meaning = "SEK/PEK ID: Key Group and Key Number." },
+	{ "key", GW_CONF_SECRET, MEMBER(keys_sek, key), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "The SEK or PEK." },
+	{ "RAND", GW_CONF_OCTETS, MEMBER(keys_sek, rand), .count = offsetof(struct keys_sek, rand_len), .min = RAND, .max = RAND,
+		.flags = GW_CONF_NEED, .meaning = "RAND of the LTKMs that carry the key." },
+	{ "lower", GW_CONF_UINT, MEMBER(keys_sek, lower), .dflt = "0", .meaning = "TEK IDs begin above this." },
+	{ "upper", GW_CONF_UINT, MEMBER(keys_sek, upper), .dflt = "65535", .meaning = "The last TEK ID." },
+	{ "first_cp", GW_CONF_UINT, MEMBER(keys_sek, first_cp), .dflt = "0", .meaning = "CP_number at which the key comes into use." },
+};
+static const struct gw_conf_schema sek_schema = { ROWS(sek_rows), sizeof(struct keys_sek), .noun = "SEK", .check = check_sek };
+static const struct gw_conf_row card_service_rows[] = {
+	{ "sek", GW_CONF_LIST, LIST_OF(keys_card_service, sek, nsek), .sub = &sek_schema, .flags = GW_CONF_NEED,
+		.meaning = "Service or programme keys, by first_cp." },
+};
+static const struct gw_conf_schema card_service_schema = { ROWS(card_service_rows), sizeof(struct keys_card_service), .noun = "service",
+	.name = offsetof(struct keys_card_service, name), .named = true };
+static const struct gw_conf_row card_stream_rows[] = {
+	{ "ecm_id", GW_CONF_UINT, MEMBER(keys_card_stream, ecm_id), .flags = GW_CONF_NEED, .meaning = "ECM_id of the STKM stream." },
+	{ "service", GW_CONF_REF, MEMBER(keys_card_stream, service), .ref = "services", .flags = GW_CONF_NEED,
+		.meaning = "Whose keys seal it." },
+};
+static const struct gw_conf_schema card_stream_schema = { ROWS(card_stream_rows), sizeof(struct keys_card_stream), .noun = "stream" };
+
+static void
+check_card(struct gw_conf *c, void *object)
+{
+	struct keys_card *d = object;
+	size_t n = d->nstreams, at = 0;
+
+	for (size_t s = 0; s < d->nservices; s++)
+		n += d->services[s].nsek;
+	struct gw_conf_key *k = calloc(n ? n : 1, sizeof(*k));
+	if (!k)
+		return;
+	for (size_t s = 0; s < d->nstreams; s++, at++) {
+		snprintf(k[at].text, sizeof(k[at].text), "ECM_id %u", d->streams[s].ecm_id);
+		k[at].member = &d->streams[s].ecm_id;
+	}
+	for (size_t s = 0; s < d->nservices; s++)
+		for (size_t i = 0; i < d->services[s].nsek; i++, at++) {
+			snprintf(k[at].text, sizeof(k[at].text), "id 0x%08x", (unsigned)d->services[s].sek[i].id);
+			k[at].member = &d->services[s].sek[i].id;
+		}
+	gw_conf_unique(c, k, n, "entries with");
+	free(k);
+}
+
+static const struct gw_conf_word card_word[] = { { "smartcard", 2 } };
+static const struct gw_conf_row card_rows[] = {
+	{ "profile", GW_CONF_ENUM, MEMBER(keys_card, profile), .words = card_word, .nwords = 1, .flags = GW_CONF_NEED,
+		.meaning = "smartcard: keys of the Smartcard profile." },
+	{ "key_domain", GW_CONF_OCTETS, MEMBER(keys_card, key_domain), .count = offsetof(struct keys_card, key_domain_len),
+		.min = KEY_DOMAIN, .max = KEY_DOMAIN, .flags = GW_CONF_NEED, .meaning = "Key Domain ID: MCC and MNC in PLMN coding." },
+	{ "services", GW_CONF_NAMED, LIST_OF(keys_card, services, nservices), .sub = &card_service_schema, .flags = GW_CONF_NEED,
+		.meaning = "Services and their keys." },
+	{ "streams", GW_CONF_LIST, LIST_OF(keys_card, streams, nstreams), .sub = &card_stream_schema,
+		.meaning = "Which ECM_id belongs to which service; not needed when there is one service." },
+};
+static const struct gw_conf_schema card_schema = { ROWS(card_rows), sizeof(struct keys_card), .noun = "key file", .check = check_card };
+
+/* --- loading ---------------------------------------------------------------------------------------------------------- */
+
+/* From here on the keys live in their objects only. */
+static int
+make_seak(enum drm_layer layer, struct keys_seak *k, struct keys_drm *d, struct gw_err *err)
+{
+	k->made = drm_key_new(layer, k->CID_extension, k->key.p, k->seed.p, err);
+	if (!k->made)
+		return -1;
+	drm_key_validity(k->made, k->from_s, k->to_s);
+	gw_secret_free(&k->key);
+	gw_secret_free(&k->seed);
+	d->all[d->nall++] = k->made;
+	return 0;
+}
+
+static int
+make_drm(struct keys_drm *d, struct gw_err *err)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; s < d->nservices; s++)
+		n += d->services[s].nseak + d->services[s].npeak;
+	d->all = calloc(n, sizeof(struct drm_key *));
+	if (!d->all)
+		return gw_fail(err, GW_ESYS, "no memory for %zu keys", n);
+	for (size_t s = 0; s < d->nservices; s++) {
+		struct keys_drm_service *v = &d->services[s];
+		for (size_t k = 0; k < v->nseak + v->npeak; k++)
+			if (make_seak(k < v->nseak ? DRM_SERVICE : DRM_PROGRAM, k < v->nseak ? &v->seak[k] : &v->peak[k - v->nseak], d, err) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+int
+keys_drm_load(const char *path, struct keys_drm *d, struct gw_err *err)
+{
+	memset(d, 0, sizeof(*d));
+	if (gw_secret_file_ok(path, err) < 0 || gw_conf_load(&drm_schema, path, d, NULL, err) < 0)
+		return -1;
+	if (make_drm(d, err) == 0)
+		return 0;
+	keys_drm_free(d);
+	return gw_wrap(err, "%s", path);
+}
+
+void
+keys_drm_free(struct keys_drm *d)
+{
+	for (size_t k = 0; k < d->nall; k++)
+		drm_key_free(d->all[k]);
+	free(d->all);
+	gw_conf_free(&drm_schema, d);
+	memset(d, 0, sizeof(*d));
+}
+
+static int
+make_card(struct keys_card *d, struct gw_err *err)
+{
+	size_t n = 0;
+
+	for (size_t s = 0; s < d->nservices; s++)
+		n += d->services[s].nsek;
+	d->all = calloc(n, sizeof(struct msk *));
+	if (!d->all)
+		return gw_fail(err, GW_ESYS, "no memory for %zu keys", n);
+	for (size_t s = 0; s < d->nservices; s++)
+		for (size_t i = 0; i < d->services[s].nsek; i++) {
+			struct keys_sek *k = &d->services[s].sek[i];
+			struct mikey_ids ids = { .key_group = (uint16_t)(k->id >> 16), .key_number = (uint16_t)k->id };
+			memcpy(ids.domain, d->key_domain, KEY_DOMAIN);
+			k->made = msk_new(&ids, k->key.p, k->rand, k->rand_len, k->lower, k->upper, err);
+			if (!k->made)
+				return -1;
+			gw_secret_free(&k->key);
+			d->all[d->nall++] = k->made;
+		}
+	return 0;
+}
+
+int
+keys_card_load(const char *path, struct keys_card *d, struct gw_err *err)
+{
+	memset(d, 0, sizeof(*d));
+	if (gw_secret_file_ok(path, err) < 0 || gw_conf_load(&card_schema, path, d, NULL, err) < 0)
+		return -1;
+	if (make_card(d, err) == 0)
+		return 0;
+	keys_card_free(d);
+	return gw_wrap(err, "%s", path);
+}
+
+void
+keys_card_free(struct keys_card *d)
+{
+	for (size_t k = 0; k < d->nall; k++)
+		msk_free(d->all[k]);
+	free(d->all);
+	gw_conf_free(&card_schema, d);
+	memset(d, 0, sizeof(*d));
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------------- */
+
+const struct keys_drm_service *
+keys_drm_service(const struct keys_drm *d, uint16_t ecm_id)
+{
+	for (size_t k = 0; k < d->nstreams; k++)
+		if (d->streams[k].ecm_id == ecm_id)
+			return d->streams[k].service;
+	return d->nstreams == 0 && d->nservices == 1 ? d->services : NULL;
+}
+
+const struct keys_card_service *
+keys_card_service(const struct keys_card *d, uint16_t ecm_id)
+{
+	for (size_t k = 0; k < d->nstreams; k++)
+		if (d->streams[k].ecm_id == ecm_id)
+			return d->streams[k].service;
+	return d->nstreams == 0 && d->nservices == 1 ? d->services : NULL;
+}
+
+struct drm_key *
+keys_valid(const struct keys_seak *k, size_t n, int64_t now_s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (drm_key_valid(k[i].made, now_s))
+			return k[i].made;
+	return NULL;
+}
+
+struct msk *
+keys_sek_at(const struct keys_card_service *s, uint16_t cp, uint16_t *tek_id)
+{
+	const struct keys_sek *best = NULL;
+	uint16_t id;
+
+	for (size_t k = 0; k < s->nsek; k++)
+		if (msk_tek_id(s->sek[k].made, s->sek[k].first_cp, cp, &id) == 0 &&
+		    (!best || (uint16_t)(cp - s->sek[k].first_cp) < (uint16_t)(cp - best->first_cp))) {
+			best = &s->sek[k];
+			*tek_id = id;
+		}
+	return best ? best->made : NULL;
+}

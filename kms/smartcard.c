@@ -1,0 +1,151 @@
+/* kms/smartcard.c: the KMS of the Smartcard profile as a plugin: TEKs become MIKEY STKMs under SEKs of a key file (bcast-smartcard-profile 6.1). */
+#include <stdlib.h>
+#include <string.h>
+#include "kms/keys.h"
+#include "kms/plug.h"
+
+enum { PROFILE = 0x0002, EXT_NONE = 0, EXT_MIN = 1, ID_EXPLICIT = 0, ID_MBMS = 1, ECM_IDS = 65536 };
+
+struct smartcard {
+	struct kms_channel channel;
+	struct plug_protection protection;
+	uint8_t after_reception, ext_bcast, key_id_mode;
+	char path[1024];
+	struct keys_card keys;
+	const struct keys_card_service *service[ECM_IDS];	/* found once */
+};
+
+static const struct plug_row settings[] = {
+	{ "keys", PLUG_PATH, PLUG_AT(smartcard, path), 0, 0, NULL },
+	{ "protection", PLUG_PROTECTION, PLUG_AT(smartcard, protection.protocol), 0, 0, NULL },
+	{ "authenticated", PLUG_FLAG, PLUG_AT(smartcard, protection.authenticated), 0, 0, NULL },
+	{ "protection_after_reception", PLUG_UINT, PLUG_AT(smartcard, after_reception), 0, 3, NULL },
+	{ "ext_bcast", PLUG_WORDS, PLUG_AT(smartcard, ext_bcast), 0, 0, "none|min" },
+	{ "key_id_mode", PLUG_WORDS, PLUG_AT(smartcard, key_id_mode), 0, 0, "explicit|mbms" },
+	PLUG_CHANNEL(smartcard),
+};
+
+static void
+smartcard_close(void *state)
+{
+	struct smartcard *d = state;
+
+	keys_card_free(&d->keys);
+	free(d);
+}
+
+static int
+smartcard_open(const struct kms_host *host, const char *conf, void **state, char *why, size_t why_cap)
+{
+	struct smartcard *d = calloc(1, sizeof(*d));
+	struct gw_err err = { 0 };
+
+	(void)host;
+	if (!d) {
+		plug_refuse(1, why, why_cap, "no memory");
+		return -1;
+	}
+	/* delay_start: STKM n is on air before CP n begins and leaves when STKM n+1 starts; one STKM holds one TEK (5.1) */
+	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 0, .CW_per_msg = 1, .delay_start = -2000, .delay_stop = -2000,
+		.ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
+	d->protection = (struct plug_protection){ STKM_SRTP, true };
+	d->after_reception = 3;
+	int rc = plug_conf(settings, sizeof(settings) / sizeof(settings[0]), d, conf, why, why_cap);
+	if (rc == 0 && !*d->path)
+		rc = plug_refuse(1, why, why_cap, "setting keys (the key file) is missing");
+	else if (rc == 0 && keys_card_load(d->path, &d->keys, &err) < 0)
+		rc = plug_refuse(1, why, why_cap, "%s", err.text);
+	if (rc == 0) {
+		*state = d;
+		return 0;
+	}
+	smartcard_close(d);
+	return -1;
+}
+
+static int
+smartcard_channel(void *state, uint32_t super_cas_id, struct kms_channel *channel, char *why, size_t why_cap)
+{
+	const struct smartcard *d = state;
+
+	if (super_cas_id >> 16 != PROFILE)
+		return plug_refuse(PLUG_UNKNOWN_CAS, why, why_cap, "Super_CAS_id 0x%08x is not of the Smartcard profile (0x0002xxxx)",
+		    (unsigned)super_cas_id);
+	*channel = d->channel;
+	return 0;
+}
+
+static const struct keys_card_service *
+service_of(struct smartcard *d, uint16_t ecm_id)
+{
+	if (!d->service[ecm_id])
+		d->service[ecm_id] = keys_card_service(&d->keys, ecm_id);
+	return d->service[ecm_id];
+}
+
+static int
+smartcard_stream(void *state, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t why_cap)
+{
+	(void)super_cas_id;
+	if (!service_of(state, ecm_id))
+		return plug_refuse(PLUG_UNKNOWN_ECM_ID, why, why_cap, "no service in the key file for ECM_id %u", ecm_id);
+	return 0;
+}
+
+static int
+seal(const struct smartcard *d, struct msk *sek, uint16_t tek_id, const struct kms_request *r, const struct tkm *t, const uint8_t *id, size_t id_len,
+    uint8_t *out, size_t cap, char *why, size_t why_cap)
+{
+	struct mikey_management m = { .protection_after_reception = d->after_reception, .lifetime = plug_lifetime(r) };
+	struct msk_plan plan = { .tek_id = tek_id, .id = id, .id_len = id_len };
+	struct gw_err err = { 0 };
+
+	if (r->access_criteria_len)
+		m.criteria = (struct mikey_view){ r->access_criteria, r->access_criteria_len };
+	if (d->ext_bcast == EXT_MIN || r->access_criteria_len)
+		plan.management = &m;
+	if (d->key_id_mode == ID_MBMS && t->layout->protocol != STKM_TS)
+		plan.id_len = 0;
+	size_t n = msk_seal(sek, &plan, t, out, cap, &err);
+	if (n)
+		return (int)n;
+	return plug_refuse(err.code == GW_EPEER ? PLUG_BAD_VALUE : PLUG_GENERATION_FAILURE, why, why_cap, "CP_number %u: %s", r->cp_number, err.text);
+}
+
+static int
+smartcard_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char *why, size_t why_cap)
+{
+	struct smartcard *d = state;
+	const struct keys_card_service *s = service_of(d, r->ecm_id);
+	const struct kms_cw *cw = plug_cw(r, r->cp_number);
+	uint8_t id[STKM_ID_MAX];
+	size_t id_len;
+	uint16_t tek_id;
+	struct tkm t = { 0 };
+
+	if (!s)
+		return plug_refuse(PLUG_UNKNOWN_ECM_ID, why, why_cap, "no service in the key file for ECM_id %u", r->ecm_id);
+	if (!cw)
+		return plug_refuse(PLUG_NOT_ENOUGH_CWS, why, why_cap, "no CP_CW_combination for CP_number %u", r->cp_number);
+	struct msk *sek = keys_sek_at(s, r->cp_number, &tek_id);
+	if (!sek)
+		return plug_refuse(PLUG_GENERATION_FAILURE, why, why_cap, "CP_number %u is beyond the interval of every SEK of service %s",
+		    r->cp_number, s->name);
+	int n = plug_criteria(r, why, why_cap);
+	if (n == 0)
+		n = plug_key(r, &d->protection, cw, &t, id, &id_len, why, why_cap);
+	if (n == 0)
+		n = seal(d, sek, tek_id, r, &t, id, id_len, out, cap, why, why_cap);
+	gw_cleanse(&t, sizeof(t));
+	return n;
+}
+
+static const struct kms_plugin plugin = { .abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "smartcard", .version = "1",
+	.calling = KMS_INLINE, .open = smartcard_open, .channel = smartcard_channel, .stream = smartcard_stream, .ecm = smartcard_ecm,
+	.close = smartcard_close };
+
+const struct kms_plugin *
+kms_plugin_entry(void)
+{
+	return &plugin;
+}
