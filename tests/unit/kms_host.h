@@ -71,6 +71,18 @@ private_file(const char *text, mode_t mode)
 	return path;
 }
 
+/* A private copy of an example's key file. */
+static inline const char *
+private_example(const char *name)
+{
+	char rel[256];
+
+	snprintf(rel, sizeof(rel), "../../examples/keys/%s", name);
+	const char *text = vec_text(rel), *path = private_file(text, 0600);
+	free((void *)(uintptr_t)text);
+	return path;
+}
+
 static inline void *
 open_plugin(const struct kms_plugin *p, const char *conf)
 {
@@ -81,12 +93,11 @@ open_plugin(const struct kms_plugin *p, const char *conf)
 	return state;
 }
 
-/* Opens with the key file of the examples and further settings. */
+/* Opens with a key file, which is then removed, and further settings. */
 static inline void *
-open_keyed(const struct kms_plugin *p, const char *text, const char *more)
+open_keyed(const struct kms_plugin *p, const char *path, const char *more)
 {
 	char conf[512];
-	const char *path = private_file(text, 0600);
 
 	snprintf(conf, sizeof(conf), "keys=%s\n%s", path, more);
 	void *state = open_plugin(p, conf);

@@ -13,7 +13,7 @@ START_TEST(example_files_load)
 	uint16_t tek_id;
 
 	for (int k = 0; k < 2; k++) {
-		const char *path = private_file(vec_text(k ? "../../examples/keys/handset-drm.yaml" : "../../examples/keys/drm.yaml"), 0600);
+		const char *path = private_example(k ? "handset-drm.yaml" : "drm.yaml");
 		ck_assert_msg(keys_drm_load(path, &d, &err) == 0, "%s", err.text);
 		unlink(path);
 		ck_assert_uint_eq(d.nall, 1);
@@ -25,7 +25,7 @@ START_TEST(example_files_load)
 		keys_drm_free(&d);
 	}
 	for (int k = 0; k < 2; k++) {
-		const char *path = private_file(vec_text(k ? "../../examples/keys/handset-smartcard.yaml" : "../../examples/keys/smartcard.yaml"), 0600);
+		const char *path = private_example(k ? "handset-smartcard.yaml" : "smartcard.yaml");
 		ck_assert_msg(keys_card_load(path, &c, &err) == 0, "%s", err.text);
 		unlink(path);
 		ck_assert_uint_eq(c.nall, 1);

@@ -11,7 +11,7 @@ static uint8_t ecm[KMS_ECM_MAX];
 static char why[400];
 
 static void *
-ready(const char *file, const char *more)
+ready(const char *path, const char *more)
 {
 	p = load("drm");
 	for (size_t k = 0; k < sizeof(tek); k++)
@@ -20,13 +20,7 @@ ready(const char *file, const char *more)
 		cws[k] = (struct kms_cw){ .cp_number = (uint16_t)(100 + k), .cw = tek[k], .cw_len = 30 };
 	ask = (struct kms_request){ .size = sizeof(ask), .super_cas_id = 0x00010001, .ecm_id = 1, .cp_number = 100, .cp_duration_100ms = 100,
 		.has_protection = 1, .protection = 1, .authenticated = 1, .cws = cws, .ncws = 2 };
-	return open_keyed(p, file, more);
-}
-
-static const char *
-example(void)
-{
-	return vec_text("../../examples/keys/drm.yaml");
+	return open_keyed(p, path, more);
 }
 
 static int
@@ -44,7 +38,7 @@ receive(struct drm_rx *rx, int n, struct rx_keys *got)
 START_TEST(channel_is_as_designed)
 {
 	struct kms_channel c = { 0 };
-	void *s = ready(example(), "max_streams=7\ndelay_start=-1500\n");
+	void *s = ready(private_example("drm.yaml"), "max_streams=7\ndelay_start=-1500\n");
 
 	ck_assert_uint_eq(p->calling, KMS_INLINE);
 	ck_assert_int_eq(p->channel(s, 0x00010001, &c, why, sizeof(why)), 0);
@@ -66,8 +60,8 @@ END_TEST
 
 START_TEST(a_receiver_with_the_handset_keys_opens_it)
 {
-	void *s = ready(example(), "");
-	const char *path = private_file(vec_text("../../examples/keys/handset-drm.yaml"), 0600);
+	void *s = ready(private_example("drm.yaml"), "");
+	const char *path = private_example("handset-drm.yaml");
 	struct rx_keys got;
 	struct keys_drm d;
 
@@ -93,7 +87,7 @@ END_TEST
 START_TEST(identifiers_protection_and_criteria_are_the_peers)
 {
 	static const uint8_t spi[2][4] = { { 0x80, 9, 0, 5 }, { 0x80, 9, 0, 6 } }, criteria[] = { 1, 2, 0, 0x0f };
-	void *s = ready(example(), "protection_after_reception=2\n");
+	void *s = ready(private_example("drm.yaml"), "protection_after_reception=2\n");
 	struct stkm m;
 
 	for (size_t k = 0; k < 2; k++) {
@@ -120,7 +114,7 @@ END_TEST
 
 START_TEST(without_parameters_the_configuration_says)
 {
-	void *s = ready(example(), "protection=ipsec\nauthenticated=1\n");
+	void *s = ready(private_example("drm.yaml"), "protection=ipsec\nauthenticated=1\n");
 	uint8_t cw[32] = { 1 };
 	struct stkm m;
 
@@ -138,7 +132,7 @@ END_TEST
 
 START_TEST(a_repeat_has_the_same_octets_however_late)
 {
-	void *s = ready(example(), "");
+	void *s = ready(private_example("drm.yaml"), "");
 	uint8_t first[512];
 	struct stkm m;
 	int n = go(s);
@@ -164,7 +158,7 @@ START_TEST(a_programme_key_adds_its_layer)
 	static const char keys[] = "profile: drm\nbase_cid: x\nservices:\n  news:\n"
 		"    seak: [ { service_CID_extension: 7, SEK: 0x00112233445566778899aabbccddeeff, SAS: 0x0f1e2d3c4b5a69788796a5b4c3d2e1f0 } ]\n"
 		"    peak: [ { program_CID_extension: 42, PEK: 0xa0a1a2a3a4a5a6a7a8a9aaabacadaeaf, PAS: 0xb0b1b2b3b4b5b6b7b8b9babbbcbdbebf } ]\n";
-	void *s = ready(keys, "");
+	void *s = ready(private_file(keys, 0600), "");
 	const char *path = private_file(keys, 0600);
 	struct rx_keys got;
 	struct keys_drm d;
@@ -186,7 +180,7 @@ END_TEST
 START_TEST(refusals_have_the_standards_numbers)
 {
 	static const uint8_t bad[] = { 1, 9, 0 };
-	void *s = ready(example(), "");
+	void *s = ready(private_example("drm.yaml"), "");
 
 	ask.access_criteria = bad;
 	ask.access_criteria_len = sizeof(bad);
@@ -216,8 +210,8 @@ END_TEST
 
 START_TEST(a_key_out_of_its_time_is_not_used)
 {
-	void *s = ready("profile: drm\nbase_cid: x\nservices:\n  news:\n    seak:\n"
-		"      - { service_CID_extension: 7, SEK: 0x00112233445566778899aabbccddeeff, SAS: 0x0f1e2d3c4b5a69788796a5b4c3d2e1f0, valid_to: 2001-01-01T00:00:00Z }\n", "");
+	void *s = ready(private_file("profile: drm\nbase_cid: x\nservices:\n  news:\n    seak:\n      - { service_CID_extension: 7, "
+		"SEK: 0x00112233445566778899aabbccddeeff, SAS: 0x0f1e2d3c4b5a69788796a5b4c3d2e1f0, valid_to: 2001-01-01T00:00:00Z }\n", 0600), "");
 
 	ck_assert_int_eq(go(s), -0x8014);
 	ck_assert_ptr_nonnull(strstr(why, "news"));

@@ -6,6 +6,7 @@ static const char keys[] = "profile: smartcard\nkey_domain: 0x00f110\nservices:\
 	"      - { id: 0x00010001, key: 0x5e4b0000000000000000000000000001, RAND: 0xa0a1a2a3a4a5a6a7a8a9aaabacadaeaf, lower: 0, upper: 1000, first_cp: 1 }\n";
 
 static const struct kms_plugin *p;
+static json_t *vectors;
 static uint8_t cw[48], id[8];
 static struct kms_cw cws[2];
 static struct kms_request ask;
@@ -16,14 +17,15 @@ static char why[400];
 static void *
 ready(const char *more)
 {
-	json_t *v = json_object_get(json_object_get(vec_json("bcast/mikey-vectors.json"), "vectors"), "V30_stkmg_mapping");
+	vectors = vec_json("bcast/mikey-vectors.json");
+	json_t *v = json_object_get(json_object_get(vectors, "vectors"), "V30_stkmg_mapping");
 
 	p = load("smartcard");
 	cws[0] = (struct kms_cw){ .cp_number = 2, .cw = cw, .cw_len = unhex(json_string_value(json_object_get(v, "cw")), cw, sizeof(cw)),
 		.key_id = id, .key_id_len = unhex("0002", id, sizeof(id)) };
 	ask = (struct kms_request){ .size = sizeof(ask), .super_cas_id = 0x00020001, .ecm_id = 2, .cp_number = 2, .cp_duration_100ms = 200,
 		.has_protection = 1, .protection = 1, .authenticated = 1, .cws = cws, .ncws = 1 };
-	return open_keyed(p, keys, more);
+	return open_keyed(p, private_file(keys, 0600), more);
 }
 
 static int
@@ -48,8 +50,8 @@ receive(int n, struct rx_keys *got)
 
 START_TEST(v30_gives_v13)
 {
-	json_t *v = json_object_get(json_object_get(vec_json("bcast/mikey-vectors.json"), "vectors"), "V30_stkmg_mapping");
 	void *s = ready("ext_bcast=min\n");
+	json_t *v = json_object_get(json_object_get(vectors, "vectors"), "V30_stkmg_mapping");
 	uint8_t want[256];
 	size_t n = unhex(json_string_value(json_object_get(v, "ecm_datagram")), want, sizeof(want));
 

@@ -14,8 +14,11 @@ enum { WHOLE = sizeof(whole) / sizeof(whole[0]) };
 static json_t *
 vector(const char *name)
 {
-	json_t *v = json_object_get(json_object_get(vec_json("bcast/mikey-vectors.json"), "vectors"), name);
+	static json_t *all;
 
+	if (!all)
+		all = vec_json("bcast/mikey-vectors.json");
+	json_t *v = json_object_get(json_object_get(all, "vectors"), name);
 	ck_assert_msg(v != NULL, "no vector %s", name);
 	return v;
 }
