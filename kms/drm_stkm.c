@@ -13,7 +13,7 @@ struct drm_key {
 	enum drm_layer layer;
 	uint32_t extension;
 	int64_t from, to;
-	struct gw_secret key;	/* SEK or PEK */
+	struct gw_secret pek;	/* of a PEAK: it travels in the message */
 	EVP_MAC_CTX *mac;	/* under SAK or PAK */
 	EVP_CIPHER_CTX *seal, *open;
 };
@@ -26,7 +26,7 @@ drm_key_new(enum drm_layer layer, uint32_t extension, const uint8_t key[16], con
 	struct drm_key *k = calloc(1, sizeof(*k));
 	uint8_t ak[FAUTH_KEY];
 
-	if (k && gw_secret_set(&k->key, key, 16) == 0 && fauth(seed, layer == DRM_SERVICE ? FAUTH_SAK : FAUTH_PAK, ak) == 0) {
+	if (k && gw_secret_set(&k->pek, key, layer == DRM_PROGRAM ? STKM_PEK : 0) == 0 && fauth(seed, layer == DRM_SERVICE ? FAUTH_SAK : FAUTH_PAK, ak) == 0) {
 		k->layer = layer;
 		k->extension = extension;
 		k->from = INT64_MIN;
@@ -48,7 +48,7 @@ drm_key_free(struct drm_key *k)
 {
 	if (!k)
 		return;
-	gw_secret_free(&k->key);
+	gw_secret_free(&k->pek);
 	EVP_MAC_CTX_free(k->mac);
 	EVP_CIPHER_CTX_free(k->seal);
 	EVP_CIPHER_CTX_free(k->open);
@@ -116,7 +116,7 @@ drm_seal(struct drm_key *service, struct drm_key *program, struct stkm *m, const
 	m->has_next = next != NULL;
 	m->material_len = (uint8_t)(l->tek + l->salt + l->pad + l->tas);
 	if (seal_key(with, current, m->material) < 0 || (next && seal_key(with, next, m->next_material) < 0) ||
-	    (service && program && crypt_aes(service->seal, zero_iv, program->key.p, STKM_PEK, m->encrypted_PEK) < 0)) {
+	    (service && program && crypt_aes(service->seal, zero_iv, program->pek.p, STKM_PEK, m->encrypted_PEK) < 0)) {
 		gw_cleanse(m->material, sizeof(m->material));	/* may still be in clear */
 		gw_cleanse(m->next_material, sizeof(m->next_material));
 		gw_fail(err, GW_ECRYPTO, "the traffic key cannot be encrypted");

@@ -1,6 +1,6 @@
 /* kms/keys.c: see keys.h */
 #include "kms/keys.h"
-#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,44 @@ enum { KEY = 16, RAND = 16, KEY_DOMAIN = 3 };
 #define MEMBER(tag, member) .offset = offsetof(struct tag, member), .size = sizeof(((struct tag *)0)->member)
 #define SIXTEEN .min = KEY, .max = KEY
 
+static const struct gw_conf_row stream_rows[] = {
+	{ "ecm_id", GW_CONF_UINT, MEMBER(keys_stream, ecm_id), .flags = GW_CONF_NEED, .meaning = "ECM_id of the STKM stream." },
+	{ "service", GW_CONF_REF, MEMBER(keys_stream, service), .ref = "services", .flags = GW_CONF_NEED, .meaning = "Whose keys seal it." },
+};
+static const struct gw_conf_schema stream_schema = { ROWS(stream_rows), sizeof(struct keys_stream), .noun = "stream" };
+
+/* What must not stand twice: ECM_ids, and the names of keys, which a receiver could not tell apart. */
+struct names { struct gw_conf *conf; struct gw_conf_key *key; size_t n; };
+
+static void
+name_it(struct names *l, const void *member, const char *what, uint32_t id, bool hex)
+{
+	struct gw_conf_key *k = &l->key[l->n];
+
+	if (!gw_conf_given(l->conf, member))
+		return;
+	snprintf(k->text, sizeof(k->text), hex ? "%s 0x%08" PRIx32 : "%s %" PRIu32, what, id);
+	k->member = member;
+	l->n++;
+}
+
+static struct names
+name_streams(struct gw_conf *c, const struct keys_stream *s, size_t n, size_t more)
+{
+	struct names l = { c, calloc(n + more + 1, sizeof(struct gw_conf_key)), 0 };
+
+	for (size_t k = 0; l.key && k < n; k++)
+		name_it(&l, &s[k].ecm_id, "ECM_id", s[k].ecm_id, false);
+	return l;
+}
+
+static void
+check_names(struct names *l)
+{
+	gw_conf_unique(l->conf, l->key, l->n, "entries with");
+	free(l->key);
+}
+
 /* --- DRM profile ------------------------------------------------------------------------------------------------------ */
 
 static int
@@ -21,10 +59,12 @@ utc_of(const char *text, int64_t *out)
 	struct tm tm = { 0 };
 	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
 
+	int day = tm.tm_mday;
+
 	if (!end || *end)
 		return -1;
 	*out = timegm(&tm);
-	return 0;
+	return tm.tm_mday == day ? 0 : -1;	/* no 31 February */
 }
 
 static void
@@ -80,40 +120,23 @@ check_drm_service(struct gw_conf *c, void *object)
 static const struct gw_conf_schema drm_service_schema = { ROWS(drm_service_rows), sizeof(struct keys_drm_service), .noun = "service",
 	.name = offsetof(struct keys_drm_service, name), .named = true, .check = check_drm_service };
 
-static const struct gw_conf_row drm_stream_rows[] = {
-	{ "ecm_id", GW_CONF_UINT, MEMBER(keys_drm_stream, ecm_id), .flags = GW_CONF_NEED, .meaning = "ECM_id of the STKM stream." },
-	{ "service", GW_CONF_REF, MEMBER(keys_drm_stream, service), .ref = "services", .flags = GW_CONF_NEED,
-		.meaning = "Whose keys seal it." },
-};
-static const struct gw_conf_schema drm_stream_schema = { ROWS(drm_stream_rows), sizeof(struct keys_drm_stream), .noun = "stream" };
-
-/* Two keys of one name could not be told apart by a receiver. */
 static void
 check_drm(struct gw_conf *c, void *object)
 {
 	struct keys_drm *d = object;
-	size_t n = d->nstreams, at = 0;
+	size_t n = 0;
 
 	for (size_t s = 0; s < d->nservices; s++)
 		n += d->services[s].nseak + d->services[s].npeak;
-	struct gw_conf_key *k = calloc(n ? n : 1, sizeof(*k));
-	if (!k)
-		return;
-	for (size_t s = 0; s < d->nstreams; s++, at++) {
-		snprintf(k[at].text, sizeof(k[at].text), "ECM_id %u", d->streams[s].ecm_id);
-		k[at].member = &d->streams[s].ecm_id;
-	}
-	for (size_t s = 0; s < d->nservices; s++) {
+	struct names l = name_streams(c, d->streams, d->nstreams, n);
+	for (size_t s = 0; l.key && s < d->nservices; s++) {
 		const struct keys_drm_service *v = &d->services[s];
-		for (size_t i = 0; i < v->nseak + v->npeak; i++, at++) {
-			const struct keys_seak *key = i < v->nseak ? &v->seak[i] : &v->peak[i - v->nseak];
-			snprintf(k[at].text, sizeof(k[at].text), "%s_CID_extension 0x%08x", i < v->nseak ? "service" : "program",
-			    (unsigned)key->CID_extension);
-			k[at].member = &key->CID_extension;
-		}
+		for (size_t k = 0; k < v->nseak; k++)
+			name_it(&l, &v->seak[k].CID_extension, "service_CID_extension", v->seak[k].CID_extension, true);
+		for (size_t k = 0; k < v->npeak; k++)
+			name_it(&l, &v->peak[k].CID_extension, "program_CID_extension", v->peak[k].CID_extension, true);
 	}
-	gw_conf_unique(c, k, n, "entries with");
-	free(k);
+	check_names(&l);
 }
 
 static const struct gw_conf_word drm_word[] = { { "drm", 1 } };
@@ -123,7 +146,7 @@ static const struct gw_conf_row drm_rows[] = {
 	{ "base_cid", GW_CONF_TEXT, MEMBER(keys_drm, base_cid), .flags = GW_CONF_NEED, .meaning = "BaseCID of the services." },
 	{ "services", GW_CONF_NAMED, LIST_OF(keys_drm, services, nservices), .sub = &drm_service_schema, .flags = GW_CONF_NEED,
 		.meaning = "Services and their keys." },
-	{ "streams", GW_CONF_LIST, LIST_OF(keys_drm, streams, nstreams), .sub = &drm_stream_schema,
+	{ "streams", GW_CONF_LIST, LIST_OF(keys_drm, streams, nstreams), .sub = &stream_schema,
 		.meaning = "Which ECM_id belongs to which service; not needed when there is one service." },
 };
 static const struct gw_conf_schema drm_schema = { ROWS(drm_rows), sizeof(struct keys_drm), .noun = "key file", .check = check_drm };
@@ -135,7 +158,7 @@ check_sek(struct gw_conf *c, void *object)
 {
 	struct keys_sek *k = object;
 
-	if (k->id >> 16 == 0 || (k->id & 0xffff) == 0)
+	if (gw_conf_given(c, &k->id) && (k->id >> 16 == 0 || (k->id & 0xffff) == 0))
 		gw_conf_fail(c, &k->id, "id: Key Group 0 and Key Number 0 are reserved");
 	if (k->lower >= k->upper)
 		gw_conf_fail(c, &k->upper, "upper is not above lower: the key would be unusable");
@@ -157,35 +180,19 @@ static const struct gw_conf_row card_service_rows[] = {
 };
 static const struct gw_conf_schema card_service_schema = { ROWS(card_service_rows), sizeof(struct keys_card_service), .noun = "service",
 	.name = offsetof(struct keys_card_service, name), .named = true };
-static const struct gw_conf_row card_stream_rows[] = {
-	{ "ecm_id", GW_CONF_UINT, MEMBER(keys_card_stream, ecm_id), .flags = GW_CONF_NEED, .meaning = "ECM_id of the STKM stream." },
-	{ "service", GW_CONF_REF, MEMBER(keys_card_stream, service), .ref = "services", .flags = GW_CONF_NEED,
-		.meaning = "Whose keys seal it." },
-};
-static const struct gw_conf_schema card_stream_schema = { ROWS(card_stream_rows), sizeof(struct keys_card_stream), .noun = "stream" };
-
 static void
 check_card(struct gw_conf *c, void *object)
 {
 	struct keys_card *d = object;
-	size_t n = d->nstreams, at = 0;
+	size_t n = 0;
 
 	for (size_t s = 0; s < d->nservices; s++)
 		n += d->services[s].nsek;
-	struct gw_conf_key *k = calloc(n ? n : 1, sizeof(*k));
-	if (!k)
-		return;
-	for (size_t s = 0; s < d->nstreams; s++, at++) {
-		snprintf(k[at].text, sizeof(k[at].text), "ECM_id %u", d->streams[s].ecm_id);
-		k[at].member = &d->streams[s].ecm_id;
-	}
-	for (size_t s = 0; s < d->nservices; s++)
-		for (size_t i = 0; i < d->services[s].nsek; i++, at++) {
-			snprintf(k[at].text, sizeof(k[at].text), "id 0x%08x", (unsigned)d->services[s].sek[i].id);
-			k[at].member = &d->services[s].sek[i].id;
-		}
-	gw_conf_unique(c, k, n, "entries with");
-	free(k);
+	struct names l = name_streams(c, d->streams, d->nstreams, n);
+	for (size_t s = 0; l.key && s < d->nservices; s++)
+		for (size_t k = 0; k < d->services[s].nsek; k++)
+			name_it(&l, &d->services[s].sek[k].id, "id", d->services[s].sek[k].id, true);
+	check_names(&l);
 }
 
 static const struct gw_conf_word card_word[] = { { "smartcard", 2 } };
@@ -196,7 +203,7 @@ static const struct gw_conf_row card_rows[] = {
 		.min = KEY_DOMAIN, .max = KEY_DOMAIN, .flags = GW_CONF_NEED, .meaning = "Key Domain ID: MCC and MNC in PLMN coding." },
 	{ "services", GW_CONF_NAMED, LIST_OF(keys_card, services, nservices), .sub = &card_service_schema, .flags = GW_CONF_NEED,
 		.meaning = "Services and their keys." },
-	{ "streams", GW_CONF_LIST, LIST_OF(keys_card, streams, nstreams), .sub = &card_stream_schema,
+	{ "streams", GW_CONF_LIST, LIST_OF(keys_card, streams, nstreams), .sub = &stream_schema,
 		.meaning = "Which ECM_id belongs to which service; not needed when there is one service." },
 };
 static const struct gw_conf_schema card_schema = { ROWS(card_rows), sizeof(struct keys_card), .noun = "key file", .check = check_card };
@@ -306,22 +313,25 @@ keys_card_free(struct keys_card *d)
 
 /* --- asking ----------------------------------------------------------------------------------------------------------- */
 
+static const void *
+by_stream(const struct keys_stream *s, size_t n, uint16_t ecm_id, const void *services, size_t nservices)
+{
+	for (size_t k = 0; k < n; k++)
+		if (s[k].ecm_id == ecm_id)
+			return s[k].service;
+	return n == 0 && nservices == 1 ? services : NULL;
+}
+
 const struct keys_drm_service *
 keys_drm_service(const struct keys_drm *d, uint16_t ecm_id)
 {
-	for (size_t k = 0; k < d->nstreams; k++)
-		if (d->streams[k].ecm_id == ecm_id)
-			return d->streams[k].service;
-	return d->nstreams == 0 && d->nservices == 1 ? d->services : NULL;
+	return by_stream(d->streams, d->nstreams, ecm_id, d->services, d->nservices);
 }
 
 const struct keys_card_service *
 keys_card_service(const struct keys_card *d, uint16_t ecm_id)
 {
-	for (size_t k = 0; k < d->nstreams; k++)
-		if (d->streams[k].ecm_id == ecm_id)
-			return d->streams[k].service;
-	return d->nstreams == 0 && d->nservices == 1 ? d->services : NULL;
+	return by_stream(d->streams, d->nstreams, ecm_id, d->services, d->nservices);
 }
 
 struct drm_key *

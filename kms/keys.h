@@ -1,12 +1,15 @@
 /*
  * kms/keys.h: the key files (YAML, mode 0600) that a KMS plugin and a lab receiver both read: long-term keys, and at the plugin
- * which ECM_id is sealed with the keys of which service. simulgate.yaml(5) shows one of each profile.
+ * which ECM_id is sealed with the keys of which service. examples/keys/ has one of each kind.
  */
 #ifndef KMS_KEYS_H
 #define KMS_KEYS_H
 #include "kms/drm_stkm.h"
 #include "kms/mikey_stkm.h"
 #include "lib/secret.h"
+
+/* ECM_id to service; by the profile, a struct keys_drm_service or keys_card_service. */
+struct keys_stream { uint16_t ecm_id; const void *service; };
 
 struct keys_seak {	/* SEAK: SEK and SAS; PEAK: PEK and PAS */
 	uint32_t CID_extension;
@@ -15,12 +18,11 @@ struct keys_seak {	/* SEAK: SEK and SAS; PEAK: PEK and PAS */
 	struct drm_key *made;
 };
 struct keys_drm_service { char *name; struct keys_seak *seak; size_t nseak; struct keys_seak *peak; size_t npeak; };
-struct keys_drm_stream { uint16_t ecm_id; const struct keys_drm_service *service; };
 struct keys_drm {
 	uint8_t profile;
 	char *base_cid;
 	struct keys_drm_service *services; size_t nservices;
-	struct keys_drm_stream *streams; size_t nstreams;
+	struct keys_stream *streams; size_t nstreams;
 	struct drm_key **all; size_t nall;	/* of all services: what struct drm_rx takes */
 };
 
@@ -32,12 +34,11 @@ struct keys_sek {	/* SEK or PEK */
 	struct msk *made;
 };
 struct keys_card_service { char *name; struct keys_sek *sek; size_t nsek; };
-struct keys_card_stream { uint16_t ecm_id; const struct keys_card_service *service; };
 struct keys_card {
 	uint8_t profile;
 	uint8_t *key_domain; size_t key_domain_len;
 	struct keys_card_service *services; size_t nservices;
-	struct keys_card_stream *streams; size_t nstreams;
+	struct keys_stream *streams; size_t nstreams;
 	struct msk **all; size_t nall;
 };
 

@@ -64,6 +64,7 @@ static const struct { bool card; const char *text, *place, *word; } wrong[] = {
 	{ false, "profile: drm\nbase_cid: x\nservices:\n  a: { seak: [ " SEAK " } ] }\nstreams:\n  - { ecm_id: 1, service: b }\n", ":6:", "b" },
 	{ false, "profile: drm\nbase_cid: x\nservices:\n  a: { seak: [ " SEAK " } ] }\nstreams:\n  - { ecm_id: 1, service: a }\n  - { ecm_id: 1, service: a }\n",
 		":7:", "ECM_id 1" },
+	{ false, "profile: drm\nbase_cid: x\nservices:\n  a: { seak: [ " SEAK ", valid_to: 2026-02-31T00:00:00Z } ] }\n", ":4:", "valid_to" },
 	{ true, "profile: smartcard\nkey_domain: 0x00f110\nservices:\n  a: { sek: [ " SEK ", lower: 5, upper: 5 } ] }\n", ":4:", "upper" },
 	{ true, "profile: smartcard\nkey_domain: 0x00f110\nservices:\n  a:\n    sek:\n"
 		"      - { id: 0x00000001, key: 0x5e4b0000000000000000000000000001, RAND: 0xa0a1a2a3a4a5a6a7a8a9aaabacadaeaf }\n", ":6:", "reserved" },
