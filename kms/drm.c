@@ -50,8 +50,8 @@ drm_open(const struct kms_host *host, const char *conf, void **state, char *why,
 		plug_refuse(1, why, why_cap, "no memory");
 		return -1;
 	}
-	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 1, .CW_per_msg = 2, .delay_start = -2000, .delay_stop = -2000,
-		.ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
+	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 1, .CW_per_msg = 2,
+		.delay_start = -2000, .delay_stop = -2000, .ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
 	d->protection = (struct plug_protection){ STKM_SRTP, true };
 	d->after_reception = 3;
 	int rc = plug_conf(settings, sizeof(settings) / sizeof(settings[0]), d, conf, why, why_cap);
@@ -103,35 +103,36 @@ drm_stream(void *state, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_
 	return 0;
 }
 
-/* What the message says beside its keys. */
+/* The keys, and what the message says beside them. The number of keys, or -error_status. */
 static int
-plan(const struct drm *d, const struct kms_request *r, struct stkm *m, struct tkm *now, struct tkm *next, bool *has_next, char *why, size_t cap)
+plan(const struct drm *d, const struct plug_call *c, struct stkm *m, struct plug_key key[2])
 {
-	const struct kms_cw *cw = plug_cw(r, r->cp_number), *following = plug_cw(r, (uint16_t)(r->cp_number + 1));
-	size_t id_len, next_len;
-	int rc = plug_criteria(r, why, cap);
+	const struct kms_request *r = c->r;
+	const struct kms_cw *cw = plug_cw(r, r->cp_number), *next = plug_cw(r, (uint16_t)(r->cp_number + 1));
+	int rc = plug_criteria(c);
 
 	if (!cw)
-		return plug_refuse(PLUG_NOT_ENOUGH_CWS, why, cap, "no CP_CW_combination for CP_number %u", r->cp_number);
+		return PLUG_NO(c, PLUG_NOT_ENOUGH_CWS, "no CP_CW_combination for CP_number %u", r->cp_number);
 	if (rc == 0)
-		rc = plug_key(r, &d->protection, cw, now, m->id, &id_len, why, cap);
-	if (rc == 0 && following)
-		rc = plug_key(r, &d->protection, following, next, m->next_id, &next_len, why, cap);
+		rc = plug_key(c, &d->protection, cw, &key[0]);
+	if (rc == 0 && next)
+		rc = plug_key(c, &d->protection, next, &key[1]);
 	if (rc < 0)
 		return rc;
-	if (following && (next_len != id_len || next->layout != now->layout))
-		return plug_refuse(PLUG_BAD_VALUE, why, cap, "the keys of CP %u and the next differ in kind or in the length of their identifier",
+	if (next && (key[1].id_len != key[0].id_len || key[1].tkm.layout != key[0].tkm.layout))
+		return PLUG_NO(c, PLUG_BAD_VALUE, "the keys of CP %u and the next differ in kind or in their identifier's length",
 		    r->cp_number);
-	*has_next = following != NULL;
 	m->protection_after_reception = d->after_reception;
-	m->id_len = (uint8_t)id_len;
+	m->id_len = (uint8_t)key[0].id_len;
+	memcpy(m->id, key[0].id, STKM_ID_MAX);
+	memcpy(m->next_id, key[1].id, STKM_ID_MAX);
 	m->odd = r->cp_number & 1;
 	m->lifetime = plug_lifetime(r);
 	m->has_timestamp = true;
 	m->has_criteria = r->access_criteria_len > 0;
 	m->criteria = r->access_criteria;
 	m->criteria_len = r->access_criteria_len;
-	return 0;
+	return next ? 2 : 1;
 }
 
 static struct kept *
@@ -144,37 +145,47 @@ recall(struct stream *s, const struct kms_request *r)
 }
 
 static int
-seal(struct kept *k, struct stkm *m, const struct tkm *now, const struct tkm *next, uint8_t *out, size_t cap, char *why, size_t why_cap)
+seal(const struct kept *k, struct stkm *m, const struct plug_key key[2], int nkeys, const struct plug_call *c)
 {
 	struct gw_err err = { 0 };
 
 	m->timestamp = k->stamp;
-	size_t n = drm_seal(k->seak, k->peak, m, now, next, out, cap, &err);
-	return n ? (int)n : plug_refuse(PLUG_GENERATION_FAILURE, why, why_cap, "%s", err.text);
+	size_t n = drm_seal(k->seak, k->peak, m, &key[0].tkm, nkeys == 2 ? &key[1].tkm : NULL, c->out, c->cap, &err);
+	return n ? (int)n : PLUG_NO(c, PLUG_GENERATION_FAILURE, "%s", err.text);
 }
 
-/* An answer kept from before is given again if it was for the same TEK; a peer that starts over with CP 0 gets a fresh time stamp. */
+/* What an answer made now is sealed with. */
 static int
-answer(struct stream *s, const struct kms_request *r, struct stkm *m, const struct tkm *now, const struct tkm *next, uint8_t *out, size_t cap,
-    char *why, size_t why_cap)
+begin(const struct stream *s, const struct plug_call *c, struct kept *k)
 {
-	struct kept *k = recall(s, r), fresh = { .super_cas_id = r->super_cas_id, .cp = r->cp_number, .used = true };
 	int64_t now_s = gw_utc_us() / 1000000;
+
+	*k = (struct kept){ .super_cas_id = c->r->super_cas_id, .cp = c->r->cp_number, .used = true,
+		.seak = keys_valid(s->service->seak, s->service->nseak, now_s),
+		.peak = keys_valid(s->service->peak, s->service->npeak, now_s) };
+	if (!k->seak && !k->peak)
+		return PLUG_NO(c, PLUG_GENERATION_FAILURE, "no SEAK of service %s is valid now", s->service->name);
+	if (stkm_mjdutc(now_s, &k->stamp) < 0)
+		return PLUG_NO(c, PLUG_GENERATION_FAILURE, "this host's clock is outside of what a time stamp can say");
+	return 0;
+}
+
+/* A kept answer is given again if it was for the same TEK: a peer that starts over with CP 0 gets a fresh time stamp. */
+static int
+answer(struct stream *s, struct stkm *m, const struct plug_key key[2], int nkeys, const struct plug_call *c)
+{
+	struct kept *k = recall(s, c->r), fresh;
 	int n;
 
 	if (k) {
-		n = seal(k, m, now, next, out, cap, why, why_cap);
+		n = seal(k, m, key, nkeys, c);
 		if (n > 0 && memcmp(k->mark, m->material, MARK) == 0)
 			return n;
 	} else
 		k = &s->kept[s->turn++ % KEPT];
-	fresh.seak = keys_valid(s->service->seak, s->service->nseak, now_s);
-	fresh.peak = keys_valid(s->service->peak, s->service->npeak, now_s);
-	if (!fresh.seak && !fresh.peak)
-		return plug_refuse(PLUG_GENERATION_FAILURE, why, why_cap, "no SEAK of service %s is valid now", s->service->name);
-	if (stkm_mjdutc(now_s, &fresh.stamp) < 0)
-		return plug_refuse(PLUG_GENERATION_FAILURE, why, why_cap, "the clock of this host is outside of what a time stamp can say");
-	n = seal(&fresh, m, now, next, out, cap, why, why_cap);
+	n = begin(s, c, &fresh);
+	if (n == 0)
+		n = seal(&fresh, m, key, nkeys, c);
 	if (n > 0) {
 		memcpy(fresh.mark, m->material, MARK);
 		*k = fresh;
@@ -185,26 +196,26 @@ answer(struct stream *s, const struct kms_request *r, struct stkm *m, const stru
 static int
 drm_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
-	struct drm *d = state;
-	struct stream *s = stream_of(d, r->ecm_id);
+	const struct plug_call call = { r, out, cap, why, why_cap };
+	struct stream *s = stream_of(state, r->ecm_id);
+	struct plug_key key[2] = { 0 };
 	struct stkm m = { 0 };
-	struct tkm now = { 0 }, next = { 0 };
-	bool has_next = false;
 
 	if (!s)
-		return plug_refuse(PLUG_NO_RESOURCES, why, why_cap, "no memory for another stream");
+		return PLUG_NO(&call, PLUG_NO_RESOURCES, "no memory for another stream");
 	if (!s->service)
-		return plug_refuse(PLUG_UNKNOWN_ECM_ID, why, why_cap, "no service in the key file for ECM_id %u", r->ecm_id);
-	int n = plan(d, r, &m, &now, &next, &has_next, why, why_cap);
-	if (n == 0)
-		n = answer(s, r, &m, &now, has_next ? &next : NULL, out, cap, why, why_cap);
-	gw_cleanse(&now, sizeof(now));
-	gw_cleanse(&next, sizeof(next));
+		return PLUG_NO(&call, PLUG_UNKNOWN_ECM_ID, "no service in the key file for ECM_id %u", r->ecm_id);
+	int n = plan(state, &call, &m, key);
+	if (n > 0)
+		n = answer(s, &m, key, n, &call);
+	gw_cleanse(key, sizeof(key));
 	return n;
 }
 
-static const struct kms_plugin plugin = { .abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "drm", .version = "1", .calling = KMS_INLINE,
-	.open = drm_open, .channel = drm_channel, .stream = drm_stream, .ecm = drm_ecm, .close = drm_close };
+static const struct kms_plugin plugin = {
+	.abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "drm", .version = "1", .calling = KMS_INLINE,
+	.open = drm_open, .channel = drm_channel, .stream = drm_stream, .ecm = drm_ecm, .close = drm_close,
+};
 
 const struct kms_plugin *
 kms_plugin_entry(void)

@@ -26,7 +26,8 @@ drm_key_new(enum drm_layer layer, uint32_t extension, const uint8_t key[16], con
 	struct drm_key *k = calloc(1, sizeof(*k));
 	uint8_t ak[FAUTH_KEY];
 
-	if (k && gw_secret_set(&k->pek, key, layer == DRM_PROGRAM ? STKM_PEK : 0) == 0 && fauth(seed, layer == DRM_SERVICE ? FAUTH_SAK : FAUTH_PAK, ak) == 0) {
+	if (k && gw_secret_set(&k->pek, key, layer == DRM_PROGRAM ? STKM_PEK : 0) == 0 &&
+	    fauth(seed, layer == DRM_SERVICE ? FAUTH_SAK : FAUTH_PAK, ak) == 0) {
 		k->layer = layer;
 		k->extension = extension;
 		k->from = INT64_MIN;

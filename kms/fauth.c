@@ -63,7 +63,7 @@ fauth(const uint8_t seed[BLOCK], enum fauth_label label, uint8_t out[FAUTH_KEY])
 	uint8_t c[BLOCK], prf[2 * BLOCK];
 	int rc = 0;
 
-	memset(c, label, BLOCK - 1);
+	memset(c, (int)label, BLOCK - 1);
 	for (int i = 0; i < 2 && rc == 0; i++) {
 		c[BLOCK - 1] = (uint8_t)(i + 1);
 		rc = fauth_prf(seed, BLOCK, c, BLOCK, prf + i * BLOCK);

@@ -152,7 +152,8 @@ lab_open(const struct kms_host *host, const char *conf, void **state, char *why,
 		plug_refuse(1, why, why_cap, "no memory");
 		return -1;
 	}
-	l->channel = (struct kms_channel){ .lead_CW = 1, .CW_per_msg = 2, .ECM_rep_period = 100, .min_CP_duration = 10, .max_comp_time = 500 };
+	l->channel = (struct kms_channel){ .lead_CW = 1, .CW_per_msg = 2, .ECM_rep_period = 100, .min_CP_duration = 10,
+		.max_comp_time = 500 };
 	l->host = *host;
 	l->print = crypt_mac_new("simulgate lab", 13);
 	if (!l->print)
@@ -274,8 +275,10 @@ lab_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 	return l->ecm_delay ? later(l, r->handle, out, n, why, why_cap) : (int)n;
 }
 
-static const struct kms_plugin plugin = { .abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "lab", .version = "1", .calling = KMS_ASYNC,
-	.open = lab_open, .channel = lab_channel, .ecm = lab_ecm, .close = lab_close };
+static const struct kms_plugin plugin = {
+	.abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "lab", .version = "1", .calling = KMS_ASYNC,
+	.open = lab_open, .channel = lab_channel, .ecm = lab_ecm, .close = lab_close,
+};
 
 const struct kms_plugin *
 kms_plugin_entry(void)

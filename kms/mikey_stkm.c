@@ -73,7 +73,8 @@ mikey_psk_keys(const void *psk, size_t len, uint32_t csb_id, const void *rand, s
 		{ { 0x2d, 0x22, 0xac, 0x75 }, k->auth, sizeof(k->auth) },
 		{ { 0x29, 0xb8, 0x89, 0x16 }, k->salt, sizeof(k->salt) },
 	};
-	uint8_t label[LABEL_MAX] = { 0, 0, 0, 0, 0xff, (uint8_t)(csb_id >> 24), (uint8_t)(csb_id >> 16), (uint8_t)(csb_id >> 8), (uint8_t)csb_id };
+	uint8_t label[LABEL_MAX] = { 0, 0, 0, 0, 0xff,	/* FF where the CS ID would be */
+		(uint8_t)(csb_id >> 24), (uint8_t)(csb_id >> 16), (uint8_t)(csb_id >> 8), (uint8_t)csb_id };
 	int rc = rand_len > RAND_MAX_LEN ? -1 : 0;
 
 	if (rc == 0 && rand_len)
@@ -180,9 +181,14 @@ msk_tek_id(const struct msk *k, uint16_t first_cp, uint16_t cp, uint16_t *tek_id
 size_t
 msk_traffic_id(uint8_t protocol, const struct mikey_ids *i, uint16_t tek_id, size_t ki_len, uint8_t out[STKM_ID_MAX])
 {
-	const uint8_t all[6] = { (uint8_t)(i->key_group >> 8), (uint8_t)i->key_group, (uint8_t)(i->key_number >> 8), (uint8_t)i->key_number,
-		(uint8_t)(tek_id >> 8), (uint8_t)tek_id };
-	size_t n = protocol == STKM_SRTP ? 6 : protocol == STKM_IPSEC ? 4 : protocol == STKM_ISMACRYP ? (ki_len ? ki_len : 1) : 0;
+	const uint8_t all[6] = { (uint8_t)(i->key_group >> 8), (uint8_t)i->key_group,
+		(uint8_t)(i->key_number >> 8), (uint8_t)i->key_number, (uint8_t)(tek_id >> 8), (uint8_t)tek_id };
+	size_t n = 0;
+
+	if (protocol == STKM_SRTP || protocol == STKM_IPSEC)
+		n = protocol == STKM_SRTP ? 6 : 4;
+	else if (protocol == STKM_ISMACRYP)
+		n = ki_len ? ki_len : 1;
 
 	if (n > sizeof(all))
 		return 0;
@@ -216,7 +222,8 @@ check_unused(struct msk *k, uint16_t tek_id, const uint8_t *cipher, struct gw_er
 	if (!*page)
 		return gw_fail(err, GW_ESYS, "no memory to remember TEK IDs");
 	if ((*page)->used[at] && memcmp((*page)->mark[at], cipher + MARK_AT, MARK) != 0)
-		return gw_fail(err, GW_EPEER, "TEK ID %u of SEK %04x%04x was used for another TEK", tek_id, k->ids.key_group, k->ids.key_number);
+		return gw_fail(err, GW_EPEER, "TEK ID %u of SEK %04x%04x was used for another TEK", tek_id, k->ids.key_group,
+		    k->ids.key_number);
 	(*page)->used[at] = true;
 	memcpy((*page)->mark[at], cipher + MARK_AT, MARK);
 	return 0;

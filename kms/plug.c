@@ -60,7 +60,8 @@ take(const struct plug_row *r, void *out, const char *value)
 			return -1;
 		break;
 	case PLUG_FLAG:
-		v = strcmp(value, "1") == 0 || strcmp(value, "true") == 0 ? 1 : strcmp(value, "0") == 0 || strcmp(value, "false") == 0 ? 0 : -1;
+		v = word("0|1|false|true", value);
+		v = v < 0 ? v : v & 1;
 		break;
 	case PLUG_PROTECTION:
 		v = stkm_protocol_find(value);
@@ -125,27 +126,35 @@ plug_cw(const struct kms_request *r, uint16_t cp)
 }
 
 int
-plug_key(const struct kms_request *r, const struct plug_protection *dflt, const struct kms_cw *cw, struct tkm *t, uint8_t *id, size_t *id_len,
-    char *why, size_t cap)
+plug_key(const struct plug_call *c, const struct plug_protection *dflt, const struct kms_cw *cw, struct plug_key *k)
 {
+	const struct kms_request *r = c->r;
 	uint8_t protocol = r->has_protection ? r->protection : dflt->protocol;
 	bool authenticated = r->has_protection ? r->authenticated : dflt->authenticated;
 
-	if (tkm_of_cw(t, protocol, authenticated, cw->cw, cw->cw_len) < 0)
-		return plug_refuse(PLUG_BAD_VALUE, why, cap, "CP_CW_combination of CP %u: %zu octets are no key for protection %u%s", cw->cp_number,
-		    cw->cw_len, protocol, authenticated ? " with authentication" : "");
-	*id_len = stkm_key_id(protocol, r->ecm_id, cw->cp_number, id);
+	if (tkm_of_cw(&k->tkm, protocol, authenticated, cw->cw, cw->cw_len) < 0)
+		return PLUG_NO(c, PLUG_BAD_VALUE, "CP_CW_combination of CP %u: %zu octets are no key for protection %u%s",
+		    cw->cp_number, cw->cw_len, protocol, authenticated ? " with authentication" : "");
+	k->id_len = stkm_key_id(protocol, r->ecm_id, cw->cp_number, k->id);
 	if (protocol == STKM_TS)
 		return 0;	/* named by parity */
 	if (cw->key_id_len > STKM_ID_MAX || (cw->key_id_len && protocol == STKM_IPSEC && cw->key_id_len != 4))
-		return plug_refuse(PLUG_BAD_VALUE, why, cap, "key_identifier of CP %u: %zu octets", cw->cp_number, cw->key_id_len);
+		return PLUG_NO(c, PLUG_BAD_VALUE, "key_identifier of CP %u: %zu octets", cw->cp_number, cw->key_id_len);
 	if (cw->key_id_len) {
-		memcpy(id, cw->key_id, cw->key_id_len);
-		*id_len = cw->key_id_len;
+		memcpy(k->id, cw->key_id, cw->key_id_len);
+		k->id_len = cw->key_id_len;
 	}
-	if (*id_len == 0)
-		return plug_refuse(PLUG_BAD_VALUE, why, cap, "key_identifier of CP %u is missing and protection %u has no rule", cw->cp_number,
-		    protocol);
+	if (k->id_len == 0)
+		return PLUG_NO(c, PLUG_BAD_VALUE, "key_identifier of CP %u is missing, and protection %u has no rule for it",
+		    cw->cp_number, protocol);
+	return 0;
+}
+
+int
+plug_criteria(const struct plug_call *c)
+{
+	if (stkm_criteria_count(c->r->access_criteria, c->r->access_criteria_len) < 0)
+		return PLUG_NO(c, PLUG_BAD_VALUE, "access_criteria: the descriptors do not fill their loop");
 	return 0;
 }
 
@@ -153,12 +162,4 @@ uint8_t
 plug_lifetime(const struct kms_request *r)
 {
 	return r->cp_duration_100ms ? stkm_lifetime(r->cp_duration_100ms * 100u, OVERLAP_MS) : 15;
-}
-
-int
-plug_criteria(const struct kms_request *r, char *why, size_t cap)
-{
-	if (stkm_criteria_count(r->access_criteria, r->access_criteria_len) < 0)
-		return plug_refuse(PLUG_BAD_VALUE, why, cap, "access_criteria: the descriptors do not fill their loop");
-	return 0;
 }

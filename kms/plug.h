@@ -34,15 +34,20 @@ int plug_conf(const struct plug_row *, size_t n, void *out, const char *conf, ch
 /* The sentence into why; returns -status. */
 int plug_refuse(int status, char *why, size_t why_cap, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* One call of ecm(). */
+struct plug_call { const struct kms_request *r; uint8_t *out; size_t cap; char *why; size_t why_cap; };
+#define PLUG_NO(call, status, ...) plug_refuse(status, (call)->why, (call)->why_cap, __VA_ARGS__)
+
 /* Protection when the peer sends no traffic_protection (0x8001). */
 struct plug_protection { uint8_t protocol; bool authenticated; };
+/* A key and how packets name it: as sent (0x8002), or by rule. */
+struct plug_key { struct tkm tkm; uint8_t id[STKM_ID_MAX]; size_t id_len; };
+
 /* The combination of a CP; NULL: the request has none. */
 const struct kms_cw *plug_cw(const struct kms_request *, uint16_t cp);
-/* Its key material and key identifier: sent (0x8002), or by rule. id has STKM_ID_MAX octets. 0, or -error_status with why. */
-int plug_key(const struct kms_request *, const struct plug_protection *, const struct kms_cw *, struct tkm *, uint8_t *id, size_t *id_len,
-	char *why, size_t why_cap);
+int plug_key(const struct plug_call *, const struct plug_protection *, const struct kms_cw *, struct plug_key *);	/* 0, or -error_status */
+/* No descriptor loop, or a well-formed one: 0; else -error_status. */
+int plug_criteria(const struct plug_call *);
 /* n of traffic_key_lifetime for a request. */
 uint8_t plug_lifetime(const struct kms_request *);
-/* No descriptor loop, or a well-formed one: 0; else -error_status with why. */
-int plug_criteria(const struct kms_request *, char *why, size_t why_cap);
 #endif

@@ -1,4 +1,4 @@
-/* kms/smartcard.c: the KMS of the Smartcard profile as a plugin: TEKs become MIKEY STKMs under SEKs of a key file (bcast-smartcard-profile 6.1). */
+/* kms/smartcard.c: the KMS of the Smartcard profile as a plugin: TEKs become MIKEY STKMs under SEKs of a key file (6.1). */
 #include <stdlib.h>
 #include <string.h>
 #include "kms/keys.h"
@@ -46,8 +46,8 @@ smartcard_open(const struct kms_host *host, const char *conf, void **state, char
 		return -1;
 	}
 	/* delay_start: STKM n is on air before CP n begins and leaves when STKM n+1 starts; one STKM holds one TEK (5.1) */
-	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 0, .CW_per_msg = 1, .delay_start = -2000, .delay_stop = -2000,
-		.ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
+	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 0, .CW_per_msg = 1,
+		.delay_start = -2000, .delay_stop = -2000, .ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
 	d->protection = (struct plug_protection){ STKM_SRTP, true };
 	d->after_reception = 3;
 	int rc = plug_conf(settings, sizeof(settings) / sizeof(settings[0]), d, conf, why, why_cap);
@@ -93,56 +93,57 @@ smartcard_stream(void *state, uint32_t super_cas_id, uint16_t ecm_id, char *why,
 }
 
 static int
-seal(const struct smartcard *d, struct msk *sek, uint16_t tek_id, const struct kms_request *r, const struct tkm *t, const uint8_t *id, size_t id_len,
-    uint8_t *out, size_t cap, char *why, size_t why_cap)
+seal(const struct smartcard *d, struct msk *sek, uint16_t tek_id, const struct plug_key *key, const struct plug_call *c)
 {
+	const struct kms_request *r = c->r;
 	struct mikey_management m = { .protection_after_reception = d->after_reception, .lifetime = plug_lifetime(r) };
-	struct msk_plan plan = { .tek_id = tek_id, .id = id, .id_len = id_len };
+	struct msk_plan plan = { .tek_id = tek_id, .id = key->id, .id_len = key->id_len };
 	struct gw_err err = { 0 };
 
 	if (r->access_criteria_len)
 		m.criteria = (struct mikey_view){ r->access_criteria, r->access_criteria_len };
 	if (d->ext_bcast == EXT_MIN || r->access_criteria_len)
 		plan.management = &m;
-	if (d->key_id_mode == ID_MBMS && t->layout->protocol != STKM_TS)
+	if (d->key_id_mode == ID_MBMS && key->tkm.layout->protocol != STKM_TS)
 		plan.id_len = 0;
-	size_t n = msk_seal(sek, &plan, t, out, cap, &err);
+	size_t n = msk_seal(sek, &plan, &key->tkm, c->out, c->cap, &err);
 	if (n)
 		return (int)n;
-	return plug_refuse(err.code == GW_EPEER ? PLUG_BAD_VALUE : PLUG_GENERATION_FAILURE, why, why_cap, "CP_number %u: %s", r->cp_number, err.text);
+	return PLUG_NO(c, err.code == GW_EPEER ? PLUG_BAD_VALUE : PLUG_GENERATION_FAILURE, "CP_number %u: %s", r->cp_number, err.text);
 }
 
 static int
 smartcard_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
+	const struct plug_call call = { r, out, cap, why, why_cap };
 	struct smartcard *d = state;
 	const struct keys_card_service *s = service_of(d, r->ecm_id);
 	const struct kms_cw *cw = plug_cw(r, r->cp_number);
-	uint8_t id[STKM_ID_MAX];
-	size_t id_len;
+	struct plug_key key = { 0 };
 	uint16_t tek_id;
-	struct tkm t = { 0 };
 
 	if (!s)
-		return plug_refuse(PLUG_UNKNOWN_ECM_ID, why, why_cap, "no service in the key file for ECM_id %u", r->ecm_id);
+		return PLUG_NO(&call, PLUG_UNKNOWN_ECM_ID, "no service in the key file for ECM_id %u", r->ecm_id);
 	if (!cw)
-		return plug_refuse(PLUG_NOT_ENOUGH_CWS, why, why_cap, "no CP_CW_combination for CP_number %u", r->cp_number);
+		return PLUG_NO(&call, PLUG_NOT_ENOUGH_CWS, "no CP_CW_combination for CP_number %u", r->cp_number);
 	struct msk *sek = keys_sek_at(s, r->cp_number, &tek_id);
 	if (!sek)
-		return plug_refuse(PLUG_GENERATION_FAILURE, why, why_cap, "CP_number %u is beyond the interval of every SEK of service %s",
+		return PLUG_NO(&call, PLUG_GENERATION_FAILURE, "CP_number %u is beyond the interval of every SEK of service %s",
 		    r->cp_number, s->name);
-	int n = plug_criteria(r, why, why_cap);
+	int n = plug_criteria(&call);
 	if (n == 0)
-		n = plug_key(r, &d->protection, cw, &t, id, &id_len, why, why_cap);
+		n = plug_key(&call, &d->protection, cw, &key);
 	if (n == 0)
-		n = seal(d, sek, tek_id, r, &t, id, id_len, out, cap, why, why_cap);
-	gw_cleanse(&t, sizeof(t));
+		n = seal(d, sek, tek_id, &key, &call);
+	gw_cleanse(&key, sizeof(key));
 	return n;
 }
 
-static const struct kms_plugin plugin = { .abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "smartcard", .version = "1",
-	.calling = KMS_INLINE, .open = smartcard_open, .channel = smartcard_channel, .stream = smartcard_stream, .ecm = smartcard_ecm,
-	.close = smartcard_close };
+static const struct kms_plugin plugin = {
+	.abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "smartcard", .version = "1", .calling = KMS_INLINE,
+	.open = smartcard_open, .channel = smartcard_channel, .stream = smartcard_stream, .ecm = smartcard_ecm,
+	.close = smartcard_close,
+};
 
 const struct kms_plugin *
 kms_plugin_entry(void)
