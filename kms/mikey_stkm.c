@@ -178,6 +178,12 @@ msk_tek_id(const struct msk *k, uint16_t first_cp, uint16_t cp, uint16_t *tek_id
 	return 0;
 }
 
+uint16_t
+msk_upper(const struct msk *k)
+{
+	return k->upper;
+}
+
 size_t
 msk_traffic_id(uint8_t protocol, const struct mikey_ids *i, uint16_t tek_id, size_t ki_len, uint8_t out[STKM_ID_MAX])
 {

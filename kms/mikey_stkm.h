@@ -20,6 +20,7 @@ void msk_free(struct msk *);
 
 /* TEK ID of a CP (6.1): lower + 1 + ((cp - first_cp) mod 65536). -1: beyond the key's interval. */
 int msk_tek_id(const struct msk *, uint16_t first_cp, uint16_t cp, uint16_t *tek_id);
+uint16_t msk_upper(const struct msk *);	/* its last TEK ID */
 /* The packets' key identifier when none is sent (5.2 to 5.4); ki_len: of ISMACryp's key indicator. Octets, 0: no rule. */
 size_t msk_traffic_id(uint8_t protocol, const struct mikey_ids *ids, uint16_t tek_id, size_t ki_len, uint8_t out[STKM_ID_MAX]);
 

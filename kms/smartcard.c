@@ -1,16 +1,18 @@
 /* kms/smartcard.c: the KMS of the Smartcard profile as a plugin: TEKs become MIKEY STKMs under SEKs of a key file (6.1). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kms/keys.h"
 #include "kms/plug.h"
 
-enum { PROFILE = 0x0002, EXT_NONE = 0, EXT_MIN = 1, ID_EXPLICIT = 0, ID_MBMS = 1, ECM_IDS = 65536 };
+enum { PROFILE = 0x0002, EXT_NONE = 0, EXT_MIN = 1, ID_EXPLICIT = 0, ID_MBMS = 1, ECM_IDS = 65536, FEW_LEFT = 10 };
 
 struct smartcard {
 	struct kms_channel channel;
 	struct plug_protection protection;
 	uint8_t after_reception, ext_bcast, key_id_mode;
 	char path[1024];
+	struct kms_host host;
 	struct keys_card keys;
 	const struct keys_card_service *service[ECM_IDS];	/* found once */
 };
@@ -40,7 +42,6 @@ smartcard_open(const struct kms_host *host, const char *conf, void **state, char
 	struct smartcard *d = calloc(1, sizeof(*d));
 	struct gw_err err = { 0 };
 
-	(void)host;
 	if (!d) {
 		plug_refuse(1, why, why_cap, "no memory");
 		return -1;
@@ -48,6 +49,7 @@ smartcard_open(const struct kms_host *host, const char *conf, void **state, char
 	/* delay_start: STKM n is on air before CP n begins and leaves when STKM n+1 starts; one STKM holds one TEK (5.1) */
 	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 0, .CW_per_msg = 1,
 		.delay_start = -2000, .delay_stop = -2000, .ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
+	d->host = *host;
 	d->protection = (struct plug_protection){ STKM_SRTP, true };
 	d->after_reception = 3;
 	int rc = plug_conf(settings, sizeof(settings) / sizeof(settings[0]), d, conf, why, why_cap);
@@ -112,6 +114,19 @@ seal(const struct smartcard *d, struct msk *sek, uint16_t tek_id, const struct p
 	return PLUG_NO(c, err.code == GW_EPEER ? PLUG_BAD_VALUE : PLUG_GENERATION_FAILURE, "CP_number %u: %s", r->cp_number, err.text);
 }
 
+/* 6.1: the next SEK is due when the interval's end is 10 TEKs away; past it there are no STKMs. */
+static void
+warn_of_the_end(const struct smartcard *d, const struct keys_card_service *s, const struct msk *sek, uint16_t tek_id, uint16_t cp)
+{
+	uint16_t left = (uint16_t)(msk_upper(sek) - tek_id), ignored;
+	char text[200];
+
+	if (left > FEW_LEFT || keys_sek_at(s, (uint16_t)(cp + left + 1), &ignored))
+		return;
+	snprintf(text, sizeof(text), "service %s: the SEK in use has %u TEK IDs left and the key file has no other after it", s->name, left);
+	d->host.log(d->host.ctx, KMS_LOG_WARNING, text);
+}
+
 static int
 smartcard_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
@@ -135,6 +150,8 @@ smartcard_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap
 		n = plug_key(&call, &d->protection, cw, &key);
 	if (n == 0)
 		n = seal(d, sek, tek_id, &key, &call);
+	if (n > 0)
+		warn_of_the_end(d, s, sek, tek_id, r->cp_number);
 	gw_cleanse(&key, sizeof(key));
 	return n;
 }

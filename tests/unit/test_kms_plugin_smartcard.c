@@ -160,6 +160,12 @@ START_TEST(beyond_the_interval_there_is_no_stkm)
 {
 	void *s = ready("");
 
+	ask.cp_number = cws[0].cp_number = 989;
+	ck_assert_int_gt(go(s), 0);
+	ck_assert_int_eq(logged[KMS_LOG_WARNING], 0);
+	ask.cp_number = cws[0].cp_number = 990;
+	ck_assert_int_gt(go(s), 0);
+	ck_assert_int_eq(logged[KMS_LOG_WARNING], 1);	/* ten are left */
 	ask.cp_number = cws[0].cp_number = 1000;
 	ck_assert_int_gt(go(s), 0);
 	ask.cp_number = cws[0].cp_number = 1001;
