@@ -1,1 +1,3 @@
-lib_libgw_la_SOURCES += lib/loop.c lib/loop.h lib/link.c lib/link.h lib/udp.c lib/udp.h
+# lib/io.mk: on a loop: life, links, datagrams, the operator's door
+%C%_libgw_la_SOURCES += %D%/loop.c %D%/loop.h %D%/listen.c %D%/listen.h %D%/link.c %D%/link.h %D%/udp.c %D%/udp.h \
+	%D%/ops.c %D%/ops.h

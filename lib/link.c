@@ -5,14 +5,12 @@
  */
 #include "lib/link.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
+#include "lib/listen.h"
 #include "lib/log.h"
 #include "proto/sim.h"
 
@@ -20,11 +18,8 @@ enum {
 	IN_BYTES = 65536,	/* one read, and what one link may read in one turn */
 	FLUSH_BYTES = 65536,	/* gathered output that does not wait for the end of the turn */
 	QUEUE_BYTES = 1 << 20,
-	ACCEPTS = 64,		/* connections taken in one turn */
-	BACKLOG = 1024,
 	KEEPALIVE_S = 30,
 	LINGER_MS = 250,	/* after our FIN: time for the peer's, so that no reset overtakes our last message */
-	ACCEPT_PAUSE_MS = 200,
 	CONNECT_MS = 3000,
 	GOOD_LIFE_MS = 5000,	/* a link that lived so long was no failure */
 	FIRST_WAIT_MS = 1000,
@@ -64,19 +59,14 @@ struct gw_link {
 };
 
 struct gw_listener {
-	uv_poll_t poll;
-	uv_timer_t pause;
+	struct gw_accept *door;
 	struct hub *hub;
-	struct gw_addr addr;
+	bool pipe;
 	const struct gw_link_ops *ops;
 	struct gw_link_limits limits;
 	void *(*accept)(void *, struct gw_link *);
 	void *owner;
 	void (*done)(void *);
-	int fd;
-	unsigned handles;
-	bool starved, closing;
-	dev_t dev; ino_t ino;		/* of a Unix path, so that a successor's is not removed */
 };
 
 struct gw_dialer {
@@ -611,23 +601,23 @@ go_up(struct gw_link *l)
 /* servers */
 
 static void
-on_accepted(struct gw_listener *s, int fd, const struct sockaddr *from)
+on_accepted(void *owner, int fd, const struct sockaddr *from)
 {
-	bool pipe = s->addr.scheme == GW_UNIX;
-	struct gw_link *l = link_new(s->hub, pipe, s->ops, &s->limits, NULL);
+	struct gw_listener *s = owner;
+	struct gw_link *l = link_new(s->hub, s->pipe, s->ops, &s->limits, NULL);
 	int rc;
 
 	if (!l) {
 		close(fd);
 		return;
 	}
-	rc = pipe ? uv_pipe_open(&l->u.pipe, fd) : uv_tcp_open(&l->u.tcp, fd);
+	rc = s->pipe ? uv_pipe_open(&l->u.pipe, fd) : uv_tcp_open(&l->u.tcp, fd);
 	if (rc < 0) {
 		close(fd);
 		end(l);
 		return;
 	}
-	if (pipe)
+	if (s->pipe)
 		strcpy(l->peer, "unix");
 	else
 		gw_sockaddr_text(from, l->peer, sizeof(l->peer));
@@ -636,126 +626,6 @@ on_accepted(struct gw_listener *s, int fd, const struct sockaddr *from)
 		end(l);
 	else if (!l->closing)
 		go_up(l);
-}
-
-static void accept_some(uv_poll_t *, int, int);
-
-static void
-on_pause_over(uv_timer_t *t)
-{
-	struct gw_listener *s = t->data;
-
-	uv_poll_start(&s->poll, UV_READABLE, accept_some);
-}
-
-/* Without descriptors the listening socket stays readable: look away for a while instead of spinning. */
-static void
-starve(struct gw_listener *s, int sys)
-{
-	char text[GW_ADDR_TEXT];
-
-	if (!s->starved)
-		gw_log(GW_ERR, "accept_paused", strerror(sys), "listen=%s", gw_addr_text(&s->addr, text, sizeof(text)));
-	s->starved = true;
-	uv_poll_stop(&s->poll);
-	uv_timer_start(&s->pause, on_pause_over, ACCEPT_PAUSE_MS, 0);
-}
-
-static void
-accept_some(uv_poll_t *p, int status, int events)
-{
-	struct gw_listener *s = p->data;
-	struct sockaddr_storage from;
-	socklen_t len;
-
-	(void)status;
-	(void)events;
-	for (int i = 0; i < ACCEPTS && !s->closing; i++) {
-		len = sizeof(from);
-		int fd = accept4(s->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
-			on_accepted(s, fd, (struct sockaddr *)&from);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			starve(s, errno);
-			return;
-		} else if (errno == EAGAIN) {
-			s->starved = false;	/* the backlog is served: the next shortage is news */
-			return;
-		}
-		/* anything else is that connection's misfortune (ECONNABORTED, EPROTO …) */
-	}
-}
-
-/* A file at the path: removed if nobody answers there, refused if somebody does. */
-static int
-clear_path(const struct gw_addr *a, struct gw_err *err)
-{
-	struct stat st;
-	int fd, rc;
-
-	if (lstat(a->path, &st) < 0)
-		return errno == ENOENT ? 0 : gw_fail(err, GW_ESYS, "%s: %s", a->path, strerror(errno));
-	if (!S_ISSOCK(st.st_mode))
-		return gw_fail(err, GW_EUNAVAIL, "%s exists and is not a socket", a->path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return gw_fail(err, GW_ESYS, "socket: %s", strerror(errno));
-	rc = connect(fd, (const struct sockaddr *)&a->ss, a->sslen);
-	bool dead = rc < 0 && errno == ECONNREFUSED;
-	close(fd);
-	if (!dead)
-		return gw_fail(err, GW_EUNAVAIL, "%s is in use by a running process", a->path);
-	if (unlink(a->path) < 0 && errno != ENOENT)
-		return gw_fail(err, GW_ESYS, "%s: %s", a->path, strerror(errno));
-	return 0;
-}
-
-static int
-listen_fd(struct gw_addr *a, struct gw_err *err)
-{
-	char text[GW_ADDR_TEXT];
-	int fd, on = 1;
-
-	if (a->scheme == GW_TLS)
-		return gw_fail(err, GW_EUNAVAIL, "%s: links over TLS are not available in this version; use tcp:// or unix://",
-		    gw_addr_text(a, text, sizeof(text)));
-	if (a->scheme != GW_TCP && a->scheme != GW_UNIX)
-		return gw_fail(err, GW_ECONF, "%s: a link listens on tcp:// or unix://", gw_addr_text(a, text, sizeof(text)));
-	if (gw_addr_resolve(a, err) < 0 || (a->scheme == GW_UNIX && clear_path(a, err) < 0))
-		return -1;
-	fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return gw_fail(err, GW_ESYS, "socket: %s", strerror(errno));
-	if (a->scheme == GW_UNIX)
-		fchmod(fd, 0660);	/* before bind(): the path never exists with a wider mode */
-	else
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (a->ss.ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&a->ss, a->sslen) < 0 || listen(fd, BACKLOG) < 0) {
-		gw_fail(err, GW_EUNAVAIL, "%s: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static void
-note_bound(struct gw_listener *s)
-{
-	struct stat st;
-
-	if (s->addr.scheme == GW_UNIX) {
-		if (stat(s->addr.path, &st) == 0) {
-			s->dev = st.st_dev;
-			s->ino = st.st_ino;
-		}
-		return;
-	}
-	s->addr.sslen = sizeof(s->addr.ss);
-	getsockname(s->fd, (struct sockaddr *)&s->addr.ss, &s->addr.sslen);
-	s->addr.port = ntohs(s->addr.ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&s->addr.ss)->sin6_port :
-	    ((struct sockaddr_in *)&s->addr.ss)->sin_port);
 }
 
 struct gw_listener *
@@ -769,39 +639,31 @@ gw_listen(uv_loop_t *loop, const struct gw_addr *addr, const struct gw_link_ops 
 		gw_fail(err, GW_ESYS, "out of memory");
 		return NULL;
 	}
-	s->addr = *addr;
+	s->pipe = addr->scheme == GW_UNIX;
 	s->ops = ops;
 	s->limits = limits ? *limits : (struct gw_link_limits){ 0 };
 	s->accept = accept;
 	s->owner = owner;
-	s->fd = listen_fd(&s->addr, err);
-	if (s->fd < 0) {
+	s->door = gw_accept_open(loop, addr, on_accepted, s, err);
+	if (!s->door) {
 		hub_unref(s->hub);
 		free(s);
 		return NULL;
 	}
-	note_bound(s);
-	uv_poll_init(loop, &s->poll, s->fd);
-	uv_timer_init(loop, &s->pause);
-	s->handles = 2;
-	s->poll.data = s->pause.data = s;
-	uv_poll_start(&s->poll, UV_READABLE, accept_some);
 	return s;
 }
 
 const struct gw_addr *
 gw_listener_addr(const struct gw_listener *s)
 {
-	return &s->addr;
+	return gw_accept_addr(s->door);
 }
 
 static void
-on_listener_closed(uv_handle_t *handle)
+on_door_closed(void *owner)
 {
-	struct gw_listener *s = handle->data;
+	struct gw_listener *s = owner;
 
-	if (--s->handles > 0)
-		return;
 	if (s->done)
 		s->done(s->owner);
 	hub_unref(s->hub);
@@ -811,17 +673,10 @@ on_listener_closed(uv_handle_t *handle)
 void
 gw_listener_close(struct gw_listener *s, void (*done)(void *))
 {
-	struct stat st;
-
-	if (!s || s->closing)
+	if (!s)
 		return;
-	s->closing = true;
 	s->done = done;
-	if (s->addr.scheme == GW_UNIX && stat(s->addr.path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
-		unlink(s->addr.path);
-	uv_close((uv_handle_t *)&s->poll, on_listener_closed);
-	close(s->fd);
-	uv_close((uv_handle_t *)&s->pause, on_listener_closed);
+	gw_accept_close(s->door, on_door_closed);
 }
 
 /* clients */
@@ -968,7 +823,7 @@ try_address(struct gw_dialer *d)
 	const struct gw_addr *a = &d->addrs[d->at];
 
 	if (a->scheme == GW_TLS)
-		try_next(d, "links over TLS are not available in this version; use tcp:// or unix://");
+		try_next(d, "TLS is not available in this version; use tcp:// or unix://");
 	else if (a->scheme != GW_TCP && a->scheme != GW_UNIX)
 		try_next(d, "a link needs tcp:// or unix://");
 	else if (a->numeric)

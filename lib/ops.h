@@ -30,6 +30,7 @@ struct gw_ops_conf {
 struct gw_ops;
 /* listen: unix, or tcp on loopback (anything else is refused). Unknown path 404, other method 405, one GET per connection is enough. */
 struct gw_ops *gw_ops_open(uv_loop_t *, const struct gw_addr *listen, const struct gw_ops_conf *, struct gw_err *);
+const struct gw_addr *gw_ops_addr(const struct gw_ops *);	/* with the port the kernel picked */
 void gw_ops_close(struct gw_ops *);	/* frees itself when its handles have closed; quiet on NULL */
 /* DIR/PROGRAM[-INSTANCE].status.sock: where a process of that head-end listens unless told otherwise. */
 int gw_ops_default_addr(const char *run_dir, const char *program, const char *instance, struct gw_addr *, struct gw_err *);

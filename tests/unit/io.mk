@@ -1,4 +1,9 @@
-check_PROGRAMS += tests/unit/test_lib_link
-TESTS += tests/unit/test_lib_link
-tests_unit_test_lib_link_SOURCES = tests/unit/test_lib_link.c
-tests_unit_test_lib_link_LDADD = lib/libgw.la $(base_libs) $(UV_LIBS) $(test_libs)
+# tests/unit/io.mk: what runs on a loop
+lib_io_tests = tests/unit/test_lib_loop tests/unit/test_lib_link tests/unit/test_lib_ops tests/unit/test_lib_udp
+check_PROGRAMS += $(lib_io_tests)
+TESTS += $(lib_io_tests)
+lib_io_libs = $(test_libs) $(net_libs)
+tests_unit_test_lib_loop_LDADD = $(lib_io_libs)
+tests_unit_test_lib_link_LDADD = $(lib_io_libs)
+tests_unit_test_lib_ops_LDADD = $(lib_io_libs)
+tests_unit_test_lib_udp_LDADD = $(lib_io_libs)
