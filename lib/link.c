@@ -832,7 +832,7 @@ try_address(struct gw_dialer *d)
 		look_up(d);
 }
 
-/* The present attempt failed (why) or a name was resolved (NULL): its next address, the list's next, or a wait for a new round. */
+/* The present attempt failed (why, if it is to be said) or a name was resolved: its next address, the list's next, or a wait for a new round. */
 static void
 try_next(struct gw_dialer *d, const char *why)
 {
@@ -875,7 +875,7 @@ dialer_lost(struct gw_dialer *d, const struct gw_err *why)
 	}
 	if (d->useless) {
 		d->useless = false;
-		try_next(d, "the peer was of no use");
+		try_next(d, NULL);	/* whoever called it useless has said why */
 		return;
 	}
 	if (age >= GOOD_LIFE_MS) {

@@ -71,6 +71,21 @@ accept_some(uv_poll_t *p, int status, int events)
 	}
 }
 
+/* Programs start in any order, so the first one makes the directory. What fails here is said by bind(). */
+static void
+make_directory(const char *path)
+{
+	char dir[sizeof(((struct gw_addr *)0)->path)];
+	char *slash;
+
+	strcpy(dir, path);
+	slash = strrchr(dir, '/');
+	if (slash && slash != dir) {
+		*slash = '\0';
+		mkdir(dir, 0750);
+	}
+}
+
 /* A file at the path: removed if nobody answers there, refused if somebody does. */
 static int
 clear_path(const struct gw_addr *a, struct gw_err *err)
@@ -78,6 +93,7 @@ clear_path(const struct gw_addr *a, struct gw_err *err)
 	struct stat st;
 	int fd, rc;
 
+	make_directory(a->path);
 	if (lstat(a->path, &st) < 0)
 		return errno == ENOENT ? 0 : gw_fail(err, GW_ESYS, "%s: %s", a->path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))

@@ -198,10 +198,16 @@ mux_carousel_new(unsigned rep_ms, void (*drop)(void *, void *), void *self)
 
 	if (!c)
 		return NULL;
-	c->period_us = (rep_ms ? rep_ms : 1) * (int64_t)1000;
+	mux_carousel_set_period(c, rep_ms);
 	c->drop = drop;
 	c->self = self;
 	return c;
+}
+
+void
+mux_carousel_set_period(struct mux_carousel *c, unsigned rep_ms)
+{
+	c->period_us = (rep_ms ? rep_ms : 1) * (int64_t)1000;
 }
 
 void

@@ -27,6 +27,7 @@ enum mux_put { MUX_NEW, MUX_REPLACED, MUX_SAME, MUX_OLD, MUX_FULL };
 struct mux_carousel;
 /* drop: gives back a record's `out`, exactly once per record put, whatever the verdict. rep_ms: for records that name none. */
 struct mux_carousel *mux_carousel_new(unsigned rep_ms, void (*drop)(void *self, void *out), void *self);
+void mux_carousel_set_period(struct mux_carousel *, unsigned rep_ms);	/* for records put from now on */
 void mux_carousel_free(struct mux_carousel *);
 /* Everything but `out` is copied. Takes effect with the next run, which is due at once. */
 enum mux_put mux_carousel_put(struct mux_carousel *, const struct mux_record *);
