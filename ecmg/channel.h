@@ -1,0 +1,89 @@
+/*
+ * ecmg/channel.h: one connection of an SCS, sans-I/O (TS 103 197 clause 5): whole messages and the time go in, answers, requests to
+ * the plugin and notes for the log come out through a door. Answers of one stream leave in the order of its requests, whatever the
+ * plugin does; streams never wait for each other.
+ */
+#ifndef ECMG_CHANNEL_H
+#define ECMG_CHANNEL_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "kms/kms-plugin.h"
+#include "lib/fsm.h"
+#include "lib/log.h"
+#include "proto/ecmg_scs.h"
+
+struct ecmg_note {		/* worth a log line: what, about which message, why */
+	enum gw_level level;
+	const char *event;
+	const char *message;	/* its name; NULL: none */
+	int channel, stream;	/* identifiers; -1: none */
+	uint16_t status;	/* error_status sent, or received with event "peer_error"; 0: none */
+	const char *param;	/* name of the parameter at fault; NULL: none */
+	size_t offset;
+	const char *why;
+};
+
+/* The outside. self is the connection's. Return values of the plugin's three are those of kms-plugin.h. */
+struct ecmg_door {
+	void (*send)(void *self, const uint8_t *msg, size_t len);
+	int (*channel)(void *self, uint32_t super_cas_id, struct kms_channel *, char *why, size_t cap);
+	int (*stream)(void *self, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t cap);
+	int (*ecm)(void *self, const struct kms_request *, uint8_t *out, size_t cap, char *why, size_t why_cap);
+	void (*close)(void *self);	/* what was sent goes out first */
+	void (*note)(void *self, const struct ecmg_note *);
+	int64_t (*clock_us)(void *self);	/* monotonic: how long the plugin takes */
+};
+
+/* What all connections of one server share. Zeroed, then filled by the server; the last block is the engine's. */
+struct ecmg_engine {
+	const struct ecmg_door *door;
+	bool strict;			/* answer what the standard says to ignore, spare nothing */
+	unsigned max_channels, max_streams;	/* of the whole ECMG; 0: no limit */
+	unsigned silence_ms;		/* a channel silent so long is probed with channel_test; 0: never */
+	unsigned patience_ms;		/* how long for its answer, and how long a connection may stay without a channel; 0: for ever */
+	unsigned ecm_limit_ms;		/* a plugin that takes longer for one ECM is no longer waited for; 0: for ever */
+
+	unsigned channels, streams;	/* open */
+	uint64_t ecm_total, ecm_us;	/* answered; the plugin's time for them */
+	uint32_t serial;
+	struct sim_msg in;		/* the message at hand: 16 KiB that no stack has to carry */
+	struct kms_cw cws[UINT8_MAX];
+	uint8_t out[SIM_MAX], ecm[KMS_ECM_MAX];
+};
+
+enum ecmg_state { ECMG_NO_CHANNEL, ECMG_OPEN };
+struct ecmg_stream;
+struct ecmg_channel {		/* embedded in the connection */
+	struct ecmg_engine *e;
+	void *self;
+	uint16_t slot;		/* the server's number of the connection, for answers that come later */
+	struct gw_state state;
+	uint16_t id;
+	uint8_t version;	/* that of channel_setup: mirrored in every message */
+	uint32_t super_cas_id;
+	struct kms_channel says;	/* as channel_status announced */
+	unsigned nstreams, pending;	/* streams open; requests that the plugin has or that wait for it */
+	int64_t now_us, heard_us, probed_us, closes_us;	/* 0: not probed, not closing */
+	struct ecmg_stream **pages[256];
+};
+
+extern const struct gw_fsm ecmg_channel_fsm;
+
+void ecmg_channel_init(struct ecmg_channel *, struct ecmg_engine *, void *self, uint16_t slot, int64_t now_us);
+void ecmg_channel_fini(struct ecmg_channel *);	/* the connection is lost: channel and streams with it */
+/* One whole message, as the peer sent it. */
+void ecmg_channel_feed(struct ecmg_channel *, const uint8_t *msg, size_t len, int64_t now_us);
+/* The time; a few times a second is enough. */
+void ecmg_channel_time(struct ecmg_channel *, int64_t now_us);
+/*
+ * The answer to a request for which door->ecm returned KMS_LATER. rc as ecm() returns it: octets of ecm, or -error_status.
+ * 0, or -1 when nobody waits for it any more.
+ */
+int ecmg_channel_answer(struct ecmg_channel *, uint64_t handle, int rc, const uint8_t *ecm, const char *why);
+static inline uint16_t
+ecmg_handle_slot(uint64_t handle)
+{
+	return (uint16_t)(handle >> 48);
+}
+#endif
