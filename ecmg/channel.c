@@ -176,8 +176,7 @@ refuse(struct ecmg_channel *c, const struct input *in, struct refusal r)
 	send_error(c, (struct ecmg_note){
 		.message = m->def ? m->def->name : "unknown", .channel = (int)sim_int(m, ECMG_CHANNEL_ID, -1),
 		.stream = stream_level ? (int)sim_int(m, ECMG_STREAM_ID, -1) : -1, .status = r.status,
-		.param = blamed ? sim_param_find(&ecmg_scs, blamed)->name : NULL,
-		.offset = r.at || !blamed ? r.at : offset_of(in, blamed) }, r.param, r.why);
+		.param = blamed, .offset = r.at || !blamed ? r.at : offset_of(in, blamed) }, r.param, r.why);
 }
 
 /* -error_status of the plugin, as the wire has it. */

@@ -19,7 +19,7 @@ struct ecmg_note {		/* worth a log line: what, about which message, why */
 	const char *message;	/* its name; NULL: none */
 	int channel, stream;	/* identifiers; -1: none */
 	uint16_t status;	/* error_status sent, or received with event "peer_error"; 0: none */
-	const char *param;	/* name of the parameter at fault; NULL: none */
+	uint16_t param;		/* parameter_type at fault, perhaps one that no table has; 0: none */
 	size_t offset;
 	const char *why;
 };

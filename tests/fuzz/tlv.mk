@@ -1,11 +1,16 @@
 # The decoder is compiled in, so that a fuzzing engine sees its branches.
-check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_playout
+check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_playout %D%/fuzz_ecmg_channel
 %C%_fuzz_sim_ecmg_SOURCES = %D%/fuzz_sim_ecmg.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/ecmg_scs.c
 %C%_fuzz_sim_ecmg_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_sim_ecmg_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_playout_SOURCES = %D%/fuzz_playout.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/playout.c
 %C%_fuzz_playout_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_playout_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+# the ECMG's engine, with its decoder and what it needs of lib/
+%C%_fuzz_ecmg_channel_SOURCES = %D%/fuzz_ecmg_channel.c $(fuzz_main) ecmg/channel.c proto/sim.c proto/ecmg_scs.c
+%C%_fuzz_ecmg_channel_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+%C%_fuzz_ecmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+%C%_fuzz_ecmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)
 if !FUZZERS
-TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_playout
+TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_playout %D%/fuzz_ecmg_channel
 endif

@@ -100,11 +100,13 @@ door_close(void *self)
 static void
 door_note(void *self, const struct ecmg_note *n)
 {
+	const struct sim_param *param = sim_param_find(&ecmg_scs, n->param);
+
 	(void)self;
 	if (n->level > GW_WARNING)
 		return;
 	say("log %s message=%s channel=%d stream=%d error=0x%04x param=%s offset=%zu: %s\n", n->event, n->message ? n->message : "-",
-	    n->channel, n->stream, n->status, n->param ? n->param : "-", n->offset, n->why ? n->why : "");
+	    n->channel, n->stream, n->status, param ? param->name : n->param ? "unknown" : "-", n->offset, n->why ? n->why : "");
 }
 
 static int64_t
@@ -339,6 +341,19 @@ START_TEST(refused_channels_and_streams)
 	ecmg_channel_fini(&c);
 	ck_assert_uint_eq(e.streams, 0);
 	ck_assert_uint_eq(e.channels, 0);
+}
+END_TEST
+
+START_TEST(the_unknown_is_ignored_unless_strict)
+{
+	set_up(false);
+	ck_assert_str_eq(fed("030002000a000e0002000112340000"), STATUS);
+	ecmg_channel_fini(&c);
+	set_up(true);
+	ck_assert_str_eq(fed("030002000a000e0002000112340000"), "v3 channel_error ECM_channel_id=1 error_status=0x000e error_information=1234\n"
+	    "log refused message=channel_test channel=1 stream=-1 error=0x000e param=unknown offset=11: unknown parameter_type value\n");
+	ck_assert_ptr_nonnull(strstr(fed("030002000a000e0002000112340001"), "error_status=0x0001 error_information=1234\n"));	/* and broken */
+	ecmg_channel_fini(&c);
 }
 END_TEST
 
@@ -587,7 +602,7 @@ END_TEST
 SUITE("ecmg_channel", tcase_add_test(t, the_machine_is_a_page); tcase_add_test(t, a_session);
     tcase_add_test(t, another_channel_may_follow_a_closed_one); tcase_add_test(t, every_negative_vector);
     tcase_add_test(t, the_version_of_channel_setup_is_mirrored); tcase_add_test(t, a_missing_ecm_id_is_tolerated_unless_strict);
-    tcase_add_test(t, refused_channels_and_streams); tcase_add_test(t, errors_are_never_answered); tcase_add_test(t, no_channel_no_streams);
+    tcase_add_test(t, refused_channels_and_streams); tcase_add_test(t, the_unknown_is_ignored_unless_strict); tcase_add_test(t, errors_are_never_answered); tcase_add_test(t, no_channel_no_streams);
     tcase_add_loop_test(t, the_window_of_control_words, 0, sizeof(windows) / sizeof(windows[0])); tcase_add_test(t, the_window_wraps);
     tcase_add_test(t, what_the_keys_are_for); tcase_add_test(t, access_criteria_last_per_stream);
     tcase_add_test(t, ciphertext_is_not_taken_for_a_cw); tcase_add_test(t, the_plugin_fails);
