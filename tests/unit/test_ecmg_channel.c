@@ -365,7 +365,7 @@ START_TEST(errors_are_never_answered)
 		"0300050006000e00020001",			/* without error_status: malformed, but still an error */
 		"0301060012000e00020001000f0002000770000002000b",	/* stream_error */
 		"030106000c000e00020001000f00020007",
-		"030103001700" "0e00020001000f000200070019000201020011000101",	/* stream_status unasked */
+		"0301030017000e00020001000f000200070019000201020011000101",	/* stream_status unasked */
 	};
 
 	for (int open = 0; open < 2; open++) {
