@@ -7,3 +7,8 @@ tests_unit_test_lib_store_LDADD = $(test_libs) $(net_libs)
 tests_unit_test_lib_wrap_SOURCES = tests/unit/test_lib_wrap.c tests/unit/scratch.h
 tests_unit_test_lib_wrap_LDADD = $(test_libs) $(net_libs)
 tests_unit_test_cwg_LDADD = $(test_libs) cwg/libcwg.la lib/libgwbase.la $(CRYPTO_LIBS)
+
+check_PROGRAMS += tests/unit/test_play
+TESTS += tests/unit/test_play
+tests_unit_test_play_SOURCES = tests/unit/test_play.c tests/unit/scratch.h
+tests_unit_test_play_LDADD = $(test_libs) tools/libplay.la lib/libgwbase.la $(CRYPTO_LIBS) $(PCAP_LIBS)
