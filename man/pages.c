@@ -1,0 +1,140 @@
+/*
+ * man/pages.c: fills the lists of the manual from the tables that the programs work by. Template on standard input, page on
+ * standard output; a line "@exit@", "@yaml@", "@iface NAME@" or "@example@" (argument: a file) is replaced.
+ */
+#include <stdio.h>
+#include <string.h>
+#include "lib/err.h"
+#include "lib/headend.h"
+#include "proto/ecmg_scs.h"
+#include "proto/playout.h"
+
+static const struct { const char *name; const struct sim_iface *iface; } ifaces[] = {
+	{ "ecmg", &ecmg_scs }, { "playout", &playout },
+};
+
+static void
+exit_statuses(void)
+{
+#define X(code, status, text) printf(".It %d\n%s\n", status, text);
+	GW_ERRORS(X)
+#undef X
+}
+
+/* "[AC_delay_start]", "ECM_id (from version 2)", "CP_CW_combination ..." */
+static void
+use(const struct sim_iface *iface, const struct sim_use *u, const char *comma)
+{
+	const struct sim_param *p = sim_param_find(iface, u->type);
+	char more[96] = "";
+	size_t n = 0;
+
+	if (u->from && u->from == u->to)
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ", version %d", u->from);
+	else if (u->to)
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ", to version %d", u->to);
+	else if (u->from)
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ", from version %d", u->from);
+	if (u->len)
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ", %d octets", u->len);
+	if (u->top)
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ", at most %d", u->top);
+	printf(u->least ? "%s%s" : "[%s%s]", p->name, u->most > 1 ? " ...\\&" : "");
+	if (n)
+		printf("\n(%s)", more + 2);
+	printf("%s\n", comma);
+}
+
+static void
+messages(const struct sim_iface *iface)
+{
+	printf(".Ss Messages\n.Bl -tag -width Ds\n");
+	for (size_t i = 0; i < iface->nmessages; i++) {
+		const struct sim_message *m = &iface->messages[i];
+
+		printf(".It Li 0x%04x Ic %s\n", m->type, m->name);
+		for (size_t k = 0; k < m->n; k++)
+			use(iface, &m->uses[k], k + 1 < m->n ? "," : ".");
+	}
+	printf(".El\n");
+}
+
+static void
+parameters(const struct sim_iface *iface)
+{
+	static const char *const kinds[] = {
+		[SIM_UINT] = "number", [SIM_INT] = "signed", [SIM_HEX] = "number", [SIM_BYTES] = "octets", [SIM_TEXT] = "text",
+	};
+
+	printf(".Ss Parameters\n.Bl -column \"0x0000\" \"access_criteria_transfer_mode\" \"signed\" \"0 to 65535\" \"x100 ms\"\n"
+	    ".It Sy type Ta Sy name Ta Sy kind Ta Sy octets Ta Sy unit\n");
+	for (size_t i = 0; i < iface->nparams; i++) {
+		const struct sim_param *p = &iface->params[i];
+
+		printf(".It Li 0x%04x Ta %s Ta %s Ta ", p->type, p->name, p->flags & SIM_SECRET ? "secret" : kinds[p->kind]);
+		printf(p->min == p->max ? "%u" : "%u to %u", p->min, p->max);
+		printf(" Ta %s\n", p->unit ? p->unit : "\\&");
+	}
+	printf(".El\n");
+}
+
+static void
+statuses(const struct sim_iface *iface)
+{
+	printf(".Ss error_status\n.Bl -tag -width Ds\n");
+	for (size_t i = 0; i < iface->nstatuses; i++)
+		printf(".It Li 0x%04x No %s\n%s.\nNext: %s.\n", iface->statuses[i].status, iface->statuses[i].name,
+		    iface->statuses[i].meaning, iface->statuses[i].next);
+	printf(".El\n");
+}
+
+static int
+copy(const char *path)
+{
+	FILE *f = path ? fopen(path, "r") : NULL;
+	char line[1024];
+
+	if (!f) {
+		fprintf(stderr, "pages: cannot read the example\n");
+		return -1;
+	}
+	while (fgets(line, sizeof(line), f))
+		fputs(line, stdout);
+	fclose(f);
+	return 0;
+}
+
+static int
+fill(char *what, const char *example)
+{
+	what[strcspn(what, "@")] = '\0';
+	if (strcmp(what, "exit") == 0)
+		return exit_statuses(), 0;
+	if (strcmp(what, "yaml") == 0)
+		return headend_print_mdoc(), 0;
+	if (strcmp(what, "example") == 0)
+		return copy(example);
+	for (size_t i = 0; i < sizeof(ifaces) / sizeof(ifaces[0]); i++)
+		if (strncmp(what, "iface ", 6) == 0 && strcmp(what + 6, ifaces[i].name) == 0) {
+			messages(ifaces[i].iface);
+			parameters(ifaces[i].iface);
+			statuses(ifaces[i].iface);
+			return 0;
+		}
+	fprintf(stderr, "pages: @%s@ is not known\n", what);
+	return -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	char line[1024];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		if (line[0] != '@')
+			fputs(line, stdout);
+		else if (fill(line + 1, argc > 1 ? argv[1] : NULL) < 0)
+			return 1;
+	}
+	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+}
