@@ -1,2 +1,2 @@
-# examples/media.mk: a short programme and the command that made it
-EXTRA_DIST += %D%/media/clip.ts %D%/media/make-clip.sh
+# examples/media.mk: the example head-end and its programme, installed beside the documents
+nobase_dist_doc_DATA = %D%/headend.yaml %D%/media/clip.ts %D%/media/make-clip.sh

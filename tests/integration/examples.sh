@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# tests/integration/examples.sh: every shipped head-end is valid, as it is printed, too; its key files are refused while others can read them
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+prepare() { cp -R "$top_srcdir"/examples "$dir/x" && chmod -R u+w "$dir/x" && chmod 600 "$dir"/x/keys/*.yaml; }
+prepare || bail "the examples can be copied"
+cd "$dir/x" || exit 1
+files=(*.yaml)
+checks() { "$(program "")" check-config "$1"; }
+refuses() { local status=0; checks "$1" || status=$?; same "$status" 78; }
+
+plan $((2 * ${#files[@]} + 1))
+for file in "${files[@]}"; do
+	check "$file is valid" checks "$file"
+	cp "$file" broken.yaml
+	echo "parsecs: 10" >>broken.yaml
+	check "$file with an unknown key is not" refuses broken.yaml
+	rm broken.yaml
+done
+chmod 644 keys/drm.yaml
+check "a key file that others can read is refused" refuses headend.yaml
