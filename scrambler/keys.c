@@ -1,0 +1,151 @@
+/* scrambler/keys.c */
+#include "scrambler/keys.h"
+#include <string.h>
+#include "lib/srtp.h"
+#include "proto/playout.h"
+
+enum { PROTECTION_SRTP = 1, SRTP_MATERIAL = GW_SRTP_KEY + GW_SRTP_SALT };
+
+static void
+drop(struct scr_key *k)
+{
+	gw_secret_free(&k->key);
+	*k = (struct scr_key){ 0 };
+}
+
+void
+scr_keys_init(struct scr_keys *k)
+{
+	*k = (struct scr_keys){ .hold_us = INT64_MIN, .end_us = INT64_MAX };
+}
+
+void
+scr_keys_fini(struct scr_keys *k)
+{
+	drop(&k->now);
+	for (size_t i = 0; i < k->n; i++)
+		drop(&k->coming[i]);
+	scr_keys_init(k);
+}
+
+/* Is it the key we hold? */
+static bool
+same(const struct scr_key *k, const struct scr_record *r)
+{
+	return k->authenticated == r->authenticated && k->key_id_len == r->key_id_len &&
+	    memcmp(k->key_id, r->key_id, r->key_id_len) == 0 && gw_secret_equal(&k->key, r->key, r->key_len);
+}
+
+static int
+check(const struct scr_keys *k, const struct scr_record *r, const char **why)
+{
+	size_t id_len = k->now.key.p ? k->now.key_id_len : k->n ? k->coming[0].key_id_len : r->key_id_len;
+
+	if (r->protection != PROTECTION_SRTP)
+		return *why = "this scrambler does SRTP only", PLAYOUT_E_PROTECTION;
+	if (r->key_len != SRTP_MATERIAL)
+		return *why = "SRTP key material is 30 octets: master key (16) and master salt (14)", PLAYOUT_E_PROTECTION;
+	if (r->key_id_len < 1 || r->key_id_len > sizeof(k->now.key_id))
+		return *why = "SRTP needs an MKI of 1 to 8 octets", PLAYOUT_E_PROTECTION;
+	if (r->key_id_len != id_len)
+		return *why = "the length of the MKI changes within the session", PLAYOUT_E_PROTECTION;
+	return 0;
+}
+
+/* A crypto-period that already runs, or ran. */
+static int
+take_known(const struct scr_key *now, const struct scr_record *r, const char **why)
+{
+	if (r->cp == now->cp)
+		return same(now, r) ? 0 : (*why = "a second key for the crypto-period in force", PLAYOUT_E_STATE);
+	/* an old record sent again is harmless; a lower number that starts later is another count of periods */
+	return r->start_us < now->start_us ? 0 :
+	    (*why = "the crypto-period numbers went back; end the service first", PLAYOUT_E_STATE);
+}
+
+int
+scr_keys_take(struct scr_keys *k, const struct scr_record *r, const char **why)
+{
+	int status = check(k, r, why);
+	size_t i = 0;
+
+	if (status)
+		return status;
+	k->end_us = INT64_MAX;	/* a service that is given keys goes on */
+	if (k->now.key.p && r->cp <= k->now.cp)
+		return take_known(&k->now, r, why);
+	while (i < k->n && k->coming[i].cp < r->cp)
+		i++;
+	if (i < k->n && k->coming[i].cp == r->cp) {
+		if (!same(&k->coming[i], r))
+			return *why = "a second key for a committed crypto-period", PLAYOUT_E_STATE;
+	} else {
+		struct gw_secret key = { 0 };
+		if (k->n == SCR_COMING || gw_secret_set(&key, r->key, r->key_len) < 0)
+			return *why = "no room for another crypto-period", PLAYOUT_E_RESOURCES;
+		memmove(&k->coming[i + 1], &k->coming[i], (k->n - i) * sizeof(k->coming[0]));
+		k->coming[i] = (struct scr_key){ .cp = r->cp, .authenticated = r->authenticated, .key_id_len = r->key_id_len, .key = key };
+		memcpy(k->coming[i].key_id, r->key_id, r->key_id_len);
+		gw_fingerprint(r->key, r->key_len, k->coming[i].fingerprint);
+		k->n++;
+	}
+	k->coming[i].start_us = r->start_us;
+	k->coming[i].duration_ms = r->duration_ms;
+	k->coming[i].min_duration_ms = r->min_duration_ms;
+	return 0;
+}
+
+void
+scr_keys_end(struct scr_keys *k, int64_t start_us)
+{
+	k->end_us = start_us;
+}
+
+enum scr_step
+scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
+{
+	size_t due = k->n;
+
+	if (utc_us >= k->end_us) {
+		scr_keys_fini(k);
+		return SCR_END;
+	}
+	if (mono_us < k->hold_us)
+		return SCR_GO_ON;
+	/* after a gap: the last one due, not one after the other */
+	while (due > 0 && k->coming[due - 1].start_us > utc_us)
+		due--;
+	if (due == 0)
+		return SCR_GO_ON;
+	/* A period that we join while it runs has lasted since its start: only that may be counted, and only then. */
+	int64_t ran = k->now.key.p ? 0 : utc_us - k->coming[due - 1].start_us;
+	drop(&k->now);
+	for (size_t i = 0; i + 1 < due; i++)
+		drop(&k->coming[i]);
+	k->now = k->coming[due - 1];
+	k->n -= due;
+	memmove(k->coming, &k->coming[due], k->n * sizeof(k->coming[0]));
+	k->hold_us = mono_us + (int64_t)k->now.min_duration_ms * 1000 - ran;
+	return SCR_SWITCH;
+}
+
+const struct scr_key *
+scr_keys_next(const struct scr_keys *k)
+{
+	return k->n ? &k->coming[0] : NULL;
+}
+
+int64_t
+scr_keys_wait(const struct scr_keys *k, int64_t utc_us, int64_t mono_us)
+{
+	int64_t wait = INT64_MAX;
+
+	for (size_t i = 0; i < k->n; i++)	/* starts need not ascend with cp while a plan changes */
+		if (k->coming[i].start_us - utc_us < wait)
+			wait = k->coming[i].start_us - utc_us;
+	if (wait != INT64_MAX && mono_us < k->hold_us && wait < k->hold_us - mono_us)
+		wait = k->hold_us - mono_us;
+	if (k->end_us != INT64_MAX && k->end_us - utc_us < wait)
+		wait = k->end_us - utc_us;
+	return wait > 0 ? wait : 0;
+}

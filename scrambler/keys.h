@@ -1,0 +1,54 @@
+/*
+ * scrambler/keys.h: which key is in force for a protected unit. Fed with committed records and the time; no I/O.
+ *
+ * A key is in force from the start of its crypto-period until a later one starts: without a successor it is held. It starts by
+ * absolute time, but never earlier than min_duration of monotonic time after the one before it, so that a jumping clock makes
+ * no short crypto-period. A key once in force for a crypto-period is that period's only key.
+ */
+#ifndef SCR_KEYS_H
+#define SCR_KEYS_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lib/secret.h"
+
+enum { SCR_COMING = 8 };	/* crypto-periods known ahead */
+
+struct scr_record {		/* key_record; key is lent */
+	uint64_t cp;
+	int64_t start_us;	/* UTC */
+	uint32_t duration_ms, min_duration_ms;
+	uint8_t protection; bool authenticated;
+	const uint8_t *key_id; size_t key_id_len;
+	const uint8_t *key; size_t key_len;
+};
+struct scr_key {		/* the same, held */
+	uint64_t cp;
+	int64_t start_us;
+	uint32_t duration_ms, min_duration_ms;
+	bool authenticated;
+	uint8_t key_id[8]; size_t key_id_len;
+	struct gw_secret key;	/* p NULL: none */
+	char fingerprint[17];
+};
+struct scr_keys {
+	struct scr_key now;	/* in force; key.p NULL: none */
+	struct scr_key coming[SCR_COMING]; size_t n;	/* ascending cp */
+	int64_t hold_us;	/* monotonic: no switch before */
+	int64_t end_us;		/* UTC: the service ends; INT64_MAX: it does not */
+};
+enum scr_step { SCR_GO_ON, SCR_SWITCH, SCR_END };
+
+void scr_keys_init(struct scr_keys *);
+void scr_keys_fini(struct scr_keys *);
+/* 0: acknowledge (also when there was nothing to do). Else the error_status of record_error, *why says it in words. */
+int scr_keys_take(struct scr_keys *, const struct scr_record *, const char **why);
+/* service_end: nothing is sent from start_us on, until a new record comes. */
+void scr_keys_end(struct scr_keys *, int64_t start_us);
+/* SCR_SWITCH: another key is in force (`now`). SCR_END: no key is in force or coming. At most one change a call. */
+enum scr_step scr_keys_step(struct scr_keys *, int64_t utc_us, int64_t mono_us);
+/* What will be in force next, as far as is known; NULL: nothing. */
+const struct scr_key *scr_keys_next(const struct scr_keys *);
+/* Microseconds until the step that may change something; INT64_MAX: only a record can. */
+int64_t scr_keys_wait(const struct scr_keys *, int64_t utc_us, int64_t mono_us);
+#endif

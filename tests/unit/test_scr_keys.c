@@ -1,0 +1,234 @@
+/* tests/unit/test_scr_keys.c: the scrambler's key engine under a clock of ours */
+#include "scrambler/keys.h"
+#include <string.h>
+#include "proto/playout.h"
+#include "tests/suite.h"
+
+enum { S = 1000000, D = 10 * S };
+static const int64_t T0 = INT64_C(1795000000) * S;	/* UTC of CP 100 */
+static const int64_t M0 = INT64_C(5000) * S;		/* monotonic at the same moment */
+static struct scr_keys k;
+static const char *why;
+
+static void up(void) { scr_keys_init(&k); why = NULL; }
+static void down(void) { scr_keys_fini(&k); }
+
+static struct scr_record
+record(uint64_t cp)
+{
+	static uint8_t id[4][2], key[4][30];
+	static unsigned turn;
+	unsigned t = turn++ % 4;
+
+	id[t][0] = (uint8_t)(cp >> 8);
+	id[t][1] = (uint8_t)cp;
+	memset(key[t], (int)(cp & 0xff), 30);
+	return (struct scr_record){ .cp = cp, .start_us = T0 + ((int64_t)cp - 100) * D, .duration_ms = 10000, .min_duration_ms = 1000,
+	    .protection = 1, .authenticated = true, .key_id = id[t], .key_id_len = 2, .key = key[t], .key_len = 30 };
+}
+
+static int
+take(uint64_t cp)
+{
+	struct scr_record r = record(cp);
+
+	return scr_keys_take(&k, &r, &why);
+}
+
+static enum scr_step step(int64_t us) { return scr_keys_step(&k, T0 + us, M0 + us); }
+static int64_t wait_at(int64_t us) { return scr_keys_wait(&k, T0 + us, M0 + us); }
+
+START_TEST(keys_follow_one_another)
+{
+	ck_assert_int_eq(step(0), SCR_GO_ON);
+	ck_assert(wait_at(0) == INT64_MAX);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(take(101), 0);
+	ck_assert_int_eq(step(-1), SCR_GO_ON);		/* not before its start, though no other key is there */
+	ck_assert_ptr_null(k.now.key.p);
+	ck_assert_int_eq(wait_at(-1), 1);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 100);
+	ck_assert_uint_eq(scr_keys_next(&k)->cp, 101);
+	ck_assert_int_eq(wait_at(0), D);
+	ck_assert_int_eq(step(D - 1), SCR_GO_ON);
+	ck_assert_int_eq(step(D + 3), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 101);
+	ck_assert_uint_eq(k.now.key.p[0], 101);
+	ck_assert_ptr_null(scr_keys_next(&k));
+	ck_assert_int_eq(step(1000 * (int64_t)D), SCR_GO_ON);	/* starved: the last key is held */
+	ck_assert_uint_eq(k.now.cp, 101);
+}
+END_TEST
+
+START_TEST(months_of_periods)
+{
+	for (uint64_t cp = 100; cp < 100 + 300000; cp++) {	/* CP_number wraps four times */
+		int64_t at = (int64_t)(cp - 100) * D;
+		ck_assert_int_eq(take(cp), 0);
+		ck_assert_int_eq(step(at - 1), SCR_GO_ON);
+		ck_assert_int_eq(step(at), SCR_SWITCH);
+		ck_assert_uint_eq(k.now.cp, cp);
+	}
+	ck_assert_uint_eq(k.n, 0);
+}
+END_TEST
+
+START_TEST(joins_a_running_period)
+{
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(take(101), 0);
+	ck_assert_int_eq(step(D - 100), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 100);
+	ck_assert_int_eq(step(D), SCR_SWITCH);		/* it has lasted its time, though not with us */
+	ck_assert_uint_eq(k.now.cp, 101);
+}
+END_TEST
+
+START_TEST(after_a_gap_only_the_last_due)
+{
+	for (uint64_t cp = 100; cp < 105; cp++)
+		ck_assert_int_eq(take(cp), 0);
+	ck_assert_int_eq(step(3 * D + 5), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 103);
+	ck_assert_int_eq(step(3 * D + 5), SCR_GO_ON);
+	ck_assert_uint_eq(scr_keys_next(&k)->cp, 104);
+}
+END_TEST
+
+START_TEST(clock_jumps_forward)
+{
+	for (uint64_t cp = 100; cp < 104; cp++)
+		ck_assert_int_eq(take(cp), 0);
+	ck_assert_int_eq(scr_keys_step(&k, T0, M0), SCR_SWITCH);
+	ck_assert_int_eq(scr_keys_step(&k, T0 + D, M0 + S / 2), SCR_GO_ON);	/* 10 s later in UTC, half a second in truth */
+	ck_assert_int_eq(scr_keys_wait(&k, T0 + D, M0 + S / 2), S / 2);
+	ck_assert_int_eq(scr_keys_step(&k, T0 + D, M0 + S - 1), SCR_GO_ON);
+	ck_assert_int_eq(scr_keys_step(&k, T0 + D, M0 + S), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 101);
+}
+END_TEST
+
+START_TEST(clock_jumps_back)
+{
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(take(101), 0);
+	ck_assert_int_eq(scr_keys_step(&k, T0, M0), SCR_SWITCH);
+	ck_assert_int_eq(scr_keys_step(&k, T0 - 3600 * (int64_t)S, M0 + 5 * S), SCR_GO_ON);
+	ck_assert_uint_eq(k.now.cp, 100);		/* never back to no key */
+	ck_assert_int_eq(scr_keys_step(&k, T0 + D, M0 + 3610 * (int64_t)S), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 101);
+}
+END_TEST
+
+START_TEST(records_come_again)
+{
+	struct scr_record r = record(101);
+
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_int_eq(take(100), 0);			/* no change */
+	ck_assert_int_eq(step(S * 2), SCR_GO_ON);
+	ck_assert_int_eq(take(99), 0);			/* older: acknowledged, ignored */
+	ck_assert_uint_eq(k.n, 0);
+	ck_assert_int_eq(take(101), 0);
+	r.start_us += 5 * S;				/* the running period is extended */
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_uint_eq(k.n, 1);
+	ck_assert_int_eq(step(D), SCR_GO_ON);
+	ck_assert_int_eq(step(D + 5 * S), SCR_SWITCH);
+}
+END_TEST
+
+START_TEST(two_keys_for_one_period_are_refused)	/* _i: 100 in force, 101 coming */
+{
+	struct scr_record r = record(100 + (uint64_t)_i);
+	uint8_t other[30] = { 1 };
+
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(take(101), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	r.key = other;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_STATE);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_uint_eq(k.now.key.p[0], 100);
+	ck_assert_uint_eq(k.coming[0].key.p[0], 101);
+	r = record(100 + (uint64_t)_i);
+	r.authenticated = false;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_STATE);
+}
+END_TEST
+
+START_TEST(numbers_that_go_back_are_refused)
+{
+	struct scr_record r = record(3);
+
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	r.start_us = T0 + D;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_STATE);
+	scr_keys_end(&k, T0 + S);
+	ck_assert_int_eq(step(S), SCR_END);
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_int_eq(step(D), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 3);
+}
+END_TEST
+
+START_TEST(what_is_not_srtp_is_refused)
+{
+	struct scr_record r = record(100);
+
+	r.protection = 0;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_PROTECTION);
+	r = record(100);
+	r.key_len = 16;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_PROTECTION);
+	r = record(100);
+	r.key_id_len = 0;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_PROTECTION);
+	ck_assert_int_eq(take(100), 0);
+	r = record(101);
+	r.key_id_len = 1;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_PROTECTION);
+	ck_assert_uint_eq(k.n, 1);
+}
+END_TEST
+
+START_TEST(service_ends_and_begins)
+{
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(take(101), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	scr_keys_end(&k, T0 + D + S);
+	ck_assert_int_eq(wait_at(D - S), S);
+	ck_assert_int_eq(step(D), SCR_SWITCH);		/* keys still change until then */
+	ck_assert_int_eq(wait_at(D), S);
+	ck_assert_int_eq(step(D + S), SCR_END);
+	ck_assert_ptr_null(k.now.key.p);
+	ck_assert_int_eq(step(D + S), SCR_GO_ON);
+	ck_assert_int_eq(take(105), 0);
+	scr_keys_end(&k, T0 + 9 * D);
+	ck_assert_int_eq(take(106), 0);			/* it goes on after all */
+	ck_assert_int_eq(step(5 * D), SCR_SWITCH);
+	ck_assert_int_eq(step(9 * D), SCR_SWITCH);
+	ck_assert_uint_eq(k.now.cp, 106);
+}
+END_TEST
+
+START_TEST(horizon_is_bounded)
+{
+	for (uint64_t cp = 100; cp < 100 + SCR_COMING; cp++)
+		ck_assert_int_eq(take(cp), 0);
+	ck_assert_int_eq(take(100 + SCR_COMING), PLAYOUT_E_RESOURCES);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_int_eq(take(100 + SCR_COMING), 0);
+}
+END_TEST
+
+SUITE("scr_keys", tcase_add_checked_fixture(t, up, down);
+      tcase_add_test(t, keys_follow_one_another); tcase_add_test(t, months_of_periods); tcase_add_test(t, joins_a_running_period);
+      tcase_add_test(t, after_a_gap_only_the_last_due); tcase_add_test(t, clock_jumps_forward); tcase_add_test(t, clock_jumps_back);
+      tcase_add_test(t, records_come_again); tcase_add_loop_test(t, two_keys_for_one_period_are_refused, 0, 2);
+      tcase_add_test(t, numbers_that_go_back_are_refused); tcase_add_test(t, what_is_not_srtp_is_refused);
+      tcase_add_test(t, service_ends_and_begins); tcase_add_test(t, horizon_is_bounded))
