@@ -1,0 +1,231 @@
+/* scrambler/follow.c: the playout link: asks the SCS for keys, follows committed records, goes on without it */
+#include <stdio.h>
+#include <string.h>
+#include "lib/log.h"
+#include "proto/playout.h"
+#include "scrambler/scrambler.h"
+
+enum { BACKOFF_MS = 500, TEST_US = 3000000, SILENCE_US = 10000000 };
+
+static void
+finish(struct gw_link *link, struct sim_writer *w)
+{
+	size_t n = sim_end(w, NULL);
+
+	if (n > 0)
+		gw_link_send(link, w->buf, n);
+}
+
+static void
+send_bare(struct gw_link *link, uint16_t message)
+{
+	uint8_t buf[SIM_HEADER];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, message, buf, sizeof(buf));
+	finish(link, &w);
+}
+
+static void
+send_error(struct gw_link *link, uint16_t status, const char *text)
+{
+	uint8_t buf[512];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_ERROR, buf, sizeof(buf));
+	sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
+	sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, text);
+	finish(link, &w);
+}
+
+static void
+send_setup(struct scrambler *app, struct gw_link *link)
+{
+	static uint8_t buf[SIM_MAX];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_SETUP, buf, sizeof(buf));
+	sim_put_int(&w, PLAYOUT_FOLLOWER_ROLE, PLAYOUT_SCRAMBLER);
+	sim_put_text(&w, PLAYOUT_FOLLOWER_NAME, "scrambler");
+	for (size_t i = 0; i < app->nunits; i++)
+		sim_put_text(&w, PLAYOUT_SERVICE, app->units[i]->id);
+	finish(link, &w);
+}
+
+/* key_ack, or record_error with status and why. */
+static void
+answer(struct gw_link *link, const struct sim_msg *m, int status, const char *why)
+{
+	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0), *cp = sim_value(m, PLAYOUT_CP, 0);
+	uint8_t buf[1024];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, status ? PLAYOUT_RECORD_ERROR : PLAYOUT_KEY_ACK, buf, sizeof(buf));
+	sim_put_bytes(&w, PLAYOUT_SERVICE, service->p, service->len);
+	sim_put_bytes(&w, PLAYOUT_CP, cp->p, cp->len);
+	if (status) {
+		sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
+		sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
+	}
+	finish(link, &w);
+}
+
+static void
+on_key(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	static const struct sim_value none = { 0 };
+	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0), *key = sim_value(m, PLAYOUT_KEY_MATERIAL, 0);
+	const struct sim_value *id = sim_value(m, PLAYOUT_KEY_IDENTIFIER, 0);
+	struct scr_unit *u = scr_unit_find(app, (const char *)service->p, service->len);
+	const char *why = "this scrambler has no such service";
+	int status = PLAYOUT_E_UNKNOWN;
+
+	id = id ? id : &none;
+	struct scr_record r = {
+		.cp = (uint64_t)sim_int(m, PLAYOUT_CP, 0), .start_us = sim_int(m, PLAYOUT_START, 0),
+		.duration_ms = (uint32_t)sim_int(m, PLAYOUT_DURATION, 0), .min_duration_ms = (uint32_t)sim_int(m, PLAYOUT_MIN_DURATION, 0),
+		.protection = (uint8_t)sim_int(m, PLAYOUT_PROTECTION, 0), .authenticated = sim_int(m, PLAYOUT_AUTHENTICATED, 0) != 0,
+		.key_id = id->p, .key_id_len = id->len, .key = key->p, .key_len = key->len,
+	};
+	app->records++;
+	if (u && (status = scr_keys_take(&u->keys, &r, &why)) == 0) {
+		answer(link, m, 0, NULL);
+		scr_unit_tick(u);
+		scr_unit_plan(u);
+		return;
+	}
+	app->refused++;
+	gw_log_limited(&app->rate, GW_WARNING, "key_record_refused", why, "service=%.*s cp=%llu status=%#06x",
+	    (int)service->len, (const char *)service->p, (unsigned long long)r.cp, (unsigned)status);
+	answer(link, m, status, why);
+}
+
+static void
+on_end(struct scrambler *app, const struct sim_msg *m)
+{
+	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0);
+	struct scr_unit *u = scr_unit_find(app, (const char *)service->p, service->len);
+
+	if (!u)
+		return;
+	scr_keys_end(&u->keys, sim_int(m, PLAYOUT_START, 0));
+	scr_unit_tick(u);
+	scr_unit_plan(u);
+}
+
+static void
+on_refusal(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	uint16_t status = (uint16_t)sim_int(m, PLAYOUT_ERROR_STATUS, 0);
+	const struct sim_status *s = sim_status_find(&playout, status);
+
+	gw_log_limited(&app->rate, GW_WARNING, "scs_refused", s ? s->meaning : NULL, "status=%#06x peer=%s", (unsigned)status, gw_link_peer(link));
+	if (!app->welcome) {	/* a link without welcome is of no use */
+		gw_dialer_failed(app->dialer);
+		gw_link_abort(link, GW_EPEER, "the SCS refused this scrambler");
+	}
+}
+
+static void
+on_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
+{
+	struct scrambler *app = self;
+	struct sim_fault why;
+	struct sim_msg m;
+
+	app->heard_us = gw_mono_us();
+	if (sim_decode(&playout, msg, len, &m, &why) < 0) {
+		gw_log_limited(&app->rate, GW_WARNING, "playout_malformed", sim_verdict_text(why.verdict), "peer=%s message=%s param=%#06x offset=%zu",
+		    gw_link_peer(link), m.def ? m.def->name : "unknown", (unsigned)why.param, why.offset);
+		send_error(link, sim_status_of(&playout, why.verdict), sim_verdict_text(why.verdict));
+		return;
+	}
+	if (m.def->type == PLAYOUT_FOLLOWER_STATUS) {
+		app->welcome = true;
+		gw_log(GW_INFO, "scs_follow", NULL, "peer=%s services=%zu", gw_link_peer(link), app->nunits);
+	} else if (m.def->type == PLAYOUT_FOLLOWER_ERROR) {
+		on_refusal(app, link, &m);
+	} else if (m.def->type == PLAYOUT_LINK_TEST) {
+		send_bare(link, PLAYOUT_LINK_STATUS);
+	} else if (m.def->type == PLAYOUT_KEY_RECORD && app->welcome) {
+		on_key(app, link, &m);
+	} else if (m.def->type == PLAYOUT_SERVICE_END && app->welcome) {
+		on_end(app, &m);
+	} else if (m.def->type != PLAYOUT_LINK_STATUS) {
+		bool ecm = m.def->type == PLAYOUT_ECM_RECORD;
+		gw_log_limited(&app->rate, GW_WARNING, "playout_out_of_state", NULL, "peer=%s message=%s", gw_link_peer(link), m.def->name);
+		send_error(link, ecm ? PLAYOUT_E_ROLE : PLAYOUT_E_STATE, ecm ? "a scrambler takes no ECM" : "not in this state");
+	}
+}
+
+static void
+on_up(void *self, struct gw_link *link)
+{
+	struct scrambler *app = self;
+
+	app->heard_us = app->tested_us = gw_mono_us();
+	app->welcome = false;
+	send_setup(app, link);
+}
+
+static void
+on_down(void *self, struct gw_link *link, const struct gw_err *why)
+{
+	struct scrambler *app = self;
+
+	if (app->welcome)
+		gw_log(GW_WARNING, "scs_lost", why ? why->text : "closed", "peer=%s", gw_link_peer(link));
+	app->welcome = false;
+}
+
+static const struct gw_link_ops ops = { .up = on_up, .frame = on_frame, .down = on_down };
+
+void
+scr_follow_second(struct scrambler *app)
+{
+	struct gw_link *link = app->dialer ? gw_dialer_link(app->dialer) : NULL;
+	int64_t now = gw_mono_us();
+
+	if (!link)
+		return;
+	if (now - app->heard_us > SILENCE_US) {
+		gw_dialer_failed(app->dialer);
+		gw_link_abort(link, GW_EPEER, "the SCS is silent");
+	} else if (now - app->heard_us > TEST_US && now - app->tested_us > TEST_US) {
+		app->tested_us = now;
+		send_bare(link, PLAYOUT_LINK_TEST);
+	}
+}
+
+void
+scr_follow_open(struct scrambler *app)
+{
+	struct gw_addr scs = { .scheme = GW_UNIX };
+	char text[sizeof(scs.path) + 16];
+
+	snprintf(text, sizeof(text), "unix://%s/scs.sock", app->playout);
+	struct gw_err err = { 0 };
+	if (gw_addr_parse(text, GW_UNIX, &scs, &err) < 0) {
+		gw_log(GW_ERR, "playout_address", err.text, "");
+		return;
+	}
+	app->dialer = gw_dial(&app->loop, &scs, 1, &ops, NULL, app);
+	gw_dialer_max_backoff(app->dialer, BACKOFF_MS);
+}
+
+void
+scr_follow_again(struct scrambler *app)
+{
+	struct gw_link *link = app->dialer ? gw_dialer_link(app->dialer) : NULL;
+
+	if (link)
+		gw_link_close(link, 0);
+}
+
+void
+scr_follow_close(struct scrambler *app)
+{
+	if (app->dialer)
+		gw_dialer_close(app->dialer, NULL);
+	app->dialer = NULL;
+}

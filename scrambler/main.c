@@ -1,0 +1,197 @@
+/* scrambler/main.c: simulgate-scrambler: clear RTP in, SRTP out */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/log.h"
+#include "scrambler/scrambler.h"
+
+enum { SECRET_KIB = 1024, CLOCK_TOLERANCE_US = 100000 };
+static const char default_config[] = SYSCONFDIR "/simulgate/headend.yaml";
+
+static const struct gw_program program = {
+	.name = "simulgate-scrambler", .usage = "--config FILE",
+	.summary = "Scrambles the media of a head-end: clear RTP in, SRTP out, with the keys the SCS commits.",
+};
+
+static struct headend *
+load(const struct scrambler *app, struct gw_err *err)
+{
+	struct headend *he = headend_load(app->args.config ? app->args.config : default_config, err);
+
+	if (he && scr_conf_check(he, err) < 0) {
+		headend_free(he);
+		return NULL;
+	}
+	return he;
+}
+
+static void
+close_units(struct scr_unit **units, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		scr_unit_close(units[i]);
+	free(units);
+}
+
+/* The units of a configuration: those that stay as they are keep their keys and sockets, the rest is opened; then the others close. */
+static int
+take_units(struct scrambler *app, const struct headend *he, struct gw_err *err)
+{
+	size_t n, old = app->nunits;
+	const struct he_unit **want = scr_conf_units(he, &n);
+	struct scr_unit **units = calloc(n + 1, sizeof(*units)), **opened = calloc(n + 1, sizeof(*opened));
+	size_t nopened = 0;
+	int rc = want && units && opened ? 0 : gw_fail(err, GW_ESYS, "no memory");
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct scr_unit *u = scr_unit_find(app, want[i]->id, strlen(want[i]->id));
+		if (!u || !scr_unit_same(u, want[i])) {
+			if (!(u = scr_unit_open(app, want[i], err))) {
+				rc = -1;
+				break;
+			}
+			opened[nopened++] = u;
+		}
+		units[i] = u;
+	}
+	if (rc < 0) {
+		close_units(opened, nopened);
+		free(units);
+		free(want);
+		return -1;
+	}
+	for (size_t i = 0; i < old; i++) {
+		bool kept = false;
+		for (size_t k = 0; k < n && !kept; k++)
+			kept = units[k] == app->units[i];
+		if (!kept)
+			scr_unit_close(app->units[i]);
+	}
+	free(app->units);
+	free(opened);
+	free(want);
+	app->units = units;
+	app->nunits = n;
+	return 0;
+}
+
+static void
+on_second(uv_timer_t *t)
+{
+	struct scrambler *app = t->data;
+	int64_t jump = gw_clock_jump(&app->watch, gw_utc_us(), gw_mono_us(), CLOCK_TOLERANCE_US);
+
+	if (jump)
+		gw_log(GW_WARNING, "clock_jump", "crypto-periods follow absolute time", "jump_us=%lld", (long long)jump);
+	for (size_t i = 0; jump && i < app->nunits; i++)
+		scr_unit_tick(app->units[i]);
+	scr_follow_second(app);
+}
+
+static void
+stop(void *self)
+{
+	struct scrambler *app = self;
+
+	scr_follow_close(app);
+	close_units(app->units, app->nunits);
+	app->units = NULL;
+	app->nunits = 0;
+	gw_ops_close(app->ops);
+	app->ops = NULL;
+	if (app->ticking)
+		uv_close((uv_handle_t *)&app->second, NULL);
+	app->ticking = false;
+	gw_life_close(&app->life);
+}
+
+static void
+reload(void *self)
+{
+	struct scrambler *app = self;
+	struct gw_err err = { 0 };
+	struct headend *he = load(app, &err);
+
+	if (!he || take_units(app, he, &err) < 0) {
+		gw_log(GW_ERR, "reload_refused", err.text, "");
+	} else {
+		if (strcmp(he->playout, app->playout) != 0 || strcmp(he->state, app->state) != 0)
+			gw_log(GW_WARNING, "reload_partly", "playout and state change with a restart only", "");
+		gw_log(GW_NOTICE, "reloaded", NULL, "services=%zu", app->nunits);
+		scr_follow_again(app);	/* the SCS hears the new list and sends what is committed */
+	}
+	headend_free(he);
+}
+
+static int
+start(struct scrambler *app, const struct headend *he, struct gw_err *err)
+{
+	struct gw_ops_conf ops = { .program = "scrambler", .instance = "", .status = scr_status, .collect = scr_collect, .self = app };
+
+	app->head_end = strdup(he->head_end);
+	app->playout = strdup(he->playout);
+	app->state = strdup(he->state);
+	if (!app->head_end || !app->playout || !app->state)
+		return gw_fail(err, GW_ESYS, "no memory");
+	if (!app->args.status.scheme && gw_ops_default_addr(app->playout, ops.program, ops.instance, &app->args.status, err) < 0)
+		return -1;
+	if (gw_life_open(&app->life, &app->loop, stop, reload, app, err) < 0 || take_units(app, he, err) < 0 ||
+	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)))
+		return -1;
+	uv_timer_init(&app->loop, &app->second);
+	app->second.data = app;
+	app->ticking = true;
+	uv_timer_start(&app->second, on_second, 1000, 1000);
+	scr_follow_open(app);
+	return 0;
+}
+
+static int
+run(struct scrambler *app, struct headend *he, struct gw_err *err)
+{
+	int status = 0;
+
+	gw_raise_nofile();
+	/* locked memory precedes keys */
+	if (gw_secrets_init(SECRET_KIB, false, err) < 0)
+		return gw_die(err);
+	if (gw_srtp_init(err) < 0) {
+		gw_secrets_fini();
+		return gw_die(err);
+	}
+	uv_loop_init(&app->loop);
+	if (start(app, he, err) < 0) {
+		status = gw_die(err);
+		stop(app);
+	} else {
+		gw_life_ready(&app->life, "waits for keys");
+		gw_log(GW_NOTICE, "ready", NULL, "services=%zu", app->nunits);
+	}
+	gw_loop_fini(&app->loop);
+	free(app->head_end);
+	free(app->playout);
+	free(app->state);
+	gw_srtp_fini();
+	gw_secrets_fini();
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct scrambler app;
+	struct gw_err err = { 0 };
+	struct headend *he;
+	int status = gw_args(&program, &app.args, &app, argc, argv);
+
+	if (status >= 0)
+		return status;
+	gw_log_init("scrambler", app.args.log_level);
+	if (!(he = load(&app, &err)))
+		return gw_die(&err);
+	if (app.args.check_config)
+		headend_print(he);
+	status = app.args.check_config ? 0 : run(&app, he, &err);
+	headend_free(he);
+	return status;
+}

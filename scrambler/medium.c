@@ -1,0 +1,177 @@
+/* scrambler/medium.c: one socket in, one out, SRTP in between; a batch of packets at a time, nothing allocated or logged for one */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/log.h"
+#include "lib/udp.h"
+#include "proto/rtp.h"
+#include "scrambler/scrambler.h"
+
+enum {
+	SLOT = (GW_UDP_MTU + GW_SRTP_TAIL + 63) / 64 * 64,
+	TURNS = 4,			/* batches of one socket before the others have their turn */
+	RTCP_FIRST = 72, RTCP_LAST = 76,	/* payload types RTCP would have (RFC 3551 6): not RTP, not ours */
+};
+
+/* One thread, one batch in hand: the packets of all media lie here while they pass. */
+static _Alignas(64) uint8_t room[GW_UDP_BATCH][SLOT];
+
+const char *
+scr_reason(int reason)
+{
+	return reason == SCR_CUT ? "too_long" : reason == SCR_SEND ? "send_error" : gw_srtp_verdict_name(reason);
+}
+
+static int
+pass(struct scr_medium *m, struct gw_packet *pk)
+{
+	struct rtp rtp;
+
+	if (pk->len == 0)
+		return SCR_CUT;
+	if (rtp_parse(pk->p, pk->len, &rtp) < 0 || (rtp.payload_type >= RTCP_FIRST && rtp.payload_type <= RTCP_LAST))
+		return GW_SRTP_NOT_RTP;
+	return gw_srtp_protect(m->tx, pk->p, &pk->len);
+}
+
+static void
+send_all(struct scr_medium *m, const struct gw_packet *pk, size_t n)
+{
+	for (size_t done = 0; done < n;) {
+		int k = gw_udp_send(m->out_fd, pk + done, n - done);
+		if (k < 0) {		/* this one cannot go: the next may */
+			m->dropped[SCR_SEND]++;
+			done++;
+		} else if (k == 0) {	/* the kernel's buffer is full: media do not wait */
+			m->dropped[SCR_SEND] += n - done;
+			return;
+		} else {
+			m->sent += (size_t)k;
+			done += (size_t)k;
+		}
+	}
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+	struct scr_medium *m = poll->data;
+	struct gw_packet pk[GW_UDP_BATCH];
+	int n;
+
+	(void)status;
+	(void)events;
+	for (int turn = 0; turn < TURNS; turn++) {
+		size_t k = 0;
+		for (size_t i = 0; i < GW_UDP_BATCH; i++)
+			pk[i].p = room[i];
+		if ((n = gw_udp_recv(m->in_fd, pk, GW_UDP_BATCH, GW_UDP_MTU)) <= 0)
+			return;
+		scr_unit_tick(m->unit);		/* the key in force for what has just come */
+		m->received += (size_t)n;
+		for (int i = 0; i < n; i++) {
+			int v = pass(m, &pk[i]);
+			if (v == GW_SRTP_OK)
+				pk[k++] = pk[i];
+			else
+				m->dropped[v]++;
+		}
+		send_all(m, pk, k);
+		if (n < GW_UDP_BATCH)
+			return;
+	}
+}
+
+static void
+install(struct scr_medium *m, const struct scr_key *k)
+{
+	struct gw_srtp_key key = { .mki_len = k->key_id_len, .key = k->key.p, .salt = k->key.p + GW_SRTP_KEY,
+		.authenticated = k->authenticated };
+	struct gw_err err = { 0 };
+
+	memcpy(key.mki, k->key_id, k->key_id_len);
+	m->ready = gw_srtp_tx_prepare(m->tx, &key, &err) == 0;
+	m->ready_cp = k->cp;
+	if (!m->ready)
+		gw_log(GW_ERR, "key_not_installed", err.text, "service=%s medium=%s cp=%llu", m->unit->id, m->name, (unsigned long long)k->cp);
+}
+
+void
+scr_medium_ready(struct scr_medium *m, const struct scr_key *next)
+{
+	if (next && !(m->ready && m->ready_cp == next->cp))
+		install(m, next);
+}
+
+void
+scr_medium_switch(struct scr_medium *m, const struct scr_key *now)
+{
+	scr_medium_ready(m, now);
+	if (m->ready)
+		gw_srtp_tx_switch(m->tx);
+	m->ready = false;
+}
+
+void
+scr_medium_forget(struct scr_medium *m)
+{
+	gw_srtp_tx_forget(m->tx);
+	m->ready = false;
+}
+
+static void
+closed(uv_handle_t *h)
+{
+	struct scr_medium *m = h->data;
+
+	free(m->name);
+	free(m);
+}
+
+void
+scr_medium_close(struct scr_medium *m)
+{
+	if (m->polling)
+		uv_close((uv_handle_t *)&m->poll, closed);
+	if (m->in_fd >= 0)
+		close(m->in_fd);
+	if (m->out_fd >= 0)
+		close(m->out_fd);
+	gw_srtp_tx_free(m->tx);
+	scr_marks_close(&m->marks);
+	m->poll.data = m;
+	if (!m->polling)
+		closed((uv_handle_t *)&m->poll);
+}
+
+struct scr_medium *
+scr_medium_open(struct scrambler *app, struct scr_unit *unit, const struct he_medium *conf, struct gw_err *err)
+{
+	struct scr_medium *m = calloc(1, sizeof(*m));
+	int rc = 0;
+
+	if (!m || !(m->name = strdup(conf->name))) {
+		free(m);
+		gw_fail(err, GW_ESYS, "no memory");
+		return NULL;
+	}
+	m->unit = unit;
+	m->in = conf->in;
+	m->out = conf->out;
+	m->in_fd = m->out_fd = m->marks.fd = -1;
+	if (scr_marks_open(&m->marks, app->state, unit->id, m->name, err) == 0 &&
+	    (m->in_fd = gw_udp_receiver(&m->in, err)) >= 0 && (m->out_fd = gw_udp_sender(&m->out, err)) >= 0) {
+		if (!(m->tx = gw_srtp_tx_new(m->marks.marks, SCR_SOURCES)) || (rc = uv_poll_init(&app->loop, &m->poll, m->in_fd)) < 0) {
+			gw_fail(err, GW_ESYS, "%s", rc ? uv_strerror(rc) : "no memory");
+		} else {
+			m->polling = true;
+			m->poll.data = m;
+			uv_poll_start(&m->poll, UV_READABLE, on_readable);
+			return m;
+		}
+	}
+	gw_wrap(err, "service %s, medium %s: ", unit->id, m->name);
+	scr_medium_close(m);
+	return NULL;
+}

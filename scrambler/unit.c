@@ -1,0 +1,128 @@
+/* scrambler/unit.c: a protected unit: its key engine on the clock, its media */
+#include "lib/log.h"
+#include <stdlib.h>
+#include <string.h>
+#include "scrambler/scrambler.h"
+
+static void
+switched(struct scr_unit *u)
+{
+	char start[32];
+
+	u->switches++;
+	for (size_t i = 0; i < u->nmedia; i++)
+		scr_medium_switch(u->media[i], &u->keys.now);
+	gw_log(GW_INFO, "key_switch", NULL, "service=%s cp=%llu key=%s start=%s", u->id, (unsigned long long)u->keys.now.cp,
+	    u->keys.now.fingerprint, gw_utc_text(u->keys.now.start_us, start));
+}
+
+static void
+ended(struct scr_unit *u)
+{
+	for (size_t i = 0; i < u->nmedia; i++)
+		scr_medium_forget(u->media[i]);
+	gw_log(GW_NOTICE, "service_end", "nothing is sent until there is a new key", "service=%s", u->id);
+}
+
+void
+scr_unit_tick(struct scr_unit *u)
+{
+	int64_t utc = gw_utc_us(), mono = gw_mono_us(), wait = scr_keys_wait(&u->keys, utc, mono);
+	enum scr_step step;
+
+	if (wait > 0)
+		return;
+	while ((step = scr_keys_step(&u->keys, utc, mono)) != SCR_GO_ON)
+		(step == SCR_SWITCH ? switched : ended)(u);
+	scr_unit_plan(u);
+}
+
+void
+scr_unit_plan(struct scr_unit *u)
+{
+	int64_t utc = gw_utc_us(), wait = scr_keys_wait(&u->keys, utc, gw_mono_us());
+
+	for (size_t i = 0; i < u->nmedia; i++)
+		scr_medium_ready(u->media[i], scr_keys_next(&u->keys));
+	gw_timer_at(&u->timer, wait == INT64_MAX ? INT64_MAX : utc + wait);
+}
+
+static void
+on_timer(void *self)
+{
+	scr_unit_tick(self);
+	scr_unit_plan(self);	/* the timer looks at UTC, which may have been set back */
+}
+
+struct scr_unit *
+scr_unit_find(const struct scrambler *app, const char *id, size_t len)
+{
+	for (size_t i = 0; i < app->nunits; i++)
+		if (strlen(app->units[i]->id) == len && memcmp(app->units[i]->id, id, len) == 0)
+			return app->units[i];
+	return NULL;
+}
+
+static bool
+same_addr(const struct gw_addr *a, const struct gw_addr *b)
+{
+	char x[GW_ADDR_TEXT], y[GW_ADDR_TEXT];
+
+	return strcmp(gw_addr_text(a, x, sizeof(x)), gw_addr_text(b, y, sizeof(y))) == 0;
+}
+
+bool
+scr_unit_same(const struct scr_unit *u, const struct he_unit *conf)
+{
+	if (strcmp(u->id, conf->id) != 0 || u->nmedia != conf->nmedia)
+		return false;
+	for (size_t i = 0; i < u->nmedia; i++) {
+		const struct scr_medium *m = u->media[i];
+		if (strcmp(m->name, conf->media[i]->name) != 0 || !same_addr(&m->in, &conf->media[i]->in) || !same_addr(&m->out, &conf->media[i]->out))
+			return false;
+	}
+	return true;
+}
+
+static void
+closed(uv_handle_t *t)
+{
+	struct scr_unit *u = ((struct gw_timer *)t)->self;
+
+	free(u->media);
+	free(u->id);
+	free(u);
+}
+
+void
+scr_unit_close(struct scr_unit *u)
+{
+	if (!u)
+		return;
+	for (size_t i = 0; i < u->nmedia; i++)
+		scr_medium_close(u->media[i]);
+	scr_keys_fini(&u->keys);
+	gw_timer_close(&u->timer, closed);
+}
+
+struct scr_unit *
+scr_unit_open(struct scrambler *app, const struct he_unit *conf, struct gw_err *err)
+{
+	struct scr_unit *u = calloc(1, sizeof(*u));
+
+	if (!u || !(u->id = strdup(conf->id)) || !(u->media = calloc(conf->nmedia + 1, sizeof(struct scr_medium *)))) {
+		if (u)
+			free(u->id);
+		free(u);
+		gw_fail(err, GW_ESYS, "no memory");
+		return NULL;
+	}
+	scr_keys_init(&u->keys);
+	gw_timer_init(&u->timer, &app->loop, on_timer, u);
+	for (; u->nmedia < conf->nmedia; u->nmedia++)
+		if (!(u->media[u->nmedia] = scr_medium_open(app, u, conf->media[u->nmedia], err))) {
+			scr_unit_close(u);
+			return NULL;
+		}
+	return u;
+}
