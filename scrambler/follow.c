@@ -38,6 +38,22 @@ send_error(struct gw_link *link, uint16_t status, const char *text)
 	finish(link, &w);
 }
 
+/* A returning SCS must know whether the key it committed last has reached us. */
+static void
+send_held(struct gw_link *link, const struct scr_unit *u)
+{
+	const struct scr_keys *k = &u->keys;
+	uint8_t buf[256];
+	struct sim_writer w;
+
+	if (!k->n && !k->now.key.p)
+		return;
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_HELD, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, u->id);
+	sim_put_int(&w, PLAYOUT_CP, (int64_t)(k->n ? k->coming[k->n - 1].cp : k->now.cp));
+	finish(link, &w);
+}
+
 static void
 send_setup(struct scrambler *app, struct gw_link *link)
 {
@@ -165,6 +181,8 @@ on_up(void *self, struct gw_link *link)
 
 	app->heard_us = app->tested_us = gw_mono_us();
 	app->welcome = false;
+	for (size_t i = 0; i < app->nunits; i++)
+		send_held(link, app->units[i]);
 	send_setup(app, link);
 }
 
@@ -206,7 +224,7 @@ scr_follow_open(struct scrambler *app)
 	snprintf(text, sizeof(text), "unix://%s/scs.sock", app->playout);
 	struct gw_err err = { 0 };
 	if (gw_addr_parse(text, GW_UNIX, &scs, &err) < 0) {
-		gw_log(GW_ERR, "playout_address", err.text, "");
+		gw_log(GW_ERR, "playout_address", err.text, "playout=%s", app->playout);
 		return;
 	}
 	app->dialer = gw_dial(&app->loop, &scs, 1, &ops, NULL, app);

@@ -113,10 +113,10 @@ reload(void *self)
 	struct headend *he = load(app, &err);
 
 	if (!he || take_units(app, he, &err) < 0) {
-		gw_log(GW_ERR, "reload_refused", err.text, "");
+		gw_log(GW_ERR, "reload_refused", err.text, "services=%zu", app->nunits);
 	} else {
 		if (strcmp(he->playout, app->playout) != 0 || strcmp(he->state, app->state) != 0)
-			gw_log(GW_WARNING, "reload_partly", "playout and state change with a restart only", "");
+			gw_log(GW_WARNING, "reload_partly", "playout and state change with a restart only", "playout=%s state=%s", app->playout, app->state);
 		gw_log(GW_NOTICE, "reloaded", NULL, "services=%zu", app->nunits);
 		scr_follow_again(app);	/* the SCS hears the new list and sends what is committed */
 	}

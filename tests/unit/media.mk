@@ -1,8 +1,8 @@
 # tests/unit/: SRTP, scrambler, terminal
-EXTRA_DIST += %D%/../data/media/srtp.json
-if HAVE_CHECK
-check_PROGRAMS += %D%/test_lib_srtp
-TESTS += %D%/test_lib_srtp
-%C%_test_lib_srtp_SOURCES = %D%/test_lib_srtp.c
-%C%_test_lib_srtp_LDADD = $(test_libs) lib/libgw.la $(base_libs) $(SRTP_LIBS)
-endif
+EXTRA_DIST += tests/data/media/srtp.json
+media_tests = tests/unit/test_lib_srtp tests/unit/test_scr_keys
+check_PROGRAMS += $(media_tests)
+TESTS += $(media_tests)
+tests_unit_test_lib_srtp_LDADD = $(test_libs) lib/libgw.la $(base_libs) $(SRTP_LIBS)
+tests_unit_test_scr_keys_SOURCES = tests/unit/test_scr_keys.c scrambler/keys.c
+tests_unit_test_scr_keys_LDADD = $(test_libs) $(base_libs)
