@@ -1,0 +1,452 @@
+/* tests/unit/test_scrambler.c: the scrambler's shell on a real loop, between an SCS of ours, a source and a receiver */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lib/secret.h"
+#include "lib/udp.h"
+#include "proto/playout.h"
+#include "scrambler/scrambler.h"
+#include "tests/suite.h"
+
+enum { MS = 1000 };
+static struct scrambler app;
+static struct gw_listener *listener;
+static struct gw_link *scs;
+static char dir[64];
+static int got_fd, src_fd;
+static struct he_medium medium = { .name = (char []){ "a/v" } };
+static const struct he_medium *media[] = { &medium };
+static struct he_unit unit = { .id = (char []){ "news" }, .media = media, .nmedia = 1 };
+static struct gw_srtp_rx *rx;
+static uint16_t heard[32];	/* messages the SCS got */
+static size_t nheard;
+static uint64_t held;
+static int refusal;
+
+static void
+scs_frame(void *self, struct gw_link *l, const uint8_t *msg, size_t len)
+{
+	struct sim_msg m;
+
+	(void)self;
+	(void)l;
+	ck_assert_int_eq(sim_decode(&playout, msg, len, &m, NULL), 0);
+	ck_assert_uint_lt(nheard, 32);
+	heard[nheard++] = m.def->type;
+	if (m.def->type == PLAYOUT_FOLLOWER_HELD)
+		held = (uint64_t)sim_int(&m, PLAYOUT_CP, 0);
+	if (m.def->type == PLAYOUT_RECORD_ERROR || m.def->type == PLAYOUT_FOLLOWER_ERROR)
+		refusal = (int)sim_int(&m, PLAYOUT_ERROR_STATUS, 0);
+}
+static void scs_up(void *self, struct gw_link *l) { (void)self; scs = l; }
+static void scs_down(void *self, struct gw_link *l, const struct gw_err *why) { (void)self; (void)l; (void)why; scs = NULL; }
+static const struct gw_link_ops scs_ops = { .up = scs_up, .frame = scs_frame, .down = scs_down };
+static void *scs_accept(void *owner, struct gw_link *l) { (void)l; return owner; }
+
+static struct gw_addr
+address(const char *fmt, ...)
+{
+	struct gw_addr a;
+	struct gw_err err;
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ck_assert_msg(gw_addr_parse(text, GW_UDP | GW_UNIX, &a, &err) == 0, "%s", err.text);
+	return a;
+}
+
+static unsigned
+port_of(int fd)
+{
+	struct sockaddr_in in;
+	socklen_t n = sizeof(in);
+
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+	return ntohs(in.sin_port);
+}
+
+static void
+on_wake(uv_timer_t *t)
+{
+	(void)t;
+}
+
+/* Runs the loop until it holds, at most 5 s. */
+#define UNTIL(condition) do {							\
+	int64_t end = gw_mono_us() + 5000 * MS;					\
+	uv_timer_t wake;							\
+	uv_timer_init(&app.loop, &wake);					\
+	uv_timer_start(&wake, on_wake, 5, 5);					\
+	while (!(condition) && gw_mono_us() < end)				\
+		uv_run(&app.loop, UV_RUN_ONCE);					\
+	uv_close((uv_handle_t *)&wake, NULL);					\
+	uv_run(&app.loop, UV_RUN_NOWAIT);					\
+	ck_assert_msg(condition, "waited in vain for: " #condition);		\
+} while (0)
+
+static void
+scs_listen(void)
+{
+	struct gw_addr a = address("unix://%s/scs.sock", dir);
+
+	listener = gw_listen(&app.loop, &a, &scs_ops, NULL, scs_accept, &app, NULL);
+	ck_assert_ptr_nonnull(listener);
+}
+
+/* A scrambler as it comes up; its marks are in dir. */
+static void
+scrambler_up(void)
+{
+	struct gw_err err = { 0 };
+
+	app.units = calloc(1, sizeof(struct scr_unit *));
+	ck_assert_msg((app.units[0] = scr_unit_open(&app, &unit, &err)) != NULL, "%s", err.text);
+	app.nunits = 1;
+	src_fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(app.units[0]->media[0]->in_fd)),
+		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	ck_assert_int_eq(connect(src_fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	scr_follow_open(&app);
+}
+
+static void
+scrambler_down(void)
+{
+	scr_follow_close(&app);
+	scr_unit_close(app.units[0]);
+	free(app.units);
+	app.units = NULL;
+	app.nunits = 0;
+	app.welcome = false;
+	close(src_fd);
+	for (int i = 0; i < 20; i++)
+		uv_run(&app.loop, UV_RUN_NOWAIT);
+}
+
+static void
+up(void)
+{
+	struct gw_err err = { 0 };
+	struct gw_addr any = address("udp://127.0.0.1:0");
+
+	strcpy(dir, "/tmp/test_scrambler.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	memset(&app, 0, sizeof(app));
+	app.playout = app.state = dir;
+	nheard = 0;
+	held = 0;
+	refusal = 0;
+	ck_assert_int_eq(gw_srtp_init(&err), 0);
+	uv_loop_init(&app.loop);
+	got_fd = gw_udp_receiver(&any, &err);
+	ck_assert_int_ge(got_fd, 0);
+	medium.in = any;
+	medium.out = address("udp://127.0.0.1:%u", port_of(got_fd));
+	rx = gw_srtp_rx_new();
+	scs_listen();
+	scrambler_up();
+	UNTIL(nheard == 1);
+	ck_assert_uint_eq(heard[0], PLAYOUT_FOLLOWER_SETUP);
+}
+
+static void
+down(void)
+{
+	char cmd[128];
+
+	scrambler_down();
+	if (listener)
+		gw_listener_close(listener, NULL);
+	listener = NULL;
+	gw_loop_fini(&app.loop);
+	gw_srtp_rx_free(rx);
+	close(got_fd);
+	gw_srtp_fini();
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+static void
+scs_send(struct sim_writer *w)
+{
+	size_t n = sim_end(w, NULL);
+
+	ck_assert_uint_gt(n, 0);
+	ck_assert_int_eq(gw_link_send(scs, w->buf, n), 0);
+}
+
+static void
+scs_welcome(void)
+{
+	uint8_t buf[128];
+	struct sim_writer w;
+
+	UNTIL(scs != NULL);
+	sim_begin(&w, &playout, 1, PLAYOUT_FOLLOWER_STATUS, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_HEAD_END, "lab");
+	scs_send(&w);
+	UNTIL(app.welcome);
+}
+
+/* key_record of a CP whose key octets are all `fill`; the receiver gets the key, too. Waits for the answer. */
+static uint16_t
+scs_key(const char *service, uint16_t cp, int64_t start_us, uint8_t fill)
+{
+	uint8_t buf[512], key[30], id[2] = { (uint8_t)(cp >> 8), (uint8_t)cp };
+	struct gw_srtp_key k = { .mki = { id[0], id[1] }, .mki_len = 2, .key = key, .salt = key + 16, .authenticated = true };
+	size_t before = nheard;
+	struct sim_writer w;
+
+	memset(key, fill, sizeof(key));
+	sim_begin(&w, &playout, 1, PLAYOUT_KEY_RECORD, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, service);
+	sim_put_int(&w, PLAYOUT_CP, cp);
+	sim_put_int(&w, PLAYOUT_START, start_us);
+	sim_put_int(&w, PLAYOUT_DURATION, 1000);
+	sim_put_int(&w, PLAYOUT_MIN_DURATION, 0);
+	sim_put_int(&w, PLAYOUT_EPOCH, 1);
+	sim_put_int(&w, PLAYOUT_PROTECTION, 1);
+	sim_put_int(&w, PLAYOUT_AUTHENTICATED, 1);
+	sim_put_bytes(&w, PLAYOUT_KEY_IDENTIFIER, id, 2);
+	sim_put_bytes(&w, PLAYOUT_KEY_MATERIAL, key, sizeof(key));
+	scs_send(&w);
+	UNTIL(nheard > before);
+	if (heard[nheard - 1] == PLAYOUT_KEY_ACK)
+		ck_assert_int_eq(gw_srtp_rx_key(rx, &k, NULL), 0);
+	return heard[nheard - 1];
+}
+
+static void
+rtp(uint16_t seq)
+{
+	uint8_t p[200] = { 0x80, 33, (uint8_t)(seq >> 8), (uint8_t)seq, 0, 0, 0, 0, 0, 0, 0, 7 };
+
+	memset(p + 12, 0x47, 188);
+	ck_assert_int_eq(send(src_fd, p, sizeof(p), 0), sizeof(p));
+}
+
+/* The next packet that arrived, opened; its MKI, or -1 when none came. */
+static int
+arrived(uint64_t *index)
+{
+	static _Alignas(8) uint8_t buf[2048];
+	ssize_t n = recv(got_fd, buf, sizeof(buf), MSG_DONTWAIT);
+	size_t len = (size_t)n;
+
+	if (n < 0)
+		return -1;
+	int mki = buf[n - 12] << 8 | buf[n - 11];
+	ck_assert_int_eq(gw_srtp_unprotect(rx, buf, &len, index), GW_SRTP_OK);
+	ck_assert_uint_eq(len, 200);
+	ck_assert_uint_eq(buf[12], 0x47);
+	return mki;
+}
+
+#define M (app.units[0]->media[0])
+
+START_TEST(nothing_before_the_first_key)
+{
+	uint64_t index;
+
+	rtp(1);
+	UNTIL(M->received == 1);
+	ck_assert_uint_eq(M->dropped[GW_SRTP_NO_KEY], 1);
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 5, gw_utc_us() + 150 * MS, 1), PLAYOUT_KEY_ACK);
+	rtp(2);			/* the key is here, its time is not */
+	UNTIL(M->received == 2);
+	ck_assert_uint_eq(M->dropped[GW_SRTP_NO_KEY], 2);
+	ck_assert_int_eq(arrived(&index), -1);
+	UNTIL(app.units[0]->switches == 1);
+	rtp(3);
+	UNTIL(M->sent == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+}
+END_TEST
+
+START_TEST(keys_change_without_the_scs)
+{
+	uint64_t index;
+	int64_t now = gw_utc_us();
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 5, now - 1000 * MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
+	gw_listener_close(listener, NULL);
+	gw_link_abort(scs, GW_EPEER, "dies");
+	listener = NULL;
+	UNTIL(!app.welcome);
+	rtp(1);
+	UNTIL(M->sent == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	UNTIL(app.units[0]->keys.now.cp == 6);
+	for (uint16_t s = 2; s < 12; s++)
+		rtp(s);
+	UNTIL(M->sent == 11);
+	for (uint16_t s = 2; s < 12; s++)
+		ck_assert_int_eq(arrived(&index), 6);
+	nheard = 0;
+	scs_listen();			/* it returns */
+	UNTIL(nheard == 2);
+	ck_assert_uint_eq(heard[0], PLAYOUT_FOLLOWER_HELD);
+	ck_assert_uint_eq(heard[1], PLAYOUT_FOLLOWER_SETUP);
+	ck_assert_uint_eq(held, 6);
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(app.units[0]->switches, 2);
+}
+END_TEST
+
+START_TEST(comes_back_with_the_running_key)
+{
+	uint64_t index;
+	int64_t start = gw_utc_us() - 500 * MS;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 9, start, 3), PLAYOUT_KEY_ACK);
+	rtp(65534);
+	rtp(65535);
+	rtp(0);
+	UNTIL(M->sent == 3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(arrived(&index), 9);
+	ck_assert_uint_eq(index, 65536);
+	scrambler_down();
+	nheard = 0;
+	scrambler_up();
+	UNTIL(nheard == 1);		/* it holds nothing now */
+	rtp(1);
+	UNTIL(M->received == 1);
+	ck_assert_int_eq(arrived(&index), -1);
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 9, start, 3), PLAYOUT_KEY_ACK);
+	rtp(0);				/* this index is spent under this key */
+	rtp(2);
+	UNTIL(M->received == 3);
+	ck_assert_uint_eq(M->dropped[GW_SRTP_REPEAT], 1);
+	UNTIL(M->sent == 1);
+	ck_assert_int_eq(arrived(&index), 9);
+	ck_assert_uint_eq(index, 65538);	/* the ROC went on */
+}
+END_TEST
+
+START_TEST(refusals_are_said)
+{
+	uint8_t buf[512];
+	struct sim_writer w;
+	int64_t now = gw_utc_us();
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("sport", 5, now, 1), PLAYOUT_RECORD_ERROR);
+	ck_assert_int_eq(refusal, PLAYOUT_E_UNKNOWN);
+	ck_assert_uint_eq(scs_key("news", 5, now - MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news", 5, now - MS, 2), PLAYOUT_RECORD_ERROR);
+	ck_assert_int_eq(refusal, PLAYOUT_E_STATE);
+	ck_assert_uint_eq(app.refused, 2);
+	size_t before = nheard;
+	sim_begin(&w, &playout, 1, PLAYOUT_KEY_ACK, buf, sizeof(buf));	/* not for us to hear */
+	sim_put_text(&w, PLAYOUT_SERVICE, "news");
+	sim_put_int(&w, PLAYOUT_CP, 5);
+	scs_send(&w);
+	sim_begin(&w, &playout, 1, PLAYOUT_LINK_TEST, buf, sizeof(buf));
+	scs_send(&w);
+	UNTIL(nheard == before + 2);
+	ck_assert_uint_eq(heard[before], PLAYOUT_FOLLOWER_ERROR);
+	ck_assert_int_eq(refusal, PLAYOUT_E_STATE);
+	ck_assert_uint_eq(heard[before + 1], PLAYOUT_LINK_STATUS);
+	ck_assert_int_eq(gw_link_send(scs, (const uint8_t []){ 1, 0x90, 0x21, 0, 0 }, 5), 0);	/* a key_record with nothing in it */
+	UNTIL(nheard == before + 3);
+	ck_assert_int_eq(refusal, PLAYOUT_E_INVALID);
+}
+END_TEST
+
+START_TEST(service_end_silences)
+{
+	uint8_t buf[512];
+	struct sim_writer w;
+	uint64_t index;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	rtp(1);
+	UNTIL(M->sent == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	sim_begin(&w, &playout, 1, PLAYOUT_SERVICE_END, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, "news");
+	sim_put_int(&w, PLAYOUT_START, gw_utc_us());
+	scs_send(&w);
+	UNTIL(app.units[0]->keys.now.key.p == NULL);
+	rtp(2);
+	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 1);
+}
+END_TEST
+
+START_TEST(only_rtp_passes)
+{
+	const uint8_t rtcp[28] = { 0x80, 200, 0, 6 }, junk[40] = { 0x47 };
+	uint8_t huge[GW_UDP_MTU + 1] = { 0x80, 33 };
+	uint64_t index;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_int_gt(send(src_fd, rtcp, sizeof(rtcp), 0), 0);
+	ck_assert_int_gt(send(src_fd, junk, sizeof(junk), 0), 0);
+	ck_assert_int_gt(send(src_fd, huge, sizeof(huge), 0), 0);
+	rtp(1);
+	UNTIL(M->received == 4 && M->sent == 1);
+	ck_assert_uint_eq(M->dropped[GW_SRTP_NOT_RTP], 2);
+	ck_assert_uint_eq(M->dropped[SCR_CUT], 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	ck_assert_int_eq(arrived(&index), -1);
+}
+END_TEST
+
+START_TEST(one_scrambler_a_medium)
+{
+	struct gw_err err = { 0 };
+
+	ck_assert_ptr_null(scr_unit_open(&app, &unit, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "another scrambler"));
+	ck_assert_int_eq(err.code, GW_ETEMP);
+	ck_assert(scr_unit_same(app.units[0], &unit));
+	ck_assert_ptr_eq(scr_unit_find(&app, "news", 4), app.units[0]);
+	ck_assert_ptr_null(scr_unit_find(&app, "new", 3));
+	struct he_medium moved = medium;
+	const struct he_medium *list[] = { &moved };
+	struct he_unit other = { .id = unit.id, .media = list, .nmedia = 1 };
+	moved.out.port++;
+	ck_assert(!scr_unit_same(app.units[0], &other));
+}
+END_TEST
+
+START_TEST(damaged_marks_are_refused)	/* _i: too short, or another magic */
+{
+	struct gw_err err = { 0 };
+	char path[128];
+
+	scrambler_down();
+	snprintf(path, sizeof(path), "%s/spent-news-a%%2fv", dir);
+	FILE *f = fopen(path, "r+b");
+	ck_assert_ptr_nonnull(f);
+	fputs("what?", f);
+	fclose(f);
+	if (_i == 0)
+		ck_assert_int_eq(truncate(path, 100), 0);
+	ck_assert_ptr_null(scr_unit_open(&app, &unit, &err));
+	ck_assert_int_eq(err.code, GW_ESTORE);
+	ck_assert_int_eq(unlink(path), 0);
+	scrambler_up();
+}
+END_TEST
+
+SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
+      tcase_add_test(t, nothing_before_the_first_key); tcase_add_test(t, keys_change_without_the_scs);
+      tcase_add_test(t, comes_back_with_the_running_key); tcase_add_test(t, refusals_are_said);
+      tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_medium);
+      tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
