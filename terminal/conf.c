@@ -1,0 +1,45 @@
+/* terminal/conf.c: this program's view of the head-end's file */
+#include <string.h>
+#include "terminal/terminal.h"
+
+enum { DRM_UPPER = 0x0001, SMARTCARD_UPPER = 0x0002 };	/* upper half of Super_CAS_id (bcast-backend-xml 10) */
+
+const struct he_stkm *
+term_conf_stkm(const struct he_unit *u, bool smartcard)
+{
+	const struct he_stkm *best = NULL;
+
+	for (size_t i = 0; i < u->nstkm; i++) {
+		const struct he_stkm *s = &u->stkm[i];
+		if (s->kms->super_cas_id >> 16 == (smartcard ? SMARTCARD_UPPER : DRM_UPPER) && s->out.scheme && (!best || s->ecm_id < best->ecm_id))
+			best = s;
+	}
+	return best;
+}
+
+const struct he_terminal *
+term_conf(const struct headend *he, const char *name, struct gw_err *err)
+{
+	const struct he_terminal *t = NULL;
+
+	for (size_t i = 0; i < he->nterminals && !t; i++)
+		if (strcmp(he->terminals[i].name, name) == 0)
+			t = &he->terminals[i];
+	if (!t) {
+		gw_fail(err, GW_ECONF, "%s: terminals: there is no terminal %s", he->file, name);
+		return NULL;
+	}
+	if (t->service->scrambling != HE_SRTP) {
+		gw_fail(err, GW_ECONF, "%s:%d:%d: terminal %s: service %s is not SRTP; this receiver knows no other scrambling",
+		    he->file, t->at.line, t->at.column, t->name, t->service->id);
+		return NULL;
+	}
+	for (size_t i = 0; i < t->service->nunits; i++)
+		if (!term_conf_stkm(&t->service->units[i], t->smartcard)) {
+			gw_fail(err, GW_ECONF, "%s:%d:%d: terminal %s: no KMS of the %s profile (Super_CAS_id 0x%04xxxxx) sends STKMs for %s",
+			    he->file, t->at.line, t->at.column, t->name, t->smartcard ? "smartcard" : "drm",
+			    t->smartcard ? SMARTCARD_UPPER : DRM_UPPER, t->service->units[i].id);
+			return NULL;
+		}
+	return t;
+}

@@ -1,0 +1,149 @@
+/* terminal/main.c: simulgate-terminal: does what a handset and its card do, to prove the air side */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include "lib/secret.h"
+#include "lib/srtp.h"
+#include "terminal/terminal.h"
+
+enum { SECRET_KIB = 1024 };
+static const char default_config[] = SYSCONFDIR "/simulgate/headend.yaml";
+
+static int
+take_name(void *self, const char *value, struct gw_err *err)
+{
+	(void)err;
+	((struct terminal *)self)->name = value;
+	return 0;
+}
+
+static int
+take_seconds(void *self, const char *value, struct gw_err *err)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (errno || *end || end == value || value[0] == '-' || n < 1 || n > UINT_MAX / 1000)
+		return gw_fail(err, GW_EUSAGE, "--seconds %s: a number of seconds", value);
+	((struct terminal *)self)->seconds = (unsigned)n;
+	return 0;
+}
+
+static const struct gw_option options[] = {
+	{ "terminal", "NAME", "which of the file's terminals this is", take_name },
+	{ "seconds", "N", "end after N seconds", take_seconds },
+};
+static const struct gw_program program = {
+	.name = "simulgate-terminal", .usage = "--config FILE --terminal NAME [--seconds N]",
+	.summary = "Receives a service of a head-end: opens its STKMs, descrambles its media, counts what goes wrong.",
+	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
+};
+
+static void
+on_second(uv_timer_t *t)
+{
+	term_units_second(t->data);
+}
+
+static void
+stop(void *self)
+{
+	struct terminal *app = self;
+
+	term_units_close(app);
+	gw_ops_close(app->ops);
+	app->ops = NULL;
+	if (app->ticking) {
+		uv_close((uv_handle_t *)&app->second, NULL);
+		uv_close((uv_handle_t *)&app->end, NULL);
+	}
+	app->ticking = false;
+	gw_life_close(&app->life);
+}
+
+static void
+on_end(uv_timer_t *t)
+{
+	stop(t->data);
+}
+
+static int
+start(struct terminal *app, const struct headend *he, const struct he_terminal *t, struct gw_err *err)
+{
+	struct gw_ops_conf ops = { .program = "terminal", .instance = app->name, .status = term_status, .collect = term_collect, .self = app };
+
+	if (!app->args.status.scheme && gw_ops_default_addr(he->playout, ops.program, ops.instance, &app->args.status, err) < 0)
+		return -1;
+	if (gw_life_open(&app->life, &app->loop, stop, NULL, app, err) < 0 || term_units_open(app, t, err) < 0 ||
+	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)))
+		return -1;
+	uv_timer_init(&app->loop, &app->second);
+	uv_timer_init(&app->loop, &app->end);
+	app->second.data = app->end.data = app;
+	app->ticking = true;
+	uv_timer_start(&app->second, on_second, 1000, 1000);
+	if (app->seconds)
+		uv_timer_start(&app->end, on_end, app->seconds * UINT64_C(1000), 0);
+	return 0;
+}
+
+static int
+run(struct terminal *app, const struct headend *he, const struct he_terminal *t, struct gw_err *err)
+{
+	int status = 0;
+
+	/* locked memory precedes keys */
+	if (gw_secrets_init(SECRET_KIB, false, err) < 0)
+		return gw_die(err);
+	if (gw_srtp_init(err) < 0) {
+		gw_secrets_fini();
+		return gw_die(err);
+	}
+	uv_loop_init(&app->loop);
+	if (start(app, he, t, err) < 0) {
+		status = gw_die(err);
+		stop(app);
+	} else {
+		gw_life_ready(&app->life, "waits for keys");
+		gw_log(GW_NOTICE, "ready", NULL, "terminal=%s service=%s", app->name, t->service->id);
+	}
+	gw_loop_fini(&app->loop);
+	if (status == 0)
+		term_summary(app);
+	term_units_free(app);
+	gw_srtp_fini();
+	gw_secrets_fini();
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct terminal app;
+	const struct he_terminal *t;
+	struct gw_err err = { 0 };
+	struct headend *he;
+	int status = gw_args(&program, &app.args, &app, argc, argv);
+
+	if (status >= 0)
+		return status;
+	gw_log_init("terminal", app.args.log_level);
+	if (!app.name) {
+		gw_fail(&err, GW_EUSAGE, "--terminal NAME is missing");
+		return gw_die(&err);
+	}
+	if (!(he = headend_load(app.args.config ? app.args.config : default_config, &err)))
+		return gw_die(&err);
+	if (!(t = term_conf(he, app.name, &err))) {
+		status = gw_die(&err);
+	} else if (app.args.check_config) {
+		headend_print(he);
+		status = 0;
+	} else {
+		status = run(&app, he, t, &err);
+	}
+	headend_free(he);
+	return status;
+}

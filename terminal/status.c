@@ -1,0 +1,102 @@
+/* terminal/status.c: what operators see, and the summary at the end */
+#include <stdio.h>
+#include "terminal/terminal.h"
+
+static const char *const reasons[RECEIVER_REASONS] = {
+	[RX_FINE] = "none", [RX_MALFORMED] = "malformed", [RX_UNSUPPORTED] = "unsupported", [RX_NO_KEY] = "no_key", [RX_BAD_MAC] = "bad_mac",
+	[RX_NOT_VALID] = "not_valid", [RX_OLD] = "old", [RX_ABOVE] = "above_limit", [RX_STALE] = "stale", [RX_FAILED] = "failed",
+};
+
+static uint64_t
+refused(const struct receiver_counts *c)
+{
+	uint64_t n = 0;
+
+	for (size_t r = 1; r < RECEIVER_REASONS; r++)
+		n += c->refused[r];
+	return n;
+}
+
+void
+term_summary(const struct terminal *app)
+{
+	struct receiver_counts c;
+
+	term_counts(app, &c);
+	printf("terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu waiting=%llu repeated=%llu stkm=%llu accepted=%llu "
+	    "repeats=%llu refused=%llu\n", app->name, (unsigned long long)c.packets, (unsigned long long)c.lost,
+	    (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.waiting,
+	    (unsigned long long)c.repeated, (unsigned long long)c.stkm, (unsigned long long)c.accepted, (unsigned long long)c.repeats,
+	    (unsigned long long)refused(&c));
+	fflush(stdout);
+}
+
+static json_t *
+unit_status(const struct term_unit *u)
+{
+	struct receiver_counts c;
+	json_t *why = json_object();
+
+	receiver_counts(u->receiver, &c);
+	for (size_t r = 1; r < RECEIVER_REASONS; r++)
+		if (c.refused[r])
+			json_object_set_new(why, reasons[r], json_integer((json_int_t)c.refused[r]));
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:o}}", "service", u->id,
+	    "packets", (json_int_t)c.packets, "lost", (json_int_t)c.lost, "undecryptable", (json_int_t)c.undecryptable,
+	    "waiting", (json_int_t)c.waiting, "repeated", (json_int_t)c.repeated, "crypto_periods", (json_int_t)c.crypto_periods,
+	    "keys", (json_int_t)receiver_keys(u->receiver),
+	    "stkm", "received", (json_int_t)c.stkm, "accepted", (json_int_t)c.accepted, "repeats", (json_int_t)c.repeats, "refused", why);
+}
+
+json_t *
+term_status(void *self)
+{
+	const struct terminal *app = self;
+	json_t *units = json_array();
+
+	for (size_t i = 0; i < app->nunits; i++)
+		json_array_append_new(units, unit_status(&app->units[i]));
+	return json_pack("{s:s, s:o}", "terminal", app->name, "services", units);
+}
+
+static const struct gw_metric
+	packets = { "simulgate_terminal_packets_total", "packets descrambled right", GW_COUNTER },
+	lost = { "simulgate_terminal_packets_lost", "packets missing in the sequence", GW_GAUGE },
+	undecryptable = { "simulgate_terminal_packets_undecryptable_total", "packets without a key, not authentic or not plausible", GW_COUNTER },
+	waiting = { "simulgate_terminal_packets_waiting_total", "packets that came before a key could be there", GW_COUNTER },
+	periods = { "simulgate_terminal_crypto_periods_total", "key identifiers seen in packets descrambled", GW_COUNTER },
+	stkm = { "simulgate_terminal_stkm_total", "STKM datagrams, by what became of them", GW_COUNTER },
+	keys = { "simulgate_terminal_keys", "traffic keys held", GW_GAUGE };
+
+static void
+collect_stkm(struct gw_samples *s, const char *labels, const char *result, uint64_t n)
+{
+	char with[600];
+
+	snprintf(with, sizeof(with), "%s", labels);
+	gw_sample(s, &stkm, gw_label(with, sizeof(with), "result", result), (double)n);
+}
+
+void
+term_collect(void *self, struct gw_samples *s)
+{
+	const struct terminal *app = self;
+
+	for (size_t i = 0; i < app->nunits; i++) {
+		const struct term_unit *u = &app->units[i];
+		struct receiver_counts c;
+		char labels[512] = "";
+		receiver_counts(u->receiver, &c);
+		gw_label(gw_label(labels, sizeof(labels), "terminal", app->name), sizeof(labels), "service", u->id);
+		gw_sample(s, &packets, labels, (double)c.packets);
+		gw_sample(s, &lost, labels, (double)c.lost);
+		gw_sample(s, &undecryptable, labels, (double)c.undecryptable);
+		gw_sample(s, &waiting, labels, (double)c.waiting);
+		gw_sample(s, &periods, labels, (double)c.crypto_periods);
+		gw_sample(s, &keys, labels, (double)receiver_keys(u->receiver));
+		collect_stkm(s, labels, "accepted", c.accepted);
+		collect_stkm(s, labels, "repeat", c.repeats);
+		for (size_t r = 1; r < RECEIVER_REASONS; r++)
+			collect_stkm(s, labels, reasons[r], c.refused[r]);
+	}
+}
