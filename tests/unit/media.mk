@@ -1,6 +1,7 @@
 # tests/unit/: SRTP, scrambler, terminal
 EXTRA_DIST += tests/data/media/srtp.json
-media_tests = tests/unit/test_lib_srtp tests/unit/test_scr_keys tests/unit/test_scrambler
+media_tests = tests/unit/test_lib_srtp tests/unit/test_scr_keys tests/unit/test_scrambler \
+	tests/unit/test_term_receiver tests/unit/test_terminal
 check_PROGRAMS += $(media_tests)
 TESTS += $(media_tests)
 tests_unit_test_lib_srtp_LDADD = $(test_libs) lib/libgw.la $(base_libs) $(SRTP_LIBS)
@@ -9,3 +10,8 @@ tests_unit_test_scr_keys_LDADD = $(test_libs) $(base_libs)
 tests_unit_test_scrambler_SOURCES = tests/unit/test_scrambler.c scrambler/scrambler.h scrambler/follow.c scrambler/keys.c \
 	scrambler/marks.c scrambler/medium.c scrambler/unit.c
 tests_unit_test_scrambler_LDADD = $(test_libs) $(net_libs) $(SRTP_LIBS)
+tests_unit_test_term_receiver_SOURCES = tests/unit/test_term_receiver.c terminal/receiver.c terminal/receiver.h
+tests_unit_test_term_receiver_LDADD = $(test_libs) kms/libkms.la $(net_libs) $(SRTP_LIBS)
+tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.h terminal/card.c terminal/conf.c terminal/receiver.c \
+	terminal/receiver.h terminal/status.c terminal/unit.c
+tests_unit_test_terminal_LDADD = $(test_libs) kms/libkms.la $(net_libs) $(SRTP_LIBS)

@@ -1,0 +1,332 @@
+/* tests/unit/test_terminal.c: the lab receiver's shell on a real loop, both profiles, with STKMs and media on real sockets */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "kms/keys.h"
+#include "lib/clock.h"
+#include "lib/srtp.h"
+#include "lib/udp.h"
+#include "terminal/terminal.h"
+#include "tests/suite.h"
+
+enum { DRM, SMARTCARD, PROFILES };
+static const char *const key_files[PROFILES] = {
+	"profile: drm\nbase_cid: tv1@operator.example\nservices:\n  news: { seak: [ { service_CID_extension: 7, "
+	"SEK: 0x00112233445566778899aabbccddeeff, SAS: 0x0f1e2d3c4b5a69788796a5b4c3d2e1f0 } ] }\n",
+	"profile: smartcard\nkey_domain: 0x62f210\nservices:\n  news: { sek: [ { id: 0x00010001, key: 0x00112233445566778899aabbccddeeff, "
+	"RAND: 0x101112131415161718191a1b1c1d1e1f, first_cp: 1 } ] }\n",
+};
+static struct terminal app;
+static char dir[64], path[96];
+static struct he_kms kms[] = {
+	{ .name = (char []){ "legacy" }, .super_cas_id = 0x4ae60001 },
+	{ .name = (char []){ "drm" }, .super_cas_id = 0x00010001 },
+	{ .name = (char []){ "drm2" }, .super_cas_id = 0x00010002 },
+	{ .name = (char []){ "smartcard" }, .super_cas_id = 0x00020001 },
+};
+static struct he_stkm stkm[4];
+static struct he_medium medium[2] = { { .name = (char []){ "audio" } }, { .name = (char []){ "video" } } };
+static const struct he_medium *media[] = { &medium[0], &medium[1] };
+static struct he_service service;
+static struct he_unit unit = { .id = (char []){ "news" }, .service = &service, .media = media, .nmedia = 2, .stkm = stkm, .nstkm = 4 };
+static struct he_terminal conf = { .name = (char []){ "handset" }, .service = &service };
+static struct gw_srtp_mark marks[4];
+static struct gw_srtp_tx *tx;
+static int stkm_out, media_out[2], player;
+
+static struct gw_addr
+address(unsigned port)
+{
+	struct gw_addr a;
+	char text[64];
+
+	snprintf(text, sizeof(text), "udp://127.0.0.1:%u", port);
+	ck_assert_int_eq(gw_addr_parse(text, GW_UDP, &a, NULL), 0);
+	return a;
+}
+
+static unsigned
+port_of(int fd)
+{
+	struct sockaddr_in in;
+	socklen_t n = sizeof(in);
+
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &n), 0);
+	return ntohs(in.sin_port);
+}
+
+static int
+toward(int fd)
+{
+	struct gw_addr a = address(port_of(fd));
+
+	return gw_udp_sender(&a, NULL);
+}
+
+static void on_wake(uv_timer_t *t) { (void)t; }
+
+#define UNTIL(condition) do {							\
+	int64_t end = gw_mono_us() + 5000000;					\
+	uv_timer_t wake;							\
+	uv_timer_init(&app.loop, &wake);					\
+	uv_timer_start(&wake, on_wake, 2, 2);					\
+	while (!(condition) && gw_mono_us() < end)				\
+		uv_run(&app.loop, UV_RUN_ONCE);					\
+	uv_close((uv_handle_t *)&wake, NULL);					\
+	uv_run(&app.loop, UV_RUN_NOWAIT);					\
+	ck_assert_msg(condition, "waited in vain for: " #condition);		\
+} while (0)
+
+static void
+write_keys(int profile, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(key_files[profile], f);
+	fclose(f);
+	ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+static void
+terminal_up(int profile)
+{
+	struct gw_err err = { 0 };
+	struct gw_addr any = address(0);
+
+	write_keys(profile, 0600);
+	conf.keys = path;
+	conf.smartcard = profile == SMARTCARD;
+	player = gw_udp_receiver(&any, &err);
+	conf.out = address(port_of(player));
+	ck_assert_msg(term_units_open(&app, &conf, &err) == 0, "%s", err.text);
+	stkm_out = toward(app.units[0].stkm_fd);
+	for (int i = 0; i < 2; i++)
+		media_out[i] = toward(app.units[0].media[i].in_fd);
+}
+
+static void
+up(void)
+{
+	strcpy(dir, "/tmp/test_terminal.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/keys.yaml", dir);
+	for (size_t i = 0; i < 4; i++)
+		stkm[i] = (struct he_stkm){ .kms = &kms[i], .ecm_id = (uint16_t)(9 - i), .out = address(0) };
+	for (size_t i = 0; i < 2; i++)
+		medium[i].out = address(0);
+	service = (struct he_service){ .id = unit.id, .scrambling = HE_SRTP, .authentication = true, .units = &unit, .nunits = 1 };
+	memset(&app, 0, sizeof(app));
+	app.name = conf.name;
+	memset(marks, 0, sizeof(marks));
+	ck_assert_int_eq(gw_srtp_init(NULL), 0);
+	uv_loop_init(&app.loop);
+	tx = gw_srtp_tx_new(marks, 4);
+	stkm_out = media_out[0] = media_out[1] = player = -1;
+}
+
+static void
+down(void)
+{
+	term_units_close(&app);
+	gw_loop_fini(&app.loop);
+	term_units_free(&app);
+	gw_srtp_tx_free(tx);
+	gw_srtp_fini();
+	int fds[] = { stkm_out, media_out[0], media_out[1], player };
+	for (size_t i = 0; i < 4; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void
+cw_of(uint16_t cp, uint8_t cw[30])
+{
+	memset(cw, 0x33, 30);
+	cw[0] = (uint8_t)(cp >> 8);
+	cw[1] = (uint8_t)cp;
+}
+
+/* The STKM of a CP as the KMS of the profile makes it. */
+static size_t
+seal(int profile, uint16_t cp, uint8_t *out, size_t cap)
+{
+	uint8_t cw[30], id[2] = { (uint8_t)(cp >> 8), (uint8_t)cp };
+	struct gw_err err = { 0 };
+	struct tkm t;
+	size_t n = 0;
+
+	cw_of(cp, cw);
+	ck_assert_int_eq(tkm_of_cw(&t, STKM_SRTP, true, cw, sizeof(cw)), 0);
+	if (profile == DRM) {
+		struct keys_drm k;
+		struct stkm m = { .id_len = 2, .id = { id[0], id[1] }, .lifetime = 4 };
+		ck_assert_msg(keys_drm_load(path, &k, &err) == 0, "%s", err.text);
+		n = drm_seal(k.all[0], NULL, &m, &t, NULL, out, cap, &err);
+		keys_drm_free(&k);
+	} else {
+		struct keys_card k;
+		struct msk_plan plan = { .id = id, .id_len = 2 };
+		ck_assert_msg(keys_card_load(path, &k, &err) == 0, "%s", err.text);
+		ck_assert_int_eq(msk_tek_id(k.all[0], 1, cp, &plan.tek_id), 0);
+		n = msk_seal(k.all[0], &plan, &t, out, cap, &err);
+		keys_card_free(&k);
+	}
+	ck_assert_msg(n > 0, "%s", err.text);
+	return n;
+}
+
+static void
+send_stkm(int profile, uint16_t cp)
+{
+	uint8_t m[1024];
+	size_t n = seal(profile, cp, m, sizeof(m));
+
+	ck_assert_int_eq(send(stkm_out, m, n, 0), (ssize_t)n);
+}
+
+static void
+scramble_with(uint16_t cp)
+{
+	uint8_t cw[30];
+	struct gw_srtp_key k = { .mki = { (uint8_t)(cp >> 8), (uint8_t)cp }, .mki_len = 2, .key = cw, .salt = cw + 16, .authenticated = true };
+
+	cw_of(cp, cw);
+	ck_assert_int_eq(gw_srtp_tx_prepare(tx, &k, NULL), 0);
+	gw_srtp_tx_switch(tx);
+}
+
+static void
+send_media(int i, uint16_t seq)
+{
+	static _Alignas(8) uint8_t p[1024];
+	size_t len = 12 + 188;
+
+	memset(p, 0, sizeof(p));
+	p[0] = 0x80;
+	p[1] = 33;
+	p[2] = (uint8_t)(seq >> 8);
+	p[3] = (uint8_t)seq;
+	p[11] = (uint8_t)(i + 1);
+	p[12] = 0x47;
+	ck_assert_int_eq(gw_srtp_protect(tx, p, &len), GW_SRTP_OK);
+	ck_assert_int_eq(send(media_out[i], p, len, 0), (ssize_t)len);
+}
+
+static struct receiver_counts
+counts(void)
+{
+	struct receiver_counts c;
+
+	term_counts(&app, &c);
+	return c;
+}
+
+START_TEST(receives_over_key_changes)	/* _i: profile */
+{
+	uint8_t clear[1024];
+	uint16_t seq = 1;
+
+	terminal_up(_i);
+	scramble_with(1);
+	send_media(0, seq++);
+	UNTIL(counts().waiting == 1);
+	for (uint16_t cp = 1; cp <= 5; cp++) {
+		send_stkm(_i, cp);		/* just in time: it is read before the media */
+		scramble_with(cp);
+		for (int k = 0; k < 10; k++, seq++) {
+			send_media(0, seq);
+			send_media(1, seq);
+		}
+		send_stkm(_i, cp);
+		UNTIL(counts().packets == cp * 20u && counts().repeats == cp);
+	}
+	struct receiver_counts c = counts();
+	ck_assert_uint_eq(c.lost + c.undecryptable + c.repeated, 0);
+	ck_assert_uint_eq(c.crypto_periods, 5);
+	ck_assert_uint_eq(c.accepted, 5);
+	for (int k = 0; k < 50; k++) {		/* the first medium goes where a player wants it */
+		ck_assert_int_eq(recv(player, clear, sizeof(clear), MSG_DONTWAIT), 12 + 188);
+		ck_assert_uint_eq(clear[11], 1);
+		ck_assert_uint_eq(clear[12], 0x47);
+	}
+	ck_assert_int_eq(recv(player, clear, sizeof(clear), MSG_DONTWAIT), -1);
+	term_units_second(&app);
+}
+END_TEST
+
+START_TEST(refuses_what_is_not_sealed_for_it)	/* _i: profile */
+{
+	uint8_t m[1024];
+
+	terminal_up(_i);
+	size_t n = seal(_i, 1, m, sizeof(m));
+	m[n - 1] ^= 1;
+	ck_assert_int_eq(send(stkm_out, m, n, 0), (ssize_t)n);
+	UNTIL(counts().refused[RX_BAD_MAC] == 1);
+	ck_assert_int_eq(send(stkm_out, "?", 1, 0), 1);
+	UNTIL(counts().stkm == 2);
+	ck_assert_uint_eq(counts().refused[RX_MALFORMED], 1);
+	ck_assert_uint_eq(counts().accepted, 0);
+	json_t *j = term_status(&app);
+	ck_assert_ptr_nonnull(j);
+	json_t *s = json_array_get(json_object_get(j, "services"), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_object_get(s, "stkm"), "refused"), "bad_mac")), 1);
+	json_decref(j);
+}
+END_TEST
+
+START_TEST(replayed_stkm_of_a_card_is_stale)
+{
+	terminal_up(SMARTCARD);
+	send_stkm(SMARTCARD, 2);
+	send_stkm(SMARTCARD, 1);
+	UNTIL(counts().stkm == 2);
+	ck_assert_uint_eq(counts().refused[RX_STALE], 1);
+}
+END_TEST
+
+START_TEST(finds_its_key_stream)
+{
+	ck_assert_ptr_eq(term_conf_stkm(&unit, false), &stkm[2]);	/* the lower ECM_id */
+	ck_assert_ptr_eq(term_conf_stkm(&unit, true), &stkm[3]);
+	stkm[3].out.scheme = 0;
+	ck_assert_ptr_null(term_conf_stkm(&unit, true));
+
+	struct headend he = { .file = (char []){ "x.yaml" }, .terminals = &conf, .nterminals = 1, .services = &service, .nservices = 1 };
+	struct gw_err err = { 0 };
+	conf.at = (struct he_place){ 12, 5 };
+	conf.smartcard = false;
+	ck_assert_ptr_eq(term_conf(&he, "handset", &err), &conf);
+	ck_assert_ptr_null(term_conf(&he, "phone", &err));
+	ck_assert_int_eq(err.code, GW_ECONF);
+	conf.smartcard = true;
+	ck_assert_ptr_null(term_conf(&he, "handset", &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "x.yaml:12:5: "));
+	conf.smartcard = false;
+	service.scrambling = HE_NONE;
+	ck_assert_ptr_null(term_conf(&he, "handset", &err));
+}
+END_TEST
+
+START_TEST(keys_that_others_can_read_are_refused)
+{
+	struct gw_err err = { 0 };
+
+	write_keys(DRM, 0644);
+	ck_assert_ptr_null(term_card_new(path, false, true, &err));
+	write_keys(DRM, 0600);
+	ck_assert_ptr_null(term_card_new(path, true, true, &err));	/* keys of the other profile */
+	ck_assert_ptr_nonnull(strstr(err.text, "keys.yaml:1:"));
+}
+END_TEST
+
+SUITE("terminal", tcase_add_checked_fixture(t, up, down);
+      tcase_add_loop_test(t, receives_over_key_changes, 0, PROFILES); tcase_add_loop_test(t, refuses_what_is_not_sealed_for_it, 0, PROFILES);
+      tcase_add_test(t, replayed_stkm_of_a_card_is_stale); tcase_add_test(t, finds_its_key_stream);
+      tcase_add_test(t, keys_that_others_can_read_are_refused))
