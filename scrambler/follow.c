@@ -191,8 +191,8 @@ on_down(void *self, struct gw_link *link, const struct gw_err *why)
 {
 	struct scrambler *app = self;
 
-	if (app->welcome)
-		gw_log(GW_WARNING, "scs_lost", why ? why->text : "closed", "peer=%s", gw_link_peer(link));
+	if (app->welcome && why)
+		gw_log(GW_WARNING, "scs_lost", why->text, "peer=%s", gw_link_peer(link));
 	app->welcome = false;
 }
 
