@@ -179,7 +179,7 @@ run(struct scrambler *app, struct headend *he, struct gw_err *err)
 int
 main(int argc, char **argv)
 {
-	static struct scrambler app;
+	static struct scrambler app = { .rate = { .burst = 10, .per_ms = 10000 } };
 	struct gw_err err = { 0 };
 	struct headend *he;
 	int status = gw_args(&program, &app.args, &app, argc, argv);

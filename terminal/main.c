@@ -121,7 +121,7 @@ run(struct terminal *app, const struct headend *he, const struct he_terminal *t,
 int
 main(int argc, char **argv)
 {
-	static struct terminal app;
+	static struct terminal app = { .rate = { .burst = 10, .per_ms = 10000 } };
 	const struct he_terminal *t;
 	struct gw_err err = { 0 };
 	struct headend *he;
