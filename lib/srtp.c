@@ -9,7 +9,8 @@ enum { WINDOW = 64, MEDIAN = 1 << 15, TAG = 10, MASTER = GW_SRTP_KEY + GW_SRTP_S
 
 static const char *const verdicts[GW_SRTP_VERDICTS] = {
 	[GW_SRTP_OK] = "ok", [GW_SRTP_NOT_RTP] = "not_rtp", [GW_SRTP_NO_KEY] = "no_key", [GW_SRTP_REPEAT] = "repeat",
-	[GW_SRTP_OLD] = "restart", [GW_SRTP_FULL] = "too_many_sources", [GW_SRTP_FORGED] = "authentication", [GW_SRTP_FAILED] = "failed",
+	[GW_SRTP_OLD] = "restart", [GW_SRTP_FULL] = "too_many_sources",
+	[GW_SRTP_TAKEN] = "ssrc_taken", [GW_SRTP_FORGED] = "authentication", [GW_SRTP_FAILED] = "failed",
 };
 
 const char *
@@ -175,7 +176,8 @@ session_aim(struct session *s, uint32_t ssrc, uint64_t index)
 enum { NOW, NEXT };
 struct tx_source {
 	struct session s[2];	/* NOW, NEXT */
-	bool live;		/* sent under the key in force */
+	bool live;		/* sent under the key in force… */
+	uint32_t input;		/* …and came from here */
 	bool inherited;		/* its mark is of an earlier process */
 	bool jumped;		/* the last packet lay outside the window… */
 	uint16_t follows;	/* …and this would follow it */
@@ -318,7 +320,7 @@ tx_index(struct tx_source *s, struct gw_srtp_mark *m, const struct key *k, uint1
 }
 
 int
-gw_srtp_protect(struct gw_srtp_tx *tx, uint8_t *p, size_t *len)
+gw_srtp_protect(struct gw_srtp_tx *tx, uint32_t input, uint8_t *p, size_t *len)
 {
 	struct key *k = &tx->key[NOW];
 	int v, n = (int)*len;
@@ -335,6 +337,8 @@ gw_srtp_protect(struct gw_srtp_tx *tx, uint8_t *p, size_t *len)
 		return GW_SRTP_FULL;
 	struct tx_source *s = &tx->sources[i];
 	struct gw_srtp_mark *m = &tx->marks[i];
+	if (s->live && s->input != input)
+		return GW_SRTP_TAKEN;
 	if ((v = tx_index(s, m, k, seq, &index)) != GW_SRTP_OK)
 		return v;
 	if (!s->s[NOW].ctx && session_open(&s->s[NOW], k, ssrc) != srtp_err_status_ok)
@@ -344,6 +348,7 @@ gw_srtp_protect(struct gw_srtp_tx *tx, uint8_t *p, size_t *len)
 	if (!s->live) {
 		memcpy(m->key, k->name, sizeof(m->key));
 		s->live = true;
+		s->input = input;
 		/* a source that was quiet when the next key was made ready */
 		if (tx->key[NEXT].master.p && !s->s[NEXT].ctx && session_open(&s->s[NEXT], &tx->key[NEXT], ssrc) != srtp_err_status_ok)
 			session_close(&s->s[NEXT]);

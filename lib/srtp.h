@@ -31,6 +31,7 @@ enum gw_srtp_verdict {
 	GW_SRTP_REPEAT,		/* this index was seen */
 	GW_SRTP_OLD,		/* outside the window: late, or the first packet of a restarted source */
 	GW_SRTP_FULL,		/* more sources under one key than the table holds */
+	GW_SRTP_TAKEN,		/* sender: another input has used this SSRC under this key: two packets could share a key stream */
 	GW_SRTP_FORGED,		/* receiver: authentication failed with the key its MKI names */
 	GW_SRTP_FAILED,		/* libsrtp2 refused */
 	GW_SRTP_VERDICTS
@@ -66,8 +67,11 @@ int gw_srtp_tx_prepare(struct gw_srtp_tx *, const struct gw_srtp_key *, struct g
 void gw_srtp_tx_switch(struct gw_srtp_tx *);
 /* No key, nothing prepared: every packet is GW_SRTP_NO_KEY. */
 void gw_srtp_tx_forget(struct gw_srtp_tx *);
-/* In place; p on a 4-byte boundary with GW_SRTP_TAIL bytes of room after *len. Allocates only for a source's first packet. */
-int gw_srtp_protect(struct gw_srtp_tx *, uint8_t *p, size_t *len);
+/*
+ * In place; p on a 4-byte boundary with GW_SRTP_TAIL bytes of room after *len. Allocates only for a source's first packet.
+ * input: where it comes from, among all that are scrambled with these keys.
+ */
+int gw_srtp_protect(struct gw_srtp_tx *, uint32_t input, uint8_t *p, size_t *len);
 /* Sources that sent under the key in force, and the highest ROC of any of them: an operator tells it to receivers. */
 size_t gw_srtp_tx_sources(const struct gw_srtp_tx *, uint32_t *roc);
 

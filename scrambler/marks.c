@@ -1,5 +1,5 @@
 /*
- * scrambler/marks.c: which SRTP indices are spent, in a mapped file STATE/spent-UNIT-MEDIUM. A scrambler that comes back within
+ * scrambler/marks.c: which SRTP indices are spent, in a mapped file STATE/spent-UNIT. A scrambler that comes back within
  * a crypto-period is given the same key; going on where the old one stopped keeps receivers in step and key streams apart. The
  * page cache outlives the process, not the machine: after a loss of power the last seconds may be missing.
  */
@@ -20,18 +20,17 @@ static const char magic[32] = "simulgate spent SRTP indices 1";
 
 /* Names may hold anything; a file name may not. */
 static void
-append(char *path, size_t cap, char lead, const char *name)
+append(char *path, size_t cap, const char *name)
 {
 	size_t n = strlen(path);
 
-	n += (size_t)snprintf(path + n, cap - n, "%c", lead);
 	for (; *name && n + 4 < cap; name++)
 		n += (size_t)snprintf(path + n, cap - n, isalnum((unsigned char)*name) || strchr("._", *name) ? "%c" : "%%%02x",
 		    (unsigned char)*name);
 }
 
 int
-scr_marks_open(struct scr_marks *m, const char *state, const char *unit, const char *medium, struct gw_err *err)
+scr_marks_open(struct scr_marks *m, const char *state, const char *unit, struct gw_err *err)
 {
 	char path[4096];
 	struct stat st;
@@ -39,15 +38,14 @@ scr_marks_open(struct scr_marks *m, const char *state, const char *unit, const c
 
 	if (mkdir(state, 0700) < 0 && errno != EEXIST)
 		return gw_fail(err, GW_ESYS, "%s: %s", state, strerror(errno));
-	snprintf(path, sizeof(path), "%s/spent", state);
-	append(path, sizeof(path), '-', unit);
-	append(path, sizeof(path), '-', medium);
+	snprintf(path, sizeof(path), "%s/spent-", state);
+	append(path, sizeof(path), unit);
 	*m = (struct scr_marks){ .fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) };
 	if (m->fd < 0 || fstat(m->fd, &st) < 0) {
 		gw_fail(err, GW_ESYS, "%s: %s", path, strerror(errno));
 	} else if (flock(m->fd, LOCK_EX | LOCK_NB) < 0) {
 		/* two of them would spend the same indices */
-		gw_fail(err, GW_ETEMP, "%s: another scrambler works on this medium", path);
+		gw_fail(err, GW_ETEMP, "%s: another scrambler works on this service", path);
 	} else if (st.st_size != 0 && st.st_size != (off_t)sizeof(*f)) {
 		gw_fail(err, GW_ESTORE, "%s: not written by this release; remove it when its crypto-period is over", path);
 	} else if (ftruncate(m->fd, (off_t)sizeof(*f)) < 0 ||

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "lib/log.h"
 #include "lib/udp.h"
 #include "proto/rtp.h"
 #include "scrambler/scrambler.h"
@@ -32,7 +31,7 @@ pass(struct scr_medium *m, struct gw_packet *pk)
 		return SCR_CUT;
 	if (rtp_parse(pk->p, pk->len, &rtp) < 0 || (rtp.payload_type >= RTCP_FIRST && rtp.payload_type <= RTCP_LAST))
 		return GW_SRTP_NOT_RTP;
-	return gw_srtp_protect(m->tx, pk->p, &pk->len);
+	return gw_srtp_protect(m->unit->tx, m->index, pk->p, &pk->len);
 }
 
 static void
@@ -84,43 +83,6 @@ on_readable(uv_poll_t *poll, int status, int events)
 }
 
 static void
-install(struct scr_medium *m, const struct scr_key *k)
-{
-	struct gw_srtp_key key = { .mki_len = k->key_id_len, .key = k->key.p, .salt = k->key.p + GW_SRTP_KEY,
-		.authenticated = k->authenticated };
-	struct gw_err err = { 0 };
-
-	memcpy(key.mki, k->key_id, k->key_id_len);
-	m->ready = gw_srtp_tx_prepare(m->tx, &key, &err) == 0;
-	m->ready_cp = k->cp;
-	if (!m->ready)
-		gw_log(GW_ERR, "key_not_installed", err.text, "service=%s medium=%s cp=%llu", m->unit->id, m->name, (unsigned long long)k->cp);
-}
-
-void
-scr_medium_ready(struct scr_medium *m, const struct scr_key *next)
-{
-	if (next && !(m->ready && m->ready_cp == next->cp))
-		install(m, next);
-}
-
-void
-scr_medium_switch(struct scr_medium *m, const struct scr_key *now)
-{
-	scr_medium_ready(m, now);
-	if (m->ready)
-		gw_srtp_tx_switch(m->tx);
-	m->ready = false;
-}
-
-void
-scr_medium_forget(struct scr_medium *m)
-{
-	gw_srtp_tx_forget(m->tx);
-	m->ready = false;
-}
-
-static void
 closed(uv_handle_t *h)
 {
 	struct scr_medium *m = h->data;
@@ -138,8 +100,6 @@ scr_medium_close(struct scr_medium *m)
 		close(m->in_fd);
 	if (m->out_fd >= 0)
 		close(m->out_fd);
-	gw_srtp_tx_free(m->tx);
-	scr_marks_close(&m->marks);
 	m->poll.data = m;
 	if (!m->polling)
 		closed((uv_handle_t *)&m->poll);
@@ -149,7 +109,7 @@ struct scr_medium *
 scr_medium_open(struct scrambler *app, struct scr_unit *unit, const struct he_medium *conf, struct gw_err *err)
 {
 	struct scr_medium *m = calloc(1, sizeof(*m));
-	int rc = 0;
+	int rc;
 
 	if (!m || !(m->name = strdup(conf->name))) {
 		free(m);
@@ -159,19 +119,18 @@ scr_medium_open(struct scrambler *app, struct scr_unit *unit, const struct he_me
 	m->unit = unit;
 	m->in = conf->in;
 	m->out = conf->out;
-	m->in_fd = m->out_fd = m->marks.fd = -1;
-	if (scr_marks_open(&m->marks, app->state, unit->id, m->name, err) == 0 &&
-	    (m->in_fd = gw_udp_receiver(&m->in, err)) >= 0 && (m->out_fd = gw_udp_sender(&m->out, err)) >= 0) {
-		if (!(m->tx = gw_srtp_tx_new(m->marks.marks, SCR_SOURCES)) || (rc = uv_poll_init(&app->loop, &m->poll, m->in_fd)) < 0) {
-			gw_fail(err, GW_ESYS, "%s", rc ? uv_strerror(rc) : "no memory");
-		} else {
+	m->index = (uint32_t)unit->nmedia;
+	m->in_fd = m->out_fd = -1;
+	if ((m->in_fd = gw_udp_receiver(&m->in, err)) >= 0 && (m->out_fd = gw_udp_sender(&m->out, err)) >= 0) {
+		if ((rc = uv_poll_init(&app->loop, &m->poll, m->in_fd)) == 0) {
 			m->polling = true;
 			m->poll.data = m;
 			uv_poll_start(&m->poll, UV_READABLE, on_readable);
 			return m;
 		}
+		gw_fail(err, GW_ESYS, "%s", uv_strerror(rc));
 	}
-	gw_wrap(err, "service %s, medium %s: ", unit->id, m->name);
+	gw_wrap(err, "medium %s: ", m->name);
 	scr_medium_close(m);
 	return NULL;
 }

@@ -13,26 +13,27 @@
 #include "lib/srtp.h"
 #include "scrambler/keys.h"
 
-enum { SCR_SOURCES = 64 };	/* SSRCs of a medium under one key */
+enum { SCR_SOURCES = 128 };	/* SSRCs of a unit under one key */
 enum { SCR_CUT = GW_SRTP_VERDICTS, SCR_SEND, SCR_REASONS };	/* why a packet did not go out, after those of lib/srtp.h */
 
 /* Spent indices in a mapped file: they outlive the process, the key in force does, too. */
 struct scr_marks { int fd; void *map; struct gw_srtp_mark *marks; };
 
 struct scr_medium {
-	struct scr_unit *unit;
+	struct scr_unit *unit; uint32_t index;
 	char *name;
 	struct gw_addr in, out;
 	int in_fd, out_fd;
 	uv_poll_t poll; bool polling;
-	struct scr_marks marks;
-	struct gw_srtp_tx *tx;
-	bool ready; uint64_t ready_cp;		/* the key made ready in tx */
 	uint64_t received, sent, dropped[SCR_REASONS];
 };
 struct scr_unit {
 	char *id;
 	struct scr_keys keys;
+	/* One sender for all media: they share the key, so no SSRC may be in two of them. */
+	struct scr_marks marks;
+	struct gw_srtp_tx *tx;
+	bool ready; uint64_t ready_cp;		/* the key made ready in tx */
 	struct scr_medium **media; size_t nmedia;
 	struct gw_timer timer;
 	uint64_t switches;
@@ -59,7 +60,7 @@ int scr_conf_check(const struct headend *, struct gw_err *);
 const struct he_unit **scr_conf_units(const struct headend *, size_t *n);
 
 /* marks.c */
-int scr_marks_open(struct scr_marks *, const char *state, const char *unit, const char *medium, struct gw_err *);
+int scr_marks_open(struct scr_marks *, const char *state, const char *unit, struct gw_err *);
 void scr_marks_close(struct scr_marks *);
 
 /* unit.c: opened with sockets and marks; packets flow from then on, dropped while there is no key */
@@ -75,9 +76,6 @@ void scr_unit_plan(struct scr_unit *);
 /* medium.c: the data path */
 struct scr_medium *scr_medium_open(struct scrambler *, struct scr_unit *, const struct he_medium *, struct gw_err *);
 void scr_medium_close(struct scr_medium *);	/* frees itself */
-void scr_medium_ready(struct scr_medium *, const struct scr_key *);	/* the next key; NULL: none */
-void scr_medium_switch(struct scr_medium *, const struct scr_key *);	/* this key from now on */
-void scr_medium_forget(struct scr_medium *);
 const char *scr_reason(int reason);
 
 /* follow.c: the follower of the SCS */

@@ -9,7 +9,7 @@ medium_status(const struct scr_medium *m)
 	json_t *dropped = json_object(), *j;
 	char in[GW_ADDR_TEXT], out[GW_ADDR_TEXT];
 	uint32_t roc;
-	size_t sources = gw_srtp_tx_sources(m->tx, &roc);
+	size_t sources = gw_srtp_tx_sources(m->unit->tx, &roc);
 
 	for (int r = 1; r < SCR_REASONS; r++)
 		if (m->dropped[r])
@@ -48,19 +48,16 @@ static const struct gw_metric
 	packets_in = { "simulgate_scrambler_packets_in_total", "packets received", GW_COUNTER },
 	packets_out = { "simulgate_scrambler_packets_out_total", "packets sent, scrambled", GW_COUNTER },
 	packets_dropped = { "simulgate_scrambler_packets_dropped_total", "packets not sent, by reason", GW_COUNTER },
-	roc = { "simulgate_scrambler_roc", "SRTP roll-over counter, the highest of the medium's sources", GW_GAUGE };
+	roc = { "simulgate_scrambler_roc", "SRTP roll-over counter, the highest of the service's sources", GW_GAUGE };
 
 static void
 collect_medium(struct gw_samples *s, const struct scr_medium *m)
 {
 	char labels[512] = "", with[600];
-	uint32_t r;
 
 	gw_label(gw_label(labels, sizeof(labels), "service", m->unit->id), sizeof(labels), "medium", m->name);
 	gw_sample(s, &packets_in, labels, (double)m->received);
 	gw_sample(s, &packets_out, labels, (double)m->sent);
-	if (gw_srtp_tx_sources(m->tx, &r) > 0)
-		gw_sample(s, &roc, labels, r);
 	for (int i = 1; i < SCR_REASONS; i++) {
 		snprintf(with, sizeof(with), "%s", labels);
 		gw_sample(s, &packets_dropped, gw_label(with, sizeof(with), "reason", scr_reason(i)), (double)m->dropped[i]);
@@ -78,10 +75,13 @@ scr_collect(void *self, struct gw_samples *s)
 	for (size_t i = 0; i < app->nunits; i++) {
 		const struct scr_unit *u = app->units[i];
 		char labels[300] = "";
+		uint32_t r;
 		gw_label(labels, sizeof(labels), "service", u->id);
 		gw_sample(s, &switches, labels, (double)u->switches);
 		if (u->keys.now.key.p)
 			gw_sample(s, &period, labels, (double)u->keys.now.cp);
+		if (gw_srtp_tx_sources(u->tx, &r) > 0)
+			gw_sample(s, &roc, labels, r);
 		for (size_t m = 0; m < u->nmedia; m++)
 			collect_medium(s, u->media[m]);
 	}

@@ -4,14 +4,34 @@
 #include <string.h>
 #include "scrambler/scrambler.h"
 
+/* Makes a key ready in the sender, if it is not yet. */
+static void
+ready(struct scr_unit *u, const struct scr_key *k)
+{
+	struct gw_srtp_key key = { .mki_len = k->key_id_len, .key = k->key.p, .salt = k->key.p + GW_SRTP_KEY,
+		.authenticated = k->authenticated };
+	struct gw_err err = { 0 };
+
+	if (u->ready && u->ready_cp == k->cp)
+		return;
+	memcpy(key.mki, k->key_id, k->key_id_len);
+	u->ready = gw_srtp_tx_prepare(u->tx, &key, &err) == 0;
+	u->ready_cp = k->cp;
+	if (!u->ready)
+		gw_log(GW_ERR, "key_not_installed", err.text, "service=%s cp=%llu", u->id, (unsigned long long)k->cp);
+}
+
 static void
 switched(struct scr_unit *u)
 {
 	char start[32];
 
+	ready(u, &u->keys.now);
+	if (!u->ready)
+		return;
+	gw_srtp_tx_switch(u->tx);
+	u->ready = false;
 	u->switches++;
-	for (size_t i = 0; i < u->nmedia; i++)
-		scr_medium_switch(u->media[i], &u->keys.now);
 	gw_log(GW_INFO, "key_switch", NULL, "service=%s cp=%llu key=%s start=%s", u->id, (unsigned long long)u->keys.now.cp,
 	    u->keys.now.fingerprint, gw_utc_text(u->keys.now.start_us, start));
 }
@@ -19,8 +39,8 @@ switched(struct scr_unit *u)
 static void
 ended(struct scr_unit *u)
 {
-	for (size_t i = 0; i < u->nmedia; i++)
-		scr_medium_forget(u->media[i]);
+	gw_srtp_tx_forget(u->tx);
+	u->ready = false;
 	gw_log(GW_NOTICE, "service_end", "nothing is sent until there is a new key", "service=%s", u->id);
 }
 
@@ -42,8 +62,8 @@ scr_unit_plan(struct scr_unit *u)
 {
 	int64_t utc = gw_utc_us(), wait = scr_keys_wait(&u->keys, utc, gw_mono_us());
 
-	for (size_t i = 0; i < u->nmedia; i++)
-		scr_medium_ready(u->media[i], scr_keys_next(&u->keys));
+	if (u->keys.n)
+		ready(u, scr_keys_next(&u->keys));
 	gw_timer_at(&u->timer, wait == INT64_MAX ? INT64_MAX : utc + wait);
 }
 
@@ -101,6 +121,8 @@ scr_unit_close(struct scr_unit *u)
 		return;
 	for (size_t i = 0; i < u->nmedia; i++)
 		scr_medium_close(u->media[i]);
+	gw_srtp_tx_free(u->tx);
+	scr_marks_close(&u->marks);
 	scr_keys_fini(&u->keys);
 	gw_timer_close(&u->timer, closed);
 }
@@ -119,8 +141,16 @@ scr_unit_open(struct scrambler *app, const struct he_unit *conf, struct gw_err *
 	}
 	scr_keys_init(&u->keys);
 	gw_timer_init(&u->timer, &app->loop, on_timer, u);
+	u->marks.fd = -1;
+	if (scr_marks_open(&u->marks, app->state, u->id, err) < 0 || (!(u->tx = gw_srtp_tx_new(u->marks.marks, SCR_SOURCES)) &&
+	    gw_fail(err, GW_ESYS, "no memory") < 0)) {
+		gw_wrap(err, "service %s: ", conf->id);
+		scr_unit_close(u);
+		return NULL;
+	}
 	for (; u->nmedia < conf->nmedia; u->nmedia++)
 		if (!(u->media[u->nmedia] = scr_medium_open(app, u, conf->media[u->nmedia], err))) {
+			gw_wrap(err, "service %s: ", conf->id);
 			scr_unit_close(u);
 			return NULL;
 		}

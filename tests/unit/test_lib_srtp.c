@@ -68,7 +68,7 @@ send(uint32_t ssrc, uint32_t seq)
 	pk[11] = (uint8_t)ssrc;
 	memset(pk + 12, 0x47, PAYLOAD);
 	len = CLEAR;
-	return gw_srtp_protect(tx, pk, &len);
+	return gw_srtp_protect(tx, 0, pk, &len);
 }
 
 /* Unprotects what was sent last; the index in *at if it is right. */
@@ -123,7 +123,7 @@ START_TEST(vectors_are_bit_exact)
 		ck_assert_int_eq(gw_srtp_tx_prepare(tx, &k, NULL), 0);
 		gw_srtp_tx_switch(tx);
 		ck_assert_int_eq(gw_srtp_rx_key(rx, &k, NULL), 0);
-		ck_assert_int_eq(gw_srtp_protect(tx, pk, &len), GW_SRTP_OK);
+		ck_assert_int_eq(gw_srtp_protect(tx, 0, pk, &len), GW_SRTP_OK);
 		ck_assert_uint_eq(len, n);
 		ck_assert_mem_eq(pk, want, n);
 		ck_assert_int_eq(gw_srtp_unprotect(rx, pk, &len, &index), GW_SRTP_OK);
@@ -156,13 +156,13 @@ START_TEST(only_rtp_is_touched)
 	use_key(1, true);
 	memset(pk, 0, sizeof(pk));
 	len = 40;
-	ck_assert_int_eq(gw_srtp_protect(tx, pk, &len), GW_SRTP_NOT_RTP);	/* version 0 */
+	ck_assert_int_eq(gw_srtp_protect(tx, 0, pk, &len), GW_SRTP_NOT_RTP);	/* version 0 */
 	pk[0] = 0x80;
 	len = 11;
-	ck_assert_int_eq(gw_srtp_protect(tx, pk, &len), GW_SRTP_NOT_RTP);
+	ck_assert_int_eq(gw_srtp_protect(tx, 0, pk, &len), GW_SRTP_NOT_RTP);
 	pk[0] = 0x8f;	/* fifteen CSRCs that are not there */
 	len = 12;
-	ck_assert_int_ne(gw_srtp_protect(tx, pk, &len), GW_SRTP_OK);
+	ck_assert_int_ne(gw_srtp_protect(tx, 0, pk, &len), GW_SRTP_OK);
 }
 END_TEST
 
@@ -321,6 +321,23 @@ START_TEST(table_full_of_sources)
 }
 END_TEST
 
+START_TEST(one_input_a_source)
+{
+	use_key(1, true);
+	pass(7, 10, 10);
+	ck_assert_int_eq(send(8, 500), GW_SRTP_OK);
+	memset(pk, 0, 12);
+	pk[0] = 0x80;
+	pk[3] = 12;
+	pk[11] = 7;
+	len = CLEAR;
+	ck_assert_int_eq(gw_srtp_protect(tx, 1, pk, &len), GW_SRTP_TAKEN);
+	use_key(2, true);		/* it may move, but not within a key */
+	ck_assert_int_eq(gw_srtp_protect(tx, 1, pk, &len), GW_SRTP_OK);
+	ck_assert_int_eq(send(7, 13), GW_SRTP_TAKEN);
+}
+END_TEST
+
 START_TEST(unknown_mki_and_wrong_key)
 {
 	struct gw_srtp_key wrong = key_of(9, true), right = key_of(2, true);
@@ -422,6 +439,6 @@ SUITE("lib_srtp", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, replayed_packet_is_counted_not_shown, 0, 2);
       tcase_add_loop_test(t, restarted_source_never_reuses_a_key_stream, 1, 4);
       tcase_add_test(t, no_index_twice_whatever_the_source_does); tcase_add_test(t, marks_outlive_the_process);
-      tcase_add_test(t, table_full_of_sources); tcase_add_test(t, unknown_mki_and_wrong_key);
+      tcase_add_test(t, table_full_of_sources); tcase_add_test(t, one_input_a_source); tcase_add_test(t, unknown_mki_and_wrong_key);
       tcase_add_loop_test(t, late_joiner_finds_the_roc, 254, 259);
       tcase_add_test(t, sender_that_lost_its_marks_is_found_again); tcase_add_test(t, key_table_is_bounded))

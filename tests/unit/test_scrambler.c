@@ -16,10 +16,11 @@ static struct scrambler app;
 static struct gw_listener *listener;
 static struct gw_link *scs;
 static char dir[64];
-static int got_fd, src_fd;
-static struct he_medium medium = { .name = (char []){ "a/v" } };
-static const struct he_medium *media[] = { &medium };
-static struct he_unit unit = { .id = (char []){ "news" }, .media = media, .nmedia = 1 };
+static int got_fd, src_fd, src2_fd;
+static struct he_medium medium = { .name = (char []){ "av" } };
+static struct he_medium second = { .name = (char []){ "second" } };
+static const struct he_medium *media[] = { &medium, &second };
+static struct he_unit unit = { .id = (char []){ "news/av" }, .media = media, .nmedia = 2 };
 static struct gw_srtp_rx *rx;
 static uint16_t heard[32];	/* messages the SCS got */
 static size_t nheard;
@@ -99,6 +100,14 @@ scs_listen(void)
 	ck_assert_ptr_nonnull(listener);
 }
 
+static int
+toward(int fd)
+{
+	struct gw_addr a = address("udp://127.0.0.1:%u", port_of(fd));
+
+	return gw_udp_sender(&a, NULL);
+}
+
 /* A scrambler as it comes up; its marks are in dir. */
 static void
 scrambler_up(void)
@@ -108,10 +117,8 @@ scrambler_up(void)
 	app.units = calloc(1, sizeof(struct scr_unit *));
 	ck_assert_msg((app.units[0] = scr_unit_open(&app, &unit, &err)) != NULL, "%s", err.text);
 	app.nunits = 1;
-	src_fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(app.units[0]->media[0]->in_fd)),
-		.sin_addr = { htonl(INADDR_LOOPBACK) } };
-	ck_assert_int_eq(connect(src_fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	src_fd = toward(app.units[0]->media[0]->in_fd);
+	src2_fd = toward(app.units[0]->media[1]->in_fd);
 	scr_follow_open(&app);
 }
 
@@ -125,6 +132,7 @@ scrambler_down(void)
 	app.nunits = 0;
 	app.welcome = false;
 	close(src_fd);
+	close(src2_fd);
 	for (int i = 0; i < 20; i++)
 		uv_run(&app.loop, UV_RUN_NOWAIT);
 }
@@ -146,8 +154,8 @@ up(void)
 	uv_loop_init(&app.loop);
 	got_fd = gw_udp_receiver(&any, &err);
 	ck_assert_int_ge(got_fd, 0);
-	medium.in = any;
-	medium.out = address("udp://127.0.0.1:%u", port_of(got_fd));
+	medium.in = second.in = any;
+	medium.out = second.out = address("udp://127.0.0.1:%u", port_of(got_fd));
 	rx = gw_srtp_rx_new();
 	scs_listen();
 	scrambler_up();
@@ -223,13 +231,14 @@ scs_key(const char *service, uint16_t cp, int64_t start_us, uint8_t fill)
 }
 
 static void
-rtp(uint16_t seq)
+rtp_from(int fd, uint16_t seq)
 {
 	uint8_t p[200] = { 0x80, 33, (uint8_t)(seq >> 8), (uint8_t)seq, 0, 0, 0, 0, 0, 0, 0, 7 };
 
 	memset(p + 12, 0x47, 188);
-	ck_assert_int_eq(send(src_fd, p, sizeof(p), 0), sizeof(p));
+	ck_assert_int_eq(send(fd, p, sizeof(p), 0), sizeof(p));
 }
+static void rtp(uint16_t seq) { rtp_from(src_fd, seq); }
 
 /* The next packet that arrived, opened; its MKI, or -1 when none came. */
 static int
@@ -258,7 +267,7 @@ START_TEST(nothing_before_the_first_key)
 	UNTIL(M->received == 1);
 	ck_assert_uint_eq(M->dropped[GW_SRTP_NO_KEY], 1);
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 5, gw_utc_us() + 150 * MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() + 150 * MS, 1), PLAYOUT_KEY_ACK);
 	rtp(2);			/* the key is here, its time is not */
 	UNTIL(M->received == 2);
 	ck_assert_uint_eq(M->dropped[GW_SRTP_NO_KEY], 2);
@@ -276,8 +285,8 @@ START_TEST(keys_change_without_the_scs)
 	int64_t now = gw_utc_us();
 
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 5, now - 1000 * MS, 1), PLAYOUT_KEY_ACK);
-	ck_assert_uint_eq(scs_key("news", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 5, now - 1000 * MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
 	gw_listener_close(listener, NULL);
 	gw_link_abort(scs, GW_EPEER, "dies");
 	listener = NULL;
@@ -298,7 +307,7 @@ START_TEST(keys_change_without_the_scs)
 	ck_assert_uint_eq(heard[1], PLAYOUT_FOLLOWER_SETUP);
 	ck_assert_uint_eq(held, 6);
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
 	ck_assert_uint_eq(app.units[0]->switches, 2);
 }
 END_TEST
@@ -309,7 +318,7 @@ START_TEST(comes_back_with_the_running_key)
 	int64_t start = gw_utc_us() - 500 * MS;
 
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 9, start, 3), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 9, start, 3), PLAYOUT_KEY_ACK);
 	rtp(65534);
 	rtp(65535);
 	rtp(0);
@@ -325,7 +334,7 @@ START_TEST(comes_back_with_the_running_key)
 	UNTIL(M->received == 1);
 	ck_assert_int_eq(arrived(&index), -1);
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 9, start, 3), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 9, start, 3), PLAYOUT_KEY_ACK);
 	rtp(0);				/* this index is spent under this key */
 	rtp(2);
 	UNTIL(M->received == 3);
@@ -345,13 +354,13 @@ START_TEST(refusals_are_said)
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("sport", 5, now, 1), PLAYOUT_RECORD_ERROR);
 	ck_assert_int_eq(refusal, PLAYOUT_E_UNKNOWN);
-	ck_assert_uint_eq(scs_key("news", 5, now - MS, 1), PLAYOUT_KEY_ACK);
-	ck_assert_uint_eq(scs_key("news", 5, now - MS, 2), PLAYOUT_RECORD_ERROR);
+	ck_assert_uint_eq(scs_key("news/av", 5, now - MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 5, now - MS, 2), PLAYOUT_RECORD_ERROR);
 	ck_assert_int_eq(refusal, PLAYOUT_E_STATE);
 	ck_assert_uint_eq(app.refused, 2);
 	size_t before = nheard;
 	sim_begin(&w, &playout, 1, PLAYOUT_KEY_ACK, buf, sizeof(buf));	/* not for us to hear */
-	sim_put_text(&w, PLAYOUT_SERVICE, "news");
+	sim_put_text(&w, PLAYOUT_SERVICE, "news/av");
 	sim_put_int(&w, PLAYOUT_CP, 5);
 	scs_send(&w);
 	sim_begin(&w, &playout, 1, PLAYOUT_LINK_TEST, buf, sizeof(buf));
@@ -373,12 +382,12 @@ START_TEST(service_end_silences)
 	uint64_t index;
 
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
 	rtp(1);
 	UNTIL(M->sent == 1);
 	ck_assert_int_eq(arrived(&index), 5);
 	sim_begin(&w, &playout, 1, PLAYOUT_SERVICE_END, buf, sizeof(buf));
-	sim_put_text(&w, PLAYOUT_SERVICE, "news");
+	sim_put_text(&w, PLAYOUT_SERVICE, "news/av");
 	sim_put_int(&w, PLAYOUT_START, gw_utc_us());
 	scs_send(&w);
 	UNTIL(app.units[0]->keys.now.key.p == NULL);
@@ -394,7 +403,7 @@ START_TEST(only_rtp_passes)
 	uint64_t index;
 
 	scs_welcome();
-	ck_assert_uint_eq(scs_key("news", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
 	ck_assert_int_gt(send(src_fd, rtcp, sizeof(rtcp), 0), 0);
 	ck_assert_int_gt(send(src_fd, junk, sizeof(junk), 0), 0);
 	ck_assert_int_gt(send(src_fd, huge, sizeof(huge), 0), 0);
@@ -407,7 +416,22 @@ START_TEST(only_rtp_passes)
 }
 END_TEST
 
-START_TEST(one_scrambler_a_medium)
+START_TEST(one_medium_an_ssrc)	/* they share a key: the second would repeat its key stream */
+{
+	uint64_t index;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	rtp(1);
+	UNTIL(M->sent == 1);
+	rtp_from(src2_fd, 2);
+	UNTIL(app.units[0]->media[1]->dropped[GW_SRTP_TAKEN] == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	ck_assert_int_eq(arrived(&index), -1);
+}
+END_TEST
+
+START_TEST(one_scrambler_a_service)
 {
 	struct gw_err err = { 0 };
 
@@ -415,13 +439,44 @@ START_TEST(one_scrambler_a_medium)
 	ck_assert_ptr_nonnull(strstr(err.text, "another scrambler"));
 	ck_assert_int_eq(err.code, GW_ETEMP);
 	ck_assert(scr_unit_same(app.units[0], &unit));
-	ck_assert_ptr_eq(scr_unit_find(&app, "news", 4), app.units[0]);
-	ck_assert_ptr_null(scr_unit_find(&app, "new", 3));
+	ck_assert_ptr_eq(scr_unit_find(&app, "news/av", 7), app.units[0]);
+	ck_assert_ptr_null(scr_unit_find(&app, "news", 4));
 	struct he_medium moved = medium;
-	const struct he_medium *list[] = { &moved };
-	struct he_unit other = { .id = unit.id, .media = list, .nmedia = 1 };
+	const struct he_medium *list[] = { &moved, &second };
+	struct he_unit other = { .id = unit.id, .media = list, .nmedia = 2 };
 	moved.out.port++;
 	ck_assert(!scr_unit_same(app.units[0], &other));
+}
+END_TEST
+
+START_TEST(configurations)
+{
+	struct he_service services[3] = {
+		{ .id = (char []){ "news" }, .at = { 7, 5 }, .scrambling = HE_SRTP, .units = &unit, .nunits = 1 },
+		{ .id = (char []){ "films" }, .at = { 19, 5 }, .scrambling = HE_NONE, .units = &unit, .nunits = 1 },
+		{ .id = (char []){ "sport" }, .at = { 31, 5 }, .scrambling = HE_IPSEC, .units = &unit, .nunits = 1 },
+	};
+	char engine[16] = "auto";
+	struct headend he = { .file = (char []){ "x.yaml" }, .services = services, .nservices = 2, .scrambler = { engine, 1 } };
+	struct gw_err err = { 0 };
+	size_t n;
+
+	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
+	const struct he_unit **u = scr_conf_units(&he, &n);
+	ck_assert_uint_eq(n, 1);	/* none: not ours */
+	free(u);
+	he.nservices = 3;
+	ck_assert_int_eq(scr_conf_check(&he, &err), -1);
+	ck_assert_int_eq(gw_exit_status(err.code), 78);
+	ck_assert_ptr_nonnull(strstr(err.text, "x.yaml:31:5: service sport: scrambling: ipsec"));
+	he.nservices = 2;
+	he.scrambler.threads = 2;
+	ck_assert_int_eq(scr_conf_check(&he, &err), -1);
+	he.scrambler.threads = 1;
+	strcpy(engine, "batch");
+	ck_assert_int_eq(scr_conf_check(&he, &err), -1);
+	strcpy(engine, "libsrtp2");
+	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
 }
 END_TEST
 
@@ -431,7 +486,7 @@ START_TEST(damaged_marks_are_refused)	/* _i: too short, or another magic */
 	char path[128];
 
 	scrambler_down();
-	snprintf(path, sizeof(path), "%s/spent-news-a%%2fv", dir);
+	snprintf(path, sizeof(path), "%s/spent-news%%2fav", dir);
 	FILE *f = fopen(path, "r+b");
 	ck_assert_ptr_nonnull(f);
 	fputs("what?", f);
@@ -448,5 +503,6 @@ END_TEST
 SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, nothing_before_the_first_key); tcase_add_test(t, keys_change_without_the_scs);
       tcase_add_test(t, comes_back_with_the_running_key); tcase_add_test(t, refusals_are_said);
-      tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_medium);
-      tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
+      tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
+      tcase_add_test(t, one_medium_an_ssrc);
+      tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))

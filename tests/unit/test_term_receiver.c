@@ -113,7 +113,7 @@ make(uint32_t seq)
 	pk[11] = 7;
 	pk[12] = pk[12 + TS] = 0x47;
 	len = 12 + 2 * TS;
-	ck_assert_int_eq(gw_srtp_protect(tx, pk, &len), GW_SRTP_OK);
+	ck_assert_int_eq(gw_srtp_protect(tx, 0, pk, &len), GW_SRTP_OK);
 }
 
 static bool
@@ -251,7 +251,7 @@ START_TEST(a_restarted_source_is_no_loss)
 	pk[1] = 33;
 	pk[11] = 7;
 	len = 12 + TS;
-	ck_assert_int_eq(gw_srtp_protect(tx, pk, &len), GW_SRTP_OLD);	/* the scrambler makes sure */
+	ck_assert_int_eq(gw_srtp_protect(tx, 0, pk, &len), GW_SRTP_OLD);	/* the scrambler makes sure */
 	for (uint32_t s = 1; s < 10; s++)
 		ck_assert(packet(s, 0));
 	ck_assert_uint_eq(counts().lost, 1);

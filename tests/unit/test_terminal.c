@@ -214,7 +214,7 @@ send_media(int i, uint16_t seq)
 	p[3] = (uint8_t)seq;
 	p[11] = (uint8_t)(i + 1);
 	p[12] = 0x47;
-	ck_assert_int_eq(gw_srtp_protect(tx, p, &len), GW_SRTP_OK);
+	ck_assert_int_eq(gw_srtp_protect(tx, 0, p, &len), GW_SRTP_OK);
 	ck_assert_int_eq(send(media_out[i], p, len, 0), (ssize_t)len);
 }
 
