@@ -25,54 +25,61 @@ load(const struct scrambler *app, struct gw_err *err)
 	return he;
 }
 
-static void
-close_units(struct scr_unit **units, size_t n)
+static bool
+listed(struct scr_unit *const *list, size_t n, const struct scr_unit *u)
 {
 	for (size_t i = 0; i < n; i++)
-		scr_unit_close(units[i]);
-	free(units);
+		if (list[i] == u)
+			return true;
+	return false;
 }
 
-/* The units of a configuration: those that stay as they are keep their keys and sockets, the rest is opened; then the others close. */
+/* The unit of that name, at need a new one, with the media of the configuration staged. */
+static struct scr_unit *
+stage(struct scrambler *app, const struct he_unit *conf, struct gw_err *err)
+{
+	struct scr_unit *u = scr_unit_find(app, conf->id, strlen(conf->id));
+	bool fresh = !u;
+
+	if (fresh && !(u = scr_unit_open(app, conf->id, err)))
+		return NULL;
+	if (scr_unit_stage(app, u, conf, err) == 0)
+		return u;
+	scr_unit_revert(u);
+	if (fresh)
+		scr_unit_close(u);
+	return NULL;
+}
+
+/*
+ * The units of a configuration, in place of those there are: everything new is opened first, so that a file that fails leaves
+ * everything as it was. Units and media that stay keep their keys and sockets.
+ */
 static int
 take_units(struct scrambler *app, const struct headend *he, struct gw_err *err)
 {
-	size_t n, old = app->nunits;
-	const struct he_unit **want = scr_conf_units(he, &n);
-	struct scr_unit **units = calloc(n + 1, sizeof(*units)), **opened = calloc(n + 1, sizeof(*opened));
-	size_t nopened = 0;
-	int rc = want && units && opened ? 0 : gw_fail(err, GW_ESYS, "no memory");
+	size_t want, n = 0;
+	const struct he_unit **conf = scr_conf_units(he, &want);
+	struct scr_unit **units = calloc(want + 1, sizeof(*units));
+	bool taken = conf && units;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct scr_unit *u = scr_unit_find(app, want[i]->id, strlen(want[i]->id));
-		if (!u || !scr_unit_same(u, want[i])) {
-			if (!(u = scr_unit_open(app, want[i], err))) {
-				rc = -1;
-				break;
-			}
-			opened[nopened++] = u;
-		}
-		units[i] = u;
-	}
-	if (rc < 0) {
-		close_units(opened, nopened);
-		free(units);
-		free(want);
-		return -1;
-	}
-	for (size_t i = 0; i < old; i++) {
-		bool kept = false;
-		for (size_t k = 0; k < n && !kept; k++)
-			kept = units[k] == app->units[i];
-		if (!kept)
-			scr_unit_close(app->units[i]);
-	}
-	free(app->units);
-	free(opened);
-	free(want);
-	app->units = units;
-	app->nunits = n;
-	return 0;
+	if (!taken)
+		gw_fail(err, GW_ESYS, "no memory");
+	for (; taken && n < want; n += taken)
+		taken = (units[n] = stage(app, conf[n], err)) != NULL;
+	free(conf);
+	for (size_t i = 0; i < n; i++)
+		(taken ? scr_unit_commit : scr_unit_revert)(units[i]);
+	/* of the two lists one stays; what is in the other only goes */
+	struct scr_unit **keep = taken ? units : app->units, **drop = taken ? app->units : units;
+	size_t nkeep = taken ? n : app->nunits, ndrop = taken ? app->nunits : n;
+	for (size_t i = 0; i < ndrop; i++)
+		if (!listed(keep, nkeep, drop[i]))
+			scr_unit_close(drop[i]);
+	free(drop);
+	app->units = keep;
+	app->nunits = nkeep;
+	return taken ? 0 : -1;
 }
 
 static void
@@ -94,7 +101,9 @@ stop(void *self)
 	struct scrambler *app = self;
 
 	scr_follow_close(app);
-	close_units(app->units, app->nunits);
+	for (size_t i = 0; i < app->nunits; i++)
+		scr_unit_close(app->units[i]);
+	free(app->units);
 	app->units = NULL;
 	app->nunits = 0;
 	gw_ops_close(app->ops);

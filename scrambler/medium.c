@@ -82,6 +82,57 @@ on_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
+static bool
+same_addr(const struct gw_addr *a, const struct gw_addr *b)
+{
+	char x[GW_ADDR_TEXT], y[GW_ADDR_TEXT];
+
+	return strcmp(gw_addr_text(a, x, sizeof(x)), gw_addr_text(b, y, sizeof(y))) == 0;
+}
+
+bool
+scr_medium_same_in(const struct scr_medium *m, const struct he_medium *conf)
+{
+	return same_addr(&m->in, &conf->in);
+}
+
+int
+scr_medium_change(struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
+{
+	if (!(m->next.name = strdup(conf->name)))
+		return gw_fail(err, GW_ESYS, "no memory");
+	m->next.out = conf->out;
+	if (!same_addr(&m->out, &conf->out) && (m->next.out_fd = gw_udp_sender(&conf->out, err)) < 0)
+		return gw_wrap(err, "medium %s: ", conf->name);
+	return 0;
+}
+
+void
+scr_medium_commit(struct scr_medium *m)
+{
+	if (m->next.name) {
+		free(m->name);
+		m->name = m->next.name;
+		m->next.name = NULL;
+	}
+	if (m->next.out_fd >= 0) {
+		close(m->out_fd);
+		m->out_fd = m->next.out_fd;
+		m->out = m->next.out;
+		m->next.out_fd = -1;
+	}
+}
+
+void
+scr_medium_revert(struct scr_medium *m)
+{
+	free(m->next.name);
+	m->next.name = NULL;
+	if (m->next.out_fd >= 0)
+		close(m->next.out_fd);
+	m->next.out_fd = -1;
+}
+
 static void
 closed(uv_handle_t *h)
 {
@@ -94,6 +145,7 @@ closed(uv_handle_t *h)
 void
 scr_medium_close(struct scr_medium *m)
 {
+	scr_medium_revert(m);
 	if (m->polling)
 		uv_close((uv_handle_t *)&m->poll, closed);
 	if (m->in_fd >= 0)
@@ -119,8 +171,8 @@ scr_medium_open(struct scrambler *app, struct scr_unit *unit, const struct he_me
 	m->unit = unit;
 	m->in = conf->in;
 	m->out = conf->out;
-	m->index = (uint32_t)unit->nmedia;
-	m->in_fd = m->out_fd = -1;
+	m->index = unit->inputs++;
+	m->in_fd = m->out_fd = m->next.out_fd = -1;
 	if ((m->in_fd = gw_udp_receiver(&m->in, err)) >= 0 && (m->out_fd = gw_udp_sender(&m->out, err)) >= 0) {
 		if ((rc = uv_poll_init(&app->loop, &m->poll, m->in_fd)) == 0) {
 			m->polling = true;

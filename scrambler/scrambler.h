@@ -25,6 +25,7 @@ struct scr_medium {
 	struct gw_addr in, out;
 	int in_fd, out_fd;
 	uv_poll_t poll; bool polling;
+	struct { char *name; struct gw_addr out; int out_fd; } next;	/* while a configuration is tried */
 	uint64_t received, sent, dropped[SCR_REASONS];
 };
 struct scr_unit {
@@ -35,6 +36,8 @@ struct scr_unit {
 	struct gw_srtp_tx *tx;
 	bool ready; uint64_t ready_cp;		/* the key made ready in tx */
 	struct scr_medium **media; size_t nmedia;
+	struct scr_medium **staged; size_t nstaged;	/* media of the configuration being tried */
+	uint32_t inputs;				/* media there ever were */
 	struct gw_timer timer;
 	uint64_t switches;
 };
@@ -63,19 +66,27 @@ const struct he_unit **scr_conf_units(const struct headend *, size_t *n);
 int scr_marks_open(struct scr_marks *, const char *state, const char *unit, struct gw_err *);
 void scr_marks_close(struct scr_marks *);
 
-/* unit.c: opened with sockets and marks; packets flow from then on, dropped while there is no key */
-struct scr_unit *scr_unit_open(struct scrambler *, const struct he_unit *, struct gw_err *);
-void scr_unit_close(struct scr_unit *);		/* frees itself when its handles have closed; quiet on NULL */
-bool scr_unit_same(const struct scr_unit *, const struct he_unit *);	/* nothing to reopen */
+/* unit.c: a unit, without media at first */
+struct scr_unit *scr_unit_open(struct scrambler *, const char *id, struct gw_err *);
+void scr_unit_close(struct scr_unit *);		/* frees itself when its handles have closed */
+/* A new configuration: opens what it needs beside what there is; then take it, or leave everything as it was. */
+int scr_unit_stage(struct scrambler *, struct scr_unit *, const struct he_unit *, struct gw_err *);
+void scr_unit_commit(struct scr_unit *);
+void scr_unit_revert(struct scr_unit *);
 struct scr_unit *scr_unit_find(const struct scrambler *, const char *id, size_t len);
 /* Looks at the clock: switches keys that are due. Cheap when none is. */
 void scr_unit_tick(struct scr_unit *);
 /* Makes the next key ready and sets the timer: after every record. */
 void scr_unit_plan(struct scr_unit *);
 
-/* medium.c: the data path */
+/* medium.c: the data path; packets flow while it is open, and are dropped while there is no key */
 struct scr_medium *scr_medium_open(struct scrambler *, struct scr_unit *, const struct he_medium *, struct gw_err *);
 void scr_medium_close(struct scr_medium *);	/* frees itself */
+bool scr_medium_same_in(const struct scr_medium *, const struct he_medium *);
+/* Another name or output for the same input: prepares it; commit takes it, revert forgets it. Both quiet when nothing is. */
+int scr_medium_change(struct scr_medium *, const struct he_medium *, struct gw_err *);
+void scr_medium_commit(struct scr_medium *);
+void scr_medium_revert(struct scr_medium *);
 const char *scr_reason(int reason);
 
 /* follow.c: the follower of the SCS */

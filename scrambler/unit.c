@@ -83,27 +83,6 @@ scr_unit_find(const struct scrambler *app, const char *id, size_t len)
 	return NULL;
 }
 
-static bool
-same_addr(const struct gw_addr *a, const struct gw_addr *b)
-{
-	char x[GW_ADDR_TEXT], y[GW_ADDR_TEXT];
-
-	return strcmp(gw_addr_text(a, x, sizeof(x)), gw_addr_text(b, y, sizeof(y))) == 0;
-}
-
-bool
-scr_unit_same(const struct scr_unit *u, const struct he_unit *conf)
-{
-	if (strcmp(u->id, conf->id) != 0 || u->nmedia != conf->nmedia)
-		return false;
-	for (size_t i = 0; i < u->nmedia; i++) {
-		const struct scr_medium *m = u->media[i];
-		if (strcmp(m->name, conf->media[i]->name) != 0 || !same_addr(&m->in, &conf->media[i]->in) || !same_addr(&m->out, &conf->media[i]->out))
-			return false;
-	}
-	return true;
-}
-
 static void
 closed(uv_handle_t *t)
 {
@@ -117,8 +96,6 @@ closed(uv_handle_t *t)
 void
 scr_unit_close(struct scr_unit *u)
 {
-	if (!u)
-		return;
 	for (size_t i = 0; i < u->nmedia; i++)
 		scr_medium_close(u->media[i]);
 	gw_srtp_tx_free(u->tx);
@@ -128,13 +105,11 @@ scr_unit_close(struct scr_unit *u)
 }
 
 struct scr_unit *
-scr_unit_open(struct scrambler *app, const struct he_unit *conf, struct gw_err *err)
+scr_unit_open(struct scrambler *app, const char *id, struct gw_err *err)
 {
 	struct scr_unit *u = calloc(1, sizeof(*u));
 
-	if (!u || !(u->id = strdup(conf->id)) || !(u->media = calloc(conf->nmedia + 1, sizeof(struct scr_medium *)))) {
-		if (u)
-			free(u->id);
+	if (!u || !(u->id = strdup(id))) {
 		free(u);
 		gw_fail(err, GW_ESYS, "no memory");
 		return NULL;
@@ -142,17 +117,78 @@ scr_unit_open(struct scrambler *app, const struct he_unit *conf, struct gw_err *
 	scr_keys_init(&u->keys);
 	gw_timer_init(&u->timer, &app->loop, on_timer, u);
 	u->marks.fd = -1;
-	if (scr_marks_open(&u->marks, app->state, u->id, err) < 0 || (!(u->tx = gw_srtp_tx_new(u->marks.marks, SCR_SOURCES)) &&
-	    gw_fail(err, GW_ESYS, "no memory") < 0)) {
-		gw_wrap(err, "service %s: ", conf->id);
-		scr_unit_close(u);
-		return NULL;
+	if (scr_marks_open(&u->marks, app->state, u->id, err) == 0) {
+		if ((u->tx = gw_srtp_tx_new(u->marks.marks, SCR_SOURCES)))
+			return u;
+		gw_fail(err, GW_ESYS, "no memory");
 	}
-	for (; u->nmedia < conf->nmedia; u->nmedia++)
-		if (!(u->media[u->nmedia] = scr_medium_open(app, u, conf->media[u->nmedia], err))) {
-			gw_wrap(err, "service %s: ", conf->id);
-			scr_unit_close(u);
-			return NULL;
-		}
-	return u;
+	gw_wrap(err, "service %s: ", id);
+	scr_unit_close(u);
+	return NULL;
+}
+
+static struct scr_medium *
+medium_of(struct scr_unit *u, const struct he_medium *conf)
+{
+	for (size_t i = 0; i < u->nmedia; i++)
+		if (scr_medium_same_in(u->media[i], conf))
+			return u->media[i];
+	return NULL;
+}
+
+static bool
+has(struct scr_medium *const *list, size_t n, const struct scr_medium *m)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == m)
+			return true;
+	return false;
+}
+
+int
+scr_unit_stage(struct scrambler *app, struct scr_unit *u, const struct he_unit *conf, struct gw_err *err)
+{
+	struct scr_medium *m;
+
+	if (!(u->staged = calloc(conf->nmedia + 1, sizeof(struct scr_medium *))))
+		return gw_fail(err, GW_ESYS, "no memory");
+	for (size_t i = 0; i < conf->nmedia; i++) {
+		if ((m = medium_of(u, conf->media[i])) ? scr_medium_change(m, conf->media[i], err) < 0 :
+		    !(m = scr_medium_open(app, u, conf->media[i], err)))
+			return gw_wrap(err, "service %s: ", u->id);
+		u->staged[u->nstaged++] = m;
+	}
+	return 0;
+}
+
+/* Closes what is in one list and not in the other. */
+static void
+close_rest(struct scr_medium **list, size_t n, struct scr_medium *const *keep, size_t nkeep)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!has(keep, nkeep, list[i]))
+			scr_medium_close(list[i]);
+	free(list);
+}
+
+void
+scr_unit_commit(struct scr_unit *u)
+{
+	for (size_t i = 0; i < u->nstaged; i++)
+		scr_medium_commit(u->staged[i]);
+	close_rest(u->media, u->nmedia, u->staged, u->nstaged);
+	u->media = u->staged;
+	u->nmedia = u->nstaged;
+	u->staged = NULL;
+	u->nstaged = 0;
+}
+
+void
+scr_unit_revert(struct scr_unit *u)
+{
+	for (size_t i = 0; i < u->nmedia; i++)
+		scr_medium_revert(u->media[i]);
+	close_rest(u->staged, u->nstaged, u->media, u->nmedia);
+	u->staged = NULL;
+	u->nstaged = 0;
 }

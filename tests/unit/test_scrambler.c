@@ -115,7 +115,9 @@ scrambler_up(void)
 	struct gw_err err = { 0 };
 
 	app.units = calloc(1, sizeof(struct scr_unit *));
-	ck_assert_msg((app.units[0] = scr_unit_open(&app, &unit, &err)) != NULL, "%s", err.text);
+	ck_assert_msg((app.units[0] = scr_unit_open(&app, unit.id, &err)) != NULL, "%s", err.text);
+	ck_assert_msg(scr_unit_stage(&app, app.units[0], &unit, &err) == 0, "%s", err.text);
+	scr_unit_commit(app.units[0]);
 	app.nunits = 1;
 	src_fd = toward(app.units[0]->media[0]->in_fd);
 	src2_fd = toward(app.units[0]->media[1]->in_fd);
@@ -435,17 +437,53 @@ START_TEST(one_scrambler_a_service)
 {
 	struct gw_err err = { 0 };
 
-	ck_assert_ptr_null(scr_unit_open(&app, &unit, &err));
+	ck_assert_ptr_null(scr_unit_open(&app, unit.id, &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "another scrambler"));
 	ck_assert_int_eq(err.code, GW_ETEMP);
-	ck_assert(scr_unit_same(app.units[0], &unit));
 	ck_assert_ptr_eq(scr_unit_find(&app, "news/av", 7), app.units[0]);
 	ck_assert_ptr_null(scr_unit_find(&app, "news", 4));
-	struct he_medium moved = medium;
-	const struct he_medium *list[] = { &moved, &second };
-	struct he_unit other = { .id = unit.id, .media = list, .nmedia = 2 };
-	moved.out.port++;
-	ck_assert(!scr_unit_same(app.units[0], &other));
+}
+END_TEST
+
+START_TEST(configuration_changes_in_place)
+{
+	struct scr_unit *u = app.units[0];
+	struct scr_medium *first = u->media[0], *other = u->media[1];
+	struct he_medium moved = { .name = (char []){ "moved" }, .in = address("udp://127.0.0.1:%u", port_of(first->in_fd)) };
+	struct he_medium taken = { .name = (char []){ "taken" }, .in = address("udp://127.0.0.1:%u", port_of(got_fd)), .out = medium.out };
+	const struct he_medium *list[] = { &moved, &taken };
+	struct he_unit conf = { .id = unit.id, .media = list, .nmedia = 2 };
+	struct gw_addr any = address("udp://127.0.0.1:0");
+	struct gw_err err = { 0 };
+	uint64_t index;
+	int fd = gw_udp_receiver(&any, &err), was = got_fd;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	first->in = moved.in;		/* the file says the port; here the kernel picked it */
+	moved.out = address("udp://127.0.0.1:%u", port_of(fd));
+	ck_assert_int_eq(scr_unit_stage(&app, u, &conf, &err), -1);	/* the second port is in use */
+	ck_assert_ptr_nonnull(strstr(err.text, "service news/av: medium taken: "));
+	scr_unit_revert(u);
+	ck_assert_ptr_eq(u->media[0], first);
+	ck_assert_ptr_eq(u->media[1], other);
+	ck_assert_str_eq(first->name, "av");
+	rtp(1);
+	UNTIL(first->sent == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	conf.nmedia = 1;
+	ck_assert_int_eq(scr_unit_stage(&app, u, &conf, &err), 0);
+	scr_unit_commit(u);
+	ck_assert_uint_eq(u->nmedia, 1);
+	ck_assert_ptr_eq(u->media[0], first);
+	ck_assert_str_eq(first->name, "moved");
+	rtp(2);
+	UNTIL(first->sent == 2);
+	ck_assert_int_eq(arrived(&index), -1);
+	got_fd = fd;
+	ck_assert_int_eq(arrived(&index), 5);	/* the same key, elsewhere */
+	got_fd = was;
+	close(fd);
 }
 END_TEST
 
@@ -493,7 +531,7 @@ START_TEST(damaged_marks_are_refused)	/* _i: too short, or another magic */
 	fclose(f);
 	if (_i == 0)
 		ck_assert_int_eq(truncate(path, 100), 0);
-	ck_assert_ptr_null(scr_unit_open(&app, &unit, &err));
+	ck_assert_ptr_null(scr_unit_open(&app, unit.id, &err));
 	ck_assert_int_eq(err.code, GW_ESTORE);
 	ck_assert_int_eq(unlink(path), 0);
 	scrambler_up();
@@ -505,4 +543,5 @@ SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, comes_back_with_the_running_key); tcase_add_test(t, refusals_are_said);
       tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
       tcase_add_test(t, one_medium_an_ssrc);
+      tcase_add_test(t, configuration_changes_in_place);
       tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
