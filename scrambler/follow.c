@@ -117,11 +117,12 @@ on_key(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
 }
 
 static void
-on_end(struct scrambler *app, const struct sim_msg *m)
+on_end(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
 {
 	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0);
 	struct scr_unit *u = scr_unit_find(app, (const char *)service->p, service->len);
 
+	(void)link;
 	if (!u)
 		return;
 	scr_keys_end(&u->keys, sim_int(m, PLAYOUT_START, 0));
@@ -143,6 +144,41 @@ on_refusal(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
 }
 
 static void
+on_welcome(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	(void)m;
+	app->welcome = true;
+	gw_log(GW_INFO, "scs_follow", NULL, "peer=%s services=%zu", gw_link_peer(link), app->nunits);
+}
+
+static void
+on_test(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	(void)app;
+	(void)m;
+	send_bare(link, PLAYOUT_LINK_STATUS);
+}
+
+static void
+on_ecm(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	(void)app;
+	(void)m;
+	send_error(link, PLAYOUT_E_ROLE, "a scrambler takes no ECM");
+}
+
+static const struct { uint16_t message; bool welcome; void (*take)(struct scrambler *, struct gw_link *, const struct sim_msg *); } rows[] = {
+	/* message                 after the welcome only */
+	{ PLAYOUT_FOLLOWER_STATUS, false, on_welcome },
+	{ PLAYOUT_FOLLOWER_ERROR,  false, on_refusal },
+	{ PLAYOUT_LINK_TEST,       false, on_test },
+	{ PLAYOUT_LINK_STATUS,     false, NULL },	/* heard_us says it all */
+	{ PLAYOUT_KEY_RECORD,      true,  on_key },
+	{ PLAYOUT_SERVICE_END,     true,  on_end },
+	{ PLAYOUT_ECM_RECORD,      false, on_ecm },
+};
+
+static void
 on_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
 {
 	struct scrambler *app = self;
@@ -156,22 +192,14 @@ on_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
 		send_error(link, sim_status_of(&playout, why.verdict), sim_verdict_text(why.verdict));
 		return;
 	}
-	if (m.def->type == PLAYOUT_FOLLOWER_STATUS) {
-		app->welcome = true;
-		gw_log(GW_INFO, "scs_follow", NULL, "peer=%s services=%zu", gw_link_peer(link), app->nunits);
-	} else if (m.def->type == PLAYOUT_FOLLOWER_ERROR) {
-		on_refusal(app, link, &m);
-	} else if (m.def->type == PLAYOUT_LINK_TEST) {
-		send_bare(link, PLAYOUT_LINK_STATUS);
-	} else if (m.def->type == PLAYOUT_KEY_RECORD && app->welcome) {
-		on_key(app, link, &m);
-	} else if (m.def->type == PLAYOUT_SERVICE_END && app->welcome) {
-		on_end(app, &m);
-	} else if (m.def->type != PLAYOUT_LINK_STATUS) {
-		bool ecm = m.def->type == PLAYOUT_ECM_RECORD;
-		gw_log_limited(&app->rate, GW_WARNING, "playout_out_of_state", NULL, "peer=%s message=%s", gw_link_peer(link), m.def->name);
-		send_error(link, ecm ? PLAYOUT_E_ROLE : PLAYOUT_E_STATE, ecm ? "a scrambler takes no ECM" : "not in this state");
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].message == m.def->type && (app->welcome || !rows[i].welcome)) {
+			if (rows[i].take)
+				rows[i].take(app, link, &m);
+			return;
+		}
+	gw_log_limited(&app->rate, GW_WARNING, "playout_out_of_state", NULL, "peer=%s message=%s", gw_link_peer(link), m.def->name);
+	send_error(link, PLAYOUT_E_STATE, "not in this state");
 }
 
 static void
