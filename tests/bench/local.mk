@@ -1,0 +1,6 @@
+# make bench: rates beside their ceilings, measured in the same run
+bench_programs += %D%/bench_ecmg
+EXTRA_PROGRAMS += %D%/bench_ecmg
+EXTRA_DIST += %D%/run.sh
+CLEANFILES += %D%/bench_ecmg$(EXEEXT)
+%C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)

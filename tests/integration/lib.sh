@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# tests/integration/lib.sh: sourced by every integration test: TAP, processes with their logs, waiting for events, never for time.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2154
+top_srcdir=$(cd "${top_srcdir:-$here/../..}" && pwd)
+top_builddir=$(cd "${top_builddir:-.}" && pwd)
+: "${SIMULGATE_LIBEXEC:=$top_builddir}" "${SIMULGATE_PLUGIN_DIR:=$top_builddir/kms/.libs}" "${PYTHON:=$(command -v /usr/bin/python3 || echo python3)}" "${CC:=cc}"
+export top_srcdir top_builddir SIMULGATE_LIBEXEC SIMULGATE_PLUGIN_DIR
+export ASAN_OPTIONS="abort_on_error=0:exitcode=99${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/simulgate-test.XXXXXX") || exit 1
+chmod 700 "$dir"
+mkdir "$dir/log"
+declare -A pid=()
+tests=0 failed=0 planned=0
+
+# -- TAP ------------------------------------------------------------------------------------------------------------------
+plan() { planned=$1; echo "1..$1"; }
+diag() { while IFS= read -r line; do echo "# $line"; done <<<"$*"; }
+ok() { tests=$((tests + 1)); echo "ok $tests - $1"; }
+not_ok() { tests=$((tests + 1)); failed=$((failed + 1)); echo "not ok $tests - $1"; shift; [ $# -eq 0 ] || diag "$@"; }
+# check DESCRIPTION COMMAND [ARG ...]: what the command says becomes the diagnostic of a failure
+check() {
+	local what=$1 said
+	shift
+	if said=$("$@" 2>&1); then ok "$what"; else not_ok "$what" "failed: $*${said:+$'\n'$said}"; fi
+}
+same() { [ "$1" = "$2" ] || { echo "got:  $1"; echo "want: $2"; return 1; }; }
+# A test whose preparation failed has nothing more to say.
+bail() { not_ok "$1" "${@:2}"; exit 1; }
+skip_all() { echo "1..0 # SKIP $1"; planned=0; trap - EXIT; rm -rf "$dir"; exit 0; }
+
+# need TOOL ...: a judge that is not installed; a failure where judges are required, else a skip (call before plan)
+need() {
+	local tool
+	for tool; do
+		command -v "$tool" >/dev/null 2>&1 || missing "$tool"
+	done
+}
+need_pkg() { pkg-config --exists "$@" 2>/dev/null || missing "pkg-config $*"; }
+missing() {
+	if [ "${SIMULGATE_JUDGES:-}" = required ]; then
+		plan 1
+		bail "$1 is installed"
+	fi
+	skip_all "$1 is not installed"
+}
+
+finish() {
+	local status=$? name log
+	trap - EXIT
+	for name in "${!pid[@]}"; do
+		kill -CONT "${pid[$name]}" 2>/dev/null
+		kill -KILL "${pid[$name]}" 2>/dev/null
+	done
+	wait 2>/dev/null
+	if [ "$tests" -ne "$planned" ]; then
+		not_ok "the test ran to its end ($tests of $planned)"
+	fi
+	if [ "$failed" -gt 0 ] || [ "$status" -ne 0 ]; then
+		for log in "$dir"/log/*; do
+			[ -s "$log" ] || continue
+			echo "# ---- ${log##*/} (last lines; $(wc -l <"$log") in all)"
+			tail -n "${SIMULGATE_LOG_LINES:-40}" "$log" | cut -c1-400 | sed 's/^/# /'
+		done
+	fi
+	if [ -n "${SIMULGATE_KEEP:-}" ]; then diag "kept: $dir"; else rm -rf "$dir"; fi
+	[ "$failed" -eq 0 ] && [ "$status" -eq 0 ]
+	exit
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+
+# -- programs -------------------------------------------------------------------------------------------------------------
+program() { echo "$SIMULGATE_LIBEXEC/simulgate${1:+-$1}"; }	# program ecmg; program "": the front command
+
+# start NAME COMMAND [ARG ...]: in the background; its output is appended to $dir/log/NAME
+start() {
+	local name=$1
+	shift
+	"$@" >>"$dir/log/$name" 2>&1 </dev/null &
+	pid[$name]=$!
+}
+# sg NAME PROGRAM [ARG ...]: one of ours
+sg() { local name=$1 prog=$2; shift 2; start "$name" "$(program "$prog")" "$@"; }
+alive() { kill -0 "${pid[$1]}" 2>/dev/null; }
+gone() { ! alive "$1"; }
+sig() { kill "-$1" "${pid[$2]}"; }
+kill9() { kill -KILL "${pid[$1]}"; wait "${pid[$1]}" 2>/dev/null; unset "pid[$1]"; }
+# Stopped for certain: SIGSTOP is asynchronous.
+freeze() { kill -STOP "${pid[$1]}" && await 5 "$1 to stop" frozen "$1"; }
+frozen() { [[ $(sed 's/.*) //' "/proc/${pid[$1]}/stat" 2>/dev/null) == T* ]]; }
+thaw() { kill -CONT "${pid[$1]}"; }
+# stop NAME [SECONDS]: SIGTERM; the exit status, or 124 when it took longer
+stop() {
+	local p=${pid[$1]} status
+	kill -TERM "$p" 2>/dev/null
+	if ! await "${2:-2}" "$1 to end" gone "$1"; then
+		kill9 "$1"
+		return 124
+	fi
+	wait "$p"
+	status=$?
+	unset "pid[$1]"
+	return "$status"
+}
+# The exit status of a command that ends by itself; 124 after SECONDS.
+within() { local s=$1; shift; timeout -k 1 "$s" "$@"; }
+
+# -- waiting --------------------------------------------------------------------------------------------------------------
+# await SECONDS WHAT COMMAND [ARG ...]: until the command succeeds
+await() {
+	local until=$(($(date +%s%N) + $1 * 1000000000)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(date +%s%N)" -ge "$until" ]; then
+			diag "waited in vain for $what"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+logged() { [ "$(grep -Ec -e "$2" "$dir/log/$1" 2>/dev/null)" -ge "${3:-1}" ]; }
+# await_log SECONDS NAME REGEX [TIMES]
+await_log() { await "$1" "$2 to log /$3/ ${4:-1} times" logged "$2" "$3" "${4:-1}"; }
+listening() { "$PYTHON" "$here/probe.py" port "$1"; }
+await_port() { await "$1" "port $2" listening "$2"; }
+
+# -- status ---------------------------------------------------------------------------------------------------------------
+# value SOCK EXPR: a Python expression over s, the status document
+value() { "$PYTHON" "$here/probe.py" status "$1" "$2"; }
+# await_status SECONDS SOCK EXPR: until it is true; prints the document's view of EXPR
+await_status() { "$PYTHON" "$here/probe.py" await "$1" "$2" "$3"; }
+
+# -- places ---------------------------------------------------------------------------------------------------------------
+# ports NAME ...: sets the variables to free ports (TCP and UDP) of 127.0.0.1
+ports() {
+	local -a free
+	read -r -a free < <("$PYTHON" "$here/probe.py" ports "$#")
+	local i=0 v
+	for v; do printf -v "$v" %s "${free[i]}"; i=$((i + 1)); done
+}
+# A multicast group of this test's own, out of 239.255/16 (RFC 2365).
+group() { echo "239.255.$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))"; }

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""tests/integration/probe.py: what the shell cannot ask itself: free ports, an open port, a value of a /status document.
+
+probe.py ports N | port PORT | status SOCKET EXPR | await SECONDS SOCKET EXPR
+SOCKET is a path or HOST:PORT; EXPR is Python over s, the document; None and exceptions are false.
+"""
+import http.client
+import json
+import socket
+import sys
+import time
+
+
+class Door(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, where):
+        super().__init__("localhost", timeout=2)
+        self.where = where
+
+    def connect(self):
+        if "/" in self.where:
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(2)
+            self.sock.connect(self.where)
+        else:
+            host, port = self.where.rsplit(":", 1)
+            self.sock = socket.create_connection((host, int(port)), 2)
+
+
+def get(where, path="/status"):
+    door = Door(where)
+    try:
+        door.request("GET", path)
+        answer = door.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise OSError(f"{path}: {answer.status}")
+        return body
+    finally:
+        door.close()
+
+
+def status(where):
+    return json.loads(get(where))
+
+
+def ports(n):
+    """Free for TCP and for UDP; held together so that no two are the same."""
+    held, found = [], []
+    while len(found) < n:
+        t = socket.socket()
+        t.bind(("127.0.0.1", 0))
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        held += [t, u]
+        try:
+            u.bind(("127.0.0.1", t.getsockname()[1]))
+        except OSError:
+            continue
+        found.append(t.getsockname()[1])
+    return found
+
+
+def show(v):
+    return v if isinstance(v, str) else json.dumps(v)
+
+
+def main(args):
+    if args[0] == "ports":
+        print(*ports(int(args[1])))
+    elif args[0] == "port":
+        socket.create_connection(("127.0.0.1", int(args[1])), 1).close()
+    elif args[0] == "get":
+        sys.stdout.buffer.write(get(args[1], args[2]))
+    elif args[0] == "status":
+        print(show(eval(args[2], {"s": status(args[1])})))
+    elif args[0] == "await":
+        until, last = time.monotonic() + float(args[1]), "no answer"
+        while time.monotonic() < until:
+            try:
+                s = status(args[2])
+                last = json.dumps(s)
+                v = eval(args[3], {"s": s})
+                if v:
+                    print(show(v))
+                    return 0
+            except (OSError, ValueError, KeyError, IndexError, TypeError, StopIteration, http.client.HTTPException) as e:
+                last = f"{last[:3000]} {e!r}"
+            time.sleep(0.005)
+        print(f"waited in vain for {args[3]} at {args[2]}: {last}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except OSError as e:
+        sys.exit(str(e))
