@@ -2,7 +2,6 @@
 # tests/integration/lib.sh: sourced by every integration test: TAP, processes with their logs, waiting for events, never for time.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck disable=SC2154
 top_srcdir=$(cd "${top_srcdir:-$here/../..}" && pwd)
 top_builddir=$(cd "${top_builddir:-.}" && pwd)
 : "${SIMULGATE_LIBEXEC:=$top_builddir}" "${SIMULGATE_PLUGIN_DIR:=$top_builddir/kms/.libs}" "${PYTHON:=$(command -v /usr/bin/python3 || echo python3)}" "${CC:=cc}"
@@ -12,6 +11,7 @@ export ASAN_OPTIONS="abort_on_error=0:exitcode=99${ASAN_OPTIONS:+:$ASAN_OPTIONS}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/simulgate-test.XXXXXX") || exit 1
 chmod 700 "$dir"
 mkdir "$dir/log"
+conf='' in='' out='' stkm_drm='' stkm_smartcard='' port_drm='' port_smartcard=''
 declare -A pid=()
 tests=0 failed=0 planned=0
 
@@ -22,9 +22,9 @@ ok() { tests=$((tests + 1)); echo "ok $tests - $1"; }
 not_ok() { tests=$((tests + 1)); failed=$((failed + 1)); echo "not ok $tests - $1"; shift; [ $# -eq 0 ] || diag "$@"; }
 # check DESCRIPTION COMMAND [ARG ...]: what the command says becomes the diagnostic of a failure
 check() {
-	local what=$1 said
+	local what=$1
 	shift
-	if said=$("$@" 2>&1); then ok "$what"; else not_ok "$what" "failed: $*${said:+$'\n'$said}"; fi
+	if "$@" >"$dir/said" 2>&1; then ok "$what"; else not_ok "$what" "failed: $*"$'\n'"$(head -c 4000 "$dir/said")"; fi
 }
 same() { [ "$1" = "$2" ] || { echo "got:  $1"; echo "want: $2"; return 1; }; }
 # A test whose preparation failed has nothing more to say.
@@ -130,6 +130,8 @@ await_port() { await "$1" "port $2" listening "$2"; }
 # -- status ---------------------------------------------------------------------------------------------------------------
 # value SOCK EXPR: a Python expression over s, the status document
 value() { "$PYTHON" "$here/probe.py" status "$1" "$2"; }
+# holds SOCK EXPR: it is true now
+holds() { "$PYTHON" "$here/probe.py" holds "$1" "$2"; }
 # await_status SECONDS SOCK EXPR: until it is true; prints the document's view of EXPR
 await_status() { "$PYTHON" "$here/probe.py" await "$1" "$2" "$3"; }
 
@@ -143,3 +145,67 @@ ports() {
 }
 # A multicast group of this test's own, out of 239.255/16 (RFC 2365).
 group() { echo "239.255.$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))"; }
+
+# -- a small head-end -----------------------------------------------------------------------------------------------------
+# Service news over SRTP, the KMSs drm and smartcard, two terminals; ports and groups of this test's own. headend [PERIOD] writes
+# $conf; in, out, stkm_drm, stkm_smartcard, port_drm and port_smartcard tell where things are.
+headend() {
+	local g key
+	g=$(group)
+	conf=$dir/headend.yaml
+	mkdir -p "$dir/keys"
+	for key in "$top_srcdir"/examples/keys/*.yaml; do install -m 600 "$key" "$dir/keys/"; done
+	ports port_drm port_smartcard p_in p_out p_drm p_smartcard
+	{
+		in=$g:$p_in out=$g:$p_out stkm_drm=$g:$p_drm stkm_smartcard=$g:$p_smartcard
+	}
+	cat >"$conf" <<-EOF
+	head_end: judge
+	state: state
+	playout: unix://$dir/run
+	kms:
+	  drm:       { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$port_drm, plugin: drm, keys: keys/drm.yaml, delay_start: -300ms, delay_stop: -300ms, max_comp_time: 300ms }
+	  smartcard: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$port_smartcard, plugin: smartcard, keys: keys/smartcard.yaml, delay_start: -300ms, delay_stop: -300ms, max_comp_time: 300ms }
+	services:
+	  - id: news
+	    scrambling: srtp
+	    crypto_period: ${1:-2s}
+	    media:
+	      - { name: av, in: "udp://$in?interface=lo", out: "udp://$out?interface=lo" }
+	    stkm:
+	      - { kms: drm,       ecm_id: 1, out: "udp://$stkm_drm?interface=lo" }
+	      - { kms: smartcard, ecm_id: 2, out: "udp://$stkm_smartcard?interface=lo" }
+	terminals:
+	  - { name: handset, profile: drm,       service: news, keys: keys/handset.yaml }
+	  - { name: phone,   profile: smartcard, service: news, keys: keys/phone.yaml }
+	EOF
+}
+# up NAME ...: the programs of the head-end by name, each with its /status at $dir/NAME.sock
+up() {
+	local name
+	for name; do
+		case $name in
+		drm | smartcard) sg "$name" ecmg --config "$conf" --kms "$name" --status "unix://$dir/$name.sock" ;;
+		handset | phone) sg "$name" terminal --config "$conf" --terminal "$name" --status "unix://$dir/$name.sock" ;;
+		*) sg "$name" "$name" --config "$conf" --status "unix://$dir/$name.sock" ;;
+		esac
+	done
+}
+# source_on [ARG ...]: RTP at the scrambler's door; eyes_on: who watches the air
+source_on() { start source "$PYTHON" "$here/air.py" send "$in" "$@"; }
+eyes_on() {
+	start eyes "$PYTHON" "$here/air.py" watch --status "$dir/eyes.sock" --media "$out" --stkm "drm=$stkm_drm" --stkm "smartcard=$stkm_smartcard" "$@"
+	await_log 5 eyes watching
+}
+# A terminal that has seen packets, all of them right: NAME LEAST-PACKETS
+content() { holds "$dir/$1.sock" "all(u['packets'] >= $2 and u['lost'] == 0 and u['undecryptable'] == 0 for u in s['services'])"; }
+# verdicts COMMAND [ARG ...]: a judge that says "ok …" and "not ok …" a line
+verdicts() {
+	local verdict what
+	while read -r verdict what; do
+		case $verdict in
+		ok) ok "$what" ;;
+		*) not_ok "${what#ok }" ;;
+		esac
+	done < <("$@" 2>>"$dir/log/judge")
+}

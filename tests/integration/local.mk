@@ -1,0 +1,20 @@
+# Real processes on loopback and judges that are not ours. `need` says what happens when a judge is missing.
+check_PROGRAMS += %D%/keys
+%C%_keys_SOURCES = %D%/keys.c
+%C%_keys_LDADD = cwg/libcwg.la lib/libgwbase.la $(CRYPTO_LIBS)
+
+integration_tests = tests/test_rooms.sh \
+	%D%/bad_config.sh \
+	%D%/bitstream_ecmg.sh \
+	%D%/bitstream_scs.sh \
+	%D%/gstreamer_srtp.sh \
+	%D%/headend_demo.sh \
+	%D%/install.sh \
+	%D%/kill9.sh \
+	%D%/malformed.sh \
+	%D%/secrets.sh \
+	%D%/startup_order.sh \
+	%D%/tshark_simulcrypt.sh
+dist_check_SCRIPTS += $(integration_tests)
+TESTS += $(integration_tests)
+EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """tests/integration/probe.py: what the shell cannot ask itself: free ports, an open port, a value of a /status document.
 
-probe.py ports N | port PORT | status SOCKET EXPR | await SECONDS SOCKET EXPR
+probe.py ports N | port PORT | status SOCKET EXPR | holds SOCKET EXPR | get SOCKET PATH | await SECONDS SOCKET EXPR
 SOCKET is a path or HOST:PORT; EXPR is Python over s, the document; None and exceptions are false.
 """
 import http.client
@@ -74,6 +74,11 @@ def main(args):
         sys.stdout.buffer.write(get(args[1], args[2]))
     elif args[0] == "status":
         print(show(eval(args[2], {"s": status(args[1])})))
+    elif args[0] == "holds":
+        s = status(args[1])
+        if not eval(args[2], {"s": s}):
+            print(f"not so: {args[2]} at {args[1]}: {json.dumps(s)}")
+            return 1
     elif args[0] == "await":
         until, last = time.monotonic() + float(args[1]), "no answer"
         while time.monotonic() < until:

@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+"""tests/integration/air.py: a source and an eye on the air that share no code with what they judge.
+
+air.py send ADDR [--rate N] [--count N] [--seq N]
+    RTP (payload type 33, seven TS packets each) whose every octet follows from its number, until SIGTERM; prints how many.
+air.py watch --status SOCKET --media ADDR [--stkm drm=ADDR] [--stkm smartcard=ADDR] [--slack MS]
+    Receives scrambled media and STKMs, and tells at SOCKET what it saw: /status as of our programs.
+air.py record ADDR --to FILE --count N
+    Packets as they come, each behind its length (2 octets).
+air.py compare CLEAR RECOVERED
+    Two such files: every recovered RTP packet is the clear one of the same number, none is missing in between; prints how many.
+air.py listen --status SOCKET --media ADDR
+    Receives clear media from the descrambled side and compares it with what `send` sends.
+ADDR is HOST:PORT; a multicast group is joined on the loopback interface.
+"""
+import argparse
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+TS, PER_PACKET = 188, 7
+
+
+def payload(n):
+    """Null packets with the number of their RTP packet: what no cipher text looks like."""
+    head = b"\x47\x1f\xff\x10" + struct.pack(">Q", n)
+    return b"".join(head + bytes([(n * PER_PACKET + i) & 0xFF]) * (TS - len(head)) for i in range(PER_PACKET))
+
+
+def addr(text):
+    text = text.removeprefix("udp://").split("?")[0]
+    host, port = text.rsplit(":", 1)
+    return host, int(port)
+
+
+def multicast(host):
+    return 224 <= int(host.split(".")[0]) < 240
+
+
+def sender():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+    return s
+
+
+def receiver(text):
+    host, port = addr(text)
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    s.bind((host, port))
+    if multicast(host):
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(host) + socket.inet_aton("127.0.0.1"))
+    s.setblocking(False)
+    return s
+
+
+def send(a):
+    going = True
+
+    def stop(*_):
+        nonlocal going
+        going = False
+
+    signal.signal(signal.SIGTERM, stop)
+    s, to, n, start = sender(), addr(a.to), 0, time.monotonic()
+    while going and n != a.count:
+        due = start + n / a.rate
+        wait = due - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        head = struct.pack(">BBHII", 0x80, 33, (a.seq + n) & 0xFFFF, int(n * 90000 / a.rate) & 0xFFFFFFFF, 0x53474154)
+        s.sendto(head + payload(n), to)
+        n += 1
+    print(json.dumps({"sent": n}), flush=True)
+
+
+class Numbers:
+    """16-bit numbers made whole again, and what is missing among them."""
+
+    def __init__(self):
+        self.last, self.lost, self.repeated = None, 0, 0
+
+    def take(self, n16):
+        if self.last is None:
+            self.last = n16
+            return n16
+        n = self.last + ((n16 - self.last + 0x8000) & 0xFFFF) - 0x8000
+        if n > self.last:
+            self.lost += n - self.last - 1
+            self.last = n
+        else:
+            self.repeated += 1
+        return n
+
+
+def drm_keys(m):
+    """The key identifiers of a DRM-profile STKM for SRTP: current, next or None (OMA BCAST, short_term_key_message)."""
+    if len(m) < 6 or m[0] >> 4 or m[1] >> 5 != 1:
+        raise ValueError("not an STKM for SRTP")
+    n = m[2]
+    following = int.from_bytes(m[3 + n:3 + 2 * n], "big") if m[1] & 0x08 else None
+    return int.from_bytes(m[3:3 + n], "big"), following
+
+
+def tek_id(m):
+    """The TEK ID of a Smartcard-profile STKM: the sub-payload of type 2 in the EXT payload of type 3 (RFC 3830, RFC 4563)."""
+    kind, at = m[2], 10 + (9 * m[8] if m[9] == 0 else 0)
+    while kind == 21 or kind == 5:
+        if kind == 5:
+            kind, at = m[at], at + 6
+            continue
+        size = int.from_bytes(m[at + 2:at + 4], "big")
+        if m[at + 1] == 3:
+            ids = m[at + 4:at + 4 + size]
+            while ids:
+                if ids[0] == 2:
+                    return int.from_bytes(ids[2:2 + ids[1]], "big")
+                ids = ids[2 + ids[1]:]
+        kind, at = m[at], at + 4 + size
+    raise ValueError("no TEK ID")
+
+
+class Watch:
+    MKI, TAG = 2, 10
+
+    def __init__(self, a):
+        self.slack = a.slack / 1000
+        self.numbers = Numbers()
+        self.s = {"packets": 0, "clear": 0, "not_rtp": 0, "seen": None, "lost": 0, "repeated": 0, "unannounced": 0, "stale": 0, "mki": None, "switches": [], "lag": None,
+                  "faults": [], "longest_silence_ms": 0, "stkm": {}}
+        self.announced, self.now_on_air, self.since = set(), None, 0
+
+    def fault(self, what, t):
+        if len(self.s["faults"]) < 20:
+            self.s["faults"].append([t, what])
+
+    def media(self, p, t):
+        s = self.s
+        s["packets"] += 1
+        if s["seen"] is not None:
+            s["longest_silence_ms"] = max(s["longest_silence_ms"], int((t - s["seen"]) * 1000))
+        s["seen"] = t
+        if len(p) < 12 + self.MKI + self.TAG or p[0] >> 6 != 2:
+            s["not_rtp"] += 1
+            return
+        seq = int.from_bytes(p[2:4], "big")
+        self.numbers.take(seq)
+        s["lost"], s["repeated"] = self.numbers.lost, self.numbers.repeated
+        body = p[12:]
+        if sum(body[i] == 0x47 for i in range(0, len(body) - self.MKI - self.TAG, TS)) >= PER_PACKET - 1 or b"\x10" * 16 in body:
+            s["clear"] += 1
+            self.fault(f"clear payload, seq {seq}", t)
+        mki = int.from_bytes(p[-self.TAG - self.MKI:-self.TAG], "big")
+        if mki != s["mki"]:
+            s["mki"] = mki
+            s["switches"] = s["switches"][-99:] + [[round(t, 3), mki]]
+        if self.now_on_air is None:
+            return
+        if mki not in self.announced:
+            s["unannounced"] += 1
+            self.fault(f"media under key {mki}, whose STKM was never on air", t)
+        # An STKM precedes its key by -delay_start; the one before it is what receivers hold meanwhile.
+        s["lag"] = lag = (self.now_on_air - mki) & 0xFFFF
+        if lag > 1 or (lag == 1 and t - self.since > self.slack):
+            s["stale"] += 1
+            self.fault(f"media under key {mki} while STKM {self.now_on_air} has been on air for {t - self.since:.2f} s", t)
+
+    def stkm(self, name, m, t):
+        v = self.s["stkm"].setdefault(name, {"count": 0, "malformed": 0, "ids": [], "longest_gap_ms": 0, "seen": t})
+        v["count"] += 1
+        v["longest_gap_ms"] = max(v["longest_gap_ms"], int((t - v["seen"]) * 1000))
+        v["seen"] = t
+        try:
+            if name == "drm":
+                current, following = drm_keys(m)
+                self.announced |= {current, following}
+                if current != self.now_on_air:
+                    self.now_on_air, self.since = current, t
+            else:
+                current = tek_id(m)
+        except (ValueError, IndexError) as e:
+            v["malformed"] += 1
+            self.fault(f"{name}: {e}: {m.hex()}", t)
+            return
+        if not v["ids"] or v["ids"][-1][1] != current:
+            v["ids"] = v["ids"][-99:] + [[round(t, 3), current]]
+
+
+class Listen:
+    """Packets are numbered by their payload; the first one tells where the source stands."""
+
+    def __init__(self, _):
+        self.s = {"packets": 0, "wrong": 0, "first": None, "last": None, "lost": 0, "repeated": 0}
+
+    def media(self, p, _):
+        s = self.s
+        body = p[12:] if p[:1] == b"\x80" and len(p) == 12 + TS * PER_PACKET else p
+        n = int.from_bytes(body[4:12], "big")
+        s["packets"] += 1
+        if body != payload(n):
+            s["wrong"] += 1
+            return
+        if s["last"] is None:
+            s["first"] = n
+        elif n <= s["last"]:
+            s["repeated"] += 1
+            return
+        else:
+            s["lost"] += n - s["last"] - 1
+        s["last"] = n
+
+
+def record(a):
+    r = receiver(a.source)
+    r.setblocking(True)
+    print("watching", flush=True)
+    with open(a.to, "wb") as f:
+        for _ in range(a.count):
+            p = r.recv(65536)
+            f.write(struct.pack(">H", len(p)) + p)
+
+
+def recorded(name):
+    with open(name, "rb") as f:
+        data = f.read()
+    at = 0
+    while at + 2 <= len(data):
+        size = int.from_bytes(data[at:at + 2], "big")
+        if at + 2 + size > len(data):
+            return  # the last one is still being written
+        yield data[at + 2:at + 2 + size]
+        at += 2 + size
+
+
+def compare(a):
+    clear = list(recorded(a.clear))
+    found = list(recorded(a.recovered))
+    places = {p: i for i, p in enumerate(clear)}
+    if not found:
+        raise SystemExit("nothing was recovered")
+    strange = [p for p in found if p not in places]
+    if strange:
+        raise SystemExit(f"{len(strange)} of {len(found)} packets are none of the clear ones, the first: {strange[0][:64].hex()}")
+    at = [places[p] for p in found]
+    gaps = [(x, y) for x, y in zip(at, at[1:]) if y != x + 1]
+    if gaps:
+        raise SystemExit(f"not in a row: {gaps[:10]}")
+    print(len(found))
+
+
+def serve(a, eye):
+    inputs = {receiver(a.media): eye.media}
+    for text in getattr(a, "stkm", None) or []:
+        name, at = text.split("=", 1)
+        inputs[receiver(at)] = lambda p, t, name=name: eye.stkm(name, p, t)
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(a.status)
+    door.listen(8)
+    print("watching", flush=True)
+    while True:
+        for r in select.select([*inputs, door], [], [])[0]:
+            if r is door:
+                answer(door, eye.s)
+                continue
+            while True:
+                try:
+                    p = r.recv(65536)
+                except BlockingIOError:
+                    break
+                inputs[r](p, time.time())
+
+
+def answer(door, s):
+    c = door.accept()[0]
+    c.settimeout(1)
+    try:
+        c.recv(4096)
+        body = json.dumps(s).encode()
+        c.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    except OSError:
+        pass
+    c.close()
+
+
+def main():
+    p = argparse.ArgumentParser()
+    sub = p.add_subparsers(dest="what", required=True)
+    q = sub.add_parser("send")
+    q.add_argument("to")
+    q.add_argument("--rate", type=float, default=200)
+    q.add_argument("--count", type=int, default=-1)
+    q.add_argument("--seq", type=int, default=0)
+    for name in "watch", "listen":
+        q = sub.add_parser(name)
+        q.add_argument("--status", required=True)
+        q.add_argument("--media", required=True)
+        if name == "watch":
+            q.add_argument("--stkm", action="append")
+            q.add_argument("--slack", type=float, default=1500)
+    q = sub.add_parser("record")
+    q.add_argument("source")
+    q.add_argument("--to", required=True)
+    q.add_argument("--count", type=int, required=True)
+    q = sub.add_parser("compare")
+    q.add_argument("clear")
+    q.add_argument("recovered")
+    a = p.parse_args()
+    if a.what in ("send", "record", "compare"):
+        {"send": send, "record": record, "compare": compare}[a.what](a)
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        serve(a, {"watch": Watch, "listen": Listen}[a.what](a))
+
+
+if __name__ == "__main__":
+    main()

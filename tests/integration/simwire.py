@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""tests/integration/simwire.py: SimulCrypt TLV written a second time, to judge the first. ECMG<=>SCS only.
+
+simwire.py negatives HOST:PORT LOG VECTORS [strict]
+    Sends every negative ECMG message to a running ECMG; says "ok …" or "not ok …" a line, and why.
+"""
+import json
+import socket
+import struct
+import sys
+import time
+
+MESSAGES = {0x0001: "channel_setup", 0x0002: "channel_test", 0x0003: "channel_status", 0x0004: "channel_close",
+            0x0005: "channel_error", 0x0101: "stream_setup", 0x0102: "stream_test", 0x0103: "stream_status",
+            0x0104: "stream_close_request", 0x0105: "stream_close_response", 0x0106: "stream_error",
+            0x0201: "CW_provision", 0x0202: "ECM_response"}
+PARAMS = {0x0001: "Super_CAS_id", 0x0002: "section_TSpkt_flag", 0x0003: "delay_start", 0x0004: "delay_stop",
+          0x0005: "transition_delay_start", 0x0006: "transition_delay_stop", 0x0007: "ECM_rep_period", 0x0008: "max_streams",
+          0x0009: "min_CP_duration", 0x000A: "lead_CW", 0x000B: "CW_per_msg", 0x000C: "max_comp_time", 0x000D: "access_criteria",
+          0x000E: "ECM_channel_id", 0x000F: "ECM_stream_id", 0x0010: "nominal_CP_duration",
+          0x0011: "access_criteria_transfer_mode", 0x0012: "CP_number", 0x0013: "CP_duration", 0x0014: "CP_CW_combination",
+          0x0015: "ECM_datagram", 0x0016: "AC_delay_start", 0x0017: "AC_delay_stop", 0x0018: "CW_encryption", 0x0019: "ECM_id",
+          0x7000: "error_status", 0x7001: "error_information", 0x8001: "traffic_protection", 0x8002: "key_identifier"}
+SIGNED = {0x0003, 0x0004, 0x0005, 0x0006, 0x0016, 0x0017}
+
+
+class Message:
+    def __init__(self, frame):
+        self.version, self.type, size = struct.unpack(">BHH", frame[:5])
+        if size != len(frame) - 5:
+            raise ValueError("message_length")
+        self.params, at = [], 5
+        while at < len(frame):
+            t, n = struct.unpack(">HH", frame[at:at + 4])
+            if at + 4 + n > len(frame):
+                raise ValueError(f"parameter {t:#06x} overruns the message")
+            self.params.append((t, frame[at + 4:at + 4 + n]))
+            at += 4 + n
+
+    @property
+    def name(self):
+        return MESSAGES.get(self.type, f"{self.type:#06x}")
+
+    def raw(self, t):
+        return [v for k, v in self.params if k == t]
+
+    def int(self, t):
+        v = self.raw(t)
+        return int.from_bytes(v[0], "big", signed=t in SIGNED) if v else None
+
+    def __str__(self):
+        return f"{self.name} v{self.version} " + " ".join(
+            f"{PARAMS.get(k, hex(k))}={v.hex() if k != 0x0014 else '…'}" for k, v in self.params)
+
+
+def frame(version, kind, *params):
+    body = b"".join(struct.pack(">HH", t, len(v)) + v for t, v in params)
+    return struct.pack(">BHH", version, kind, len(body)) + body
+
+
+def u16(t, v):
+    return t, struct.pack(">H", v)
+
+
+class Peer:
+    """An SCS that says what it is told to."""
+
+    def __init__(self, where, version=3):
+        host, port = where.rsplit(":", 1)
+        self.sock = socket.create_connection((host, int(port)), 5)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.version, self.rest = version, b""
+        self.name = "127.0.0.1:%d" % self.sock.getsockname()[1]
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def get(self, seconds=5.0):
+        """The next message; None: none came in time; EOFError: the connection ended."""
+        until = time.monotonic() + seconds
+        while True:
+            if len(self.rest) >= 5:
+                n = 5 + int.from_bytes(self.rest[3:5], "big")
+                if len(self.rest) >= n:
+                    m, self.rest = Message(self.rest[:n]), self.rest[n:]
+                    return m
+            left = until - time.monotonic()
+            if left <= 0:
+                return None
+            self.sock.settimeout(left)
+            try:
+                more = self.sock.recv(65536)
+            except socket.timeout:
+                return None
+            if not more:
+                raise EOFError
+            self.rest += more
+
+    def ask(self, data, want):
+        self.send(data)
+        m = self.get()
+        if m is None or m.type != want:
+            raise ValueError(f"no {MESSAGES[want]}: {m}")
+        return m
+
+    def channel(self, channel=1, super_cas_id=0x4AE60001):
+        return self.ask(frame(self.version, 1, u16(0x0E, channel), (1, struct.pack(">I", super_cas_id))), 3)
+
+    def stream(self, stream=7, ecm_id=0x0102, channel=1, nominal=100):
+        return self.ask(frame(self.version, 0x101, u16(0x0E, channel), u16(0x0F, stream), u16(0x19, ecm_id), u16(0x10, nominal)), 0x103)
+
+    def provision(self, cp, channel=1, stream=7):
+        words = [(0x14, struct.pack(">H", (cp + i) & 0xFFFF) + bytes.fromhex("11223366445566ff")) for i in range(2)]
+        return self.ask(frame(self.version, 0x201, u16(0x0E, channel), u16(0x0F, stream), u16(0x12, cp), *words), 0x202)
+
+    def close(self):
+        self.sock.close()
+
+
+def prepared(where, precondition):
+    p = Peer(where)
+    if "no channel" not in precondition:
+        p.channel()
+    if "stream 7 open" in precondition and "no stream 7" not in precondition:
+        p.stream()
+    return p
+
+
+def log_lines(log, peer):
+    with open(log, encoding="utf-8", errors="replace") as f:
+        return [line for line in f if f"peer={peer} " in line and ("level=warning" in line or "level=notice" in line)]
+
+
+def judge(where, log, v, strict):
+    """Raises ValueError with what is wrong."""
+    peer = prepared(where, v["precondition"])
+    sent = bytes.fromhex(v["hex"])
+    before = len(log_lines(log, peer.name))
+    peer.send(sent)
+    ignored = v["error_status"] is None or ("message ignored" in v["expect"] and not strict)
+    if ignored:
+        # What comes next is the answer to what was asked next.
+        m = peer.ask(frame(3, 2, u16(0x0E, 1)), 3)
+        if m.int(0x0E) != 1:
+            raise ValueError(f"another channel's status: {m}")
+        peer.close()
+        return
+    m = peer.get()
+    if m is None:
+        raise ValueError("no answer")
+    kind = "stream_error" if v["expect"].startswith("stream_error") else "channel_error"
+    if m.name != kind or m.int(0x7000) != int(v["error_status"], 16):
+        raise ValueError(f"answer: {m}; wanted {kind} {v['error_status']}")
+    if not 1 <= m.version <= 5:
+        raise ValueError(f"protocol_version {m.version}")
+    for t, name in ((0x0E, "ECM_channel_id"), (0x0F, "ECM_stream_id")):
+        if name in v["expect"]:
+            want = int(v["expect"].split(name)[1].split()[0].rstrip(","))
+            if m.int(t) != want:
+                raise ValueError(f"{name} {m.int(t)}, wanted {want}")
+    until = time.monotonic() + 2
+    while len(lines := log_lines(log, peer.name)[before:]) == 0 and time.monotonic() < until:
+        time.sleep(0.02)
+    if len(lines) != 1:
+        raise ValueError(f"{len(lines)} log lines: {''.join(lines)}")
+    for field in ("peer=", "message=", "param=", "offset="):
+        if " " + field not in lines[0]:
+            raise ValueError(f"the log line has no {field}: {lines[0]}")
+    peer.close()
+
+
+def negatives(where, log, vectors, strict):
+    with open(vectors, encoding="utf-8") as f:
+        cases = [v for v in json.load(f)["negative"] if v["interface"] == "ECMG-SCS"]
+    good = Peer(where)
+    good.channel(9)
+    good.stream(1, 1, 9)
+    cp = 0
+    for v in cases:
+        what = f"{v['name']}: {v['expect']}" + (f", {v['error_status']}" if v["error_status"] else "")
+        try:
+            judge(where, log, v, strict)
+            print("ok", what, flush=True)
+        except (ValueError, EOFError, OSError) as e:
+            print("not ok", what, "|", repr(e), flush=True)
+        cp += 1
+        good.provision(cp, 9, 1)  # a neighbour's ECMs go on; ValueError ends all
+    print(f"ok a neighbour's stream got all of its {cp} ECMs", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "negatives":
+        negatives(sys.argv[2], sys.argv[3], sys.argv[4], "strict" in sys.argv[5:])
