@@ -10,14 +10,13 @@ headend ${period}s
 plan 39
 three=$((3 * period + 1))	# more than three crypto-periods
 
-u='s["services"][0]'
-scs_cp() { value "$dir/scs.sock" "$u[\"cp\"]"; }
+scs_cp() { value "$dir/scs.sock" 'u["cp"]'; }
 # stream KMS: its row in the SCS's status
-stream() { echo "next(t for t in $u['streams'] if t['kms'] == '$1')"; }
+stream() { echo "next(t for t in u['streams'] if t['kms'] == '$1')"; }
 # asked KMS: a CW_provision of the crypto-period in preparation is out and not answered
-asked() { await_status 10 "$dir/scs.sock" "$u['phase'] == 'asking' and $(stream "$1")['asked'] == 'asked'"; }
+asked() { await_status 10 "$dir/scs.sock" "u['phase'] == 'asking' and $(stream "$1")['asked'] == 'asked'"; }
 # torn KMS OTHER: KMS has answered, OTHER has not: between answer and commit
-torn() { await_status 10 "$dir/scs.sock" "$u['phase'] == 'asking' and $(stream "$1")['asked'] == 'answered' and $(stream "$2")['asked'] == 'asked'"; }
+torn() { await_status 10 "$dir/scs.sock" "u['phase'] == 'asking' and $(stream "$1")['asked'] == 'answered' and $(stream "$2")['asked'] == 'asked'"; }
 mki() { value "$dir/eyes.sock" 's["mki"]'; }
 seen() { value "$dir/eyes.sock" 's["packets"]'; }
 # flowing: media goes on, nothing wrong with it so far
@@ -35,7 +34,7 @@ clean() { holds "$dir/eyes.sock" 's["clear"] == s["not_rtp"] == s["unannounced"]
 
 eyes_on
 up drm smartcard mux scrambler handset phone scs
-await_status 15 "$dir/scs.sock" "$u['cp'] >= 0" || bail "a first crypto-period"
+await_status 15 "$dir/scs.sock" "u['cp'] >= 0" || bail "a first crypto-period"
 source_on --rate 200
 check "the head-end runs" rotates "$(value "$dir/eyes.sock" 's["mki"] or 0')" 1
 
@@ -45,7 +44,7 @@ check "ECMG: CW_provision is out, no ECM_response" asked drm
 key=$(mki)
 kill9 drm
 check "ECMG killed before its answer: the same key and its STKM go on" steady
-check "the SCS says that the crypto-period is prolonged" holds "$dir/scs.sock" "$u['extended']"
+check "the SCS says that the crypto-period is prolonged" holds "$dir/scs.sock" "u['extended']"
 up drm
 check "rotation goes on" rotates "$key"
 for t in handset phone; do check "$t lost nothing" content $t 500; done
@@ -57,17 +56,17 @@ key=$(mki)
 kill9 drm
 thaw smartcard
 # The crypto-period that had all its answers may still come; the next cannot.
-check "ECMG killed before the commit: media goes on" await_status $((three + 5)) "$dir/scs.sock" "$u['extended']"
+check "ECMG killed before the commit: media goes on" await_status $((three + 5)) "$dir/scs.sock" "u['extended']"
 check "the same key and its STKM go on" steady
 up drm
 check "rotation goes on" rotates "$key" 3
 for t in handset phone; do check "$t lost nothing" content $t 1500; done
 
 # -- the SCS, at the same two moments. What it had drawn is told by fingerprint.
-next_key() { value "$dir/scs.sock" "[$u['next']['cp'], $u['next']['key']]"; }
+next_key() { value "$dir/scs.sock" "[u['next']['cp'], u['next']['key']]"; }
 scs_back() {
 	up scs
-	await_status 10 "$dir/scs.sock" "$u['cp'] >= 0"
+	await_status 10 "$dir/scs.sock" "u['cp'] >= 0"
 }
 # the_same_key "[cp, key]": that crypto-period got that key
 the_same_key() { await_status 10 "$dir/scrambler.sock" "[s['media'][0]['cp'], s['media'][0]['key']] == $1"; }
@@ -79,7 +78,7 @@ kill9 scs
 thaw drm
 check "SCS killed before the answer: the same key and its STKM go on" steady
 check "it comes back" scs_back
-check "with the running crypto-period ($cp)" await_status 1 "$dir/scs.sock" "$u['cp'] >= $cp"
+check "with the running crypto-period ($cp)" await_status 1 "$dir/scs.sock" "u['cp'] >= $cp"
 check "the key that was drawn for the next one is used for it" the_same_key "$drawn"
 check "rotation goes on" rotates "$key"
 

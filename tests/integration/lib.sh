@@ -6,6 +6,7 @@ top_srcdir=$(cd "${top_srcdir:-$here/../..}" && pwd)
 top_builddir=$(cd "${top_builddir:-.}" && pwd)
 : "${SIMULGATE_LIBEXEC:=$top_builddir}" "${SIMULGATE_PLUGIN_DIR:=$top_builddir/kms/.libs}" "${PYTHON:=$(command -v /usr/bin/python3 || echo python3)}" "${CC:=cc}"
 export top_srcdir top_builddir SIMULGATE_LIBEXEC SIMULGATE_PLUGIN_DIR
+export PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS="abort_on_error=0:exitcode=99${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/simulgate-test.XXXXXX") || exit 1
@@ -57,6 +58,10 @@ finish() {
 	wait 2>/dev/null
 	if [ "$tests" -ne "$planned" ]; then
 		not_ok "the test ran to its end ($tests of $planned)"
+	fi
+	# A program that a sanitizer or an assertion stopped fails the test, whoever asked for its exit status.
+	if log=$(grep -lE 'Sanitizer:|runtime error:|Assertion .* failed' "$dir"/log/* 2>/dev/null); then
+		not_ok "no program broke down" "$log"
 	fi
 	if [ "$failed" -gt 0 ] || [ "$status" -ne 0 ]; then
 		for log in "$dir"/log/*; do

@@ -2,7 +2,8 @@
 """tests/integration/probe.py: what the shell cannot ask itself: free ports, an open port, a value of a /status document.
 
 probe.py ports N | port PORT | status SOCKET EXPR | holds SOCKET EXPR | get SOCKET PATH | await SECONDS SOCKET EXPR
-SOCKET is a path or HOST:PORT; EXPR is Python over s, the document; None and exceptions are false.
+SOCKET is a path or HOST:PORT; EXPR is Python over s, the document, and u, the first of its services; None and exceptions are
+false.
 """
 import http.client
 import json
@@ -61,6 +62,10 @@ def ports(n):
     return found
 
 
+def view(s, expr):
+    return eval(expr, {"s": s, "u": next(iter(s.get("services", [])), None)})
+
+
 def show(v):
     return v if isinstance(v, str) else json.dumps(v)
 
@@ -73,10 +78,10 @@ def main(args):
     elif args[0] == "get":
         sys.stdout.buffer.write(get(args[1], args[2]))
     elif args[0] == "status":
-        print(show(eval(args[2], {"s": status(args[1])})))
+        print(show(view(status(args[1]), args[2])))
     elif args[0] == "holds":
         s = status(args[1])
-        if not eval(args[2], {"s": s}):
+        if not view(s, args[2]):
             print(f"not so: {args[2]} at {args[1]}: {json.dumps(s)}")
             return 1
     elif args[0] == "await":
@@ -85,7 +90,7 @@ def main(args):
             try:
                 s = status(args[2])
                 last = json.dumps(s)
-                v = eval(args[3], {"s": s})
+                v = view(s, args[3])
                 if v:
                     print(show(v))
                     return 0
