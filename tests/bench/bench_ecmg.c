@@ -428,7 +428,6 @@ become_server(const struct target *t, int listener)
 	fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, 1);
 	dup2(fd, 2);
-	close(listener);	/* simulgate-ecmg takes an address: this only found a free one */
 	snprintf(listen, sizeof(listen), "tcp://127.0.0.1:%d", t->port);
 	snprintf(id, sizeof(id), "0x%08x", t->super_cas_id);
 	snprintf(keys, sizeof(keys), "keys=%s", keys_path);
@@ -446,12 +445,15 @@ start_server(struct target *t)
 {
 	int listener = listen_anywhere(&t->port);
 
+	if (!t->like)	/* simulgate-ecmg takes an address: this found a free one */
+		close(listener);
 	t->pid = fork();
 	if (t->pid == 0)
 		become_server(t, listener);
 	if (t->pid < 0)
 		die("cannot fork");
-	close(listener);
+	if (t->like)
+		close(listener);
 	for (int i = 0; i < 1000 && !t->like && !answers(t->port); i++) {
 		if (waitpid(t->pid, NULL, WNOHANG) == t->pid)
 			die("simulgate-ecmg did not start");

@@ -7,8 +7,10 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 : "${SIMULGATE_LIBEXEC:=$PWD}" "${SIMULGATE_PLUGIN_DIR:=$PWD/kms/.libs}"
 export SIMULGATE_LIBEXEC SIMULGATE_PLUGIN_DIR
-install -m 600 "$root/examples/keys/drm.yaml" "$dir/drm.yaml"
-export ECMG=$SIMULGATE_LIBEXEC/simulgate-ecmg KEYS=$dir/drm.yaml LOG=$dir/ecmg.log
+# With one service and no list of streams the key file serves every ECM_id.
+(umask 077 && sed '/^streams:/,$d' "$root/examples/keys/drm.yaml" >"$dir/drm.yaml")
+for ECMG in "$SIMULGATE_LIBEXEC"/ecmg/simulgate-ecmg "$SIMULGATE_LIBEXEC"/simulgate-ecmg; do [ ! -x "$ECMG" ] || break; done
+export ECMG KEYS=$dir/drm.yaml LOG=$dir/ecmg.log
 
 for program; do
 	"$program" ${BENCH_SECONDS:+--seconds "$BENCH_SECONDS"} | tee -a "$dir/results" || { cat "$LOG" >&2; exit 1; }

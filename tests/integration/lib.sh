@@ -78,7 +78,14 @@ trap finish EXIT
 trap 'exit 1' INT TERM HUP
 
 # -- programs -------------------------------------------------------------------------------------------------------------
-program() { echo "$SIMULGATE_LIBEXEC/simulgate${1:+-$1}"; }	# program ecmg; program "": the front command
+# program ecmg; program "": the front command. Below the build's root or in its room.
+program() {
+	local at
+	for at in "$SIMULGATE_LIBEXEC" "$SIMULGATE_LIBEXEC/${1:-tools}"; do
+		[ ! -x "$at/simulgate${1:+-$1}" ] || break
+	done
+	echo "$at/simulgate${1:+-$1}"
+}
 
 # start NAME COMMAND [ARG ...]: in the background; its output is appended to $dir/log/NAME
 start() {
