@@ -176,8 +176,8 @@ headend() {
 	state: state
 	playout: unix://$dir/run
 	kms:
-	  drm:       { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$port_drm, plugin: drm, keys: keys/drm.yaml, delay_start: -300ms, delay_stop: -300ms, max_comp_time: 300ms }
-	  smartcard: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$port_smartcard, plugin: smartcard, keys: keys/smartcard.yaml, delay_start: -300ms, delay_stop: -300ms, max_comp_time: 300ms }
+	  drm:       { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$port_drm, plugin: drm, keys: keys/drm.yaml, delay_start: -300, delay_stop: -300, max_comp_time: 300 }
+	  smartcard: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$port_smartcard, plugin: smartcard, keys: keys/smartcard.yaml, set: { ext_bcast: min }, delay_start: -300, delay_stop: -300, max_comp_time: 300 }
 	services:
 	  - id: news
 	    scrambling: srtp
@@ -188,8 +188,8 @@ headend() {
 	      - { kms: drm,       ecm_id: 1, out: "udp://$stkm_drm?interface=lo" }
 	      - { kms: smartcard, ecm_id: 2, out: "udp://$stkm_smartcard?interface=lo" }
 	terminals:
-	  - { name: handset, profile: drm,       service: news, keys: keys/handset.yaml }
-	  - { name: phone,   profile: smartcard, service: news, keys: keys/phone.yaml }
+	  - { name: handset, profile: drm,       service: news, keys: keys/handset-drm.yaml }
+	  - { name: phone,   profile: smartcard, service: news, keys: keys/handset-smartcard.yaml }
 	EOF
 }
 # up NAME ...: the programs of the head-end by name, each with its /status at $dir/NAME.sock

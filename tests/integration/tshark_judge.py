@@ -34,7 +34,8 @@ def field(e, name):
 
 def number(f):
     """As tshark understood it: the first number of its own words."""
-    return int(re.search(r": (-?(0x[0-9a-fA-F]+|\d+))", f.get("showname")).group(1), 0)
+    word = re.search(r": (True|False|-?0x[0-9a-fA-F]+|-?\d+)", f.get("showname")).group(1)
+    return {"True": 1, "False": 0}[word] if word in ("True", "False") else int(word, 0)
 
 
 def parameter(p, names):
@@ -124,7 +125,7 @@ def mikey(pdml):
         else:
             responses += len(found)
         for e in found:
-            maps |= {int(f.get("value"), 16) for f in e.iter("field") if f.get("name") == "mikey.csid_map_type"}
+            maps |= {int(f.get("value"), 16) for f in e.iter("field") if f.get("name") == "mikey.cs_id_map_type"}
             exts |= {int(f.get("value"), 16) for f in e.iter("field") if f.get("name") == "mikey.ext.type"}
     say(air >= 5, f"tshark takes the Smartcard-profile STKMs on air for MIKEY: {air}", "too few")
     say(responses >= 2, f"and with its preference those in ECM_response: {responses}", "too few")
