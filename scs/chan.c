@@ -29,7 +29,8 @@ static const char *const stream_events[] = { "WANTED", "STATUS", "TEST", "ERROR"
 
 struct stream {
 	struct scs_chan *chan;
-	struct scs_chan_stream conf;
+	struct scs_chan_stream conf;	/* with copies of what it points at */
+	bool gone;			/* removed: its number is free once it is NONE */
 	struct gw_state fsm;
 	int64_t deadline_us;		/* of the state; INT64_MAX: none */
 	int64_t again_us;		/* wait before the next attempt to set it up */
@@ -184,7 +185,8 @@ adopt_status(void *self, const void *arg)
 			    c->terms.max_streams);
 			continue;
 		}
-		gw_fsm_feed(&c->streams[i]->fsm, c->streams[i], S_WANTED, NULL);
+		if (!c->streams[i]->gone)
+			gw_fsm_feed(&c->streams[i]->fsm, c->streams[i], S_WANTED, NULL);
 	}
 }
 
@@ -703,6 +705,8 @@ static const struct gw_edge stream_edges[] = {
 	{ ENDING,  S_ECM,       ENDING,  NULL                },
 	{ ENDING,  S_CLOSED,    NONE,    stream_closed       },
 	{ ENDING,  S_ERROR,     NONE,    stream_closed       },
+	{ ENDING,  S_TIMEOUT,   NONE,    stream_closed       },
+	{ ENDING,  S_LOST,      NONE,    forget              },
 	{ ENDING,  S_STOP,      ENDING,  NULL                },
 	{ ENDING,  S_TEST,      ENDING,  NULL                },
 	{ GW_ANY,  S_LOST,      NONE,    stream_lost         },
@@ -750,26 +754,76 @@ scs_chan_free(struct scs_chan *c)
 	for (size_t i = 0; i < c->n; i++)
 		free(c->streams[i]);
 	free(c->streams);
+	gw_cleanse(c->out, sizeof(c->out));
 	free(c);
 }
 
-int
-scs_chan_add(struct scs_chan *c, const struct scs_chan_stream *conf)
+/* The stream with room behind it for what its configuration points at. */
+static struct stream *
+new_stream(struct scs_chan *c, const struct scs_chan_stream *conf)
 {
-	struct stream **grown = realloc(c->streams, (c->n + 1) * sizeof(*grown)), *t;
+	size_t name = strlen(conf->unit) + 1;
+	struct stream *t = calloc(1, sizeof(*t) + name + conf->access_criteria_len);
+	char *room = (char *)(t + 1);
 
-	if (!grown)
-		return -1;
-	c->streams = grown;
-	if (!(t = calloc(1, sizeof(*t))))
-		return -1;
+	if (!t)
+		return NULL;
 	t->chan = c;
 	t->conf = *conf;
+	t->conf.unit = memcpy(room, conf->unit, name);
+	if (conf->access_criteria_len)
+		t->conf.access_criteria = memcpy(room + name, conf->access_criteria, conf->access_criteria_len);
 	t->deadline_us = INT64_MAX;
 	t->want = t->asked = t->last = t->latency_us = -1;
 	gw_fsm_init(&t->fsm, &stream_fsm, NONE);
-	c->streams[c->n] = t;
+	return t;
+}
+
+/* A number that nobody uses: a new one at the end, or that of a stream that is gone. c->n + 1 streams fit on return. */
+static int
+free_number(struct scs_chan *c)
+{
+	struct stream **grown;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->streams[i]->gone && c->streams[i]->fsm.state == NONE) {
+			free(c->streams[i]);
+			return (int)i;
+		}
+	grown = realloc(c->streams, (c->n + 1) * sizeof(*grown));
+	if (!grown || c->n == UINT16_MAX)
+		return -1;
+	c->streams = grown;
 	return (int)c->n++;
+}
+
+int
+scs_chan_add(struct scs_chan *c, const struct scs_chan_stream *conf, int64_t now)
+{
+	struct stream *t = new_stream(c, conf);
+	int i = t ? free_number(c) : -1;
+
+	if (i < 0) {
+		free(t);
+		return -1;
+	}
+	c->streams[i] = t;
+	c->now_us = now;
+	if (c->fsm.state == OPEN && !(c->terms.max_streams && i >= c->terms.max_streams))
+		t->deadline_us = now;	/* set up by the next tick: the owner has the number by then */
+	return i;
+}
+
+void
+scs_chan_remove(struct scs_chan *c, size_t i, int64_t now)
+{
+	struct stream *t = c->streams[i];
+
+	c->now_us = now;
+	t->gone = true;
+	gw_fsm_feed(&t->fsm, t, S_STOP, NULL);
+	if (t->fsm.state == ENDING)
+		t->deadline_us = now + CLOSE_WAIT;
 }
 
 void
@@ -962,6 +1016,18 @@ const char *
 scs_chan_stream_state(const struct scs_chan *c, size_t i)
 {
 	return gw_fsm_name(&c->streams[i]->fsm);
+}
+
+uint16_t
+scs_chan_id(const struct scs_chan *c)
+{
+	return c->conf.channel_id;
+}
+
+const char *
+scs_chan_peer(const struct scs_chan *c)
+{
+	return c->fsm.state == CLOSED ? "" : c->peer;
 }
 
 size_t

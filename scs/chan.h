@@ -18,7 +18,7 @@ struct scs_chan_conf {
 	bool bcast_parameters;		/* traffic_protection and key_identifier go with the CWs */
 	bool strict;
 };
-struct scs_chan_stream {		/* lent until the channel is freed */
+struct scs_chan_stream {		/* copied */
 	const char *unit;		/* for the log */
 	uint16_t ecm_id;
 	uint8_t protection;		/* traffic_protection_protocol; 255: none */
@@ -42,8 +42,10 @@ struct scs_chan_ops {
 struct scs_chan;
 struct scs_chan *scs_chan_new(const struct scs_chan_conf *, const struct scs_chan_ops *, void *self);
 void scs_chan_free(struct scs_chan *);
-/* Before the first connection; the number that all calls use, from 0. -1: out of memory. */
-int scs_chan_add(struct scs_chan *, const struct scs_chan_stream *);
+/* The number that all calls use, from 0; set up at once when the channel is open. -1: out of memory or numbers. */
+int scs_chan_add(struct scs_chan *, const struct scs_chan_stream *, int64_t now_us);
+/* Closes a stream in order; nothing is called for it any more, its number may be given out again. */
+void scs_chan_remove(struct scs_chan *, size_t stream, int64_t now_us);
 
 void scs_chan_connected(struct scs_chan *, const char *peer, int64_t now_us);
 void scs_chan_frame(struct scs_chan *, const uint8_t *msg, size_t len, int64_t now_us);
@@ -61,6 +63,8 @@ void scs_chan_view(const struct scs_chan *, struct scs_chan_view *);
 /* Response times of one stream's latest answers, us; -1: none yet. */
 int64_t scs_chan_latency(const struct scs_chan *, size_t stream);
 const char *scs_chan_stream_state(const struct scs_chan *, size_t stream);
+uint16_t scs_chan_id(const struct scs_chan *);	/* ECM_channel_id */
+const char *scs_chan_peer(const struct scs_chan *);	/* address of the ECMG; "" while there is no connection */
 /* Both machines as golden text (tests). */
 size_t scs_chan_print_machines(char *out, size_t cap);
 #endif

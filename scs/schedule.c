@@ -230,7 +230,10 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 	for (size_t i = 0; i < s->nlive; i++)
 		s->live[i].released = true;
 	s->base_us = s->nlive ? s->live[s->nlive - 1].start_us : last->start_us;
-	if (last->released) {
+	if (last->released || !s->conf.needs_mux) {
+		if (!last->released)
+			s->live[s->nlive++] = *last, s->live[s->nlive - 1].released = true;
+		s->base_us = last->start_us;
 		plan_next(s, last->cp + 1, false);
 		return;
 	}
@@ -612,4 +615,40 @@ bool
 scs_schedule_in_alarm(const struct scs_schedule *s)
 {
 	return s->alarm;
+}
+
+const char *
+scs_schedule_asked(const struct scs_schedule *s, size_t i)
+{
+	static const char *const names[] = { "idle", "asked", "answered" };
+
+	return names[s->streams[i].asked];
+}
+
+bool
+scs_schedule_up(const struct scs_schedule *s, size_t i)
+{
+	return s->streams[i].up;
+}
+
+bool
+scs_schedule_extended(const struct scs_schedule *s)
+{
+	return s->extended;
+}
+
+const struct scs_cp *
+scs_schedule_preparing(const struct scs_schedule *s)
+{
+	return &s->next;
+}
+
+int64_t
+scs_schedule_running(const struct scs_schedule *s, int64_t now)
+{
+	int64_t cp = -1;
+
+	for (size_t i = 0; i < s->nlive && (s->live[i].start_us <= now || cp < 0); i++)
+		cp = s->live[i].cp;
+	return cp;
 }

@@ -93,7 +93,13 @@ const struct scs_cp *scs_schedule_find(const struct scs_schedule *, int64_t cp);
 void scs_schedule_delays(const struct scs_schedule *, size_t stream, const struct scs_cp *, int16_t *start, int16_t *previous_stop);
 /* The first CP of a CW window: lowest CP whose CW any stream's message for cp may need. */
 int64_t scs_schedule_oldest_key(const struct scs_schedule *);
-const char *scs_schedule_phase(const struct scs_schedule *);	/* "asking" … for the status page */
+/* For the status page. */
+const char *scs_schedule_phase(const struct scs_schedule *);	/* "asking" … */
+const char *scs_schedule_asked(const struct scs_schedule *, size_t stream);	/* "idle", "asked", "answered": the CP in preparation */
+bool scs_schedule_up(const struct scs_schedule *, size_t stream);
+bool scs_schedule_extended(const struct scs_schedule *);	/* the running CP is being prolonged */
 bool scs_schedule_in_alarm(const struct scs_schedule *);
+const struct scs_cp *scs_schedule_preparing(const struct scs_schedule *);
+int64_t scs_schedule_running(const struct scs_schedule *, int64_t now_us);	/* -1: none yet */
 int64_t scs_schedule_period(const struct scs_schedule *);	/* in force: at least every min_CP_duration */
 #endif

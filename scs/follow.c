@@ -1,0 +1,463 @@
+/* scs/follow.c: the playout link's server side: muxes and scramblers connect, say what they hold, and get committed records */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "proto/playout.h"
+#include "scs/scs.h"
+
+enum { TEST_US = 3000000, SILENCE_US = 10000000, GRACE_MS = 200 };
+
+/* ---- sending ---- */
+
+static void
+finish(struct scs_follower *f, struct sim_writer *w)
+{
+	size_t len = sim_end(w, NULL);
+
+	if (len)
+		gw_link_send(f->link, w->buf, len);
+	gw_cleanse(w->buf, w->len);	/* a key may have been in it */
+}
+
+static void
+send_bare(struct scs_follower *f, uint16_t message)
+{
+	uint8_t buf[SIM_HEADER];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, message, buf, sizeof(buf));
+	finish(f, &w);
+}
+
+static void
+refuse(struct scs_follower *f, uint16_t status, const char *why)
+{
+	uint8_t buf[512];
+	struct sim_writer w;
+
+	f->errors++;
+	gw_log_limited(&f->app->rate, GW_WARNING, "follower_refused", why, "peer=%s role=%d error=0x%04x", f->name, f->role, status);
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_ERROR, buf, sizeof(buf));
+	sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
+	sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
+	finish(f, &w);
+}
+
+static bool
+follows(const struct scs_follower *f, int role, const struct scs_unit *u)
+{
+	if (f->role != role)
+		return false;
+	for (size_t i = 0; i < f->n; i++)
+		if (strcmp(f->services[i], u->conf->id) == 0)
+			return true;
+	return f->n == 0;
+}
+
+static void
+send_ecms(struct scs_follower *f, struct scs_unit *u, int64_t cp)
+{
+	const uint8_t *msg;
+	size_t at = 0, len;
+
+	for (size_t i = 0; i < SCS_LIVE; i++)
+		if (u->frames[i].p && u->frames[i].cp == cp)
+			while (scs_record_next(&u->frames[i], &at, &msg, &len)) {
+				gw_link_send(f->link, msg, len);
+				f->sent++;
+			}
+}
+
+static void
+send_key(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *cp)
+{
+	const struct scs_key_entry *k = scs_unit_key(u, cp->cp);
+	const struct he_service *s = u->conf->service;
+	uint8_t buf[1024], id[8];
+	struct sim_writer w;
+	size_t n;
+
+	if (!k || s->scrambling == HE_NONE)	/* somebody else's scrambler */
+		return;
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_KEY_RECORD, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
+	sim_put_int(&w, PLAYOUT_CP, cp->cp);
+	sim_put_int(&w, PLAYOUT_START, cp->start_us);
+	sim_put_int(&w, PLAYOUT_DURATION, cp->duration_us / 1000);
+	sim_put_int(&w, PLAYOUT_MIN_DURATION, scs_schedule_period(u->schedule) / 1000);
+	sim_put_int(&w, PLAYOUT_EPOCH, u->epoch);
+	sim_put_int(&w, PLAYOUT_PROTECTION, s->scrambling);
+	sim_put_int(&w, PLAYOUT_AUTHENTICATED, s->authentication);
+	if ((n = scs_unit_key_id(u, cp->cp, id)) > 0)
+		sim_put_bytes(&w, PLAYOUT_KEY_IDENTIFIER, id, n);
+	sim_put_bytes(&w, PLAYOUT_KEY_MATERIAL, k->material.p, k->material.len);
+	finish(f, &w);
+	f->sent++;
+}
+
+/* ---- what a unit wants of its followers ---- */
+
+static void
+forget_acks(struct scs_unit *u)
+{
+	for (size_t i = 0; i < SCS_MUXES; i++)
+		u->air[i].acked = 0;
+}
+
+/* The unit's muxes in u->air, and their number into the schedule. A mux beyond SCS_MUXES plays along, but nobody waits for it. */
+void
+scs_follow_count(struct scs_unit *u)
+{
+	size_t n = 0;
+
+	memset(u->air, 0, sizeof(u->air));
+	for (struct scs_follower *f = u->app->followers; f && n < SCS_MUXES; f = f->next)
+		if (follows(f, PLAYOUT_MUX, u))
+			u->air[n++].mux = f;
+	scs_schedule_muxes(u->schedule, n, gw_utc_us());
+	scs_touch(u);
+}
+
+void
+scs_follow_air(struct scs_unit *u, int64_t cp)
+{
+	u->air_cp = cp;
+	forget_acks(u);
+	for (struct scs_follower *f = u->app->followers; f; f = f->next)
+		if (follows(f, PLAYOUT_MUX, u))
+			send_ecms(f, u, cp);
+}
+
+void
+scs_follow_install(struct scs_unit *u, const struct scs_cp *cp)
+{
+	u->air_cp = -1;
+	for (struct scs_follower *f = u->app->followers; f; f = f->next)
+		if (follows(f, PLAYOUT_SCRAMBLER, u))
+			send_key(f, u, cp);
+}
+
+void
+scs_follow_end(struct scs_unit *u)
+{
+	uint8_t buf[256];
+	struct sim_writer w;
+
+	for (struct scs_follower *f = u->app->followers; f; f = f->next) {
+		if (!follows(f, f->role, u))
+			continue;
+		sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_SERVICE_END, buf, sizeof(buf));
+		sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
+		sim_put_int(&w, PLAYOUT_START, gw_utc_us());
+		finish(f, &w);
+	}
+}
+
+/* Everything that is live, to a follower that has just come. */
+static void
+bring_up_to_date(struct scs_follower *f, struct scs_unit *u)
+{
+	const struct scs_cp *live[SCS_LIVE];
+	size_t n = scs_schedule_live(u->schedule, gw_utc_us(), live);
+
+	for (size_t i = 0; i < n; i++) {
+		if (f->role == PLAYOUT_MUX)
+			send_ecms(f, u, live[i]->cp);
+		else if (live[i]->released)
+			send_key(f, u, live[i]);
+	}
+}
+
+/* ---- messages ---- */
+
+static char *
+text(const struct sim_value *v)
+{
+	return strndup((const char *)v->p, v->len);
+}
+
+static void
+on_held(struct scs_follower *f, const struct sim_msg *m)
+{
+	void *grown = realloc(f->held, (f->nheld + 1) * sizeof(*f->held));
+	char *service = grown ? text(sim_value(m, PLAYOUT_SERVICE, 0)) : NULL;
+
+	if (grown)
+		f->held = grown;
+	if (f->role || !service || f->nheld >= UINT16_MAX) {
+		free(service);
+		refuse(f, f->role ? PLAYOUT_E_STATE : PLAYOUT_E_RESOURCES, "follower_held belongs before follower_setup, once a service");
+		return;
+	}
+	f->held[f->nheld].service = service;
+	f->held[f->nheld++].cp = sim_int(m, PLAYOUT_CP, -1);
+}
+
+/* A scrambler that holds the last committed CP got its key from an earlier life of ours: released it is. */
+static void
+believe_held(struct scs_follower *f)
+{
+	for (size_t i = 0; i < f->nheld; i++) {
+		struct scs_unit *u = scs_unit_find(f->app, f->held[i].service, strlen(f->held[i].service));
+		if (u && f->role == PLAYOUT_SCRAMBLER) {
+			scs_schedule_held(u->schedule, f->held[i].cp, gw_utc_us());
+			scs_touch(u);
+		}
+		free(f->held[i].service);
+	}
+	free(f->held);
+	f->held = NULL;
+	f->nheld = 0;
+}
+
+static int
+take_services(struct scs_follower *f, const struct sim_msg *m)
+{
+	size_t n = sim_count(m, PLAYOUT_SERVICE);
+
+	f->services = calloc(n ? n : 1, sizeof(*f->services));
+	for (size_t i = 0; f->services && i < n; i++)
+		if ((f->services[f->n] = text(sim_value(m, PLAYOUT_SERVICE, i))) != NULL)
+			f->n++;
+	return f->services && f->n == n ? 0 : -1;
+}
+
+static void
+on_setup(struct scs_follower *f, const struct sim_msg *m)
+{
+	const struct sim_value *name = sim_value(m, PLAYOUT_FOLLOWER_NAME, 0);
+	int role = (int)sim_int(m, PLAYOUT_FOLLOWER_ROLE, 0);
+	uint8_t buf[256];
+	struct sim_writer w;
+
+	if (f->role || (role != PLAYOUT_MUX && role != PLAYOUT_SCRAMBLER)) {
+		refuse(f, f->role ? PLAYOUT_E_STATE : PLAYOUT_E_ROLE, "follower_setup comes once, with role 1 (mux) or 2 (scrambler)");
+		return;
+	}
+	if (take_services(f, m) < 0) {
+		refuse(f, PLAYOUT_E_RESOURCES, "out of memory");
+		gw_link_close(f->link, GRACE_MS);
+		return;
+	}
+	f->role = role;
+	snprintf(f->name, sizeof(f->name), "%.*s", (int)name->len, (const char *)name->p);
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_STATUS, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_HEAD_END, f->app->he->head_end);
+	finish(f, &w);
+	gw_log(GW_NOTICE, "follower_up", NULL, "peer=%s role=%s services=%zu held=%zu", f->name,
+	    role == PLAYOUT_MUX ? "mux" : "scrambler", f->n, f->nheld);
+	believe_held(f);
+	for (size_t i = 0; i < f->app->nunits; i++)
+		if (follows(f, role, f->app->units[i])) {
+			bring_up_to_date(f, f->app->units[i]);
+			scs_follow_count(f->app->units[i]);
+		}
+}
+
+static size_t
+stream_of(const struct scs_unit *u, const struct sim_msg *m)
+{
+	size_t i;
+
+	for (i = 0; i < u->n; i++)
+		if (u->streams[i].conf->kms->super_cas_id == sim_int(m, PLAYOUT_SUPER_CAS_ID, -1) &&
+		    u->streams[i].conf->ecm_id == sim_int(m, PLAYOUT_ECM_ID, -1))
+			break;
+	return i;
+}
+
+/* Once every mux has every ECM of the CP, its key may go out. */
+static void
+on_ecm_ack(struct scs_follower *f, const struct sim_msg *m)
+{
+	const struct sim_value *id = sim_value(m, PLAYOUT_SERVICE, 0);
+	struct scs_unit *u = scs_unit_find(f->app, (const char *)id->p, id->len);
+	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
+	size_t i = u ? stream_of(u, m) : 0;
+	bool all = true;
+
+	f->acked++;
+	if (!u || i == u->n || cp != u->air_cp)
+		return;
+	for (size_t k = 0; k < SCS_MUXES && u->air[k].mux; k++) {
+		if (u->air[k].mux == f)
+			u->air[k].acked |= UINT64_C(1) << i;
+		all = all && (u->air[k].acked & u->with_out) == u->with_out;
+	}
+	if (!all)
+		return;
+	scs_schedule_aired(u->schedule, cp, gw_utc_us());
+	scs_touch(u);
+}
+
+static void
+on_key_ack(struct scs_follower *f, const struct sim_msg *m)
+{
+	(void)m;
+	f->acked++;
+}
+
+static void
+on_record_error(struct scs_follower *f, const struct sim_msg *m)
+{
+	const struct sim_value *id = sim_value(m, PLAYOUT_SERVICE, 0), *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
+
+	f->errors++;
+	gw_log_limited(&f->app->rate, GW_ERR, "record_refused", "a follower cannot do as committed; the crypto-period before goes on",
+	    "peer=%s service=%.*s cp=%lld error=0x%04x reason=%.*s", f->name, (int)id->len, (const char *)id->p,
+	    (long long)sim_int(m, PLAYOUT_CP, -1), (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), why ? (int)why->len : 0,
+	    why ? (const char *)why->p : "");
+}
+
+static void
+on_follower_error(struct scs_follower *f, const struct sim_msg *m)
+{
+	const struct sim_value *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
+
+	f->errors++;
+	gw_log_limited(&f->app->rate, GW_WARNING, "follower_error", NULL, "peer=%s error=0x%04x reason=%.*s", f->name,
+	    (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), why ? (int)why->len : 0, why ? (const char *)why->p : "");
+}
+
+static void
+on_test(struct scs_follower *f, const struct sim_msg *m)
+{
+	(void)m;
+	send_bare(f, PLAYOUT_LINK_STATUS);
+}
+
+static void
+on_link_status(struct scs_follower *f, const struct sim_msg *m)
+{
+	(void)m;
+	f->testing = false;
+}
+
+static const struct { uint16_t message; bool known; void (*act)(struct scs_follower *, const struct sim_msg *); } handlers[] = {
+	/* message                 after setup  then */
+	{ PLAYOUT_FOLLOWER_HELD,   false,       on_held           },
+	{ PLAYOUT_FOLLOWER_SETUP,  false,       on_setup          },
+	{ PLAYOUT_ECM_ACK,         true,        on_ecm_ack        },
+	{ PLAYOUT_KEY_ACK,         true,        on_key_ack        },
+	{ PLAYOUT_RECORD_ERROR,    true,        on_record_error   },
+	{ PLAYOUT_FOLLOWER_ERROR,  false,       on_follower_error },
+	{ PLAYOUT_LINK_TEST,       false,       on_test           },
+	{ PLAYOUT_LINK_STATUS,     false,       on_link_status    },
+};
+
+static void
+frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
+{
+	static struct sim_msg m;
+	struct scs_follower *f = self;
+	struct sim_fault why;
+
+	(void)link;
+	f->heard_us = gw_mono_us();
+	f->testing = false;
+	if (sim_decode(&playout, msg, len, &m, &why) < 0) {
+		refuse(f, sim_status_of(&playout, why.verdict), sim_verdict_text(why.verdict));
+		return;
+	}
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+		if (handlers[i].message == m.def->type) {
+			if (handlers[i].known && !f->role)
+				break;
+			handlers[i].act(f, &m);
+			return;
+		}
+	refuse(f, PLAYOUT_E_STATE, "this message has no meaning here and now");
+}
+
+/* ---- life ---- */
+
+static void
+up(void *self, struct gw_link *link)
+{
+	(void)self;
+	(void)link;
+}
+
+static void
+down(void *self, struct gw_link *link, const struct gw_err *why)
+{
+	struct scs_follower *f = self, **at;
+	struct scs *app = f->app;
+	bool mux = f->role == PLAYOUT_MUX;
+
+	(void)link;
+	if (!app->stopping)
+		gw_log(GW_WARNING, "follower_down", why ? why->text : "closed", "peer=%s role=%s", f->name[0] ? f->name : "-",
+		    mux ? "mux" : f->role ? "scrambler" : "-");
+	for (at = &app->followers; *at != f; at = &(*at)->next)
+		;
+	*at = f->next;
+	for (size_t i = 0; mux && !app->stopping && i < app->nunits; i++)
+		scs_follow_count(app->units[i]);
+	for (size_t i = 0; i < f->n; i++)
+		free(f->services[i]);
+	for (size_t i = 0; i < f->nheld; i++)
+		free(f->held[i].service);
+	free(f->services);
+	free(f->held);
+	free(f);
+}
+
+static const struct gw_link_ops ops = { .up = up, .frame = frame, .down = down };
+
+static void *
+accept_one(void *owner, struct gw_link *link)
+{
+	struct scs *app = owner;
+	struct scs_follower *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->app = app;
+	f->link = link;
+	f->heard_us = gw_mono_us();
+	f->next = app->followers;
+	app->followers = f;
+	return f;
+}
+
+int
+scs_follow_open(struct scs *app, struct gw_err *err)
+{
+	/* Records of all services may have to go to a follower that has just come, at once. */
+	static const struct gw_link_limits limits = { .queue_bytes = 64 << 20 };
+	char where[200];
+	struct gw_addr a;
+
+	snprintf(where, sizeof(where), "unix://%s/scs.sock", app->he->playout);
+	if (gw_addr_parse(where, GW_UNIX, &a, err) < 0)
+		return -1;
+	app->listener = gw_listen(&app->loop, &a, &ops, &limits, accept_one, app, err);
+	return app->listener ? 0 : -1;
+}
+
+void
+scs_follow_close(struct scs *app)
+{
+	if (app->listener)
+		gw_listener_close(app->listener, NULL);
+	app->listener = NULL;
+	for (struct scs_follower *f = app->followers; f; f = f->next)
+		gw_link_close(f->link, GRACE_MS);
+}
+
+/* Once a second: a silent follower is tested, a dead one let go, so that nobody waits for its acknowledgements. */
+void
+scs_follow_second(struct scs *app)
+{
+	int64_t now = gw_mono_us();
+
+	for (struct scs_follower *f = app->followers; f; f = f->next) {
+		if (now - f->heard_us > SILENCE_US) {
+			gw_link_abort(f->link, GW_EPEER, "the follower does not answer");
+		} else if (!f->testing && now - f->heard_us > TEST_US) {
+			f->testing = true;
+			send_bare(f, PLAYOUT_LINK_TEST);
+		}
+	}
+}

@@ -1,0 +1,137 @@
+/* scs/record.c: see scs.h. The ECMs of a committed CP are kept as the playout messages that carry them. */
+#include <stdlib.h>
+#include <string.h>
+#include "proto/playout.h"
+#include "scs/scs.h"
+
+enum { FORMAT = 1, HEAD = 1 + 8 + 8 + 8 + 1 + 8 };
+
+static void
+put64(uint8_t *p, uint64_t v)
+{
+	for (int i = 7; i >= 0; i--, v >>= 8)
+		p[i] = (uint8_t)v;
+}
+
+static uint64_t
+get64(const uint8_t *p)
+{
+	uint64_t v = 0;
+
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
+static size_t
+encode(const struct scs_unit *u, size_t i, const struct scs_cp *cp, uint8_t *buf, size_t cap)
+{
+	const struct scs_unit_stream *t = &u->streams[i];
+	bool have = cp->with >> i & 1 && t->ecm.cp == cp->cp;
+	int16_t start, stop;
+	char out[GW_ADDR_TEXT];
+	struct sim_writer w;
+
+	scs_schedule_delays(u->schedule, i, cp, &start, &stop);
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_ECM_RECORD, buf, cap);
+	sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
+	sim_put_int(&w, PLAYOUT_CP, cp->cp);
+	sim_put_int(&w, PLAYOUT_START, cp->start_us);
+	sim_put_int(&w, PLAYOUT_EPOCH, u->epoch);
+	sim_put_text(&w, PLAYOUT_KMS, t->conf->kms->name);
+	sim_put_int(&w, PLAYOUT_SUPER_CAS_ID, t->conf->kms->super_cas_id);
+	sim_put_int(&w, PLAYOUT_ECM_ID, t->conf->ecm_id);
+	sim_put_int(&w, PLAYOUT_SECTION_TSPKT, t->terms.section_TSpkt_flag);
+	sim_put_int(&w, PLAYOUT_DELAY_START, start);
+	sim_put_int(&w, PLAYOUT_PREVIOUS_DELAY_STOP, stop);
+	sim_put_int(&w, PLAYOUT_ECM_REP_PERIOD, t->terms.ECM_rep_period);
+	sim_put_text(&w, PLAYOUT_OUT, gw_addr_text(&t->conf->out, out, sizeof(out)));
+	/* a stream that was left out has nothing on air for this CP: its old ECM would lie */
+	sim_put_bytes(&w, PLAYOUT_ECM_DATAGRAM, have ? t->ecm.p : (const uint8_t *)"", have ? t->ecm.len : 0);
+	return sim_end(&w, NULL);
+}
+
+int
+scs_record_frames(const struct scs_unit *u, const struct scs_cp *cp, struct scs_frames *f)
+{
+	static uint8_t buf[SIM_MAX];
+
+	*f = (struct scs_frames){ .cp = cp->cp };
+	for (size_t i = 0; i < u->n; i++) {
+		if (!(u->with_out >> i & 1))
+			continue;
+		size_t len = encode(u, i, cp, buf, sizeof(buf));
+		uint8_t *grown = len ? realloc(f->p, f->len + len) : NULL;
+		if (!grown) {
+			free(f->p);
+			*f = (struct scs_frames){ 0 };
+			return -1;
+		}
+		memcpy(grown + f->len, buf, len);
+		f->p = grown;
+		f->len += len;
+	}
+	return 0;
+}
+
+bool
+scs_record_next(const struct scs_frames *f, size_t *at, const uint8_t **msg, size_t *len)
+{
+	*len = *at < f->len ? sim_frame_length(f->p + *at, f->len - *at) : 0;
+	if (*len == 0 || *len > f->len - *at)
+		return false;
+	*msg = f->p + *at;
+	*at += *len;
+	return true;
+}
+
+int
+scs_record_restart(struct scs_frames *f, int64_t start_us)
+{
+	static struct sim_msg m;
+	const uint8_t *msg;
+	size_t at = 0, len;
+
+	while (scs_record_next(f, &at, &msg, &len)) {
+		const struct sim_value *v;
+		if (sim_decode(&playout, msg, len, &m, NULL) < 0 || !(v = sim_value(&m, PLAYOUT_START, 0)))
+			return -1;
+		put64(f->p + (v->p - f->p), (uint64_t)start_us);
+	}
+	return 0;
+}
+
+int
+scs_record_pack(const struct scs_cp *cp, const struct scs_frames *f, struct gw_blob *b)
+{
+	b->len = HEAD + f->len;
+	b->p = malloc(b->len);
+	if (!b->p)
+		return -1;
+	b->p[0] = FORMAT;
+	put64(b->p + 1, (uint64_t)cp->cp);
+	put64(b->p + 9, (uint64_t)cp->start_us);
+	put64(b->p + 17, (uint64_t)cp->duration_us);
+	b->p[25] = cp->first;
+	put64(b->p + 26, cp->with);
+	if (f->len)
+		memcpy(b->p + HEAD, f->p, f->len);
+	return 0;
+}
+
+int
+scs_record_unpack(const void *value, size_t len, struct scs_cp *cp, struct scs_frames *f)
+{
+	const uint8_t *p = value;
+
+	if (len < HEAD || p[0] != FORMAT)
+		return -1;
+	*cp = (struct scs_cp){ .cp = (int64_t)get64(p + 1), .start_us = (int64_t)get64(p + 9), .duration_us = (int64_t)get64(p + 17),
+		.first = p[25] != 0, .with = get64(p + 26) };
+	*f = (struct scs_frames){ .cp = cp->cp, .len = len - HEAD };
+	f->p = malloc(f->len ? f->len : 1);
+	if (!f->p)
+		return -1;
+	memcpy(f->p, p + HEAD, f->len);
+	return 0;
+}

@@ -1,0 +1,143 @@
+/*
+ * scs/scs.h: the program: units (schedule, keys, records), peers (one channel to a KMS's ECMG), followers (mux and scrambler on
+ * the playout link). Everything runs on one loop thread; what a loop turn brings is worked off together at its end, so that one
+ * transaction of the store serves every unit that reached a boundary.
+ */
+#ifndef SCS_SCS_H
+#define SCS_SCS_H
+#include <jansson.h>
+#include <uv.h>
+#include "cwg/cwg.h"
+#include "lib/args.h"
+#include "lib/clock.h"
+#include "lib/headend.h"
+#include "lib/link.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/ops.h"
+#include "lib/secret.h"
+#include "lib/store.h"
+#include "scs/chan.h"
+#include "scs/schedule.h"
+
+enum { SCS_MUXES = 8 };		/* that may follow one unit */
+
+struct scs_key_entry { int64_t cp; struct gw_secret material; char fingerprint[17]; bool durable; struct scs_key_entry *next; };
+struct scs_ecm { int64_t cp; uint8_t *p; size_t len; };
+/* A committed CP's ECMs as the messages that go to the mux, one after the other. */
+struct scs_frames { int64_t cp; uint8_t *p; size_t len; };
+
+struct scs_unit_stream {
+	struct scs_unit *unit;
+	const struct he_stkm *conf;
+	struct scs_peer *peer;
+	size_t number;			/* in the peer's channel */
+	struct scs_terms terms; bool known;
+	struct scs_ecm ecm;		/* the answer for the CP in preparation */
+};
+struct scs_unit {
+	struct scs *app;
+	const struct he_unit *conf;	/* of app->he */
+	struct scs_schedule *schedule;
+	bool *required;
+	struct scs_unit_stream *streams; size_t n;
+	uint64_t with_out;		/* bits of the streams whose ECMs go to a mux of ours */
+	int64_t epoch;
+	struct scs_key_entry *keys;
+	struct scs_frames frames[SCS_LIVE];
+	struct { struct scs_follower *mux; uint64_t acked; } air[SCS_MUXES];
+	int64_t air_cp;
+	/* what the store was asked in this turn */
+	struct { bool draw, drawn, commit, ok; int64_t last, cp, start_us; } asked;
+	struct gw_timer timer;
+	bool dirty, fenced;
+	struct scs_unit *next_dirty;
+	uint64_t committed, extensions;
+};
+
+struct scs_peer {
+	struct scs *app;
+	const struct he_kms *kms;	/* of app->he */
+	struct scs_chan *chan;
+	struct gw_dialer *dialer;
+	struct gw_link *link;
+	struct gw_timer timer;
+	struct scs_unit_stream **streams; size_t n;	/* by number in the channel; NULL: gone */
+	bool closing;
+};
+
+struct scs_follower {
+	struct scs *app;
+	struct gw_link *link;
+	int role;			/* enum playout_role; 0 before follower_setup */
+	char name[65];
+	char **services; size_t n;	/* none: all */
+	struct { char *service; int64_t cp; } *held; size_t nheld;
+	int64_t heard_us; bool testing;	/* monotonic */
+	uint64_t sent, acked, errors;
+	struct scs_follower *next;
+};
+
+struct scs {
+	uv_loop_t loop;
+	struct gw_args args;
+	const char *test_seed;
+	struct headend *he;
+	struct cwg *cwg;
+	struct gw_store *store;
+	struct gw_wrap *wrap;
+	struct scs_unit **units; size_t nunits;
+	struct scs_peer **peers; size_t npeers;
+	struct scs_follower *followers;
+	struct gw_listener *listener;
+	struct gw_ops *ops;
+	struct gw_life life;
+	struct gw_clock_watch watch;
+	uv_timer_t second; uv_prepare_t turn; bool ticking;
+	struct scs_unit *dirty;
+	struct gw_rate rate;
+	bool stopping, fenced; int status;
+};
+
+/* unit.c */
+/* Takes the unit over in the store and its earlier life up. */
+struct scs_unit *scs_unit_open(struct scs *, const struct he_unit *, struct gw_err *);
+void scs_unit_close(struct scs_unit *, bool end);	/* end: the service is over, followers are told; frees itself later */
+/* Whether the two mean the same to a running unit. */
+bool scs_unit_same(const struct he_unit *, const struct he_unit *);
+void scs_unit_rebind(struct scs_unit *, const struct he_unit *);	/* an equal configuration of another file */
+void scs_touch(struct scs_unit *);		/* something happened: works off the unit's actions at the end of this turn */
+void scs_work(struct scs *);			/* all that was touched */
+struct scs_unit *scs_unit_find(const struct scs *, const char *id, size_t len);
+const struct scs_key_entry *scs_unit_key(const struct scs_unit *, int64_t cp);
+size_t scs_unit_key_id(const struct scs_unit *, int64_t cp, uint8_t out[8]);
+
+/* peer.c */
+struct scs_peer *scs_peer_open(struct scs *, const struct he_kms *, struct gw_err *);
+void scs_peer_close(struct scs_peer *);		/* channel closed in order; frees itself later */
+bool scs_peer_same(const struct he_kms *, const struct he_kms *);
+int scs_peer_join(struct scs_peer *, struct scs_unit_stream *, struct gw_err *);
+void scs_peer_leave(struct scs_peer *, struct scs_unit_stream *);
+void scs_peer_ask(struct scs_peer *, const struct scs_unit_stream *, int64_t cp, int64_t duration_us);
+
+/* record.c: a committed CP as bytes: for the store, and for the mux */
+int scs_record_frames(const struct scs_unit *, const struct scs_cp *, struct scs_frames *);	/* encodes; -1: out of memory or room */
+int scs_record_restart(struct scs_frames *, int64_t start_us);	/* another start, in place */
+int scs_record_pack(const struct scs_cp *, const struct scs_frames *, struct gw_blob *);
+int scs_record_unpack(const void *, size_t, struct scs_cp *, struct scs_frames *);
+/* One message after the other; false at the end. */
+bool scs_record_next(const struct scs_frames *, size_t *at, const uint8_t **msg, size_t *len);
+
+/* follow.c */
+int scs_follow_open(struct scs *, struct gw_err *);
+void scs_follow_close(struct scs *);
+void scs_follow_second(struct scs *);
+void scs_follow_air(struct scs_unit *, int64_t cp);		/* its ECMs to every mux */
+void scs_follow_install(struct scs_unit *, const struct scs_cp *);	/* its key to every scrambler */
+void scs_follow_end(struct scs_unit *);
+void scs_follow_count(struct scs_unit *);			/* tells the schedule how many muxes there are */
+
+/* status.c */
+json_t *scs_status(void *self);
+void scs_collect(void *self, struct gw_samples *);
+#endif

@@ -1,0 +1,617 @@
+/* scs/unit.c: a protected unit: what its schedule asks for is done here, with keys, store, peers and followers */
+#include <stdlib.h>
+#include <string.h>
+#include "scs/scs.h"
+
+/* ---- keys ---- */
+
+static struct scs_key_entry *
+find_key(const struct scs_unit *u, int64_t cp)
+{
+	for (struct scs_key_entry *k = u->keys; k; k = k->next)
+		if (k->cp == cp)
+			return k;
+	return NULL;
+}
+
+const struct scs_key_entry *
+scs_unit_key(const struct scs_unit *u, int64_t cp)
+{
+	return find_key(u, cp);
+}
+
+size_t
+scs_unit_key_id(const struct scs_unit *u, int64_t cp, uint8_t out[8])
+{
+	return he_key_id(u->conf->service->scrambling, u->conf->index, (uint16_t)cp, out);
+}
+
+static struct scs_key_entry *
+add_key(struct scs_unit *u, int64_t cp, size_t len)
+{
+	struct scs_key_entry *k = calloc(1, sizeof(*k));
+
+	if (!k || gw_secret_new(&k->material, len) < 0) {
+		free(k);
+		return NULL;
+	}
+	k->cp = cp;
+	k->next = u->keys;
+	u->keys = k;
+	return k;
+}
+
+static bool
+below(const struct scs_key_entry *k, int64_t cp)
+{
+	return k->cp < cp;
+}
+
+static bool
+not_durable(const struct scs_key_entry *k, int64_t cp)
+{
+	(void)cp;
+	return !k->durable;
+}
+
+static void
+drop_if(struct scs_unit *u, bool (*goes)(const struct scs_key_entry *, int64_t), int64_t cp)
+{
+	for (struct scs_key_entry **at = &u->keys; *at;) {
+		struct scs_key_entry *k = *at;
+		if (!goes(k, cp)) {
+			at = &k->next;
+			continue;
+		}
+		*at = k->next;
+		gw_secret_free(&k->material);
+		free(k);
+	}
+}
+
+static void
+drop_keys(struct scs_unit *u, int64_t cp)
+{
+	drop_if(u, below, cp);
+}
+
+/* The turn's keys are in the store now; or they are not, and must never be seen by anybody. */
+static void
+settle_keys(struct scs_unit *u, bool stored)
+{
+	if (!stored)
+		drop_if(u, not_durable, 0);
+	for (struct scs_key_entry *k = u->keys; k; k = k->next)
+		k->durable = true;
+}
+
+static size_t
+key_length(const struct scs_unit *u)
+{
+	const struct he_service *s = u->conf->service;
+
+	return cwg_length(s->scrambling, s->authentication, s->cw_length);
+}
+
+/* A wrapped key of the store into memory; a key that does not open, or has another length, is as good as a lost store. */
+static int
+unwrap(struct scs_unit *u, int64_t cp, const void *value, size_t len)
+{
+	uint8_t plain[CWG_MATERIAL_MAX + GW_WRAP_OVERHEAD];
+	int n = gw_wrap_open_key(u->app->wrap, value, len, plain, sizeof(plain));
+	struct scs_key_entry *k = n > 0 && (size_t)n == key_length(u) ? add_key(u, cp, (size_t)n) : NULL;
+
+	if (k) {
+		k->durable = true;
+		memcpy(k->material.p, plain, k->material.len);
+		gw_fingerprint(plain, k->material.len, k->fingerprint);
+	}
+	gw_cleanse(plain, sizeof(plain));
+	return k ? 0 : -1;
+}
+
+static void
+fence(struct scs_unit *u)
+{
+	if (u->fenced)
+		return;
+	u->fenced = true;
+	gw_log(GW_ERR, "fenced", "another SCS has taken this service over; this one stops", "service=%s epoch=%lld", u->conf->id,
+	    (long long)u->epoch);
+	u->app->status = gw_exit_status(GW_ETEMP);
+	u->app->fenced = true;
+}
+
+/* Draws the key of a CP and stores it, or takes the one that is stored already: a KMS may refuse a second TEK for one CP_number. */
+static int
+draw(struct scs_unit *u, int64_t cp)
+{
+	uint8_t wrapped[CWG_MATERIAL_MAX + GW_WRAP_OVERHEAD + 8];
+	const struct he_service *s = u->conf->service;
+	struct gw_blob found = { 0 };
+	struct scs_key_entry *k;
+	int n = -1, rc = -1;
+
+	if (find_key(u, cp))
+		return 0;
+	if (!(k = add_key(u, cp, key_length(u))))
+		return -1;
+	if (cwg_draw(u->app->cwg, s->scrambling, s->authentication, u->conf->id, (uint64_t)cp, k->material.p, k->material.len) == 0)
+		n = gw_wrap_seal(u->app->wrap, k->material.p, k->material.len, wrapped, sizeof(wrapped));
+	gw_fingerprint(k->material.p, k->material.len, k->fingerprint);
+	switch (n < 0 ? GW_UNAVAILABLE :
+	    gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_KEY, cp, wrapped, (size_t)n, &found)) {
+	case GW_WON:
+		return 0;
+	case GW_EXISTS:
+		rc = 0;
+		break;
+	case GW_FENCED:
+		fence(u);
+		break;
+	case GW_UNAVAILABLE:
+		break;
+	}
+	u->keys = k->next;	/* it was put in front */
+	gw_secret_free(&k->material);
+	free(k);
+	if (rc == 0 && unwrap(u, cp, found.p, found.len) < 0) {
+		gw_log(GW_ERR, "key_unusable", "a stored key does not open with this master key, or is of another protection",
+		    "service=%s cp=%lld", u->conf->id, (long long)cp);
+		rc = -1;
+	}
+	gw_store_free(&found);
+	return rc;
+}
+
+/* ---- committed CPs ---- */
+
+static struct scs_frames *
+frames_of(struct scs_unit *u, int64_t cp)
+{
+	for (size_t i = 0; i < SCS_LIVE; i++)
+		if (u->frames[i].p && u->frames[i].cp == cp)
+			return &u->frames[i];
+	return NULL;
+}
+
+static void
+keep_frames(struct scs_unit *u, struct scs_frames f)
+{
+	struct scs_frames *at = frames_of(u, f.cp);
+
+	for (size_t i = 0; !at && i < SCS_LIVE; i++)
+		if (!u->frames[i].p)
+			at = &u->frames[i];
+	for (size_t i = 0; !at && i < SCS_LIVE; i++)	/* the oldest makes room */
+		if (i == 0 || u->frames[i].cp < at->cp)
+			at = &u->frames[i];
+	free(at->p);
+	*at = f;
+}
+
+static bool
+commit(struct scs_unit *u, const struct scs_action *a)
+{
+	const struct scs_cp *cp = scs_schedule_find(u->schedule, a->cp);
+	struct scs_frames *have = frames_of(u, a->cp), f = { 0 };
+	struct gw_blob b = { 0 }, found = { 0 };
+	enum gw_outcome outcome = GW_UNAVAILABLE;
+
+	if (a->kind == SCS_AMEND ? !have || scs_record_restart(have, a->start_us) < 0 : scs_record_frames(u, cp, &f) < 0)
+		return false;
+	if (f.p)
+		keep_frames(u, f);
+	have = frames_of(u, a->cp);
+	struct scs_frames none = { .cp = a->cp };
+	if (scs_record_pack(cp, have ? have : &none, &b) == 0)
+		outcome = a->kind == SCS_AMEND ?
+		    gw_store_amend(u->app->store, u->conf->id, u->epoch, GW_RECORD_CP, a->cp, b.p, b.len) :
+		    gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_CP, a->cp, b.p, b.len, &found);
+	free(b.p);
+	u->asked.start_us = a->start_us;
+	if (outcome == GW_EXISTS && found.p) {	/* an earlier life of ours committed it: that one stands */
+		struct scs_cp other;
+		if (scs_record_unpack(found.p, found.len, &other, &f) == 0) {
+			keep_frames(u, f);
+			u->asked.start_us = other.start_us;
+			outcome = GW_WON;
+		}
+	}
+	gw_store_free(&found);
+	if (outcome == GW_FENCED)
+		fence(u);
+	return outcome == GW_WON;
+}
+
+/* ---- actions ---- */
+
+static void
+say(const struct scs_unit *u, const struct scs_action *a)
+{
+	char at[32];
+
+	gw_utc_text(a->start_us, at);
+	switch (a->kind) {
+	case SCS_EXTENDED:
+		gw_log(GW_WARNING, "cp_extended", "not every required ECM is there: the crypto-period goes on with its key",
+		    "service=%s cp=%lld planned_end=%s", u->conf->id, (long long)a->cp, at);
+		break;
+	case SCS_ALARM:
+		gw_log(GW_ERR, "cp_extension_alarm", "the crypto-period is being extended for too long: look at the ECMGs",
+		    "service=%s cp=%lld planned_end=%s seconds=%lld", u->conf->id, (long long)a->cp, at,
+		    (long long)(a->duration_us / 1000000));
+		break;
+	default:
+		gw_log(GW_NOTICE, "rotation_resumed", NULL, "service=%s cp=%lld start=%s extended_ms=%lld", u->conf->id,
+		    (long long)a->cp, at, (long long)(a->duration_us / 1000));
+	}
+}
+
+static void
+trim(struct scs_unit *u, int64_t below)
+{
+	drop_keys(u, below);
+	for (size_t i = 0; i < SCS_LIVE; i++)
+		if (u->frames[i].p && u->frames[i].cp < below) {
+			free(u->frames[i].p);
+			u->frames[i] = (struct scs_frames){ 0 };
+		}
+	/* One crypto-period in sixteen: what is past costs little room, and each DELETE a transaction. */
+	if (below % 16 == 0 && gw_store_trim(u->app->store, u->conf->id, u->epoch, below) == GW_FENCED)
+		fence(u);
+}
+
+static void
+install(struct scs_unit *u, const struct scs_action *a)
+{
+	const struct scs_cp *cp = scs_schedule_find(u->schedule, a->cp);
+	const struct scs_key_entry *k = find_key(u, a->cp);
+	char at[32];
+
+	u->committed++;
+	gw_log(GW_INFO, "cp_released", NULL, "service=%s cp=%lld start=%s duration_ms=%lld key=%s", u->conf->id, (long long)a->cp,
+	    gw_utc_text(a->start_us, at), (long long)(a->duration_us / 1000), k ? k->fingerprint : "-");
+	if (cp)
+		scs_follow_install(u, cp);
+}
+
+static void
+act(struct scs_unit *u, const struct scs_action *a)
+{
+	switch (a->kind) {
+	case SCS_DRAW:
+		u->asked.draw = u->asked.drawn = true;
+		u->asked.last = a->last;
+		for (int64_t cp = a->cp; cp <= a->last && u->asked.drawn; cp++)
+			u->asked.drawn = draw(u, cp) == 0;
+		break;
+	case SCS_COMMIT:
+	case SCS_AMEND:
+		u->asked.commit = true;
+		u->asked.cp = a->cp;
+		u->asked.ok = commit(u, a);
+		break;
+	case SCS_PROVISION:
+		scs_peer_ask(u->streams[a->stream].peer, &u->streams[a->stream], a->cp, a->duration_us);
+		break;
+	case SCS_AIR:
+		scs_follow_air(u, a->cp);
+		break;
+	case SCS_INSTALL:
+		install(u, a);
+		break;
+	case SCS_TRIM:
+		trim(u, a->cp);
+		break;
+	case SCS_EXTENDED:
+		u->extensions++;
+		/* fall through */
+	case SCS_ALARM:
+	case SCS_RESUMED:
+		say(u, a);
+	}
+}
+
+/* What the store was asked has happened, or not: stored says. */
+static void
+answer(struct scs_unit *u, bool stored)
+{
+	int64_t now = gw_utc_us();
+
+	if (u->asked.draw) {
+		settle_keys(u, stored);
+		if (stored && u->asked.drawn)
+			scs_schedule_drawn(u->schedule, u->asked.last, now);
+		else
+			scs_schedule_draw_failed(u->schedule, now);
+	}
+	if (u->asked.commit)
+		scs_schedule_stored(u->schedule, u->asked.cp, stored && u->asked.ok, u->asked.start_us, now);
+	memset(&u->asked, 0, sizeof(u->asked));
+}
+
+void
+scs_touch(struct scs_unit *u)
+{
+	if (u->dirty || !u->schedule)
+		return;
+	u->dirty = true;
+	u->next_dirty = u->app->dirty;
+	u->app->dirty = u;
+}
+
+/* One round: every touched unit's actions in one transaction, then the store's answer to each. */
+static void
+round_of(struct scs *app)
+{
+	struct scs_unit *list = app->dirty, *u;
+	struct scs_action a;
+	bool stored;
+
+	app->dirty = NULL;
+	gw_store_begin(app->store);
+	for (u = list; u; u = u->next_dirty)
+		while (!u->fenced && !(u->asked.draw || u->asked.commit) && scs_schedule_take(u->schedule, &a))
+			act(u, &a);
+	stored = gw_store_flush(app->store) == GW_WON;
+	if (!stored)
+		gw_log_limited(&app->rate, GW_ERR, "store_unavailable", "nothing could be stored; running crypto-periods are extended", "");
+	while ((u = list)) {
+		list = u->next_dirty;
+		u->dirty = false;
+		if (u->fenced)
+			continue;
+		answer(u, stored);
+		if (scs_schedule_next(u->schedule) == INT64_MIN)
+			scs_touch(u);
+		else
+			gw_timer_at(&u->timer, scs_schedule_next(u->schedule));
+	}
+}
+
+void
+scs_work(struct scs *app)
+{
+	while (app->dirty && !app->fenced)
+		round_of(app);
+	if (app->fenced)
+		app->life.stop(app);
+}
+
+static void
+on_timer(void *self)
+{
+	struct scs_unit *u = self;
+
+	scs_schedule_tick(u->schedule, gw_utc_us());
+	scs_touch(u);
+}
+
+/* ---- life ---- */
+
+struct scs_unit *
+scs_unit_find(const struct scs *app, const char *id, size_t len)
+{
+	for (size_t i = 0; i < app->nunits; i++)
+		if (strlen(app->units[i]->conf->id) == len && memcmp(app->units[i]->conf->id, id, len) == 0)
+			return app->units[i];
+	return NULL;
+}
+
+/* A number that differs from service to service and is always the same for one: FNV-1a. */
+static uint64_t
+spread(const char *id)
+{
+	uint64_t h = 14695981039346656037ULL;
+
+	while (*id)
+		h = (h ^ (uint8_t)*id++) * 1099511628211ULL;
+	return h;
+}
+
+struct earlier { struct scs_unit *u; struct scs_cp cps[2]; size_t n; bool bad; };
+
+static int
+take_record(void *self, int64_t cp, const void *value, size_t len)
+{
+	struct earlier *e = self;
+	struct scs_frames f;
+	struct scs_cp c;
+
+	if (scs_record_unpack(value, len, &c, &f) < 0 || c.cp != cp) {
+		e->bad = true;
+		return 1;
+	}
+	if (e->n == 2)
+		e->cps[0] = e->cps[1], e->n = 1;
+	e->cps[e->n++] = c;
+	keep_frames(e->u, f);
+	return 0;
+}
+
+static int
+take_key(void *self, int64_t cp, const void *value, size_t len)
+{
+	struct earlier *e = self;
+
+	e->bad = unwrap(e->u, cp, value, len) < 0;
+	return e->bad;
+}
+
+/* Records and keys of an earlier life. Which CPs those are is the store's to say: it keeps the newest two committed and all after. */
+static int
+take_up(struct scs_unit *u, struct gw_err *err)
+{
+	struct earlier e = { .u = u };
+	enum gw_outcome o = gw_store_each(u->app->store, u->conf->id, GW_RECORD_CP, 0, take_record, &e);
+
+	if (o == GW_WON && !e.bad && e.n)
+		o = gw_store_each(u->app->store, u->conf->id, GW_RECORD_KEY, e.cps[0].cp - SCS_STREAMS, take_key, &e);
+	else if (o == GW_WON && !e.bad)
+		o = gw_store_each(u->app->store, u->conf->id, GW_RECORD_KEY, 0, take_key, &e);
+	if (e.bad)
+		return gw_fail(err, GW_ESTORE, "service %s: a stored record or key cannot be read: another master key, or the service's "
+		    "scrambling was changed; restore the store from a backup, or give the service another id", u->conf->id);
+	if (o != GW_WON)
+		return gw_fail(err, GW_ESTORE, "service %s: the store cannot be read", u->conf->id);
+	if (e.n) {
+		for (size_t i = 0; i < e.n; i++)
+			if (!find_key(u, e.cps[i].cp))
+				return gw_fail(err, GW_ESTORE, "service %s: the key of committed crypto-period %lld is missing from the store",
+				    u->conf->id, (long long)e.cps[i].cp);
+		scs_schedule_adopt(u->schedule, e.cps, e.n, gw_utc_us());
+		gw_log(GW_NOTICE, "cp_adopted", NULL, "service=%s cp=%lld epoch=%lld", u->conf->id, (long long)e.cps[e.n - 1].cp,
+		    (long long)u->epoch);
+	}
+	return 0;
+}
+
+static int
+make_schedule(struct scs_unit *u, struct gw_err *err)
+{
+	const struct he_service *s = u->conf->service;
+	int64_t period = s->crypto_period_ms * INT64_C(1000);
+	struct scs_schedule_conf c = { .period_us = period, .align = s->align,
+		.phase_us = s->align ? 0 : (int64_t)(spread(u->conf->id) % (uint64_t)period),
+		.extension_alarm_us = s->extension_alarm_ms * INT64_C(1000), .optional_wait_us = s->optional_wait_ms * INT64_C(1000),
+		.needs_mux = u->with_out != 0, .nstreams = u->n, .required = u->required };
+
+	if (u->n == 0 || u->n > SCS_STREAMS)
+		return gw_fail(err, GW_ECONF, "%s:%d:%d: service %s: from 1 to %d stkm streams", u->app->he->file, s->at.line, s->at.column,
+		    u->conf->id, SCS_STREAMS);
+	u->schedule = scs_schedule_new(&c);
+	return u->schedule ? 0 : gw_fail(err, GW_ESYS, "out of memory");
+}
+
+static struct scs_peer *
+peer_of(const struct scs *app, const struct he_kms *kms)
+{
+	for (size_t i = 0; i < app->npeers; i++)
+		if (strcmp(app->peers[i]->kms->name, kms->name) == 0)
+			return app->peers[i];
+	return NULL;
+}
+
+static int
+join(struct scs_unit *u, struct gw_err *err)
+{
+	for (size_t i = 0; i < u->n; i++) {
+		u->streams[i].peer = peer_of(u->app, u->streams[i].conf->kms);
+		if (scs_peer_join(u->streams[i].peer, &u->streams[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+free_unit(uv_handle_t *h)
+{
+	struct scs_unit *u = ((struct gw_timer *)(void *)h)->self;
+
+	free(u);
+}
+
+struct scs_unit *
+scs_unit_open(struct scs *app, const struct he_unit *conf, struct gw_err *err)
+{
+	struct scs_unit *u = calloc(1, sizeof(*u));
+	enum gw_outcome o;
+
+	if (!u)
+		goto fail;
+	u->app = app;
+	u->conf = conf;
+	u->air_cp = -1;
+	u->n = conf->nstkm;
+	gw_timer_init(&u->timer, &app->loop, on_timer, u);
+	u->streams = calloc(u->n ? u->n : 1, sizeof(*u->streams));
+	u->required = calloc(u->n ? u->n : 1, sizeof(*u->required));
+	if (!u->streams || !u->required)
+		goto fail;
+	for (size_t i = 0; i < u->n; i++) {
+		u->streams[i] = (struct scs_unit_stream){ .unit = u, .conf = &conf->stkm[i], .ecm.cp = -1 };
+		u->required[i] = conf->stkm[i].required;
+		if (conf->stkm[i].out.scheme && i < SCS_STREAMS)
+			u->with_out |= UINT64_C(1) << i;
+	}
+	if ((o = gw_store_own(app->store, conf->id, &u->epoch)) != GW_WON) {
+		gw_fail(err, GW_ESTORE, "service %s: the store does not let this SCS own it", conf->id);
+		goto undo;
+	}
+	if (make_schedule(u, err) == 0 && take_up(u, err) == 0 && join(u, err) == 0) {
+		scs_follow_count(u);
+		scs_touch(u);
+		return u;
+	}
+undo:
+	scs_unit_close(u, false);
+	return NULL;
+fail:
+	gw_fail(err, GW_ESYS, "out of memory");
+	if (u)
+		scs_unit_close(u, false);
+	return NULL;
+}
+
+static void
+forget_dirty(struct scs_unit *u)
+{
+	for (struct scs_unit **at = &u->app->dirty; *at; at = &(*at)->next_dirty)
+		if (*at == u) {
+			*at = u->next_dirty;
+			break;
+		}
+}
+
+void
+scs_unit_close(struct scs_unit *u, bool end)
+{
+	if (end)
+		scs_follow_end(u);
+	forget_dirty(u);
+	for (size_t i = 0; u->streams && i < u->n; i++) {
+		if (u->streams[i].peer)
+			scs_peer_leave(u->streams[i].peer, &u->streams[i]);
+		free(u->streams[i].ecm.p);
+	}
+	for (size_t i = 0; i < SCS_LIVE; i++)
+		free(u->frames[i].p);
+	drop_keys(u, INT64_MAX);
+	scs_schedule_free(u->schedule);
+	u->schedule = NULL;
+	free(u->streams);
+	free(u->required);
+	gw_timer_close(&u->timer, free_unit);
+}
+
+static bool
+same_stream(const struct he_stkm *a, const struct he_stkm *b)
+{
+	return strcmp(a->kms->name, b->kms->name) == 0 && a->ecm_id == b->ecm_id && a->required == b->required &&
+	    memcmp(&a->out, &b->out, sizeof(a->out)) == 0 && a->access_criteria_len == b->access_criteria_len &&
+	    (a->access_criteria_len == 0 || memcmp(a->access_criteria, b->access_criteria, a->access_criteria_len) == 0);
+}
+
+bool
+scs_unit_same(const struct he_unit *a, const struct he_unit *b)
+{
+	const struct he_service *s = a->service, *t = b->service;
+
+	if (s->scrambling != t->scrambling || s->authentication != t->authentication || s->crypto_period_ms != t->crypto_period_ms ||
+	    s->extension_alarm_ms != t->extension_alarm_ms || s->optional_wait_ms != t->optional_wait_ms || s->align != t->align ||
+	    s->cw_length != t->cw_length || a->index != b->index || a->nstkm != b->nstkm)
+		return false;
+	for (size_t i = 0; i < a->nstkm; i++)
+		if (!same_stream(&a->stkm[i], &b->stkm[i]))
+			return false;
+	return true;
+}
+
+void
+scs_unit_rebind(struct scs_unit *u, const struct he_unit *conf)
+{
+	u->conf = conf;
+	for (size_t i = 0; i < u->n; i++)
+		u->streams[i].conf = &conf->stkm[i];
+}
