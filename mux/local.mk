@@ -1,6 +1,6 @@
 # mux/: what is on air
 noinst_LTLIBRARIES += %D%/libmux.la
 %C%_libmux_la_SOURCES = %D%/carousel.c %D%/carousel.h %D%/output.c %D%/output.h %D%/follow.c %D%/follow.h
-sbin_PROGRAMS += simulgate-mux
-simulgate_mux_SOURCES = %D%/main.c %D%/mux.h %D%/conf.c %D%/conf.h %D%/show.c
-simulgate_mux_LDADD = %D%/libmux.la $(net_libs)
+sbin_PROGRAMS += %D%/simulgate-mux
+%C%_simulgate_mux_SOURCES = %D%/main.c %D%/mux.h %D%/conf.c %D%/conf.h %D%/show.c
+%C%_simulgate_mux_LDADD = %D%/libmux.la $(net_libs)
