@@ -33,6 +33,7 @@ struct hub {
 	uv_loop_t *loop;
 	uv_prepare_t prepare;
 	uv_check_t check;
+	uv_idle_t idle;		/* while a link waits to be flushed: who sends from a later prepare callback waits for no event */
 	unsigned refs, handles;
 	uint64_t turn;
 	struct link_list dirty;
@@ -150,6 +151,13 @@ hub_flush(struct hub *h)
 		resume(l);
 		write_out(l);
 	}
+	uv_idle_stop(&h->idle);
+}
+
+static void
+on_idle(uv_idle_t *i)
+{
+	(void)i;
 }
 
 static void
@@ -182,15 +190,17 @@ hub_ref(uv_loop_t *loop)
 		return NULL;
 	h->loop = loop;
 	h->refs = 1;
-	h->handles = 2;
+	h->handles = 3;
 	TAILQ_INIT(&h->dirty);
 	uv_prepare_init(loop, &h->prepare);
 	uv_check_init(loop, &h->check);
-	h->prepare.data = h->check.data = h;
+	uv_idle_init(loop, &h->idle);
+	h->prepare.data = h->check.data = h->idle.data = h;
 	uv_prepare_start(&h->prepare, on_prepare);
 	uv_check_start(&h->check, on_check);
 	uv_unref((uv_handle_t *)&h->prepare);
 	uv_unref((uv_handle_t *)&h->check);
+	uv_unref((uv_handle_t *)&h->idle);
 	h->next = hubs;
 	hubs = h;
 	return h;
@@ -217,6 +227,7 @@ hub_unref(struct hub *h)
 	*p = h->next;
 	uv_close((uv_handle_t *)&h->prepare, hub_closed);
 	uv_close((uv_handle_t *)&h->check, hub_closed);
+	uv_close((uv_handle_t *)&h->idle, hub_closed);
 }
 
 /* a link's end */
@@ -368,6 +379,7 @@ mark(struct gw_link *l)
 		return;
 	l->dirty = true;
 	TAILQ_INSERT_TAIL(&l->hub->dirty, l, entry);
+	uv_idle_start(&l->hub->idle, on_idle);
 }
 
 int
