@@ -4,7 +4,7 @@
 #include "proto/playout.h"
 #include "scs/scs.h"
 
-enum { FORMAT = 1, HEAD = 1 + 8 + 8 + 8 + 1 + 8 };
+enum { FORMAT = 1, HEAD = 1 + 8 + 8 + 8 + 8 + 1 + 8 };
 
 static void
 put64(uint8_t *p, uint64_t v)
@@ -112,8 +112,9 @@ scs_record_pack(const struct scs_cp *cp, const struct scs_frames *f, struct gw_b
 	put64(b->p + 1, (uint64_t)cp->cp);
 	put64(b->p + 9, (uint64_t)cp->start_us);
 	put64(b->p + 17, (uint64_t)cp->duration_us);
-	b->p[25] = cp->first;
-	put64(b->p + 26, cp->with);
+	put64(b->p + 25, (uint64_t)cp->lead_us);
+	b->p[33] = cp->first;
+	put64(b->p + 34, cp->with);
 	if (f->len)
 		memcpy(b->p + HEAD, f->p, f->len);
 	return 0;
@@ -127,7 +128,7 @@ scs_record_unpack(const void *value, size_t len, struct scs_cp *cp, struct scs_f
 	if (len < HEAD || p[0] != FORMAT)
 		return -1;
 	*cp = (struct scs_cp){ .cp = (int64_t)get64(p + 1), .start_us = (int64_t)get64(p + 9), .duration_us = (int64_t)get64(p + 17),
-		.first = p[25] != 0, .with = get64(p + 26) };
+		.lead_us = (int64_t)get64(p + 25), .first = p[33] != 0, .with = get64(p + 34) };
 	*f = (struct scs_frames){ .cp = cp->cp, .len = len - HEAD };
 	f->p = malloc(f->len ? f->len : 1);
 	if (!f->p)

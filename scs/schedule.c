@@ -180,7 +180,7 @@ planned(const struct scs_schedule *s, int64_t now)
 static int64_t
 start_now(const struct scs_schedule *s, int64_t now)
 {
-	int64_t plan = planned(s, now), soonest = now + lead(s, s->next.first);
+	int64_t plan = planned(s, now), soonest = now + s->next.lead_us;
 
 	if (plan >= soonest)
 		return plan;
@@ -379,7 +379,7 @@ scs_schedule_aired(struct scs_schedule *s, int64_t cp, int64_t now)
 	if (s->phase != AIRING || cp != s->next.cp || !s->pending)
 		return;
 	/* On the air in time for its start? The key follows. Else it starts later: receivers must have the ECM before the key. */
-	if (s->next.start_us - lead(s, s->next.first) + 2 * GUARD >= now) {
+	if (s->next.start_us - s->next.lead_us + 2 * GUARD >= now) {
 		release(s, now);
 	} else {
 		s->phase = AMENDING;
@@ -437,7 +437,11 @@ all_settled(const struct scs_schedule *s, int64_t now)
 static void
 ask(struct scs_schedule *s, int64_t now)
 {
-	int64_t start = start_now(s, now), end = slot(s, start + period(s));
+	int64_t start, end;
+
+	s->next.lead_us = lead(s, s->next.first);
+	start = start_now(s, now);
+	end = slot(s, start + period(s));
 
 	for (size_t i = 0; i < s->nstreams; i++) {
 		struct stream *t = &s->streams[i];

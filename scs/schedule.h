@@ -39,6 +39,7 @@ struct scs_schedule_conf {
 /* A committed crypto-period as the timetable sees it; the record of design.md 2 is this plus key and ECMs. */
 struct scs_cp {
 	int64_t cp, start_us, duration_us;	/* duration: the plan */
+	int64_t lead_us;	/* how long before its start its first ECM goes on air, and the guard */
 	bool first;		/* the first after silence or clear: transition delays */
 	bool released;		/* its key may be, or is, in a scrambler */
 	uint64_t with;		/* bit i: stream i has an ECM for it */
