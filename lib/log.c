@@ -129,7 +129,11 @@ put_fields(struct line *l, const char *fields, va_list ap)
 		memcpy(fmt, fields, end);
 		fmt[end] = '\0';
 		va_copy(again, ap);
+/* a beginning of a format that the compiler has checked at the caller */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		n = vsnprintf(text, sizeof(text), fmt, again);
+#pragma GCC diagnostic pop
 		va_end(again);
 		if (n < 0 || (size_t)n <= done)
 			return;

@@ -242,24 +242,16 @@ receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int6
 		memcpy(id.octets, mki, id_len);
 		id.len = (uint8_t)id_len;
 	}
-	switch (gw_srtp_unprotect(m->srtp, p, len, &index)) {
-	case GW_SRTP_OK:
-		break;
-	case GW_SRTP_REPEAT:
-	case GW_SRTP_OLD:
+	int verdict = gw_srtp_unprotect(m->srtp, p, len, &index);
+	if (verdict == GW_SRTP_REPEAT || verdict == GW_SRTP_OLD) {
 		c->repeated++;
 		return false;
-	case GW_SRTP_NO_KEY:
-		if (c->packets == 0 && mono_us - r->tuned_us < RECEIVER_TUNE_IN_US) {
-			c->waiting++;
-			return false;
-		}
-		/* fall through */
-	default:
-		c->undecryptable++;
+	}
+	if (verdict == GW_SRTP_NO_KEY && c->packets == 0 && mono_us - r->tuned_us < RECEIVER_TUNE_IN_US) {
+		c->waiting++;
 		return false;
 	}
-	if (!plausible(p, *len)) {
+	if (verdict != GW_SRTP_OK || !plausible(p, *len)) {
 		c->undecryptable++;
 		return false;
 	}
