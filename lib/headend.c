@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/conf.h"
+#include "proto/stkm.h"
 
 _Static_assert(sizeof(struct he_place) == sizeof(struct gw_place), "lib/conf.c writes line and column");
 
@@ -664,19 +665,6 @@ headend_print_mdoc(void)
 size_t
 he_key_id(enum he_scrambling scrambling, uint16_t stream_index, uint16_t cp, uint8_t out[8])
 {
-	const uint8_t spi[4] = { (uint8_t)(0x80 | stream_index >> 8), (uint8_t)stream_index, (uint8_t)(cp >> 8), (uint8_t)cp };
-
-	switch (scrambling) {
-	case HE_IPSEC:
-		memcpy(out, spi, 4);
-		return 4;
-	case HE_SRTP:
-		memcpy(out, spi + 2, 2);
-		return 2;
-	case HE_ISMACRYP:
-		out[0] = spi[3];
-		return 1;
-	default:	/* TS: the parity of CP, in the packets' headers */
-		return 0;
-	}
+	/* TS: parity is in the packets' headers, and is no identifier to be sent */
+	return scrambling == HE_CISSA ? 0 : stkm_key_id((uint8_t)scrambling, stream_index, cp, out);
 }

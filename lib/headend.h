@@ -115,7 +115,7 @@ void headend_write(const struct headend *, FILE *);	/* the same, elsewhere */
 /* The list of keys for simulgate.yaml(5), mdoc, from the schema rows. stdout. */
 void headend_print_mdoc(void);
 
-/* The service's identifiers on the wire: key identifier of a CP (bcast-scrambling-and-sdp, 1.1): MKI = CP, 2 octets; SPI; key indicator.
- * Octets written: 2, 4, 1 or 0. */
+/* The service's identifiers on the wire: key identifier of a CP, as stkm_key_id() has it. Octets written: 2, 4, 1, or 0 where
+ * packets carry none. */
 size_t he_key_id(enum he_scrambling, uint16_t stream_index, uint16_t cp, uint8_t out[8]);
 #endif

@@ -8,7 +8,7 @@ if !FUZZERS
 TESTS += tests/fuzz/fuzz_conf
 endif
 EXTRA_DIST += tests/data/conf
-lib_base_libs = $(test_libs) lib/libgwbase.la $(YAML_LIBS) $(CRYPTO_LIBS)
+lib_base_libs = $(test_libs) $(base_libs)
 tests_unit_test_lib_err_LDADD = $(lib_base_libs)
 tests_unit_test_lib_log_LDADD = $(lib_base_libs)
 tests_unit_test_lib_secret_LDADD = $(lib_base_libs)
@@ -24,4 +24,4 @@ tests_unit_test_lib_headend_LDADD = $(lib_base_libs)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(fuzz_main) lib/conf.c lib/conf_kind.c lib/conf_print.c lib/headend.c
 tests_fuzz_fuzz_conf_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
-tests_fuzz_fuzz_conf_LDADD = lib/libgwbase.la $(YAML_LIBS) $(CRYPTO_LIBS)
+tests_fuzz_fuzz_conf_LDADD = $(base_libs)
