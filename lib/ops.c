@@ -1,8 +1,4 @@
-/*
- * lib/ops.c: a bounded HTTP/1.1 responder: one GET of at most 4 KiB per connection, answered and closed. libwebsockets was tried
- * for it: on a loop that is not its own it must be destroyed a second time after its handles have closed, and gives no sign of
- * when that is; it also unlinks a live Unix socket and takes 330 KB.
- */
+/* lib/ops.c: a bounded HTTP/1.1 responder: one GET of at most 4 KiB per connection, answered and closed. */
 #include "config.h"
 #include "lib/ops.h"
 #include <errno.h>

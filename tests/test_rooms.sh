@@ -59,7 +59,7 @@ impure() {
 # Plugins have no event loop and bring no program's parts along.
 loopless() {
 	local found
-	found=$(includes kms '<' | grep -E ' (uv|libwebsockets|sqlite3|jansson)\.h')
+	found=$(includes kms '<' | grep -E ' (uv|sqlite3|jansson)\.h')
 	[ -z "$found" ] || { echo "$found"; return 1; }
 }
 
