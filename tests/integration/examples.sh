@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# tests/integration/examples.sh: every shipped head-end is valid, as it is printed, too; its key files are refused while others can read them
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# tests/integration/examples.sh: every shipped head-end is valid; its key files are refused while others can read them
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 
-prepare() { cp -R "$top_srcdir"/examples "$dir/x" && chmod -R u+w "$dir/x" && chmod 600 "$dir"/x/keys/*.yaml; }
-prepare || bail "the examples can be copied"
-cd "$dir/x" || exit 1
+{ examples_at "$dir/x" && cd "$dir/x"; } || bail "the examples can be copied"
 files=(*.yaml)
 checks() { "$(program "")" check-config "$1"; }
 refuses() { local status=0; checks "$1" || status=$?; same "$status" 78; }

@@ -4,9 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 plan 9
-cp -R "$top_srcdir/examples" "$dir/examples"
-chmod -R u+w "$dir/examples"
-chmod 600 "$dir"/examples/keys/*.yaml
+examples_at "$dir/examples" || bail "the examples can be copied"
 # Ports and groups of this test's own, so that tests can run side by side.
 ports a b c d e f
 g=$(group)

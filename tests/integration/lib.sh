@@ -158,6 +158,9 @@ ports() {
 # A multicast group of this test's own, out of 239.255/16 (RFC 2365).
 group() { echo "239.255.$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))"; }
 
+# examples_at DIRECTORY: the shipped examples as their user has them: keys are for one's own eyes
+examples_at() { cp -R "$top_srcdir/examples" "$1" && chmod -R u+w "$1" && chmod 600 "$1"/keys/*.yaml; }
+
 # -- a small head-end -----------------------------------------------------------------------------------------------------
 # Service news over SRTP, the KMSs drm and smartcard, two terminals; ports and groups of this test's own. headend [PERIOD] writes
 # $conf; in, out, stkm_drm, stkm_smartcard, port_drm and port_smartcard tell where things are.

@@ -7,12 +7,15 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
+	%D%/examples.sh \
 	%D%/gstreamer_srtp.sh \
 	%D%/headend_demo.sh \
 	%D%/install.sh \
 	%D%/kill9.sh \
 	%D%/malformed.sh \
+	%D%/man_lint.sh \
 	%D%/secrets.sh \
+	%D%/shell_lint.sh \
 	%D%/startup_order.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)

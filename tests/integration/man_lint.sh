@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/integration/man_lint.sh: every page passes mandoc's lint without a word, and none names another that there is not
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 need mandoc
 
 # mandoc finds what .Xr names in the directory it runs in
