@@ -134,7 +134,7 @@ static const struct gw_option options[] = {
 	{ "plugin", "NAME|FILE", "the KMS: lab, drm, smartcard, or a plugin's file", take_plugin },
 	{ "super-cas-id", "ID", "serve this Super_CAS_id only (0x4AE60001); default: any that the plugin takes", take_super_cas_id },
 	{ "set", "KEY=VALUE", "a setting of the plugin; may be repeated", take_set },
-	{ "kms", "NAME", "with --config: serve this KMS of the file, at those of its addresses that are local or at --listen", take_kms },
+	{ "kms", "NAME", "serve this KMS of the configuration, at those of its addresses that are local or at --listen", take_kms },
 	{ "strict", NULL, "answer unknown messages and parameters with errors, tolerate no deviation", take_strict },
 	{ "workers", "N", "threads for a plugin that may block (4)", take_workers },
 	{ "silence", "SECONDS", "probe a peer that is silent so long with channel_test (30); 0: never", take_silence },
@@ -143,7 +143,7 @@ static const struct gw_option options[] = {
 	{ "max-streams", "N", "streams of this ECMG; 0: no limit (default)", take_max_streams },
 };
 static const struct gw_program program = {
-	.name = "simulgate-ecmg", .usage = "--listen ADDR --plugin NAME [--set KEY=VALUE ...] | --config FILE --kms NAME",
+	.name = "simulgate-ecmg", .usage = "--listen ADDR --plugin NAME [--set KEY=VALUE ...] | [--config FILE] --kms NAME",
 	.summary = "An ECMG (STKMG): control words in, ECMs of a KMS plugin out, over DVB SimulCrypt (TS 103 197).",
 	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
 };
@@ -264,7 +264,7 @@ from_file(struct ecmg_conf *c, const struct ecmg_args *a, struct gw_err *err)
 	if (!a->kms)
 		return gw_fail(err, GW_EUSAGE, "--config needs --kms NAME: which of the file's KMSs to serve");
 	if (a->own.plugin || a->own.lines || a->own.one_super_cas_id)
-		return gw_fail(err, GW_EUSAGE, "plugin, settings and Super_CAS_id come from the file with --config");
+		return gw_fail(err, GW_EUSAGE, "plugin, settings and Super_CAS_id come from the file with --kms");
 	he = headend_load(a->common.config, err);
 	if (!he)
 		return -1;
@@ -280,10 +280,8 @@ from_words(struct ecmg_conf *c, const struct ecmg_args *a, struct gw_err *err)
 {
 	const char *slash;
 
-	if (a->kms)
-		return gw_fail(err, GW_EUSAGE, "--kms names a KMS of --config FILE");
 	if (!a->own.plugin || a->own.listen.n == 0)
-		return gw_fail(err, GW_EUSAGE, "--listen and --plugin are needed, or --config and --kms; see --help");
+		return gw_fail(err, GW_EUSAGE, "--listen and --plugin are needed, or --kms; see --help");
 	slash = strrchr(a->own.plugin, '/');
 	snprintf(c->kms, sizeof(c->kms), "%s", slash ? slash + 1 : a->own.plugin);
 	if (take_word(&c->plugin, a->own.plugin, err) < 0 || (a->own.lines && take_word(&c->lines, a->own.lines, err) < 0))
@@ -297,7 +295,7 @@ ecmg_conf_load(struct ecmg_conf *c, const struct ecmg_args *a, struct gw_err *er
 	*c = a->own;
 	c->plugin = c->lines = NULL;
 	c->status = a->common.status;
-	if ((a->common.config ? from_file(c, a, err) : from_words(c, a, err)) < 0 ||
+	if ((a->common.config || a->kms ? from_file(c, a, err) : from_words(c, a, err)) < 0 ||
 	    (!c->lines && take_word(&c->lines, "", err) < 0)) {
 		ecmg_conf_free(c);
 		return -1;

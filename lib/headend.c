@@ -592,7 +592,7 @@ headend_load_text(const char *path, char *text, size_t len, struct gw_err *err)
 struct headend *
 headend_load(const char *path, struct gw_err *err)
 {
-	return load(path, NULL, 0, NULL, err);
+	return load(path ? path : HEADEND_FILE, NULL, 0, NULL, err);
 }
 
 void

@@ -98,8 +98,9 @@ struct headend {
 
 /*
  * Loads and checks the file. Relative paths are relative to the file's directory. Key files are checked for their mode only
- * (lib/secret.h), their content is their reader's. On failure *err has every error, a line each, as many as fit.
+ * (lib/secret.h), their content is their reader's. On failure *err has every error, a line each, as many as fit. path: NULL is HEADEND_FILE.
  */
+#define HEADEND_FILE SYSCONFDIR "/simulgate/headend.yaml"
 struct headend *headend_load(const char *path, struct gw_err *err);
 /* The same; say hears every error, a line each, in the order of the file. */
 struct headend *headend_load_all(const char *path, void (*say)(void *self, const char *line), void *self, struct gw_err *err);

@@ -9,8 +9,9 @@ EXTRA_DIST += %D%/simulgate.1.in %D%/simulgate.yaml.5.in %D%/simulgate-protocol.
 noinst_PROGRAMS += %D%/pages
 %C%_pages_SOURCES = %D%/pages.c
 %C%_pages_LDADD = $(base_libs)
-make_page = $(AM_V_GEN)%D%/pages$(EXEEXT) $(srcdir)/examples/headend.yaml <$(srcdir)/$@.in >$@-t && \
-	$(AWK) -f $(srcdir)/%D%/fold.awk $@-t >$@ && rm -f $@-t
+make_page = $(AM_V_GEN)$(SED) 's,[@]docdir@,$(docdir),' $(srcdir)/$@.in >$@-i && \
+	%D%/pages$(EXEEXT) $(srcdir)/examples/headend.yaml <$@-i >$@-t && \
+	$(AWK) -f $(srcdir)/%D%/fold.awk $@-t >$@ && rm -f $@-i $@-t
 page_deps = %D%/pages$(EXEEXT) %D%/fold.awk examples/headend.yaml
 %D%/simulgate.1: %D%/simulgate.1.in $(page_deps)
 	$(make_page)

@@ -8,7 +8,7 @@ enum { LOOK_MS = 250 };	/* so often the clock is watched for jumps */
 
 static const struct gw_program program = {
 	.name = "simulgate-mux",
-	.usage = "--config FILE [--check-config] [--status ADDR]",
+	.usage = "[--config FILE]",
 	.summary = "Keeps the ECMs and STKMs of committed crypto-periods on air.",
 };
 
@@ -62,13 +62,13 @@ reload(void *self)
 	struct mux_conf fresh;
 
 	if (mux_conf_load(&fresh, m->args.config, &m->args.status, &err) < 0) {
-		gw_log(GW_ERR, "reload_refused", err.text, "file=%s", m->args.config);
+		gw_log(GW_ERR, "reload_refused", err.text, "file=%s", m->conf.file->file);
 		return;
 	}
 	mux_carousel_set_period(m->carousel, fresh.rep_ms);
 	mux_conf_free(&m->conf);
 	m->conf = fresh;
-	gw_log(GW_NOTICE, "reload", NULL, "file=%s", m->args.config);
+	gw_log(GW_NOTICE, "reload", NULL, "file=%s", m->conf.file->file);
 }
 
 static int
@@ -98,9 +98,7 @@ main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	gw_log_init("mux", m.args.log_level);
-	if (!m.args.config)
-		gw_fail(&err, GW_EUSAGE, "--config FILE is needed");
-	if (!m.args.config || mux_conf_load(&m.conf, m.args.config, &m.args.status, &err) < 0)
+	if (mux_conf_load(&m.conf, m.args.config, &m.args.status, &err) < 0)
 		return gw_die(&err);
 	if (m.args.check_config) {
 		headend_print(m.conf.file);

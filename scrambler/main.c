@@ -6,17 +6,16 @@
 #include "scrambler/scrambler.h"
 
 enum { SECRET_KIB = 1024, CLOCK_TOLERANCE_US = 100000 };
-static const char default_config[] = SYSCONFDIR "/simulgate/headend.yaml";
 
 static const struct gw_program program = {
-	.name = "simulgate-scrambler", .usage = "--config FILE",
+	.name = "simulgate-scrambler", .usage = "[--config FILE]",
 	.summary = "Scrambles the media of a head-end: clear RTP in, SRTP out, with the keys the SCS commits.",
 };
 
 static struct headend *
 load(const struct scrambler *app, struct gw_err *err)
 {
-	struct headend *he = headend_load(app->args.config ? app->args.config : default_config, err);
+	struct headend *he = headend_load(app->args.config, err);
 
 	if (he && scr_conf_check(he, err) < 0) {
 		headend_free(he);

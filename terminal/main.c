@@ -7,7 +7,6 @@
 #include "terminal/terminal.h"
 
 enum { SECRET_KIB = 1024 };
-static const char default_config[] = SYSCONFDIR "/simulgate/headend.yaml";
 
 static int
 take_name(void *self, const char *value, struct gw_err *err)
@@ -36,7 +35,7 @@ static const struct gw_option options[] = {
 	{ "seconds", "N", "end after N seconds", take_seconds },
 };
 static const struct gw_program program = {
-	.name = "simulgate-terminal", .usage = "--config FILE --terminal NAME [--seconds N]",
+	.name = "simulgate-terminal", .usage = "[--config FILE] --terminal NAME [--seconds N]",
 	.summary = "Receives a service of a head-end: opens its STKMs, descrambles its media, counts what goes wrong.",
 	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
 };
@@ -134,7 +133,7 @@ main(int argc, char **argv)
 		gw_fail(&err, GW_EUSAGE, "--terminal NAME is missing");
 		return gw_die(&err);
 	}
-	if (!(he = headend_load(app.args.config ? app.args.config : default_config, &err)))
+	if (!(he = headend_load(app.args.config, &err)))
 		return gw_die(&err);
 	if (!(t = term_conf(he, app.name, &err))) {
 		status = gw_die(&err);
