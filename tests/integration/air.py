@@ -20,6 +20,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 import time
 
 TS, PER_PACKET = 188, 7
@@ -218,6 +219,7 @@ class Listen:
 def record(a):
     r = receiver(a.source)
     r.setblocking(True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("watching", flush=True)
     with open(a.to, "wb") as f:
         for _ in range(a.count):

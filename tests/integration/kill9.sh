@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 period=2
 headend ${period}s
-plan 39
+plan 38
 three=$((3 * period + 1))	# more than three crypto-periods
 
 scs_cp() { value "$dir/scs.sock" 'u["cp"]'; }
