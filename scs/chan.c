@@ -89,17 +89,40 @@ begin_stream(struct stream *t, struct sim_writer *w, uint16_t message)
 	sim_put_int(w, ECMG_STREAM_ID, stream_id(t));
 }
 
+/* Every message, its secrets masked: what a laboratory wants to see first. */
+static void
+trace(const struct scs_chan *c, const char *event, const struct sim_msg *m)
+{
+	char text[1024];
+
+	if (!gw_log_on(GW_DEBUG))
+		return;
+	sim_print(m, text, sizeof(text));
+	gw_log(GW_DEBUG, event, NULL, "kms=%s peer=%s message=%s", c->conf.kms, c->peer, text);
+}
+
+static void
+trace_sent(struct scs_chan *c, size_t len)
+{
+	static struct sim_msg m;
+
+	if (gw_log_on(GW_DEBUG) && sim_decode(&ecmg_scs, c->out, len, &m, NULL) == 0)
+		trace(c, "sent", &m);
+}
+
 static bool
 finish(struct scs_chan *c, struct sim_writer *w)
 {
 	struct sim_fault why;
 	size_t len = sim_end(w, &why);
 
-	if (len)
+	if (len) {
+		trace_sent(c, len);
 		c->ops->send(c->self, c->out, len);
-	else
+	} else {
 		gw_log(GW_ERR, "message_unsendable", sim_verdict_text(why.verdict), "kms=%s peer=%s param=0x%04x", c->conf.kms,
 		    c->peer, why.param);
+	}
 	gw_cleanse(c->out, w->len);
 	return len != 0;
 }
@@ -190,6 +213,16 @@ adopt_status(void *self, const void *arg)
 	}
 }
 
+static bool
+same_terms(const struct scs_terms *a, const struct scs_terms *b)
+{
+	return a->lead_CW == b->lead_CW && a->CW_per_msg == b->CW_per_msg && a->section_TSpkt_flag == b->section_TSpkt_flag &&
+	    a->delay_start == b->delay_start && a->delay_stop == b->delay_stop &&
+	    a->transition_delay_start == b->transition_delay_start && a->transition_delay_stop == b->transition_delay_stop &&
+	    a->AC_delay_start == b->AC_delay_start && a->AC_delay_stop == b->AC_delay_stop && a->ECM_rep_period == b->ECM_rep_period &&
+	    a->max_comp_time == b->max_comp_time && a->min_CP_duration == b->min_CP_duration && a->max_streams == b->max_streams;
+}
+
 /* Values are fixed for the life of a channel: a change that matters means a new channel. */
 static void
 check_status(void *self, const void *arg)
@@ -199,7 +232,7 @@ check_status(void *self, const void *arg)
 
 	read_terms(arg, &t);
 	c->testing = false;
-	if (memcmp(&t, &c->terms, sizeof(t)) != 0)
+	if (!same_terms(&t, &c->terms))
 		c->ops->drop(c->self, "the ECMG changed its channel_status; a new channel adopts it");
 }
 
@@ -947,6 +980,7 @@ scs_chan_frame(struct scs_chan *c, const uint8_t *msg, size_t len, int64_t now)
 			refuse(c, sim_status_of(&ecmg_scs, why.verdict), &why);
 		return;
 	}
+	trace(c, "received", &c->msg);
 	if (sim_int(&c->msg, ECMG_CHANNEL_ID, -1) != c->conf.channel_id && c->msg.def->type != ECMG_CHANNEL_ERROR) {
 		why = (struct sim_fault){ SIM_BAD_VALUE, ECMG_CHANNEL_ID, 0 };
 		refuse(c, ECMG_E_CHANNEL_ID, &why);

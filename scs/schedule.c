@@ -9,9 +9,10 @@ static const char *const phase_names[] = { "waiting", "drawing", "asking", "comm
 enum { MS = 1000, RETRY = 1000 * 1000 };
 /*
  * GUARD: from the decision until the record is with mux and scrambler, over a local or a wide link. MARGIN: network and scheduling
- * on top of max_comp_time, design.md 4. STALE: an older record than this is history, not the running CP.
+ * on top of max_comp_time, design.md 4. STALE: an older record than this is history, not the running CP. HEARING: how long a
+ * restarted SCS waits for the scramblers to say what they hold; they come back within half a second.
  */
-enum { GUARD = 100 * MS, MARGIN = 500 * MS, STALE = 60 * 1000 * MS };
+enum { GUARD = 100 * MS, MARGIN = 500 * MS, STALE = 60 * 1000 * MS, HEARING = 1500 * MS };
 
 enum asked { IDLE, ASKED, ANSWERED };
 struct stream {
@@ -29,6 +30,8 @@ struct scs_schedule {
 	int64_t base_us;		/* start of the newest released CP, moved by clock jumps: what the plan counts from */
 	int64_t plan_us;		/* planned start of `next`; INT64_MIN: at once */
 	int64_t now_us;			/* of the latest step: whatever was due then is done */
+	int64_t hear_us;		/* AIRING what an earlier life committed: until when a scrambler may say that it holds it */
+	bool aired;			/* meanwhile every mux acknowledged */
 	int64_t asked_us;		/* when ASKING began */
 	int64_t drawn_to;		/* keys exist up to here */
 	int64_t retry_us;		/* DRAWING, COMMITTING, AMENDING after a failure */
@@ -202,7 +205,7 @@ plan_next(struct scs_schedule *s, int64_t cp, bool first)
 	s->next = (struct scs_cp){ .cp = cp, .first = first };
 	s->plan_us = first ? INT64_MIN : slot(s, s->base_us + period(s));
 	s->phase = WAIT;
-	s->pending = s->extended = s->alarm = false;
+	s->pending = s->extended = s->alarm = s->aired = false;
 	s->retry_us = INT64_MIN;
 	for (size_t i = 0; i < s->nstreams; i++) {
 		s->streams[i].asked = IDLE;
@@ -224,16 +227,15 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 		plan_next(s, last->cp + 1, true);
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (cps[i].released || i + 1 < n)	/* the next was prepared, so this one was released */
-			s->live[s->nlive++] = cps[i];
+	/* The one before was released, since this one was prepared; it is over when this one has begun. */
+	if (n == 2 && last->start_us > now)
+		s->live[s->nlive++] = cps[0];
+	if (!s->conf.needs_mux)
+		s->live[s->nlive++] = *last;
 	for (size_t i = 0; i < s->nlive; i++)
 		s->live[i].released = true;
-	s->base_us = s->nlive ? s->live[s->nlive - 1].start_us : last->start_us;
-	if (last->released || !s->conf.needs_mux) {
-		if (!last->released)
-			s->live[s->nlive++] = *last, s->live[s->nlive - 1].released = true;
-		s->base_us = last->start_us;
+	s->base_us = last->start_us;
+	if (!s->conf.needs_mux) {
 		plan_next(s, last->cp + 1, false);
 		return;
 	}
@@ -243,6 +245,7 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 	s->plan_us = last->start_us;
 	s->phase = AIRING;
 	s->pending = true;
+	s->hear_us = now + HEARING;
 	act(s, (struct scs_action){ .kind = SCS_AIR, .cp = s->next.cp, .start_us = s->next.start_us, .duration_us = s->next.duration_us });
 }
 
@@ -378,6 +381,10 @@ scs_schedule_aired(struct scs_schedule *s, int64_t cp, int64_t now)
 {
 	if (s->phase != AIRING || cp != s->next.cp || !s->pending)
 		return;
+	s->now_us = now;
+	s->aired = true;
+	if (s->next.start_us - s->next.lead_us + 2 * GUARD < now && now < s->hear_us)
+		return;
 	/* On the air in time for its start? The key follows. Else it starts later: receivers must have the ECM before the key. */
 	if (s->next.start_us - s->next.lead_us + 2 * GUARD >= now) {
 		release(s, now);
@@ -508,6 +515,8 @@ step(struct scs_schedule *s, int64_t now)
 	}
 	if ((s->phase == COMMITTING || s->phase == AMENDING) && !s->pending && now >= s->retry_us) {
 		s->pending = true;
+		if (s->phase == COMMITTING)
+			s->next.lead_us = lead(s, s->next.first);
 		s->next.start_us = start_now(s, now);
 		s->next.duration_us = slot(s, s->next.start_us + period(s)) - s->next.start_us;
 		act(s, (struct scs_action){ .kind = s->phase == COMMITTING ? SCS_COMMIT : SCS_AMEND, .cp = s->next.cp,
@@ -515,11 +524,14 @@ step(struct scs_schedule *s, int64_t now)
 	}
 	if (s->phase == AIRING && !s->pending) {
 		s->pending = true;
+		s->aired = false;
 		act(s, (struct scs_action){ .kind = SCS_AIR, .cp = s->next.cp, .start_us = s->next.start_us,
 		    .duration_us = s->next.duration_us });
 		if (!s->conf.needs_mux)
 			scs_schedule_aired(s, s->next.cp, now);
 	}
+	if (s->phase == AIRING && s->pending && s->aired && now >= s->hear_us)
+		scs_schedule_aired(s, s->next.cp, now);
 	notice_extension(s, now);
 }
 
@@ -559,6 +571,8 @@ scs_schedule_next(const struct scs_schedule *s)
 		if (optional)
 			sooner(s, &at, optional_until(s));
 	}
+	if (s->phase == AIRING && s->aired)
+		sooner(s, &at, s->hear_us);
 	if (s->plan_us != INT64_MIN) {
 		if (!s->extended)
 			sooner(s, &at, s->plan_us);

@@ -323,13 +323,20 @@ START_TEST(an_earlier_life_is_taken_up)
 	ck_assert_int_eq(live[1]->cp, 65536);
 	expect(s, SCS_AIR);
 	scs_schedule_muxes(s, 1, T0 + S);
-	scs_schedule_aired(s, 65536, T0 + S);	/* no ECMG is back yet */
-	ck_assert_int_eq(expect(s, SCS_AMEND).start_us, T0 + S + 2100 * MS);
+	scs_schedule_aired(s, 65536, T0 + S);	/* no ECMG is back yet; and a scrambler may still say that it holds it */
+	nothing(s);
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 2 * S);
+	scs_schedule_tick(s, T0 + 2 * S);
+	expect(s, SCS_EXTENDED);
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 2500 * MS);
+	scs_schedule_tick(s, T0 + 2500 * MS);
+	ck_assert_int_eq(expect(s, SCS_AMEND).start_us, T0 + 2500 * MS + 2100 * MS);
 	scs_schedule_free(s);
 
 	/* a scrambler holds it: it had been released; nothing moves */
 	s = make(both, 0, false);
 	scs_schedule_adopt(s, cps, 2, T0 + 3 * S);
+	ck_assert_uint_eq(scs_schedule_live(s, T0 + 3 * S, live), 1);	/* its time has come: the one before it is over */
 	expect(s, SCS_AIR);
 	scs_schedule_held(s, 65536, T0 + 3 * S);
 	expect(s, SCS_INSTALL), expect(s, SCS_TRIM);

@@ -1,0 +1,467 @@
+/* tests/unit/test_scs_chan.c: an ECMG channel against a scripted ECMG: windows, priming, errors, time-outs, the machines as a page */
+#include <stdlib.h>
+#include <string.h>
+#include "lib/log.h"
+#include "proto/ecmg_scs.h"
+#include "scs/chan.h"
+#include "tests/suite.h"
+
+#define MS INT64_C(1000)
+#define S INT64_C(1000000)
+static const int64_t T0 = INT64_C(1795257000) * S;
+
+/* What the engine did, as one line a call; the last message sent, decoded. */
+static char diary[8192];
+static struct sim_msg last;
+static uint8_t sent[SIM_MAX];
+static int64_t oldest;
+
+static void
+note(const char *fmt, ...)
+{
+	size_t n = strlen(diary);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(diary + n, sizeof(diary) - n, fmt, ap);
+	va_end(ap);
+}
+
+static void
+on_send(void *self, const void *msg, size_t len)
+{
+	(void)self;
+	memcpy(sent, msg, len);
+	ck_assert_int_eq(sim_decode_as(&ecmg_scs, SIM_STRICT, sent, len, &last, NULL), 0);
+	note("%s\n", last.def->name);
+}
+
+static void
+on_drop(void *self, const char *why)
+{
+	(void)self;
+	note("drop: %s\n", why ? why : "in order");
+}
+
+static void
+on_up(void *self, size_t stream, const struct scs_terms *t)
+{
+	(void)self;
+	note("up %zu lead_CW=%u transition_delay_start=%d\n", stream, t->lead_CW, t->transition_delay_start);
+}
+
+static void
+on_down(void *self, size_t stream)
+{
+	(void)self;
+	note("down %zu\n", stream);
+}
+
+static void
+on_ecm(void *self, size_t stream, int64_t cp, const uint8_t *p, size_t len)
+{
+	(void)self;
+	(void)p;
+	note("ecm %zu cp=%d bytes=%zu\n", stream, (int)cp, len);
+}
+
+static void
+on_refused(void *self, size_t stream, int64_t cp)
+{
+	(void)self;
+	note("refused %zu cp=%d\n", stream, (int)cp);
+}
+
+/* The CW of a CP: its number, eight times; CPs below `oldest` never existed. */
+static bool
+on_key(void *self, size_t stream, int64_t cp, struct scs_key *k)
+{
+	static uint8_t cw[8];
+
+	(void)self;
+	(void)stream;
+	memset(cw, (int)cp, sizeof(cw));
+	*k = (struct scs_key){ .material = cw, .len = sizeof(cw), .id = { (uint8_t)(cp >> 8), (uint8_t)cp }, .id_len = 2 };
+	return cp >= oldest;
+}
+
+static uint16_t
+on_nominal(void *self, size_t stream, const struct scs_terms *t)
+{
+	(void)self;
+	(void)stream;
+	return t->min_CP_duration > 100 ? t->min_CP_duration : 100;
+}
+
+static const struct scs_chan_ops ops = { on_send, on_drop, on_up, on_down, on_ecm, on_refused, on_key, on_nominal };
+
+static struct scs_chan *
+make(uint8_t version, bool bcast, size_t streams)
+{
+	static const uint8_t criteria[] = { 1, 2, 0, 15 };
+	struct scs_chan_conf c = { .kms = "k", .super_cas_id = 0x4ae60001, .channel_id = 7, .version = version, .bcast_parameters = bcast };
+	struct scs_chan *chan = scs_chan_new(&c, &ops, NULL);
+
+	gw_log_init("test", GW_ERR);
+	diary[0] = '\0';
+	oldest = 0;
+	for (size_t i = 0; i < streams; i++) {
+		struct scs_chan_stream t = { .unit = "news", .ecm_id = (uint16_t)(100 + i), .protection = 1, .authenticated = true,
+			.access_criteria = criteria, .access_criteria_len = i == 0 ? sizeof(criteria) : 0 };
+		ck_assert_int_eq(scs_chan_add(chan, &t, T0), (int)i);
+	}
+	return chan;
+}
+
+/* The ECMG speaks. */
+static struct sim_writer reply;
+static uint8_t reply_buf[1024];
+
+static void
+say(uint8_t version, uint16_t message)
+{
+	sim_begin(&reply, &ecmg_scs, version, message, reply_buf, sizeof(reply_buf));
+	sim_put_int(&reply, ECMG_CHANNEL_ID, 7);
+}
+
+static void
+to(struct scs_chan *c, int64_t now)
+{
+	size_t n = sim_end(&reply, NULL);
+
+	ck_assert_uint_gt(n, 0);
+	scs_chan_frame(c, reply_buf, n, now);
+}
+
+static void
+status(struct scs_chan *c, uint8_t version, int lead_CW, int CW_per_msg, int64_t now)
+{
+	say(version, ECMG_CHANNEL_STATUS);
+	sim_put_int(&reply, ECMG_SECTION_TSPKT, 0);
+	sim_put_int(&reply, ECMG_DELAY_START, -200);
+	sim_put_int(&reply, ECMG_DELAY_STOP, 0);
+	sim_put_int(&reply, ECMG_REP_PERIOD, 100);
+	sim_put_int(&reply, ECMG_MAX_STREAMS, 0);
+	sim_put_int(&reply, ECMG_MIN_CP_DURATION, 10);
+	sim_put_int(&reply, ECMG_LEAD_CW, lead_CW);
+	sim_put_int(&reply, ECMG_CW_PER_MSG, CW_per_msg);
+	sim_put_int(&reply, ECMG_MAX_COMP_TIME, 2000);
+	to(c, now);
+}
+
+static void
+stream_status(struct scs_chan *c, uint8_t version, uint16_t id, int mode, int64_t now)
+{
+	say(version, ECMG_STREAM_STATUS);
+	sim_put_int(&reply, ECMG_STREAM_ID, id);
+	if (version >= 2)
+		sim_put_int(&reply, ECMG_ECM_ID, 99 + id);
+	sim_put_int(&reply, ECMG_AC_TRANSFER_MODE, mode);
+	to(c, now);
+}
+
+static void
+response(struct scs_chan *c, uint8_t version, uint16_t id, uint16_t cp, int64_t now)
+{
+	say(version, ECMG_ECM_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, id);
+	sim_put_int(&reply, ECMG_CP_NUMBER, cp);
+	sim_put_bytes(&reply, ECMG_ECM_DATAGRAM, "\x80\x70\x01\x00", 4);
+	to(c, now);
+}
+
+static void
+stream_error(struct scs_chan *c, uint8_t version, uint16_t id, uint16_t error, int64_t now)
+{
+	say(version, ECMG_STREAM_ERROR);
+	sim_put_int(&reply, ECMG_STREAM_ID, id);
+	sim_put_int(&reply, ECMG_ERROR_STATUS, error);
+	to(c, now);
+}
+
+static struct scs_chan *
+opened(uint8_t version, bool bcast, int lead_CW, int CW_per_msg)
+{
+	struct scs_chan *c = make(version, bcast, 1);
+
+	scs_chan_connected(c, "peer", T0);
+	status(c, version, lead_CW, CW_per_msg, T0);
+	stream_status(c, version, 1, 0, T0);
+	diary[0] = '\0';
+	return c;
+}
+
+/* The CPs of the message sent last, as "4 5 6". */
+static const char *
+window(void)
+{
+	static char text[64];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sim_count(&last, ECMG_CP_CW); i++) {
+		const struct sim_value *v = sim_value(&last, ECMG_CP_CW, i);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%d:%d", i ? " " : "", v->p[0] << 8 | v->p[1], v->p[2]);
+	}
+	return text;
+}
+
+START_TEST(a_session_in_order)
+{
+	struct scs_chan *c = make(3, false, 2);
+
+	scs_chan_connected(c, "peer", T0);
+	status(c, 3, 1, 2, T0);
+	ck_assert_str_eq(diary, "channel_setup\nstream_setup\nstream_setup\n");
+	ck_assert_int_eq(sim_int(&last, ECMG_ECM_ID, -1), 101);
+	ck_assert_int_eq(sim_int(&last, ECMG_NOMINAL_CP_DURATION, -1), 100);
+	stream_status(c, 3, 1, 0, T0);
+	stream_status(c, 3, 2, 0, T0);
+	diary[0] = '\0';
+	scs_chan_provision(c, 0, 5, 10 * S, T0);
+	ck_assert_str_eq(window(), "5:5 6:6");
+	ck_assert_uint_eq(sim_count(&last, ECMG_CP_DURATION), 0);	/* nominal */
+	ck_assert_uint_eq(sim_count(&last, ECMG_ACCESS_CRITERIA), 1);
+	ck_assert_uint_eq(sim_count(&last, ECMG_TRAFFIC_PROTECTION), 0);
+	response(c, 3, 1, 5, T0 + 3 * MS);
+	ck_assert_int_eq(scs_chan_latency(c, 0), 3 * MS);
+	scs_chan_provision(c, 0, 6, 13 * S, T0 + S);
+	ck_assert_int_eq(sim_int(&last, ECMG_CP_DURATION, -1), 130);
+	ck_assert_uint_eq(sim_count(&last, ECMG_ACCESS_CRITERIA), 0);	/* mode 0: only when they change */
+	scs_chan_stop(c, T0 + S);
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 1);
+	to(c, T0 + S);
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 2);
+	to(c, T0 + S);
+	ck_assert_str_eq(diary, "CW_provision\necm 0 cp=5 bytes=4\nCW_provision\nstream_close_request\nstream_close_request\n"
+	    "channel_close\ndrop: in order\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(the_window_is_what_the_ecmg_asked_for)
+{
+	static const struct { int x, y; const char *want; } w[] = {
+		{ 0, 1, "9:9" }, { 1, 2, "9:9 10:10" }, { 1, 3, "8:8 9:9 10:10" }, { 2, 3, "9:9 10:10 11:11" }, { 0, 2, "8:8 9:9" },
+	};
+
+	for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++) {
+		struct scs_chan *c = opened(5, false, w[i].x, w[i].y);
+		scs_chan_provision(c, 0, 9, 10 * S, T0);
+		ck_assert_str_eq(window(), w[i].want);
+		scs_chan_free(c);
+	}
+	/* before the first CP there was none: its CW stands there again */
+	struct scs_chan *c = opened(5, false, 1, 3);
+	scs_chan_provision(c, 0, 0, 10 * S, T0);
+	ck_assert_str_eq(window(), "65535:0 0:0 1:1");
+	scs_chan_free(c);
+	/* the number on the wire is the low 16 bits */
+	c = opened(5, true, 1, 2);
+	scs_chan_provision(c, 0, 131071, 10 * S, T0);
+	ck_assert_str_eq(window(), "65535:255 0:0");
+	ck_assert_mem_eq(sim_value(&last, ECMG_KEY_IDENTIFIER, 1)->p, "\0\0\0\0", 4);
+	ck_assert_mem_eq(sim_value(&last, ECMG_TRAFFIC_PROTECTION, 0)->p, "\1\1", 2);
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(an_ecmg_that_remembers_is_primed)
+{
+	struct scs_chan *c = opened(3, false, 1, 1);
+
+	scs_chan_provision(c, 0, 20, 10 * S, T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_CP_NUMBER, -1), 19);
+	ck_assert_str_eq(window(), "20:20");
+	stream_error(c, 3, 1, ECMG_E_NOT_ENOUGH_CW, T0);	/* as it should; no failure */
+	ck_assert_int_eq(sim_int(&last, ECMG_CP_NUMBER, -1), 20);
+	ck_assert_str_eq(window(), "21:21");
+	response(c, 3, 1, 20, T0);
+	scs_chan_provision(c, 0, 21, 10 * S, T0);		/* the next needs none */
+	ck_assert_int_eq(sim_int(&last, ECMG_CP_NUMBER, -1), 21);
+	response(c, 3, 1, 21, T0);
+	ck_assert_str_eq(diary, "CW_provision\nCW_provision\necm 0 cp=20 bytes=4\nCW_provision\necm 0 cp=21 bytes=4\n");
+	scs_chan_provision(c, 0, 25, 10 * S, T0);		/* a gap: it has forgotten */
+	ck_assert_int_eq(sim_int(&last, ECMG_CP_NUMBER, -1), 24);
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(errors_and_their_remedies)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+
+	scs_chan_provision(c, 0, 1, 10 * S, T0);
+	stream_error(c, 3, 1, ECMG_E_COMPUTATION, T0);
+	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=1\n");
+	diary[0] = '\0';
+	scs_chan_provision(c, 0, 1, 10 * S, T0);
+	stream_error(c, 3, 1, ECMG_E_STREAM_ID, T0);		/* it lost the stream: set up again */
+	ck_assert_str_eq(diary, "CW_provision\ndown 0\nstream_setup\n");
+	stream_status(c, 3, 1, 0, T0);
+	diary[0] = '\0';
+	say(3, ECMG_CHANNEL_ERROR);
+	sim_put_int(&reply, ECMG_ERROR_STATUS, ECMG_E_UNRECOVERABLE);
+	to(c, T0);
+	ck_assert_str_eq(diary, "drop: the ECMG reported an error of the channel\n");
+	scs_chan_lost(c, T0);
+	ck_assert_str_eq(diary, "drop: the ECMG reported an error of the channel\ndown 0\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(late_lost_and_strange_answers)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+	int64_t now = T0;
+
+	scs_chan_provision(c, 0, 1, 10 * S, now);
+	ck_assert_int_eq(scs_chan_next(c), now + 2500 * MS);	/* max_comp_time and the network's allowance */
+	response(c, 3, 1, 9, now);				/* nobody asked */
+	scs_chan_tick(c, now += 2500 * MS);
+	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=1\n");
+	response(c, 3, 1, 1, now);				/* late, but still good */
+	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=1\necm 0 cp=1 bytes=4\n");
+	diary[0] = '\0';
+	for (int i = 0; i < 3; i++) {
+		scs_chan_provision(c, 0, 2, 10 * S, now);
+		scs_chan_tick(c, now += 2500 * MS);
+	}
+	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=2\nCW_provision\nrefused 0 cp=2\nCW_provision\n"
+	    "drop: the ECMG does not answer as it should; a new connection is tried\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(silence_is_probed)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+
+	ck_assert_int_eq(scs_chan_next(c), T0 + 10 * S);
+	scs_chan_tick(c, T0 + 10 * S);
+	status(c, 3, 1, 2, T0 + 11 * S);
+	scs_chan_tick(c, T0 + 21 * S);
+	scs_chan_tick(c, T0 + 26 * S);
+	ck_assert_str_eq(diary, "channel_test\nchannel_test\ndrop: no answer to channel_test\n");
+	diary[0] = '\0';
+	status(c, 3, 2, 3, T0 + 26 * S);			/* and a channel's values are fixed */
+	ck_assert_str_eq(diary, "drop: the ECMG changed its channel_status; a new channel adopts it\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(the_peer_tests_us)
+{
+	struct scs_chan *c = opened(2, false, 1, 2);
+
+	say(2, ECMG_CHANNEL_TEST);
+	to(c, T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_MAX_COMP_TIME, -1), 2000);
+	say(2, ECMG_STREAM_TEST);
+	sim_put_int(&reply, ECMG_STREAM_ID, 1);
+	to(c, T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_ECM_ID, -1), 100);
+	say(2, ECMG_STREAM_TEST);
+	sim_put_int(&reply, ECMG_STREAM_ID, 2);
+	to(c, T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_ERROR_STATUS, -1), ECMG_E_STREAM_ID);
+	stream_error(c, 2, 9, ECMG_E_STREAM_ID, T0);		/* an error is never answered with an error */
+	scs_chan_frame(c, (const uint8_t *)"\2\0\5\0\1\0", 6, T0);
+	ck_assert_str_eq(diary, "channel_status\nstream_status\nstream_error\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(version_refused_is_adopted)
+{
+	struct scs_chan *c = make(5, false, 1);
+
+	scs_chan_connected(c, "peer", T0);
+	say(2, ECMG_CHANNEL_ERROR);
+	sim_put_int(&reply, ECMG_ERROR_STATUS, ECMG_E_VERSION);
+	to(c, T0);
+	scs_chan_lost(c, T0);
+	scs_chan_connected(c, "peer", T0 + S);
+	ck_assert_uint_eq(last.version, 2);
+	status(c, 2, 1, 2, T0 + S);
+	ck_assert_str_eq(diary, "channel_setup\ndrop: the ECMG refused the channel\nchannel_setup\nstream_setup\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(version_1_has_no_ECM_id)
+{
+	struct scs_chan *c = make(1, false, 1);
+
+	scs_chan_connected(c, "peer", T0);
+	status(c, 1, 1, 2, T0);
+	ck_assert_uint_eq(sim_count(&last, ECMG_ECM_ID), 0);
+	stream_status(c, 1, 1, 1, T0);
+	scs_chan_provision(c, 0, 3, 10 * S, T0);
+	response(c, 1, 1, 3, T0);
+	scs_chan_provision(c, 0, 4, 10 * S, T0);
+	ck_assert_uint_eq(sim_count(&last, ECMG_ACCESS_CRITERIA), 1);	/* mode 1: in every one */
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(streams_come_and_go_on_a_live_channel)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+	struct scs_chan_stream t = { .unit = "sport", .ecm_id = 200, .protection = 255 };
+
+	ck_assert_int_eq(scs_chan_add(c, &t, T0), 1);
+	scs_chan_tick(c, T0);
+	stream_status(c, 3, 2, 0, T0);
+	scs_chan_provision(c, 1, 0, 10 * S, T0);
+	scs_chan_remove(c, 1, T0);
+	response(c, 3, 2, 0, T0);			/* it was on its way */
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 2);
+	to(c, T0);
+	ck_assert_int_eq(scs_chan_add(c, &t, T0), 1);	/* the number is free again */
+	scs_chan_tick(c, T0);
+	ck_assert_str_eq(diary, "stream_setup\nup 1 lead_CW=1 transition_delay_start=-200\nCW_provision\nstream_close_request\nstream_setup\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(refused_stream_is_tried_again_ever_slower)
+{
+	struct scs_chan *c = make(3, false, 1);
+	int64_t now = T0;
+
+	scs_chan_connected(c, "peer", now);
+	status(c, 3, 1, 2, now);
+	for (int64_t wait = S; wait < 100 * S; wait *= 2) {
+		stream_error(c, 3, 1, ECMG_E_ECM_ID, now);
+		int64_t at = now + (wait < 60 * S ? wait : 60 * S);
+		while (now < at) {	/* alive meanwhile */
+			now = now + S < at ? now + S : at;
+			say(3, ECMG_CHANNEL_TEST);
+			to(c, now);
+			diary[0] = '\0';
+			scs_chan_tick(c, now);
+		}
+		ck_assert_str_eq(diary, "stream_setup\n");
+	}
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(machines_as_a_page)
+{
+	static char page[32768];
+
+	ck_assert_uint_lt(scs_chan_print_machines(page, sizeof(page)), sizeof(page));
+	vec_golden("scs/chan.txt", page);
+}
+END_TEST
+
+SUITE("scs_chan", tcase_add_test(t, a_session_in_order); tcase_add_test(t, the_window_is_what_the_ecmg_asked_for);
+      tcase_add_test(t, an_ecmg_that_remembers_is_primed); tcase_add_test(t, errors_and_their_remedies);
+      tcase_add_test(t, late_lost_and_strange_answers); tcase_add_test(t, silence_is_probed); tcase_add_test(t, the_peer_tests_us);
+      tcase_add_test(t, version_refused_is_adopted); tcase_add_test(t, version_1_has_no_ECM_id);
+      tcase_add_test(t, streams_come_and_go_on_a_live_channel); tcase_add_test(t, refused_stream_is_tried_again_ever_slower);
+      tcase_add_test(t, machines_as_a_page))
