@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need pkg-config "$CC"
-plan 9
+plan 10
 root=$dir/root
 unset MAKEFLAGS MFLAGS MAKELEVEL
 check "make install DESTDIR=…" make -C "$top_builddir" -s install DESTDIR="$root"
@@ -14,36 +14,25 @@ for man in simulgate.1 simulgate.yaml.5 simulgate-ecmg.8 simulgate-scs.8; do [ -
 check "manual pages" same "${absent:-}" ""
 check "plugins" test -e "$(find "$prefix/lib" -path '*simulgate/lab.so')"
 check "pkg-config knows simulgate-kms" env PKG_CONFIG_PATH="${pc%/*}" pkg-config --exists simulgate-kms
-cat >"$dir/stranger.c" <<'EOF'
-#include <simulgate/kms-plugin.h>
-#include <string.h>
-
-static int
-channel(void *state, uint32_t cas, struct kms_channel *c, char *why, size_t cap)
-{
-	(void)state; (void)cas; (void)why; (void)cap;
-	c->CW_per_msg = 1;
-	c->ECM_rep_period = 100;
-	c->min_CP_duration = 10;
-	c->max_comp_time = 100;
-	return 0;
+# The front command finds the programs by where it is itself; keys are installed readable, and refused until they are one's own.
+head_end() {
+	local said
+	cp -R "$prefix/share/doc/simulgate/examples" "$dir/demo" && chmod 600 "$dir"/demo/keys/* || return
+	said=$(env -u SIMULGATE_LIBEXEC -u SIMULGATE_PLUGIN_DIR PATH=/nowhere "$prefix/bin/simulgate" check-config "$dir/demo/headend.yaml" 2>&1) &&
+		[[ $said == *valid* && $said != *"not installed"* ]] || { echo "$said"; return 1; }
 }
-static int open_it(const struct kms_host *h, const char *conf, void **s, char *why, size_t cap) { (void)h; (void)conf; (void)s; (void)why; (void)cap; return 0; }
-static int ecm(void *s, const struct kms_request *r, uint8_t *out, size_t cap, char *why, size_t n) { (void)s; (void)r; (void)cap; (void)why; (void)n; memcpy(out, "\x80\x70\x01\x2a", 4); return 4; }
-static void close_it(void *s) { (void)s; }
-static const struct kms_plugin plugin = { .abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "stranger", .version = "7", .calling = KMS_INLINE,
-	.open = open_it, .channel = channel, .ecm = ecm, .close = close_it };
-__attribute__((visibility("default"))) const struct kms_plugin *kms_plugin_entry(void) { return &plugin; }
-EOF
+check "the installed example passes the installed programs' checks" head_end
+# as its README has it
 build() {
-	local flags
-	flags=$(PKG_CONFIG_PATH="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$root" pkg-config --cflags simulgate-kms) || return
-	# shellcheck disable=SC2086 # flags are words
-	"$CC" -std=c11 -Wall -Wextra -Werror -shared -fPIC $flags -o "$dir/stranger.so" "$dir/stranger.c"
+	cp -R "$top_srcdir/contrib/plugin-example" "$dir/plugin" && chmod -R u+w "$dir/plugin" &&
+		PKG_CONFIG_PATH="${pc%/*}" make -C "$dir/plugin" CC="$CC" CFLAGS="-Wall -Wextra -Werror" \
+		PKG_CONFIG="pkg-config --define-variable=prefix=$prefix" install
 }
-check "a plugin of thirty lines builds" build
+check "contrib/plugin-example builds against it and is installed" build
+(umask 077 && printf 0123456789abcdef >"$dir/key")
 ports port
-start ecmg "$prefix/sbin/simulgate-ecmg" --listen "tcp://127.0.0.1:$port" --plugin "$dir/stranger.so" --status "unix://$dir/ecmg.sock"
+start ecmg env -u SIMULGATE_PLUGIN_DIR "$prefix/sbin/simulgate-ecmg" --listen "tcp://127.0.0.1:$port" \
+	--plugin "$prefix/lib/simulgate/example.so" --set "key=$dir/key" --status "unix://$dir/ecmg.sock"
 await_port 5 "$port"
 one_ecm() {
 	PYTHONPATH=$here "$PYTHON" -c '
@@ -51,8 +40,9 @@ import sys, simwire
 p = simwire.Peer(sys.argv[1])
 p.channel(); p.stream()
 m = p.ask(simwire.frame(3, 0x201, simwire.u16(0x0E, 1), simwire.u16(0x0F, 7), simwire.u16(0x12, 5), (0x14, b"\0\5" + bytes(8))), 0x202)
-sys.exit(m.raw(0x15) != [b"\x80\x70\x01\x2a"])' "127.0.0.1:$port"
+cw = "7b7ae1b3f31f4a10d50812ec01391076"	# openssl enc -id-aes128-wrap-pad, -iv a65959a6
+sys.exit(m.raw(0x15)[0].hex() != "81701c" + "4ae60001" + "0102" + "0005" + "01" + "0005" + "10" + cw)' "127.0.0.1:$port"
 }
-check "the installed simulgate-ecmg loads it" holds "$dir/ecmg.sock" 's["plugin"]["name"] == "stranger" and s["plugin"]["version"] == "7"'
+check "the installed simulgate-ecmg loads it" holds "$dir/ecmg.sock" 's["plugin"]["name"] == "example" and s["plugin"]["version"] == "1"'
 check "and gives its ECM" one_ecm
 check "SIGTERM ends it" stop ecmg
