@@ -31,7 +31,7 @@ crypt_mac(EVP_MAC_CTX *c, const void *msg, size_t len, uint8_t out[CRYPT_SHA1])
 EVP_CIPHER_CTX *
 crypt_aes_new(enum crypt_mode mode, const uint8_t key[16])
 {
-	static const char *const name[] = { "AES-128-CBC", "AES-128-CBC", "AES-128-CTR", "AES-128-ECB" };
+	static const char *const name[] = { "AES-128-CBC", "AES-128-CTR", "AES-128-ECB" };
 	EVP_CIPHER *aes = EVP_CIPHER_fetch(NULL, name[mode], NULL);
 	EVP_CIPHER_CTX *c = aes ? EVP_CIPHER_CTX_new() : NULL;
 	int ok = c && EVP_CipherInit_ex2(c, aes, key, NULL, mode != CRYPT_CBC_OPEN, NULL) == 1 && EVP_CIPHER_CTX_set_padding(c, 0) == 1;
@@ -48,7 +48,24 @@ crypt_aes(EVP_CIPHER_CTX *c, const uint8_t *iv, const void *in, size_t len, void
 {
 	int n = 0;
 
-	if (len > INT_MAX || EVP_CipherInit_ex2(c, NULL, NULL, iv, -1, NULL) != 1)
+	if (len > INT_MAX || (iv && EVP_CipherInit_ex2(c, NULL, NULL, iv, -1, NULL) != 1))
 		return -1;
 	return EVP_CipherUpdate(c, out, &n, in, (int)len) == 1 && (size_t)n == len ? 0 : -1;
+}
+
+int
+crypt_cbc_seal(EVP_CIPHER_CTX *ecb, const uint8_t iv[CRYPT_BLOCK], const void *in, size_t len, void *out)
+{
+	const uint8_t *before = iv, *from = in;
+	uint8_t *p = out;
+
+	if (len % CRYPT_BLOCK != 0)
+		return -1;
+	for (; len > 0; len -= CRYPT_BLOCK, from += CRYPT_BLOCK, before = p, p += CRYPT_BLOCK) {
+		for (int i = 0; i < CRYPT_BLOCK; i++)
+			p[i] = from[i] ^ before[i];
+		if (crypt_aes(ecb, NULL, p, CRYPT_BLOCK, p) < 0)
+			return -1;
+	}
+	return 0;
 }

@@ -33,7 +33,7 @@ drm_key_new(enum drm_layer layer, uint32_t extension, const uint8_t key[16], con
 		k->from = INT64_MIN;
 		k->to = INT64_MAX;
 		k->mac = crypt_mac_new(ak, sizeof(ak));
-		k->seal = crypt_aes_new(CRYPT_CBC_SEAL, key);
+		k->seal = crypt_aes_new(CRYPT_ECB, key);
 		k->open = crypt_aes_new(CRYPT_CBC_OPEN, key);
 	}
 	gw_cleanse(ak, sizeof(ak));
@@ -84,7 +84,7 @@ mac96(struct drm_key *k, const uint8_t *msg, size_t covered, uint8_t out[STKM_MA
 static int
 seal_key(struct drm_key *k, const struct tkm *t, uint8_t out[STKM_MATERIAL_MAX])
 {
-	return crypt_aes(k->seal, zero_iv, out, tkm_material(t, out), out);
+	return crypt_cbc_seal(k->seal, zero_iv, out, tkm_material(t, out), out);
 }
 
 static void
@@ -117,7 +117,7 @@ drm_seal(struct drm_key *service, struct drm_key *program, struct stkm *m, const
 	m->has_next = next != NULL;
 	m->material_len = (uint8_t)(l->tek + l->salt + l->pad + l->tas);
 	if (seal_key(with, current, m->material) < 0 || (next && seal_key(with, next, m->next_material) < 0) ||
-	    (service && program && crypt_aes(service->seal, zero_iv, program->pek.p, STKM_PEK, m->encrypted_PEK) < 0)) {
+	    (service && program && crypt_cbc_seal(service->seal, zero_iv, program->pek.p, STKM_PEK, m->encrypted_PEK) < 0)) {
 		gw_cleanse(m->material, sizeof(m->material));	/* may still be in clear */
 		gw_cleanse(m->next_material, sizeof(m->next_material));
 		gw_fail(err, GW_ECRYPTO, "the traffic key cannot be encrypted");

@@ -3,7 +3,8 @@
  * 0x80 | (CP & 1), or that section in TS packets:
  *
  *	"LAB1" Super_CAS_id(4) ECM_id(2) CP_number(2) flags(1: 0x01 CWs in clear) count(1), then count times
- *	CP(2) length(1) and the CW itself, or the first 8 octets of HMAC-SHA1("simulgate lab", CW)
+ *	CP(2) length(1) and the CW itself, or a print of it: the first 8 octets of h, which begins as the CW's length and takes in
+ *	its blocks, the last filled with zeros, by h := E(h ^ m) ^ h ^ m. E is AES-128 under "simulgate lab", filled with zeros.
  *
  * With ecm_delay every answer comes that much later, from a thread of its own, in the order of the requests.
  */
@@ -23,7 +24,7 @@ struct lab {
 	bool clear_cw;
 	uint32_t ecm_delay;	/* ms */
 	struct kms_host host;
-	EVP_MAC_CTX *print;
+	EVP_CIPHER_CTX *print;
 	/* answers that wait; with ecm_delay only */
 	bool running, stop;
 	pthread_t thread;
@@ -138,7 +139,7 @@ lab_close(void *state)
 		next = j->next;
 		free(j);
 	}
-	EVP_MAC_CTX_free(l->print);
+	EVP_CIPHER_CTX_free(l->print);
 	free(l);
 }
 
@@ -155,9 +156,9 @@ lab_open(const struct kms_host *host, const char *conf, void **state, char *why,
 	l->channel = (struct kms_channel){ .lead_CW = 1, .CW_per_msg = 2, .ECM_rep_period = 100, .min_CP_duration = 10,
 		.max_comp_time = 500 };
 	l->host = *host;
-	l->print = crypt_mac_new("simulgate lab", 13);
+	l->print = crypt_aes_new(CRYPT_ECB, (const uint8_t[CRYPT_BLOCK]){ "simulgate lab" });
 	if (!l->print)
-		plug_refuse(1, why, why_cap, "OpenSSL has no HMAC-SHA1");
+		plug_refuse(1, why, why_cap, "OpenSSL has no AES-128");
 	else if (plug_conf(settings, sizeof(settings) / sizeof(settings[0]), l, conf, why, why_cap) == 0) {
 		rc = l->ecm_delay ? start(l) : 0;
 		if (rc < 0)
@@ -191,18 +192,34 @@ put(uint8_t *p, uint32_t value, int octets)
 	return p;
 }
 
+/* One way, and one AES block for a CW of DVB-CSA. */
+static void
+print_cw(struct lab *l, const uint8_t *cw, size_t len, uint8_t out[PRINT])
+{
+	uint8_t h[CRYPT_BLOCK] = { (uint8_t)len }, x[CRYPT_BLOCK];
+
+	for (size_t at = 0; at < len; at += CRYPT_BLOCK) {
+		for (size_t i = 0; i < CRYPT_BLOCK && at + i < len; i++)
+			h[i] ^= cw[at + i];
+		if (crypt_aes(l->print, NULL, h, CRYPT_BLOCK, x) < 0) {
+			memset(h, 0, sizeof(h));	/* no print is no harm, a CW would be */
+			break;
+		}
+		for (size_t i = 0; i < CRYPT_BLOCK; i++)
+			h[i] ^= x[i];
+	}
+	memcpy(out, h, PRINT);
+}
+
 static uint8_t *
 put_cw(struct lab *l, uint8_t *p, const struct kms_cw *cw)
 {
-	uint8_t mac[CRYPT_SHA1] = { 0 };
-
 	p = put(put(p, cw->cp_number, 2), l->clear_cw ? (uint32_t)cw->cw_len : PRINT, 1);
 	if (l->clear_cw) {
 		memcpy(p, cw->cw, cw->cw_len);
 		return p + cw->cw_len;
 	}
-	crypt_mac(l->print, cw->cw, cw->cw_len, mac);
-	memcpy(p, mac, PRINT);
+	print_cw(l, cw->cw, cw->cw_len, p);
 	return p + PRINT;
 }
 

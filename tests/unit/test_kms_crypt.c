@@ -31,6 +31,22 @@ aes(enum crypt_mode mode, json_t *v, const char *iv_name, const uint8_t *in, siz
 	return rc;
 }
 
+/* Elsewhere and in place; a context has no memory. */
+static void
+seal(const uint8_t key[16], json_t *v, const uint8_t *in, size_t n, uint8_t *out)
+{
+	EVP_CIPHER_CTX *c = crypt_aes_new(CRYPT_ECB, key);
+	uint8_t iv[16], twice[256];
+
+	ck_assert_uint_eq(field(v, "iv", iv, sizeof(iv)), 16);
+	memcpy(twice, in, n);
+	ck_assert_int_eq(crypt_cbc_seal(c, iv, in, n, out), 0);
+	ck_assert_int_eq(crypt_cbc_seal(c, iv, twice, n, twice), 0);
+	ck_assert_mem_eq(twice, out, n);
+	ck_assert_int_eq(crypt_cbc_seal(c, iv, in, n - 1, twice), -1);
+	EVP_CIPHER_CTX_free(c);
+}
+
 static bool
 run(const char *algorithm, json_t *v)
 {
@@ -53,7 +69,7 @@ run(const char *algorithm, json_t *v)
 	else if (strcmp(algorithm, "AES-128-ECB") == 0)
 		ck_assert_int_eq(aes(CRYPT_ECB, v, NULL, in, n, got), 0);
 	else if (strcmp(algorithm, "AES-128-CBC") == 0) {
-		ck_assert_int_eq(aes(CRYPT_CBC_SEAL, v, "iv", in, n, got), 0);
+		seal(key, v, in, n, got);
 		ck_assert_int_eq(aes(CRYPT_CBC_OPEN, v, "iv", want, w, back), 0);
 		ck_assert_mem_eq(back, in, n);
 	} else

@@ -44,6 +44,25 @@ START_TEST(sections_name_the_cws_without_showing_them)
 }
 END_TEST
 
+/* The values are those of `openssl enc -aes-128-ecb`, chained by a script. */
+START_TEST(a_print_is_made_as_described)
+{
+	static const uint8_t of_8[] = { 0x8a, 0x02, 0xc8, 0x72, 0x11, 0x23, 0x74, 0x39 }, of_30[] = { 0x3b, 0x45, 0x18, 0x71, 0x2a, 0x9e, 0x04, 0xbe };
+	void *s = open_plugin(p = load("lab"), "");
+	uint8_t word[30];
+	struct kms_cw words[2] = { { 101, cw[0], 8, NULL, 0 }, { 102, word, sizeof(word), NULL, 0 } };
+	struct kms_request both = ask;
+
+	for (size_t k = 0; k < sizeof(word); k++)
+		word[k] = (uint8_t)k;
+	both.cws = words;
+	ck_assert_int_eq(p->ecm(s, &both, ecm, sizeof(ecm), why, sizeof(why)), 17 + 2 * 11);
+	ck_assert_mem_eq(ecm + 20, of_8, 8);
+	ck_assert_mem_eq(ecm + 31, of_30, 8);
+	p->close(s);
+}
+END_TEST
+
 START_TEST(they_show_them_when_told)
 {
 	void *s = open_plugin(p = load("lab"), "clear_cw=1\n");
@@ -141,6 +160,7 @@ START_TEST(bad_settings_are_refused)
 END_TEST
 
 SUITE("kms_plugin_lab", tcase_add_test(t, it_says_that_it_protects_nothing);
+      tcase_add_test(t, a_print_is_made_as_described);
       tcase_add_test(t, sections_name_the_cws_without_showing_them); tcase_add_test(t, they_show_them_when_told);
       tcase_add_test(t, packets_carry_the_section); tcase_add_test(t, late_answers_come_late_and_in_order);
       tcase_add_test(t, closing_drops_what_still_waits); tcase_add_test(t, bad_settings_are_refused))
