@@ -1,31 +1,66 @@
 /* kms/crypt.c: see crypt.h */
+#define OPENSSL_SUPPRESS_DEPRECATED	/* SHA1_*, see below */
 #include "kms/crypt.h"
 #include <limits.h>
-#include <openssl/core_names.h>
-#include <openssl/params.h>
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <string.h>
 
-EVP_MAC_CTX *
+/*
+ * SHA-1's own functions. OpenSSL 3 calls them deprecated, but EVP would copy the state of either pad with an allocation and look its
+ * parameters up by name: as much time as an STKM's blocks take. The block function beneath is the same.
+ */
+struct crypt_mac { SHA_CTX inner, outer; };	/* after the block of each pad (RFC 2104); secrets */
+
+static int
+begin_pad(SHA_CTX *c, const uint8_t key[SHA_CBLOCK], uint8_t with)
+{
+	uint8_t pad[SHA_CBLOCK];
+	int rc;
+
+	for (size_t k = 0; k < sizeof(pad); k++)
+		pad[k] = key[k] ^ with;
+	rc = SHA1_Init(c) && SHA1_Update(c, pad, sizeof(pad)) ? 0 : -1;
+	OPENSSL_cleanse(pad, sizeof(pad));
+	return rc;
+}
+
+struct crypt_mac *
 crypt_mac_new(const void *key, size_t len)
 {
-	char sha1[] = "SHA1";
-	OSSL_PARAM p[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha1, 0), OSSL_PARAM_construct_end() };
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *c = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	struct crypt_mac *m = OPENSSL_secure_zalloc(sizeof(*m));
+	uint8_t block[SHA_CBLOCK] = { 0 };
+	int rc = m ? 0 : -1;
 
-	EVP_MAC_free(mac);
-	if (c && EVP_MAC_init(c, key, len, p) == 1)
-		return c;
-	EVP_MAC_CTX_free(c);
+	if (len > sizeof(block))
+		rc = SHA1(key, len, block) ? rc : -1;
+	else if (len > 0)
+		memcpy(block, key, len);
+	if (rc == 0 && begin_pad(&m->inner, block, 0x36) == 0 && begin_pad(&m->outer, block, 0x5c) == 0)
+		rc = 1;
+	OPENSSL_cleanse(block, sizeof(block));
+	if (rc == 1)
+		return m;
+	crypt_mac_free(m);
 	return NULL;
 }
 
-int
-crypt_mac(EVP_MAC_CTX *c, const void *msg, size_t len, uint8_t out[CRYPT_SHA1])
+void
+crypt_mac_free(struct crypt_mac *m)
 {
-	size_t n;
+	OPENSSL_secure_clear_free(m, sizeof(*m));
+}
 
-	return EVP_MAC_init(c, NULL, 0, NULL) == 1 && EVP_MAC_update(c, msg, len) == 1 &&
-		EVP_MAC_final(c, out, &n, CRYPT_SHA1) == 1 && n == CRYPT_SHA1 ? 0 : -1;
+int
+crypt_mac(const struct crypt_mac *m, const void *msg, size_t len, uint8_t out[CRYPT_SHA1])
+{
+	SHA_CTX c = m->inner;
+	int ok = SHA1_Update(&c, msg, len) && SHA1_Final(out, &c);
+
+	c = m->outer;
+	ok = ok && SHA1_Update(&c, out, CRYPT_SHA1) && SHA1_Final(out, &c);
+	OPENSSL_cleanse(&c, sizeof(c));
+	return ok ? 0 : -1;
 }
 
 EVP_CIPHER_CTX *

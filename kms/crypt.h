@@ -6,9 +6,11 @@
 #include <stdint.h>
 
 enum { CRYPT_SHA1 = 20 };
-/* HMAC-SHA1 under a key; NULL when OpenSSL refuses. */
-EVP_MAC_CTX *crypt_mac_new(const void *key, size_t len);
-int crypt_mac(EVP_MAC_CTX *, const void *msg, size_t len, uint8_t out[CRYPT_SHA1]);	/* 0, or -1 */
+/* HMAC-SHA1 under a key, in locked memory; NULL when there is none. */
+struct crypt_mac;
+struct crypt_mac *crypt_mac_new(const void *key, size_t len);
+void crypt_mac_free(struct crypt_mac *);
+int crypt_mac(const struct crypt_mac *, const void *msg, size_t len, uint8_t out[CRYPT_SHA1]);	/* 0, or -1 */
 
 enum { CRYPT_BLOCK = 16 };
 enum crypt_mode { CRYPT_CBC_OPEN, CRYPT_CTR, CRYPT_ECB };

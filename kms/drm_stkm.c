@@ -14,7 +14,7 @@ struct drm_key {
 	uint32_t extension;
 	int64_t from, to;
 	struct gw_secret pek;	/* of a PEAK: it travels in the message */
-	EVP_MAC_CTX *mac;	/* under SAK or PAK */
+	struct crypt_mac *mac;	/* under SAK or PAK */
 	EVP_CIPHER_CTX *seal, *open;
 };
 
@@ -50,7 +50,7 @@ drm_key_free(struct drm_key *k)
 	if (!k)
 		return;
 	gw_secret_free(&k->pek);
-	EVP_MAC_CTX_free(k->mac);
+	crypt_mac_free(k->mac);
 	EVP_CIPHER_CTX_free(k->seal);
 	EVP_CIPHER_CTX_free(k->open);
 	free(k);

@@ -9,7 +9,7 @@
 enum { RAND_MAX_LEN = 255, LABEL_MAX = 9 + RAND_MAX_LEN, PLAIN_MAX = 128, PRF_BLOCK = 32 };
 
 /* Message keys with their contexts, for one (pre-shared key, CSB ID, RAND). */
-struct session { EVP_MAC_CTX *mac; EVP_CIPHER_CTX *ctr; uint8_t salt[14]; uint32_t csb_id; };
+struct session { struct crypt_mac *mac; EVP_CIPHER_CTX *ctr; uint8_t salt[14]; uint32_t csb_id; };
 
 /* What the TEK of a TEK ID was: MARK octets of its ciphertext, which is on air anyway. A second TEK would reuse the keystream. */
 enum { SEALED_PAGE = 256, MARK = 8, MARK_AT = 4 };	/* the TEK follows next payload, type, length */
@@ -34,7 +34,7 @@ static int
 prf_block(const uint8_t *s, size_t len, const uint8_t *label, size_t label_len, uint8_t *out, size_t out_len)
 {
 	uint8_t a[CRYPT_SHA1 + LABEL_MAX], b[CRYPT_SHA1];	/* A[i] || label */
-	EVP_MAC_CTX *mac = crypt_mac_new(s, len);
+	struct crypt_mac *mac = crypt_mac_new(s, len);
 	int rc = mac ? crypt_mac(mac, label, label_len, b) : -1;
 
 	memcpy(a + CRYPT_SHA1, label, label_len);
@@ -47,7 +47,7 @@ prf_block(const uint8_t *s, size_t len, const uint8_t *label, size_t label_len, 
 			out[at + k] ^= b[k];
 		rc = rc == 0 ? crypt_mac(mac, a, CRYPT_SHA1, b) : rc;
 	}
-	EVP_MAC_CTX_free(mac);
+	crypt_mac_free(mac);
 	gw_cleanse(a, sizeof(a));
 	gw_cleanse(b, sizeof(b));
 	return rc;
@@ -89,7 +89,7 @@ mikey_psk_keys(const void *psk, size_t len, uint32_t csb_id, const void *rand, s
 static void
 session_fini(struct session *s)
 {
-	EVP_MAC_CTX_free(s->mac);
+	crypt_mac_free(s->mac);
 	EVP_CIPHER_CTX_free(s->ctr);
 	gw_cleanse(s, sizeof(*s));
 }

@@ -209,9 +209,9 @@ START_TEST(negative_ltkms_parse_or_not_and_have_the_mac_or_not)
 	}
 	hex_of(vector("V06_mikey_psk_keys"), "SMK", smk, sizeof(smk));
 	ck_assert_int_eq(mikey_psk_keys(smk, 32, m.csb_id, m.rand.p, m.rand.len, &k), 0);
-	EVP_MAC_CTX *ctx = crypt_mac_new(k.auth, sizeof(k.auth));
+	struct crypt_mac *ctx = crypt_mac_new(k.auth, sizeof(k.auth));
 	ck_assert_int_eq(crypt_mac(ctx, in, m.mac_at, mac), 0);
-	EVP_MAC_CTX_free(ctx);
+	crypt_mac_free(ctx);
 	ck_assert(want[_i].mac == (memcmp(mac, m.mac.p, sizeof(mac)) == 0));
 }
 END_TEST
@@ -286,11 +286,11 @@ START_TEST(csb_id_and_rand_of_the_message_are_used)
 		iv[2 + b] ^= (uint8_t)(b + 1);
 	iv[13] ^= 7;
 	EVP_CIPHER_CTX *ctr = crypt_aes_new(CRYPT_CTR, p.encr);
-	EVP_MAC_CTX *mac = crypt_mac_new(p.auth, sizeof(p.auth));
+	struct crypt_mac *mac = crypt_mac_new(p.auth, sizeof(p.auth));
 	ck_assert_int_eq(crypt_aes(ctr, iv, plain, sizeof(plain), cipher), 0);
 	ck_assert_int_eq(crypt_mac(mac, msg, mac_at, msg + mac_at), 0);
 	EVP_CIPHER_CTX_free(ctr);
-	EVP_MAC_CTX_free(mac);
+	crypt_mac_free(mac);
 	ck_assert_int_eq(msk_receive(&rx, msg, mikey_end(&w, NULL), &got), RX_NEW);
 	ck_assert_mem_eq(tkm_tek(&got.key[0].tkm), plain + 4, 16);
 	ck_assert_mem_eq(tkm_salt(&got.key[0].tkm), plain + 22, 14);
