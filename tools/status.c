@@ -7,7 +7,7 @@
 #include "lib/ops.h"
 #include "tools/tools.h"
 
-enum { WAIT_MS = 1000, SOCKETS = 4096 };
+enum { WAIT_MS = 1000, SOCKETS = 4096, ROWS = 20, DEPTH = 2 };
 static const char suffix[] = ".status.sock", run_dir[] = "/run/simulgate";
 
 static int
@@ -102,22 +102,35 @@ up_text(double seconds, char out[24])
 		snprintf(out, 24, "%lldd%02lldh", s / 86400, s / 3600 % 24);
 }
 
-/* Facts of one program: its plain values, and how many of what it lists. */
-static void
-print_facts(const json_t *j)
+/* The columns of the table, which need not be said again. */
+static bool
+is_column(const char *key)
 {
 	static const char *const columns[] = { "program", "instance", "version", "pid", "up_seconds" };
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		if (strcmp(key, columns[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_list(const json_t *v)
+{
+	return json_is_array(v) && json_is_object(json_array_get(v, 0));
+}
+
+/* The plain values of an object, and of lists of plain values how many there are. */
+static void
+print_facts(const json_t *j, bool columns)
+{
 	const char *key;
 	json_t *v;
 
 	json_object_foreach((json_t *)(uintptr_t)j, key, v) {
-		bool column = false;
-
-		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-			column = column || strcmp(key, columns[i]) == 0;
-		if (column)
+		if (columns && is_column(key))
 			continue;
-		if (json_is_string(v))
+		if (json_is_string(v) && *json_string_value(v))
 			printf(" %s=%s", key, json_string_value(v));
 		else if (json_is_integer(v))
 			printf(" %s=%" JSON_INTEGER_FORMAT, key, json_integer_value(v));
@@ -125,10 +138,34 @@ print_facts(const json_t *j)
 			printf(" %s=%.3g", key, json_real_value(v));
 		else if (json_is_boolean(v))
 			printf(" %s=%s", key, json_is_true(v) ? "yes" : "no");
-		else if (json_is_array(v) || json_is_object(v))
-			printf(" %s:%zu", key, json_is_array(v) ? json_array_size(v) : json_object_size(v));
+		else if (json_is_array(v) && !is_list(v) && json_array_size(v))
+			printf(" %s:%zu", key, json_array_size(v));
 	}
 	printf("\n");
+}
+
+/* What it lists, a line each under its name: services, and the streams of each. */
+static void
+print_lists(const json_t *j, int depth)
+{
+	const char *key;
+	json_t *list, *v;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)j, key, list) {
+		if (!is_list(list))
+			continue;
+		json_array_foreach(list, i, v) {
+			if (i == ROWS) {
+				printf("%*s… %zu more: --json\n", 4 * depth, "", json_array_size(list) - i);
+				break;
+			}
+			printf("%*s%s:", 4 * depth, "", key);
+			print_facts(v, false);
+			if (depth < DEPTH)
+				print_lists(v, depth + 1);
+		}
+	}
 }
 
 static void
@@ -142,7 +179,8 @@ print_table(const json_t *all)
 	json_array_foreach(all, i, j) {
 		up_text(json_number_value(json_object_get(j, "up_seconds")), up);
 		printf("%-11s %-16s %-8s", text_of(j, "program"), text_of(j, "instance"), json_object_get(j, "error") ? "-" : up);
-		print_facts(j);
+		print_facts(j, true);
+		print_lists(j, 1);
 	}
 }
 

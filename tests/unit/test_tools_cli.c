@@ -257,11 +257,14 @@ START_TEST(status_is_a_table_or_json)
 	ck_assert_int_eq(run("status --config he.yaml"), 69);
 	ck_assert_ptr_nonnull(strstr(out, "no process listens there"));
 	serve("run/ecmg-k.status.sock", "{\"program\":\"ecmg\",\"instance\":\"k\",\"version\":\"0.1.0\",\"pid\":7,\"up_seconds\":3725.5,"
-	    "\"channels\":2,\"kms\":\"k\",\"open\":true,\"rate\":0.25,\"streams\":[1,2,3]}", 3);
+	    "\"channels\":2,\"kms\":\"k\",\"open\":true,\"rate\":0.25,\"streams\":[1,2,3],"
+	    "\"services\":[{\"service\":\"news\",\"cp\":3,\"of\":[{\"kms\":\"drm\",\"up\":false}]}]}", 3);
 	ck_assert_int_eq(run("status --config he.yaml"), 0);
 	ck_assert_str_eq(out,
 	    "PROGRAM     INSTANCE         UP       FACTS\n"
-	    "ecmg        k                1h02m    channels=2 kms=k open=yes rate=0.25 streams:3\n");
+	    "ecmg        k                1h02m    channels=2 kms=k open=yes rate=0.25 streams:3\n"
+	    "    services: service=news cp=3\n"
+	    "        of: kms=drm up=no\n");
 	serve("run/mux.status.sock", "no JSON", 2);
 	ck_assert_int_eq(run("status --config he.yaml"), 69);
 	ck_assert_ptr_nonnull(strstr(out, "mux                          -        error=what it says is no JSON object\n"));
