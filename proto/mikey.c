@@ -1,8 +1,7 @@
 /* proto/mikey.c: see mikey.h */
 #include "proto/mikey.h"
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+#include "proto/say.h"
 #include "proto/stkm.h"
 
 enum { VERSION = 1, CS_ENTRY = 9, KEMAC_FIXED = 4 };	/* encryption, length, MAC alg */
@@ -719,23 +718,9 @@ mikey_err_of(enum mikey_fault f)
 	return (unsigned)f < sizeof(faults) / sizeof(faults[0]) ? faults[f].err : 12;
 }
 
-struct line { char *out; size_t cap, len; };
-
-static void __attribute__((format(printf, 2, 3)))
-say(struct line *l, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(l->len < l->cap ? l->out + l->len : NULL, l->len < l->cap ? l->cap - l->len : 0, fmt, ap);
-	va_end(ap);
-	l->len += n > 0 ? (size_t)n : 0;
-}
-
 /* Text from the wire: anything but plain ASCII is escaped. */
 static void
-say_text(struct line *l, const char *name, struct mikey_view v)
+say_text(struct say *l, const char *name, struct mikey_view v)
 {
 	say(l, " %s=\"", name);
 	for (size_t k = 0; k < v.len; k++)
@@ -744,7 +729,7 @@ say_text(struct line *l, const char *name, struct mikey_view v)
 }
 
 static void
-say_management(struct line *l, const struct mikey *m)
+say_management(struct say *l, const struct mikey *m)
 {
 	struct mikey_management d;
 
@@ -774,7 +759,7 @@ kind(const struct mikey *m)
 size_t
 mikey_print(const struct mikey *m, char *out, size_t cap)
 {
-	struct line l = { out, cap, 0 };
+	struct say l = { out, cap, 0 };
 
 	if (cap)
 		out[0] = '\0';

@@ -1,8 +1,7 @@
 /* proto/stkm.c: see stkm.h. One cursor serves both directions: what is read and what is written cannot differ. */
 #include "proto/stkm.h"
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+#include "proto/say.h"
 
 enum { VERSION = 0, SPI_LOWEST = 0x100 };	/* SPI 0..255: RFC 4303 2.1 */
 
@@ -427,22 +426,8 @@ stkm_fault_text(enum stkm_fault f)
 	return (unsigned)f < sizeof(text) / sizeof(text[0]) ? text[f] : "unknown fault";
 }
 
-struct line { char *out; size_t cap, len; };
-
-static void __attribute__((format(printf, 2, 3)))
-say(struct line *l, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(l->len < l->cap ? l->out + l->len : NULL, l->len < l->cap ? l->cap - l->len : 0, fmt, ap);
-	va_end(ap);
-	l->len += n > 0 ? (size_t)n : 0;
-}
-
 static void
-say_hex(struct line *l, const char *name, const uint8_t *p, size_t n)
+say_hex(struct say *l, const char *name, const uint8_t *p, size_t n)
 {
 	say(l, " %s=", name);
 	for (size_t k = 0; k < n; k++)
@@ -452,7 +437,7 @@ say_hex(struct line *l, const char *name, const uint8_t *p, size_t n)
 size_t
 stkm_print(const struct stkm *m, char *out, size_t cap)
 {
-	struct line l = { out, cap, 0 };
+	struct say l = { out, cap, 0 };
 	const char *name = stkm_protocol_name(m->protocol);
 
 	if (cap)
