@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "lib/ops.h"
 
 enum { WORKERS = 4, SILENCE_S = 30, ECM_LIMIT_MS = 10000 };
@@ -171,29 +170,6 @@ ecmg_args_free(struct ecmg_args *a)
 	ecmg_conf_free(&a->own);
 }
 
-/* Whether this host has the address: the kernel knows. */
-static bool
-is_local(const struct gw_addr *addr)
-{
-	struct gw_addr a = *addr;
-	bool local;
-	int fd;
-
-	if (a.scheme == GW_UNIX)
-		return true;
-	if (a.scheme != GW_TCP || gw_addr_resolve(&a, NULL) < 0)
-		return false;
-	if (a.ss.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)(void *)&a.ss)->sin6_port = 0;
-	else
-		((struct sockaddr_in *)(void *)&a.ss)->sin_port = 0;
-	fd = socket(a.ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	local = fd >= 0 && bind(fd, (const struct sockaddr *)&a.ss, a.sslen) == 0;
-	if (fd >= 0)
-		close(fd);
-	return local;
-}
-
 static int
 take_lines(struct ecmg_conf *c, const struct he_kms *k, struct gw_err *err)
 {
@@ -219,7 +195,7 @@ take_entry(struct ecmg_conf *c, const struct headend *he, const struct he_kms *k
 		return gw_fail(err, GW_ECONF, "%s:%d:%d: kms %s has no plugin: its ECMG is somebody else's", he->file, k->at.line, k->at.column, k->name);
 	snprintf(c->kms, sizeof(c->kms), "%s", k->name);
 	for (size_t i = 0; a->own.listen.n == 0 && i < k->necmg && c->listen.n < ECMG_LISTENS; i++)
-		if (is_local(&k->ecmg[i]))
+		if (gw_addr_local(&k->ecmg[i]))
 			c->listen.addr[c->listen.n++] = k->ecmg[i];
 	if (c->listen.n == 0)
 		return gw_fail(err, GW_ECONF, "%s:%d:%d: none of kms %s's ecmg addresses is this host's; see --listen", he->file, k->at.line,

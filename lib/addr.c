@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -210,19 +211,21 @@ gw_sockaddr_text(const struct sockaddr *sa, char *out, size_t cap)
 }
 
 static const void *
-in_bytes(const struct gw_addr *a, bool *v6)
+in_bytes(const void *ss, bool *v6)
 {
-	*v6 = a->ss.ss_family == AF_INET6;
+	const struct sockaddr *sa = ss;
+
+	*v6 = sa->sa_family == AF_INET6;
 	if (*v6)
-		return &((const struct sockaddr_in6 *)&a->ss)->sin6_addr;
-	return a->ss.ss_family == AF_INET ? &((const struct sockaddr_in *)&a->ss)->sin_addr : NULL;
+		return &((const struct sockaddr_in6 *)ss)->sin6_addr;
+	return sa->sa_family == AF_INET ? &((const struct sockaddr_in *)ss)->sin_addr : NULL;
 }
 
 bool
 gw_addr_multicast(const struct gw_addr *a)
 {
 	bool v6;
-	const uint8_t *b = in_bytes(a, &v6);
+	const uint8_t *b = in_bytes(&a->ss, &v6);
 
 	return b && (v6 ? b[0] == 0xff : (b[0] & 0xf0) == 0xe0);
 }
@@ -231,7 +234,7 @@ bool
 gw_addr_loopback(const struct gw_addr *a)
 {
 	bool v6;
-	const uint8_t *b = in_bytes(a, &v6);
+	const uint8_t *b = in_bytes(&a->ss, &v6);
 
 	if (a->scheme == GW_UNIX)
 		return true;
@@ -258,4 +261,29 @@ gw_addr_resolve(struct gw_addr *a, struct gw_err *err)
 	a->numeric = true;
 	freeaddrinfo(ai);
 	return 0;
+}
+
+/* Not by bind(): where addresses float between hosts (ip_nonlocal_bind), that takes any. */
+bool
+gw_addr_local(const struct gw_addr *addr)
+{
+	struct gw_addr a = *addr;
+	struct ifaddrs *list, *i;
+	const void *want, *have;
+	bool found, v6, other6;
+
+	if (a.scheme != GW_UNIX && gw_addr_resolve(&a, NULL) < 0)
+		return false;
+	if (gw_addr_loopback(&a))
+		return true;
+	want = in_bytes(&a.ss, &v6);
+	found = want && memcmp(want, &in6addr_any, v6 ? 16 : 4) == 0;
+	if (!want || found || getifaddrs(&list) < 0)
+		return found;
+	for (i = list; i && !found; i = i->ifa_next) {
+		have = i->ifa_addr ? in_bytes(i->ifa_addr, &other6) : NULL;
+		found = have && v6 == other6 && memcmp(have, want, v6 ? 16 : 4) == 0;
+	}
+	freeifaddrs(list);
+	return found;
 }

@@ -31,6 +31,8 @@ char *gw_addr_text(const struct gw_addr *, char *out, size_t cap);
 char *gw_sockaddr_text(const struct sockaddr *, char *out, size_t cap);
 bool gw_addr_multicast(const struct gw_addr *);
 bool gw_addr_loopback(const struct gw_addr *);	/* unix, 127/8 or ::1 */
+/* An address of this machine; a name is resolved (blocking). Unspecified (0.0.0.0, ::) and unix addresses are. */
+bool gw_addr_local(const struct gw_addr *);
 /* Fills ss from host by getaddrinfo (blocking) when it is not numeric yet. */
 int gw_addr_resolve(struct gw_addr *, struct gw_err *);
 #endif

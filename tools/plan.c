@@ -1,5 +1,4 @@
 /* tools/plan.c: which processes a head-end needs on this machine */
-#include <ifaddrs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,34 +25,6 @@ text(const char *fmt, ...)
 		s = NULL;
 	va_end(ap);
 	return s;
-}
-
-/* An address of this machine: such an ECMG is ours to start. */
-static bool
-is_local(const struct gw_addr *addr)
-{
-	struct gw_addr a = *addr;
-	struct ifaddrs *list, *i;
-	char want[80], have[80];
-	bool found = false;
-
-	if (gw_addr_resolve(&a, NULL) < 0)
-		return false;
-	if (gw_addr_loopback(&a))
-		return true;
-	if (getifaddrs(&list) < 0)
-		return false;
-	gw_sockaddr_text((const struct sockaddr *)&a.ss, want, sizeof(want));
-	*strrchr(want, ':') = '\0';
-	for (i = list; i && !found; i = i->ifa_next) {
-		if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-			continue;
-		gw_sockaddr_text(i->ifa_addr, have, sizeof(have));
-		*strrchr(have, ':') = '\0';
-		found = strcmp(have, want) == 0;
-	}
-	freeifaddrs(list);
-	return found;
 }
 
 /* instance and does are taken; the words are copied, up to a NULL. */
@@ -97,7 +68,7 @@ add_ecmgs(struct draft *d, const struct headend *h)
 
 	for (size_t i = 0; i < h->nkms; i++)
 		for (size_t j = 0; h->kms[i].plugin && j < h->kms[i].necmg; j++) {
-			if (!is_local(&h->kms[i].ecmg[j]))
+			if (!gw_addr_local(&h->kms[i].ecmg[j]))
 				continue;
 			gw_addr_text(&h->kms[i].ecmg[j], at, sizeof(at));
 			if (add(d, STAGE_ECMG, strdup(h->kms[i].name), text("listens on %s", at), "--config", d->config, "--kms",

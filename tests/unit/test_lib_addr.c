@@ -1,5 +1,6 @@
 /* tests/unit/test_lib_addr.c */
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <string.h>
 #include <sys/un.h>
 #include "lib/addr.h"
@@ -104,6 +105,38 @@ START_TEST(names_are_resolved)
 }
 END_TEST
 
+static const struct { const char *text; bool local; } places[] = {
+	{ "tcp://127.0.0.1:7001", true }, { "tcp://127.0.0.9:7001", true }, { "tcp://[::1]:7001", true }, { "tcp://localhost:7001", true },
+	{ "tcp://0.0.0.0:7001", true }, { "tcp://[::]:7001", true }, { "unix:///tmp/x", true },
+	{ "tcp://192.0.2.1:7001", false }, { "tcp://[2001:db8::1]:7001", false }, { "tcp://no-such-host.invalid:7001", false },
+};
+
+START_TEST(what_is_ours_is_known)
+{
+	struct gw_addr a;
+
+	ck_assert_int_eq(gw_addr_parse(places[_i].text, ALL, &a, NULL), 0);
+	ck_assert_int_eq(gw_addr_local(&a), places[_i].local);
+}
+END_TEST
+
+/* Whatever addresses this machine has, they are its own. */
+START_TEST(interfaces_are_ours)
+{
+	struct ifaddrs *list;
+	struct gw_addr a = { .scheme = GW_TCP, .numeric = true };
+
+	ck_assert_int_eq(getifaddrs(&list), 0);
+	for (struct ifaddrs *i = list; i; i = i->ifa_next) {
+		if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+			continue;
+		memcpy(&a.ss, i->ifa_addr, i->ifa_addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+		ck_assert(gw_addr_local(&a));
+	}
+	freeifaddrs(list);
+}
+END_TEST
+
 START_TEST(socket_addresses_have_text)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -119,4 +152,5 @@ START_TEST(socket_addresses_have_text)
 END_TEST
 
 SUITE("lib_addr", tcase_add_loop_test(t, understood, 0, NGOOD); tcase_add_loop_test(t, refused, 0, NBAD);
-      tcase_add_test(t, names_are_resolved); tcase_add_test(t, socket_addresses_have_text))
+      tcase_add_test(t, names_are_resolved); tcase_add_loop_test(t, what_is_ours_is_known, 0, 10);
+      tcase_add_test(t, interfaces_are_ours); tcase_add_test(t, socket_addresses_have_text))
