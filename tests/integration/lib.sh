@@ -31,6 +31,8 @@ same() { [ "$1" = "$2" ] || { echo "got:  $1"; echo "want: $2"; return 1; }; }
 # A test whose preparation failed has nothing more to say.
 bail() { not_ok "$1" "${@:2}"; exit 1; }
 skip_all() { echo "1..0 # SKIP $1"; planned=0; trap - EXIT; rm -rf "$dir"; exit 0; }
+# For a quick check: what runs real processes takes minutes.
+[ "${SIMULGATE_INTEGRATION:-yes}" = yes ] || skip_all "SIMULGATE_INTEGRATION=$SIMULGATE_INTEGRATION"
 
 # need TOOL ...: a judge that is not installed; a failure where judges are required, else a skip (call before plan)
 need() {
