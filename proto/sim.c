@@ -21,7 +21,7 @@ sim_param_find(const struct sim_iface *iface, uint16_t type)
 
 	if (guess < iface->nparams && iface->params[guess].type == type)
 		return &iface->params[guess];
-	for (size_t k = 0; k < iface->nparams; k++)
+	for (size_t k = iface->nparams; k-- > 0; )	/* user-defined ones stand at the end */
 		if (iface->params[k].type == type)
 			return &iface->params[k];
 	return NULL;
@@ -95,12 +95,20 @@ in_version(const struct sim_use *use, uint8_t version)
 	return (use->from == 0 || version >= use->from) && (use->to == 0 || version <= use->to);
 }
 
+/* Of the rows of one type only one is of a version. The search begins where the last one ended: most peers keep the rows' order. */
 static const struct sim_use *
-find_use(const struct sim_message *def, uint16_t type, uint8_t version)
+find_use(const struct sim_message *def, uint16_t type, uint8_t version, size_t *from)
 {
-	for (size_t k = 0; k < def->n; k++)
-		if (def->uses[k].type == type && in_version(&def->uses[k], version))
+	size_t k = *from;
+
+	for (size_t left = def->n; left > 0; left--) {
+		if (def->uses[k].type == type && in_version(&def->uses[k], version)) {
+			*from = k;
 			return &def->uses[k];
+		}
+		if (++k == def->n)
+			k = 0;
+	}
 	return NULL;
 }
 
@@ -158,7 +166,8 @@ struct checks {		/* what the rows of one message say about what was read */
 	const struct sim_message *rules;	/* NULL: the header was refused, values are only collected */
 	bool strict;
 	struct sim_fault count, value;		/* judged after structure and lengths */
-	uint16_t seen[USES_MAX];
+	size_t row;				/* that of the last parameter */
+	uint16_t *seen;				/* by row */
 };
 
 static void
@@ -166,7 +175,7 @@ take_value(struct sim_msg *m, struct checks *c, const uint8_t *tlv, size_t at, s
 {
 	struct sim_value v = { be16(tlv), be16(tlv + 2), tlv + TLV_HEADER };
 	const struct sim_param *param = sim_param_find(m->iface, v.type);
-	const struct sim_use *use = c->rules && param ? find_use(c->rules, v.type, m->version) : NULL;
+	const struct sim_use *use = c->rules && param ? find_use(c->rules, v.type, m->version, &c->row) : NULL;
 
 	if (!param || (c->rules && !use)) {
 		m->ignored++;
@@ -186,7 +195,7 @@ take_value(struct sim_msg *m, struct checks *c, const uint8_t *tlv, size_t at, s
 		return;
 	}
 	m->v[m->n++] = v;
-	if (use && ++c->seen[use - c->rules->uses] > use->most)
+	if (use && ++c->seen[c->row] > use->most)
 		blame(&c->count, SIM_REPEATED, v.type, at);
 	if (use && use->top && integer(param, v.p, v.len) > use->top)
 		blame(&c->value, SIM_BAD_VALUE, v.type, at);
@@ -208,7 +217,8 @@ sim_decode_as(const struct sim_iface *iface, int strictness, const void *buf, si
 {
 	const uint8_t *p = buf;
 	struct sim_fault f = { SIM_OK, 0, 0 };
-	struct checks c = { .strict = strictness == SIM_STRICT };
+	uint16_t seen[USES_MAX] = { 0 };
+	struct checks c = { .strict = strictness == SIM_STRICT, .seen = seen };
 	size_t end;
 
 	m->iface = iface;	/* v[] stays as it is: n says how much of it counts */

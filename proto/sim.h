@@ -18,7 +18,7 @@ struct sim_param {		/* one parameter, wherever it appears */
 	const char *unit;	/* "ms", "x100 ms" or NULL */
 	unsigned flags;
 };
-/* Its place in one message. A parameter that changed between versions has several rows; the first that fits the version counts. */
+/* Its place in one message. A parameter that changed between versions has several rows, one for a version. */
 struct sim_use {
 	uint16_t type, least, most;
 	uint8_t from, to;	/* the protocol_versions in which the message carries it (0, 0: all of them) */

@@ -443,6 +443,24 @@ START_TEST(writer_refuses_its_own_mistakes)
 }
 END_TEST
 
+static bool
+share_a_version(const struct sim_use *a, const struct sim_use *b)
+{
+	return (a->to == 0 || b->from <= a->to) && (b->to == 0 || a->from <= b->to);
+}
+
+START_TEST(a_parameter_has_one_row_for_a_version)
+{
+	for (size_t n = 0; n < ecmg_scs.nmessages; n++) {
+		const struct sim_message *def = &ecmg_scs.messages[n];
+		for (size_t k = 0; k < def->n; k++)
+			for (size_t i = 0; i < k; i++)
+				ck_assert_msg(def->uses[i].type != def->uses[k].type || !share_a_version(&def->uses[i], &def->uses[k]),
+				    "%s: 0x%04x", def->name, def->uses[k].type);
+	}
+}
+END_TEST
+
 START_TEST(every_status_has_a_next_step)
 {
 	for (size_t k = 0; k < ecmg_scs.nstatuses; k++) {
@@ -468,4 +486,5 @@ SUITE("sim_ecmg", tcase_add_test(t, every_vector_decodes_to_its_fields); tcase_a
     tcase_add_test(t, streams_split_at_message_ends);
     tcase_add_loop_test(t, versions_and_leniency, 0, sizeof(rules) / sizeof(rules[0]));
     tcase_add_test(t, too_many_parameters_are_too_long); tcase_add_test(t, largest_message);
-    tcase_add_test(t, writer_refuses_its_own_mistakes); tcase_add_test(t, every_status_has_a_next_step))
+    tcase_add_test(t, writer_refuses_its_own_mistakes); tcase_add_test(t, every_status_has_a_next_step);
+    tcase_add_test(t, a_parameter_has_one_row_for_a_version))
