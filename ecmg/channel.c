@@ -600,7 +600,7 @@ ask(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 {
 	const int64_t protection = sim_int(in->m, ECMG_TRAFFIC_PROTECTION, -1);
 	const struct refusal r = prepare(c, s, in->m);
-	char why[WHY] = "";
+	char why[WHY];
 	int rc;
 
 	if (r.status) {
@@ -609,6 +609,7 @@ ask(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 	}
 	s->serial = ++c->e->serial;
 	s->asked_us = c->e->door->clock_us(c->self);
+	why[0] = '\0';
 	rc = c->e->door->ecm(c->self, &(struct kms_request){
 		.size = sizeof(struct kms_request), .handle = (uint64_t)c->slot << 48 | (uint64_t)s->id << 32 | s->serial,
 		.super_cas_id = c->super_cas_id, .ecm_id = s->ecm_id, .cp_number = s->cp_number,

@@ -32,7 +32,7 @@ struct ecmg_door {
 	int (*ecm)(void *self, const struct kms_request *, uint8_t *out, size_t cap, char *why, size_t why_cap);
 	void (*close)(void *self);	/* what was sent goes out first */
 	void (*note)(void *self, const struct ecmg_note *);
-	int64_t (*clock_us)(void *self);	/* monotonic: how long the plugin takes */
+	int64_t (*clock_us)(void *self);	/* monotonic: how long the plugin takes, twice an ECM: ticks of a few ms will do, sums still come out right */
 };
 
 /* What all connections of one server share. Zeroed, then filled by the server; the last block is the engine's. */

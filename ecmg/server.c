@@ -148,7 +148,7 @@ static int64_t
 door_clock(void *self)
 {
 	(void)self;
-	return gw_mono_us();
+	return gw_mono_tick_us();
 }
 
 static const struct ecmg_door door = { door_send, door_channel, door_stream, door_ecm, door_close, door_note, door_clock };

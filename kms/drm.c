@@ -158,7 +158,7 @@ seal(const struct kept *k, struct stkm *m, const struct plug_key key[2], int nke
 static int
 begin(const struct stream *s, const struct plug_call *c, struct kept *k)
 {
-	int64_t now_s = gw_utc_us() / 1000000;
+	int64_t now_s = gw_utc_tick_us() / 1000000;
 
 	*k = (struct kept){ .super_cas_id = c->r->super_cas_id, .cp = c->r->cp_number, .used = true,
 		.seak = keys_valid(s->service->seak, s->service->nseak, now_s),

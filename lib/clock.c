@@ -24,6 +24,18 @@ gw_mono_us(void)
 	return now_us(CLOCK_MONOTONIC);
 }
 
+int64_t
+gw_utc_tick_us(void)
+{
+	return now_us(CLOCK_REALTIME_COARSE);
+}
+
+int64_t
+gw_mono_tick_us(void)
+{
+	return now_us(CLOCK_MONOTONIC_COARSE);
+}
+
 char *
 gw_utc_text(int64_t utc_us, char out[32])
 {

@@ -5,6 +5,9 @@
 
 int64_t gw_utc_us(void);	/* CLOCK_REALTIME */
 int64_t gw_mono_us(void);	/* CLOCK_MONOTONIC */
+/* The same as of the kernel's last tick, up to 4 ms ago, at a third of the price: for what is done for every message. */
+int64_t gw_utc_tick_us(void);
+int64_t gw_mono_tick_us(void);
 /* "2026-11-21T10:30:00.123456Z" into out; returns out. */
 char *gw_utc_text(int64_t utc_us, char out[32]);
 
