@@ -109,7 +109,7 @@ buf_free(struct buf *b)
 static int
 buf_room(struct buf *b, size_t need)
 {
-	size_t cap = b->cap ? b->cap : 512;
+	size_t cap = b->cap ? b->cap : 2048;	/* ten ECMs */
 
 	if (need <= b->cap)
 		return 0;
