@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define SUITE(name, ...)						\
 	static void suite_body(TCase *t) { __VA_ARGS__; }		\
@@ -24,4 +25,8 @@ void vec_golden(const char *rel, const char *text);
 json_t *vec_json(const char *rel);
 /* Hexadecimal digits to bytes; the count. Fails the test on any fault. */
 size_t unhex(const char *hex, uint8_t *out, size_t cap);
+/* A file with that text and mode, new or in place of what was there. */
+void put_file(const char *path, const char *text, mode_t mode);
+/* The port that an Internet socket is bound to. */
+uint16_t port_of(int fd);
 #endif

@@ -15,22 +15,11 @@
 static char dir[] = "/tmp/gw-headend-XXXXXX";
 
 static void
-put(const char *name, const char *text, mode_t mode)
-{
-	FILE *f = fopen(name, "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-	ck_assert_int_eq(chmod(name, mode), 0);
-}
-
-static void
 put_vec(const char *name, const char *vec)
 {
 	const char *text = vec_text(vec);
 
-	put(name, text, 0644);
+	put_file(name, text, 0644);
 	free((void *)(uintptr_t)text);
 }
 
@@ -46,12 +35,12 @@ enter(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	ck_assert_int_eq(chdir(dir), 0);
 	ck_assert_int_eq(mkdir("keys", 0700), 0);
-	put("keys/drm.yaml", "", 0600);
-	put("keys/smartcard.yaml", "", 0600);
-	put("keys/handset.yaml", "", 0400);
-	put("keys/phone.yaml", "", 0600);
-	put("keys/open.yaml", "", 0644);
-	put("clip.ts", "", 0644);
+	put_file("keys/drm.yaml", "", 0600);
+	put_file("keys/smartcard.yaml", "", 0600);
+	put_file("keys/handset.yaml", "", 0400);
+	put_file("keys/phone.yaml", "", 0600);
+	put_file("keys/open.yaml", "", 0644);
+	put_file("clip.ts", "", 0644);
 }
 
 static void
@@ -235,7 +224,7 @@ START_TEST(good_files_are_understood_and_print_back)
 	vec_golden(name, a);
 	text = written(h);
 	ck_assert_int_eq(mkdir("elsewhere", 0700), 0);
-	put("elsewhere/back.yaml", text, 0644);
+	put_file("elsewhere/back.yaml", text, 0644);
 	back = load("elsewhere/back.yaml");
 	b = anonymous(describe(back));
 	ck_assert_str_eq(a, b);

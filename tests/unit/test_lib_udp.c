@@ -20,16 +20,6 @@ addr(const char *text)
 	return a;
 }
 
-static unsigned
-port_of(int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-
-	getsockname(fd, (struct sockaddr *)&ss, &len);
-	return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port : ((struct sockaddr_in *)&ss)->sin_port);
-}
-
 static const struct place { const char *host, *options; } places[] = { { "127.0.0.1", "" }, { "[::1]", "" },
 	{ "239.255.77.1", "?interface=lo" } };
 
@@ -102,7 +92,7 @@ START_TEST(an_ipv6_group_is_joined_where_the_host_has_a_route)
 		a = addr(text);
 		rx = gw_udp_receiver(&a, &err);
 		ck_assert_msg(rx >= 0, "%s", err.text);
-		a.port = (uint16_t)port_of(rx);
+		a.port = port_of(rx);
 		((struct sockaddr_in6 *)&a.ss)->sin6_port = htons(a.port);
 		tx = gw_udp_sender(&a, &err);
 		if (tx >= 0) {

@@ -155,16 +155,6 @@ tick(uv_timer_t *t)
 	ck_assert_msg(--ticks > 0, "waited too long; heard: %s", heard);
 }
 
-static unsigned
-port_of(int fd)
-{
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
-
-	getsockname(fd, (struct sockaddr *)&sin, &len);
-	return ntohs(sin.sin_port);
-}
-
 static void
 begin(void)
 {

@@ -62,16 +62,6 @@ address(const char *fmt, ...)
 	return a;
 }
 
-static unsigned
-port_of(int fd)
-{
-	struct sockaddr_in in;
-	socklen_t n = sizeof(in);
-
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &n), 0);
-	return ntohs(in.sin_port);
-}
-
 static void
 on_wake(uv_timer_t *t)
 {

@@ -48,16 +48,6 @@ address(unsigned port)
 	return a;
 }
 
-static unsigned
-port_of(int fd)
-{
-	struct sockaddr_in in;
-	socklen_t n = sizeof(in);
-
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &n), 0);
-	return ntohs(in.sin_port);
-}
-
 static int
 toward(int fd)
 {
@@ -81,23 +71,12 @@ static void on_wake(uv_timer_t *t) { (void)t; }
 } while (0)
 
 static void
-write_keys(int profile, mode_t mode)
-{
-	FILE *f = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(key_files[profile], f);
-	fclose(f);
-	ck_assert_int_eq(chmod(path, mode), 0);
-}
-
-static void
 terminal_up(int profile)
 {
 	struct gw_err err = { 0 };
 	struct gw_addr any = address(0);
 
-	write_keys(profile, 0600);
+	put_file(path, key_files[profile], 0600);
 	conf.keys = path;
 	conf.smartcard = profile == SMARTCARD;
 	player = gw_udp_receiver(&any, &err);
@@ -318,9 +297,9 @@ START_TEST(keys_that_others_can_read_are_refused)
 {
 	struct gw_err err = { 0 };
 
-	write_keys(DRM, 0644);
+	put_file(path, key_files[DRM], 0644);
 	ck_assert_ptr_null(term_card_new(path, false, true, &err));
-	write_keys(DRM, 0600);
+	put_file(path, key_files[DRM], 0600);
 	ck_assert_ptr_null(term_card_new(path, true, true, &err));	/* keys of the other profile */
 	ck_assert_ptr_nonnull(strstr(err.text, "keys.yaml:1:"));
 }

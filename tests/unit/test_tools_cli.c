@@ -13,17 +13,6 @@
 
 static char dir[] = "/tmp/gw-cli-XXXXXX", simulgate[512], out[65536];
 
-static void
-put(const char *name, const char *text, mode_t mode)
-{
-	FILE *f = fopen(name, "w");
-
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-	ck_assert_int_eq(chmod(name, mode), 0);
-}
-
 /* A directory of our own, with a copy of the command in bin/ and nothing else to be found. */
 static void
 build(void)
@@ -125,7 +114,7 @@ START_TEST(help_lists_what_is_there)
 	ck_assert_int_eq(run("--help"), 0);
 	ck_assert_ptr_nonnull(strstr(out, "\n  run           start and watch all processes of one machine\n"));
 	ck_assert_ptr_null(strstr(out, "  mux "));
-	put("bin/simulgate-mux", "#!/bin/sh\necho mux \"$@\"\nexit 5\n", 0755);
+	put_file("bin/simulgate-mux", "#!/bin/sh\necho mux \"$@\"\nexit 5\n", 0755);
 	ck_assert_int_eq(run("help"), 0);
 	ck_assert_ptr_nonnull(strstr(out, "\n  mux           "));
 	ck_assert_int_eq(run("mux a 'b c'"), 5);
@@ -138,9 +127,9 @@ START_TEST(programs_are_found_in_a_build_tree_and_on_the_path)
 {
 	build();
 	ck_assert_int_eq(system("mkdir -p tree/scs tree/tools path sbin"), 0);
-	put("tree/scs/simulgate-scs", "#!/bin/sh\necho tree\n", 0755);
-	put("tree/tools/simulgate-load", "#!/bin/sh\necho tool\n", 0755);
-	put("path/simulgate-scs", "#!/bin/sh\necho path\n", 0755);
+	put_file("tree/scs/simulgate-scs", "#!/bin/sh\necho tree\n", 0755);
+	put_file("tree/tools/simulgate-load", "#!/bin/sh\necho tool\n", 0755);
+	put_file("path/simulgate-scs", "#!/bin/sh\necho path\n", 0755);
 	setenv("PATH", "/nowhere:path:/usr/bin:/bin", 1);
 	ck_assert_int_eq(run("scs"), 0);
 	ck_assert_str_eq(out, "path\n");
@@ -149,10 +138,10 @@ START_TEST(programs_are_found_in_a_build_tree_and_on_the_path)
 	ck_assert_str_eq(out, "tree\n");
 	ck_assert_int_eq(run("load"), 0);
 	ck_assert_str_eq(out, "tool\n");
-	put("sbin/simulgate-scs", "#!/bin/sh\necho sbin\n", 0755);
+	put_file("sbin/simulgate-scs", "#!/bin/sh\necho sbin\n", 0755);
 	ck_assert_int_eq(run("scs"), 0);
 	ck_assert_str_eq(out, "sbin\n");
-	put("bin/simulgate-scs", "#!/bin/sh\necho beside\n", 0755);
+	put_file("bin/simulgate-scs", "#!/bin/sh\necho beside\n", 0755);
 	ck_assert_int_eq(run("scs"), 0);
 	ck_assert_str_eq(out, "beside\n");
 	remove_all();
@@ -172,7 +161,7 @@ put_good(unsigned port)
 	memcpy(text, good, sizeof(good));
 	p = strstr(text, "PORT");
 	snprintf(p, sizeof(text) - (size_t)(p - text), "%u%s", port, strstr(good, "PORT") + 4);
-	put("he.yaml", text, 0644);
+	put_file("he.yaml", text, 0644);
 }
 
 START_TEST(every_program_checks_its_part)
@@ -181,18 +170,18 @@ START_TEST(every_program_checks_its_part)
 	put_good(7001);
 	ck_assert_int_eq(run("check-config he.yaml"), 0);
 	ck_assert_ptr_nonnull(strstr(out, "he.yaml: simulgate-ecmg is not installed: its part was not looked at\n"));
-	put("bin/simulgate-ecmg", "#!/bin/sh\necho \"$@\" >&2\necho the configuration\n", 0755);
-	put("bin/simulgate-scs", "#!/bin/sh\necho \"$@\" >&2\n", 0755);
-	put("bin/simulgate-mux", "#!/bin/sh\n", 0755);
-	put("bin/simulgate-scrambler", "#!/bin/sh\n", 0755);
+	put_file("bin/simulgate-ecmg", "#!/bin/sh\necho \"$@\" >&2\necho the configuration\n", 0755);
+	put_file("bin/simulgate-scs", "#!/bin/sh\necho \"$@\" >&2\n", 0755);
+	put_file("bin/simulgate-mux", "#!/bin/sh\n", 0755);
+	put_file("bin/simulgate-scrambler", "#!/bin/sh\n", 0755);
 	ck_assert_int_eq(run("check-config he.yaml"), 0);
 	ck_assert_str_eq(out, "--config he.yaml --check-config --kms k\n--config he.yaml --check-config\n"
 	    "he.yaml: valid; head-end lab, KMSs: 1, services: 1, ECM streams: 1, terminals: 0\n");
-	put("bin/simulgate-mux", "#!/bin/sh\necho bad part >&2\nexit 78\n", 0755);
+	put_file("bin/simulgate-mux", "#!/bin/sh\necho bad part >&2\nexit 78\n", 0755);
 	ck_assert_int_eq(run("check-config --config he.yaml"), 78);
 	ck_assert_ptr_nonnull(strstr(out, "bad part\n"));
 	ck_assert_ptr_null(strstr(out, "valid"));
-	put("bad.yaml", "head_ent: a\nservices: 3\n", 0644);
+	put_file("bad.yaml", "head_ent: a\nservices: 3\n", 0644);
 	ck_assert_int_eq(run("check-config bad.yaml"), 78);
 	ck_assert_str_eq(out, "bad.yaml:1:1: unknown key head_ent; did you mean head_end?\nbad.yaml:2:11: services: a list is wanted here\n");
 	remove_all();
@@ -202,13 +191,11 @@ END_TEST
 START_TEST(ports_are_probed)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(in);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	build();
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-	put_good(ntohs(in.sin_port));
+	put_good(port_of(fd));
 	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);	/* bound, but nobody listens */
 	ck_assert_ptr_nonnull(strstr(out, ": not reachable: Connection refused\n"));
 	ck_assert_int_eq(listen(fd, 5), 0);
