@@ -88,6 +88,18 @@ crypt_aes(EVP_CIPHER_CTX *c, const uint8_t *iv, const void *in, size_t len, void
 	return EVP_CipherUpdate(c, out, &n, in, (int)len) == 1 && (size_t)n == len ? 0 : -1;
 }
 
+static void
+xor_block(uint8_t *out, const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x[2], y[2];	/* a cipher that loads whole words waits for octets stored one by one */
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	x[0] ^= y[0];
+	x[1] ^= y[1];
+	memcpy(out, x, sizeof(x));
+}
+
 int
 crypt_cbc_seal(EVP_CIPHER_CTX *ecb, const uint8_t iv[CRYPT_BLOCK], const void *in, size_t len, void *out)
 {
@@ -97,8 +109,7 @@ crypt_cbc_seal(EVP_CIPHER_CTX *ecb, const uint8_t iv[CRYPT_BLOCK], const void *i
 	if (len % CRYPT_BLOCK != 0)
 		return -1;
 	for (; len > 0; len -= CRYPT_BLOCK, from += CRYPT_BLOCK, before = p, p += CRYPT_BLOCK) {
-		for (int i = 0; i < CRYPT_BLOCK; i++)
-			p[i] = from[i] ^ before[i];
+		xor_block(p, from, before);
 		if (crypt_aes(ecb, NULL, p, CRYPT_BLOCK, p) < 0)
 			return -1;
 	}

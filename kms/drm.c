@@ -147,7 +147,7 @@ recall(struct stream *s, const struct kms_request *r)
 static int
 seal(const struct kept *k, struct stkm *m, const struct plug_key key[2], int nkeys, const struct plug_call *c)
 {
-	struct gw_err err = { 0 };
+	struct gw_err err;	/* read after a failure only */
 
 	m->timestamp = k->stamp;
 	size_t n = drm_seal(k->seak, k->peak, m, &key[0].tkm, nkeys == 2 ? &key[1].tkm : NULL, c->out, c->cap, &err);

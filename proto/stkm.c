@@ -91,16 +91,17 @@ octets(struct cursor *c, uint8_t *field, size_t n)
 static uint64_t
 number(struct cursor *c, uint64_t value, size_t n)
 {
-	uint8_t b[8];
-
-	for (size_t k = 0; k < n; k++)
-		b[k] = (uint8_t)(value >> 8 * (n - 1 - k));
-	octets(c, b, n);
-	if (c->out)
-		return value;	/* a failed encode leaves the struct as it was */
-	value = 0;
-	for (size_t k = 0; c->fault == STKM_OK && k < n; k++)
-		value = value << 8 | b[k];
+	if (!room(c, n))
+		return c->out ? value : 0;	/* a failed encode leaves the struct as it was */
+	if (c->out) {
+		for (size_t k = 0; k < n; k++)
+			c->out[c->at + k] = (uint8_t)(value >> 8 * (n - 1 - k));
+	} else {
+		value = 0;
+		for (size_t k = 0; k < n; k++)
+			value = value << 8 | c->in[c->at + k];
+	}
+	c->at += n;
 	return value;
 }
 
