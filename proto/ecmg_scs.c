@@ -1,5 +1,6 @@
 /* proto/ecmg_scs.c: ECMG <=> SCS, TS 103 197 clause 5 */
 #include "proto/ecmg_scs.h"
+#include "proto/bcast_status.h"
 
 static const struct sim_param params[] = {
 	{ ECMG_SUPER_CAS_ID,        "Super_CAS_id",                 SIM_HEX,   4, 4, NULL,      0 },
@@ -116,36 +117,7 @@ static const struct sim_status statuses[] = {
 	{ ECMG_E_UNKNOWN, "unknown error", "the peer failed for a reason it does not say", "look at the peer's log and at error_information" },
 	{ ECMG_E_UNRECOVERABLE, "unrecoverable error", "the peer cannot go on; the channel or the stream has to be closed",
 	    "the SCS closes and sets up again by itself; look at the KMS if it repeats" },
-
-	/* Global Status Codes of OMA BCAST, 0x8000 + code; numbers and names unconfirmed */
-	{ ECMG_E_BCAST + 0, "BCAST: success", "a success reported as an error: the peer mapped its status code by mistake", "report it to the KMS's vendor" },
-	{ ECMG_E_BCAST + 1, "BCAST: device authentication failed", "the device could not prove who it is; from a peer that knows only 0 and 1: any failure", "look at the KMS's log for the reason" },
-	{ ECMG_E_BCAST + 2, "BCAST: user authentication failed", "the user could not prove who he is", "check the subscriber's credentials at the KMS" },
-	{ ECMG_E_BCAST + 3, "BCAST: purchase item unknown", "the KMS does not know the purchase item", "compare the service guide with the KMS's items" },
-	{ ECMG_E_BCAST + 4, "BCAST: device authorization failed", "the device may not use this", "check the device's rights at the KMS" },
-	{ ECMG_E_BCAST + 5, "BCAST: user authorization failed", "the peer is not entitled to the service", "check at the KMS which head-ends may use the service" },
-	{ ECMG_E_BCAST + 6, "BCAST: device not registered", "the device is not registered", "register the device at the KMS" },
-	{ ECMG_E_BCAST + 7, "BCAST: server error", "the KMS failed internally", "look at the KMS's log" },
-	{ ECMG_E_BCAST + 8, "BCAST: mal-formed message", "the KMS could not read the message behind the request", "look at the KMS's log; compare the versions of both ends" },
-	{ ECMG_E_BCAST + 9, "BCAST: charging error", "charging failed", "look at the charging system" },
-	{ ECMG_E_BCAST + 10, "BCAST: no subscription", "there is no subscription for this", "check the subscription at the KMS" },
-	{ ECMG_E_BCAST + 11, "BCAST: operation not permitted", "the KMS does not do this in its role", "check which side makes TEK and STKM" },
-	{ ECMG_E_BCAST + 12, "BCAST: unsupported version", "the KMS does not speak this version of its back-end protocol", "compare the versions of both ends" },
-	{ ECMG_E_BCAST + 13, "BCAST: illegal device", "the device is barred", "check the device at the KMS" },
-	{ ECMG_E_BCAST + 14, "BCAST: service area not allowed", "the service may not be used in this area", "check the areas at the KMS" },
-	{ ECMG_E_BCAST + 15, "BCAST: requested service unavailable", "the KMS does not know the service or content", "compare the service's identifiers and ecm_id with the KMS's" },
-	{ ECMG_E_BCAST + 16, "BCAST: request already processed", "a message identifier was used twice with different content", "look at the bridge's log; it repeats with a fresh one" },
-	{ ECMG_E_BCAST + 17, "BCAST: information element non-existent", "the KMS misses an element that this mode needs", "check the KMS's entry in the configuration, access_criteria above all" },
-	{ ECMG_E_BCAST + 18, "BCAST: unspecified", "the KMS failed for a reason it does not say", "look at the KMS's log" },
-	{ ECMG_E_BCAST + 19, "BCAST: process delayed", "the key or message is not ready yet", "wait; the SCS asks again" },
-	{ ECMG_E_BCAST + 20, "BCAST: generation failure", "STKM, LTKM or SEAK could not be made", "look at the KMS's log: is there a SEK or PEK for this time?" },
-	{ ECMG_E_BCAST + 21, "BCAST: information invalid", "a value is out of range or a key has the wrong length", "compare scrambling and authentication of the service with the KMS's" },
-	{ ECMG_E_BCAST + 22, "BCAST: invalid request", "the KMS cannot do what was asked", "look at the KMS's log" },
-	{ ECMG_E_BCAST + 23, "BCAST: wrong destination", "the message was meant for another entity", "check the KMS's address and names" },
-	{ ECMG_E_BCAST + 24, "BCAST: delivery of wrong key information", "the data are not the object that was announced", "look at the KMS's log" },
-	{ ECMG_E_BCAST + 25, "BCAST: service provider ID unknown", "the KMS does not know the service provider", "compare the low half of super_cas_id with the KMS's" },
-	{ ECMG_E_BCAST + 26, "BCAST: service provider BSM_ID unknown", "the KMS does not know the sender", "have the KMS enter this head-end" },
-	{ ECMG_E_BCAST + 27, "BCAST: already in use", "it is in use with other keys", "look for a second KMS with the same SEAK" },
+	BCAST_STATUSES(ECMG_E_BCAST)
 };
 
 const struct sim_iface ecmg_scs = { "ECMG<=>SCS", 1, 5, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses) };
