@@ -1,7 +1,7 @@
 # SimulCrypt TLV
 check_PROGRAMS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout
 TESTS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout
-%C%_test_sim_ecmg_SOURCES = %D%/test_sim_ecmg.c
+%C%_test_sim_ecmg_SOURCES = %D%/test_sim_ecmg.c %D%/sim_vectors.h
 %C%_test_sim_ecmg_LDADD = proto/libproto.la $(test_libs)
 %C%_test_sim_emmg_SOURCES = %D%/test_sim_emmg.c %D%/sim_vectors.h
 %C%_test_sim_emmg_LDADD = proto/libproto.la $(test_libs)

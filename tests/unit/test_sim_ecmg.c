@@ -1,161 +1,21 @@
 /* tests/unit/test_sim_ecmg.c: the TLV engine on ECMG <=> SCS, against simulcrypt-vectors.json and hand-written messages */
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include "proto/ecmg_scs.h"
-#include "tests/suite.h"
+#include "tests/unit/sim_vectors.h"
 
-static struct sim_msg m;	/* 16 KiB: not on the stack of every test */
+static const struct vec_side side = { "ECMG-SCS", "TCP", &ecmg_scs };
 
-static const char *
-str(const json_t *o, const char *key)
+START_TEST(every_vector_there_and_back)
 {
-	const char *s = json_string_value(json_object_get(o, key));
-
-	ck_assert_msg(s != NULL, "no %s in the vector", key);
-	return s;
-}
-
-static bool
-is_ecmg(const json_t *v)
-{
-	return strcmp(str(v, "interface"), "ECMG-SCS") == 0;
-}
-
-static json_t *
-vector(const json_t *all, const char *kind, const char *name)
-{
-	size_t k;
-	json_t *v;
-
-	json_array_foreach(json_object_get(all, kind), k, v)
-		if (strcmp(str(v, "name"), name) == 0)
-			return v;
-	ck_abort_msg("no vector %s", name);
-	return NULL;
-}
-
-/* The nth instance of a parameter against its field: an integer, hex octets or {CP, CW}. */
-static void
-same_value(const struct sim_param *param, size_t nth, const json_t *field)
-{
-	const struct sim_value *v = sim_value(&m, param->type, nth);
-	uint8_t want[4096];
-	size_t n = 0;
-
-	ck_assert_msg(v != NULL, "%s absent", param->name);
-	if (json_is_integer(field)) {
-		ck_assert_int_eq(sim_int(&m, param->type, -1), json_integer_value(field));
-		return;
-	}
-	if (json_is_object(field)) {
-		long long cp = json_integer_value(json_object_get(field, "CP"));
-		want[n++] = (uint8_t)(cp >> 8);
-		want[n++] = (uint8_t)cp;
-		field = json_object_get(field, "CW");
-	}
-	n += unhex(json_string_value(field), want + n, sizeof(want) - n);
-	ck_assert_uint_eq(v->len, n);
-	ck_assert_mem_eq(v->p, want, n);
-}
-
-static const struct sim_param *
-param_named(const char *name)
-{
-	for (size_t k = 0; k < ecmg_scs.nparams; k++)
-		if (strcmp(ecmg_scs.params[k].name, name) == 0)
-			return &ecmg_scs.params[k];
-	return NULL;
-}
-
-START_TEST(every_vector_decodes_to_its_fields)
-{
-	json_t *all = vec_json("sim/simulcrypt-vectors.json"), *v, *field;
-	const char *name;
-	uint8_t in[4096];
-	size_t k, tested = 0;
-
-	json_array_foreach(json_object_get(all, "vectors"), k, v) {
-		size_t n, values = 0, unknown = 0;
-		if (!is_ecmg(v))
-			continue;
-		n = unhex(str(v, "hex"), in, sizeof(in));
-		ck_assert_msg(sim_decode(&ecmg_scs, in, n, &m, NULL) == 0, "%s", str(v, "name"));
-		ck_assert_str_eq(m.def->name, str(v, "message"));
-		ck_assert_int_eq(m.version, json_integer_value(json_object_get(v, "protocol_version")));
-		json_object_foreach(json_object_get(v, "fields"), name, field) {
-			const struct sim_param *param = param_named(name);
-			const bool list = json_is_array(field);
-			if (!param) {	/* user_defined_0x8001: known here, but not in channel_setup */
-				unknown++;
-				continue;
-			}
-			for (size_t i = 0; i < (list ? json_array_size(field) : 1); i++, values++) {
-				const json_t *one = list ? json_array_get(field, i) : field;
-				if (json_is_integer(one) && i > 0)	/* sim_int() reads the first only */
-					ck_assert_int_eq(sim_value(&m, param->type, i)->p[1], json_integer_value(one));
-				else
-					same_value(param, i, one);
-			}
-		}
-		ck_assert_uint_eq(m.n, values);
-		ck_assert_uint_eq(m.ignored, unknown);
-		tested++;
-	}
-	ck_assert_uint_eq(tested, 29);
-	json_decref(all);
-}
-END_TEST
-
-START_TEST(every_vector_encodes_to_its_bytes)
-{
-	json_t *all = vec_json("sim/simulcrypt-vectors.json"), *v;
-	uint8_t in[4096], out[4096];
-	struct sim_writer w;
-	struct sim_fault why;
-	size_t k;
-
-	json_array_foreach(json_object_get(all, "vectors"), k, v) {
-		size_t n, dropped = 0;
-		if (!is_ecmg(v))
-			continue;
-		n = unhex(str(v, "hex"), in, sizeof(in));
-		ck_assert_int_eq(sim_decode(&ecmg_scs, in, n, &m, NULL), 0);
-		if (m.ignored)	/* the user-defined parameter of ecmg_channel_setup_reordered_unknown does not come back */
-			dropped = 4 + 4;
-		sim_begin(&w, &ecmg_scs, m.version, m.type, out, sizeof(out));
-		for (size_t i = 0; i < m.n; i++) {
-			const struct sim_param *param = sim_param_find(&ecmg_scs, m.v[i].type);
-			if (param->kind <= SIM_HEX && sim_count(&m, param->type) == 1)
-				sim_put_int(&w, param->type, sim_int(&m, param->type, -1));
-			else
-				sim_put_bytes(&w, param->type, m.v[i].p, m.v[i].len);
-		}
-		ck_assert_msg(sim_end(&w, &why) == n - dropped, "%s: %s", str(v, "name"), sim_verdict_text(why.verdict));
-		if (!dropped)
-			ck_assert_mem_eq(out, in, n);
-	}
-	json_decref(all);
+	ck_assert_uint_eq(vectors_there_and_back(&side), 29);
 }
 END_TEST
 
 START_TEST(every_vector_prints_as_golden)
 {
 	static char text[65536];
-	json_t *all = vec_json("sim/simulcrypt-vectors.json"), *v;
 	uint8_t in[4096];
-	size_t k, n, at = 0;
+	size_t n, at = vectors_print(&side, text, sizeof(text));
 
-	json_array_foreach(json_object_get(all, "vectors"), k, v) {
-		if (!is_ecmg(v))
-			continue;
-		n = unhex(str(v, "hex"), in, sizeof(in));
-		ck_assert_int_eq(sim_decode(&ecmg_scs, in, n, &m, NULL), 0);
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s: ", str(v, "name"));
-		at += sim_print(&m, text + at, sizeof(text) - at);
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "\n");
-	}
 	n = vec_hex("sim/cw_provision_bcast.hex", in, sizeof(in));
 	ck_assert_int_eq(sim_decode_as(&ecmg_scs, SIM_STRICT, in, n, &m, NULL), 0);
 	at += (size_t)snprintf(text + at, sizeof(text) - at, "cw_provision_bcast: ");
@@ -163,7 +23,6 @@ START_TEST(every_vector_prints_as_golden)
 	snprintf(text + at, sizeof(text) - at, "\n");
 	vec_golden("sim/ecmg.txt", text);
 	ck_assert_ptr_null(strstr(text, "112233"));	/* no CW in it */
-	json_decref(all);
 }
 END_TEST
 
@@ -219,7 +78,7 @@ START_TEST(every_negative_vector_gets_its_status)
 
 	json_array_foreach(json_object_get(all, "negative"), k, v) {
 		enum sim_verdict want = SIM_OK;
-		if (!is_ecmg(v))
+		if (!is_of(v, &side))
 			continue;
 		for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
 			if (strcmp(refused[i].name, str(v, "name")) == 0) {
@@ -265,30 +124,7 @@ END_TEST
 
 START_TEST(every_truncation_is_refused)
 {
-	json_t *all = vec_json("sim/simulcrypt-vectors.json"), *v;
-	uint8_t in[4096];
-	size_t k;
-
-	json_array_foreach(json_object_get(all, "vectors"), k, v) {
-		size_t n;
-		if (!is_ecmg(v))
-			continue;
-		n = unhex(str(v, "hex"), in, sizeof(in));
-		for (size_t keep = 0; keep < n; keep++) {
-			uint8_t *exact = malloc(keep ? keep : 1);	/* a sanitizer sees the first byte read past the end */
-			struct sim_fault why;
-			memcpy(exact, in, keep);
-			ck_assert_int_eq(sim_decode(&ecmg_scs, exact, keep, &m, &why), -1);
-			ck_assert_int_eq(why.verdict, SIM_MALFORMED);
-			if (keep >= 5) {	/* the same, with a header that owns up to it */
-				exact[3] = (uint8_t)((keep - 5) >> 8);
-				exact[4] = (uint8_t)(keep - 5);
-				sim_decode(&ecmg_scs, exact, keep, &m, &why);
-			}
-			free(exact);
-		}
-	}
-	json_decref(all);
+	vectors_truncated(&side);
 }
 END_TEST
 
@@ -443,43 +279,19 @@ START_TEST(writer_refuses_its_own_mistakes)
 }
 END_TEST
 
-static bool
-share_a_version(const struct sim_use *a, const struct sim_use *b)
-{
-	return (a->to == 0 || b->from <= a->to) && (b->to == 0 || a->from <= b->to);
-}
-
 START_TEST(a_parameter_has_one_row_for_a_version)
 {
-	for (size_t n = 0; n < ecmg_scs.nmessages; n++) {
-		const struct sim_message *def = &ecmg_scs.messages[n];
-		for (size_t k = 0; k < def->n; k++)
-			for (size_t i = 0; i < k; i++)
-				ck_assert_msg(def->uses[i].type != def->uses[k].type || !share_a_version(&def->uses[i], &def->uses[k]),
-				    "%s: 0x%04x", def->name, def->uses[k].type);
-	}
+	one_row_for_a_version(&ecmg_scs);
 }
 END_TEST
 
 START_TEST(every_status_has_a_next_step)
 {
-	for (size_t k = 0; k < ecmg_scs.nstatuses; k++) {
-		const struct sim_status *s = &ecmg_scs.statuses[k];
-		ck_assert_ptr_eq(sim_status_find(&ecmg_scs, s->status), s);	/* no number twice */
-		ck_assert(s->name[0] && s->meaning[0] && s->next[0]);
-	}
-	for (uint16_t s = ECMG_E_INVALID_MESSAGE; s <= ECMG_E_ECM_ID_IN_USE; s++)
-		ck_assert_ptr_nonnull(sim_status_find(&ecmg_scs, s));
-	for (uint16_t s = ECMG_E_BCAST; s <= ECMG_E_BCAST + 27; s++)
-		ck_assert_ptr_nonnull(sim_status_find(&ecmg_scs, s));
-	for (int v = SIM_MALFORMED; v <= SIM_REPEATED; v++)
-		ck_assert_ptr_nonnull(sim_status_find(&ecmg_scs, sim_status_of(&ecmg_scs, (enum sim_verdict)v)));
-	ck_assert_str_eq(sim_status_find(&ecmg_scs, 0x7001)->name, "unrecoverable error");
-	ck_assert_ptr_null(sim_status_find(&ecmg_scs, 0x0016));
+	statuses_are_told(&ecmg_scs, ECMG_E_INVALID_MESSAGE, ECMG_E_ECM_ID_IN_USE);
 }
 END_TEST
 
-SUITE("sim_ecmg", tcase_add_test(t, every_vector_decodes_to_its_fields); tcase_add_test(t, every_vector_encodes_to_its_bytes);
+SUITE("sim_ecmg", tcase_add_test(t, every_vector_there_and_back);
     tcase_add_test(t, every_vector_prints_as_golden); tcase_add_test(t, print_is_cut_like_snprintf);
     tcase_add_test(t, setup_is_bit_exact); tcase_add_test(t, every_negative_vector_gets_its_status);
     tcase_add_test(t, a_fault_says_what_and_where); tcase_add_test(t, every_truncation_is_refused);
