@@ -6,12 +6,14 @@
 #include <string.h>
 #include "lib/args.h"
 #include "proto/ecmg_scs.h"
+#include "proto/emmg_mux.h"
 #include "proto/playout.h"
 #include "tools/tools.h"
 
 /* A code below `base` is the interface's own number: bcast 7 is 0x8007 on the wire. */
 static const struct book { const char *name; const struct sim_iface *iface; unsigned from, to, base; } books[] = {
 	{ "ecmg", &ecmg_scs, 0, 0x7fff, 0 },
+	{ "mux", &emmg_mux, 0, 0x7fff, 0 },
 	{ "bcast", &ecmg_scs, ECMG_E_BCAST, 0xffff, ECMG_E_BCAST },
 	{ "playout", &playout, 0, 0xffff, 0 },
 };
@@ -27,11 +29,11 @@ take_interface(void *self, const char *value, struct gw_err *err)
 			*book = &books[i];
 			return 0;
 		}
-	return gw_fail(err, GW_EUSAGE, "%s is not known: ecmg, bcast or playout", value);
+	return gw_fail(err, GW_EUSAGE, "%s is not known: ecmg, mux, bcast or playout", value);
 }
 
 static const struct gw_option options[] = {
-	{ "interface", "NAME", "ecmg, bcast (status codes of OMA BCAST) or playout; without it all are searched", take_interface },
+	{ "interface", "NAME", "ecmg, mux, bcast (status codes of OMA BCAST) or playout; without it all are searched", take_interface },
 };
 static const struct gw_program program = {
 	"simulgate explain", "CODE [--interface NAME]", "Says what an error code means and what to do next.", options, 1, 1, 1,

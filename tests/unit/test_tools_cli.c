@@ -70,12 +70,17 @@ static const struct { const char *args; int status; const char *said; } rows[] =
 	{ "explain", 64, "simulgate explain: CODE [--interface NAME]: something is missing; see --help\n" },
 	{ "explain 0x10000", 64, "simulgate explain: 0x10000 is not a code: write 0x0013 or 19\n" },
 	{ "explain seven", 64, "simulgate explain: seven is not a code: write 0x0013 or 19\n" },
-	{ "explain 5 --interface x", 64, "simulgate explain: --interface: x is not known: ecmg, bcast or playout; see --help\n" },
+	{ "explain 5 --interface x", 64, "simulgate explain: --interface: x is not known: ecmg, mux, bcast or playout; see --help\n" },
 	{ "explain 0x6fff", 1, "simulgate explain: 0x6fff is no error of any interface here\n" },
 	{ "explain 5 --interface ecmg", 0,
 	    "0x0005 on ecmg: unknown Super_CAS_id value\n"
 	    "  meaning: the ECMG does not serve this Super_CAS_id\n"
 	    "  next:    compare super_cas_id of the KMS in the configuration with the ECMG's; check that the address is that KMS's\n" },
+	{ "explain 5 --interface mux", 0,
+	    "0x0005 on mux: unknown data_stream_id value\n"
+	    "  meaning: the stream is not open on this channel\n"
+	    "  next:    the EMMG sets it up again by itself; if it repeats, two EMMGs may be using one connection's identifiers\n" },
+	{ "explain 0x0015 --interface mux", 1, "simulgate explain: 0x0015 is no error of mux\n" },
 	{ "check-config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
 	{ "check-config", 64, "simulgate check-config: which file? see --help\n" },
 	{ "status --config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
@@ -101,8 +106,9 @@ START_TEST(codes_of_bcast_by_both_numbers)
 	snprintf(first, sizeof(first), "%.4000s", out);
 	ck_assert_int_eq(run("explain 7 --interface=bcast"), 0);
 	ck_assert_str_eq(out, first);
-	ck_assert_int_eq(run("explain 2"), 0);	/* two interfaces know it */
+	ck_assert_int_eq(run("explain 2"), 0);	/* three interfaces know it */
 	ck_assert_ptr_nonnull(strstr(out, "0x0002 on ecmg: "));
+	ck_assert_ptr_nonnull(strstr(out, "\n\n0x0002 on mux: "));
 	ck_assert_ptr_nonnull(strstr(out, "\n\n0x0002 on playout: "));
 	remove_all();
 }
