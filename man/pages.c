@@ -7,10 +7,12 @@
 #include "lib/err.h"
 #include "lib/headend.h"
 #include "proto/ecmg_scs.h"
+#include "proto/emmg_mux.h"
 #include "proto/playout.h"
 
-static const struct { const char *name; const struct sim_iface *iface; } ifaces[] = {
-	{ "ecmg", &ecmg_scs }, { "playout", &playout },
+/* Codes of OMA BCAST, the same everywhere, are listed once. */
+static const struct { const char *name; const struct sim_iface *iface; uint16_t last; } ifaces[] = {
+	{ "ecmg", &ecmg_scs, 0xffff }, { "mux", &emmg_mux, 0x7fff }, { "playout", &playout, 0xffff },
 };
 
 static void
@@ -35,6 +37,8 @@ use(const struct sim_iface *iface, const struct sim_use *u, const char *comma)
 		n += (size_t)snprintf(more + n, sizeof(more) - n, ", to version %d", u->to);
 	else if (u->from)
 		n += (size_t)snprintf(more + n, sizeof(more) - n, ", from version %d", u->from);
+	if (u->spare)
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ", tolerated if missing");
 	if (u->len)
 		n += (size_t)snprintf(more + n, sizeof(more) - n, ", %d octets", u->len);
 	if (u->top)
@@ -79,12 +83,13 @@ parameters(const struct sim_iface *iface)
 }
 
 static void
-statuses(const struct sim_iface *iface)
+statuses(const struct sim_iface *iface, uint16_t last)
 {
 	printf(".Ss error_status\n.Bl -tag -width Ds\n");
 	for (size_t i = 0; i < iface->nstatuses; i++)
-		printf(".It Li 0x%04x No %s\n%s.\nNext: %s.\n", iface->statuses[i].status, iface->statuses[i].name,
-		    iface->statuses[i].meaning, iface->statuses[i].next);
+		if (iface->statuses[i].status <= last)
+			printf(".It Li 0x%04x No %s\n%s.\nNext: %s.\n", iface->statuses[i].status, iface->statuses[i].name,
+			    iface->statuses[i].meaning, iface->statuses[i].next);
 	printf(".El\n");
 }
 
@@ -118,7 +123,7 @@ fill(char *what, const char *example)
 		if (strncmp(what, "iface ", 6) == 0 && strcmp(what + 6, ifaces[i].name) == 0) {
 			messages(ifaces[i].iface);
 			parameters(ifaces[i].iface);
-			statuses(ifaces[i].iface);
+			statuses(ifaces[i].iface, ifaces[i].last);
 			return 0;
 		}
 	fprintf(stderr, "pages: @%s@ is not known\n", what);
