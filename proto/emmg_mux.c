@@ -59,7 +59,7 @@ static const struct sim_error errors[] = {
 
 static const struct sim_status statuses[] = {
 	{ EMMG_E_INVALID_MESSAGE, "invalid message", "the message's parameters do not fill it exactly, one that may stand once stands twice, or the message travels in the wrong direction",
-	    "look at both peers' logs for the parameter and offset; capture the connection and run simulgate decode on it" },
+	    "look at both peers' logs for the parameter and offset; capture the connection: tshark decodes it as simulcrypt" },
 	{ EMMG_E_VERSION, "unsupported protocol version", "the receiver does not speak the protocol_version of the message, or it changed within a connection",
 	    "set the EMMG's protocol version to one that the mux supports (1 to 5; most equipment speaks 2 or 3, BCAST 5)" },
 	{ EMMG_E_MESSAGE_TYPE, "unknown message_type value", "the receiver does not know the message and does not ignore unknown ones as clause 4.4.1 asks",
