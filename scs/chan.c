@@ -1,6 +1,7 @@
 /* scs/chan.c: see chan.h; the tables are TS 103 197 clause 5 as simulcrypt's SCS side reads it */
 #include "scs/chan.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/clock.h"
@@ -23,26 +24,31 @@ static const char *const chan_states[] = { "CLOSED", "SETTING_UP", "OPEN", "CLOS
 static const char *const chan_events[] = { "CONNECTED", "STATUS", "TEST", "ERROR", "TIMEOUT", "LOST", "STOP", "STREAMS_GONE" };
 
 enum { NONE, SETUP, READY, PENDING, ENDING };
-enum { S_WANTED, S_STATUS, S_TEST, S_ERROR, S_PROVISION, S_ECM, S_TIMEOUT, S_LOST, S_STOP, S_CLOSED };
+enum { S_WANTED, S_STATUS, S_TEST, S_ERROR, S_PROVISION, S_ECM, S_TIMEOUT, S_LOST, S_STOP, S_CLOSED, S_FORGOT,
+	S_BROKEN };
 static const char *const stream_states[] = { "NONE", "SETUP", "READY", "PENDING", "ENDING" };
-static const char *const stream_events[] = { "WANTED", "STATUS", "TEST", "ERROR", "PROVISION", "ECM", "TIMEOUT", "LOST", "STOP", "CLOSED" };
+static const char *const stream_events[] = { "WANTED", "STATUS", "TEST", "ERROR", "PROVISION", "ECM", "TIMEOUT", "LOST", "STOP", "CLOSED", "FORGOT",
+	"BROKEN" };
 
 struct stream {
 	struct scs_chan *chan;
+	size_t number;
 	struct scs_chan_stream conf;	/* with copies of what it points at */
 	bool gone;			/* removed: its number is free once it is NONE */
 	struct gw_state fsm;
 	int64_t deadline_us;		/* of the state; INT64_MAX: none */
 	int64_t again_us;		/* wait before the next attempt to set it up */
-	int64_t want, asked, last;	/* CP wanted by the owner; CP of the outstanding message; newest CP ever sent on this set-up. -1: none */
+	int64_t want, asked, last;	/* CP wanted by the owner; CP of the outstanding message; the one before it on this set-up */
 	int64_t duration_us;		/* of `want` */
 	int64_t sent_us, latency_us;
 	uint16_t nominal;
 	unsigned failures;
 	bool criteria_each, criteria_sent;
 };
+#define NO_CP INT64_MIN		/* priming goes below the first CP: -1 is one */
 struct scs_chan {
 	struct scs_chan_conf conf;
+	char kms[65];
 	const struct scs_chan_ops *ops;
 	void *self;
 	struct gw_state fsm;
@@ -70,16 +76,7 @@ begin(struct scs_chan *c, struct sim_writer *w, uint16_t message)
 static uint16_t
 stream_id(const struct stream *t)
 {
-	for (size_t i = 0; i < t->chan->n; i++)
-		if (t->chan->streams[i] == t)
-			return (uint16_t)(i + 1);
-	return 0;
-}
-
-static size_t
-number(const struct stream *t)
-{
-	return stream_id(t) - 1u;
+	return (uint16_t)(t->number + 1);
 }
 
 static void
@@ -180,6 +177,18 @@ read_terms(const struct sim_msg *m, struct scs_terms *t)
 	};
 }
 
+static bool
+has_room(const struct stream *t)
+{
+	const struct scs_chan *c = t->chan;
+
+	if (!c->terms.max_streams || t->number < c->terms.max_streams)
+		return true;
+	gw_log(GW_ERR, "max_streams", "the ECMG takes no more streams on a channel: this service gets no ECM from it",
+	    "kms=%s peer=%s service=%s max_streams=%u", c->conf.kms, c->peer, t->conf.unit, c->terms.max_streams);
+	return false;
+}
+
 static void
 adopt_status(void *self, const void *arg)
 {
@@ -202,14 +211,11 @@ adopt_status(void *self, const void *arg)
 	    c->terms.max_comp_time, c->terms.min_CP_duration, c->terms.max_streams);
 	c->deadline_us = INT64_MAX;
 	for (size_t i = 0; i < c->n; i++) {
-		if (c->terms.max_streams && i >= c->terms.max_streams) {
-			gw_log(GW_ERR, "max_streams", "the ECMG takes no more streams on a channel: this service gets no ECM from it",
-			    "kms=%s peer=%s service=%s max_streams=%u", c->conf.kms, c->peer, c->streams[i]->conf.unit,
-			    c->terms.max_streams);
-			continue;
-		}
-		if (!c->streams[i]->gone)
-			gw_fsm_feed(&c->streams[i]->fsm, c->streams[i], S_WANTED, NULL);
+		struct stream *t = c->streams[i];
+		t->again_us = 0;
+		t->failures = 0;
+		if (!t->gone && has_room(t))
+			gw_fsm_feed(&t->fsm, t, S_WANTED, NULL);
 	}
 }
 
@@ -324,6 +330,7 @@ probe(void *self, const void *arg)
 		return;
 	}
 	c->testing = true;
+	c->heard_us = c->now_us;	/* the answer's time counts from the question, however late that was */
 	send_plain(c, ECMG_CHANNEL_TEST);
 }
 
@@ -426,16 +433,15 @@ send_stream_setup(void *self, const void *arg)
 	struct sim_writer w;
 
 	(void)arg;
-	t->nominal = c->ops->nominal(c->self, number(t), &c->terms);
+	t->nominal = c->ops->nominal(c->self, t->number, &c->terms);
 	begin_stream(t, &w, ECMG_STREAM_SETUP);
 	if (c->conf.version >= 2)
 		sim_put_int(&w, ECMG_ECM_ID, t->conf.ecm_id);
 	sim_put_int(&w, ECMG_NOMINAL_CP_DURATION, t->nominal);
 	finish(c, &w);
 	t->deadline_us = c->now_us + ANSWER;
-	t->want = t->asked = t->last = -1;
+	t->want = t->asked = t->last = NO_CP;
 	t->criteria_sent = false;
-	t->failures = 0;
 }
 
 static void
@@ -446,10 +452,9 @@ stream_ready(void *self, const void *arg)
 
 	t->criteria_each = sim_int(arg, ECMG_AC_TRANSFER_MODE, 0) != 0;
 	t->deadline_us = INT64_MAX;
-	t->again_us = 0;
 	gw_log(GW_INFO, "stream_open", NULL, "kms=%s peer=%s service=%s channel=%u stream=%u ECM_id=%u", c->conf.kms, c->peer,
 	    t->conf.unit, c->conf.channel_id, stream_id(t), t->conf.ecm_id);
-	c->ops->stream_up(c->self, number(t), &c->terms);
+	c->ops->stream_up(c->self, t->number, &c->terms);
 }
 
 static void
@@ -466,8 +471,9 @@ stream_refused(void *self, const void *arg)
 {
 	struct stream *t = self;
 
-	if (arg)
-		log_error(t->chan, arg, t->conf.unit);
+	/* What it says is open is of an earlier life of the stream: it is closed first, then the identifier is free. */
+	if (arg && log_error(t->chan, arg, t->conf.unit) == ECMG_E_STREAM_ID_IN_USE)
+		send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
 	t->chan->counts.stream_error++;
 	set_up_later(t);
 }
@@ -483,10 +489,12 @@ put_window(struct stream *t, struct sim_writer *w, int64_t cp)
 
 	for (int64_t i = from; i <= to; i++) {
 		int64_t have = i;
-		while (have <= to && !t->chan->ops->key(t->chan->self, number(t), have, &k))
+		while (have <= to && !t->chan->ops->key(t->chan->self, t->number, have, &k))
 			have++;
-		if (have > to || k.len > sizeof(pair) - 2)
+		if (have > to || k.len > sizeof(pair) - 2) {
+			gw_cleanse(pair, sizeof(pair));
 			return false;
+		}
 		pair[0] = (uint8_t)(i >> 8), pair[1] = (uint8_t)i;
 		memcpy(pair + 2, k.material, k.len);
 		sim_put_bytes(w, ECMG_CP_CW, pair, 2 + k.len);
@@ -494,7 +502,7 @@ put_window(struct stream *t, struct sim_writer *w, int64_t cp)
 	gw_cleanse(pair, sizeof(pair));
 	for (int64_t i = from; t->chan->conf.bcast_parameters && i <= to; i++) {
 		int64_t have = i;
-		while (have <= to && !t->chan->ops->key(t->chan->self, number(t), have, &k))
+		while (have <= to && !t->chan->ops->key(t->chan->self, t->number, have, &k))
 			have++;
 		id[0] = (uint8_t)(i >> 8), id[1] = (uint8_t)i;
 		memcpy(id + 2, k.id, k.id_len);
@@ -545,12 +553,12 @@ provision(void *self, const void *arg)
 {
 	struct stream *t = self;
 	const struct scs_terms *terms = &t->chan->terms;
-	int64_t behind = terms->lead_CW + 1 - terms->CW_per_msg;
+	int64_t behind = terms->lead_CW + 1 - terms->CW_per_msg, cp = behind > 0 ? t->want - behind : t->want;
 
 	(void)arg;
-	if (behind < 0 || t->last == t->want || t->last == t->want - 1)
-		behind = 0;
-	send_provision(t, t->want - behind);
+	if (t->last >= cp && t->last < t->want)
+		cp = t->last + 1;
+	send_provision(t, t->last == t->want ? t->want : cp);
 }
 
 static void
@@ -564,68 +572,72 @@ answered(void *self, const void *arg)
 	t->failures = 0;
 	t->last = cp;
 	t->deadline_us = INT64_MAX;
-	t->asked = -1;
+	t->asked = NO_CP;
 	t->chan->counts.ecm_response++;
 	if (cp != t->want) {
 		gw_fsm_post(&t->fsm, S_PROVISION);	/* that was priming; on to the next */
 		return;
 	}
-	t->want = -1;
-	t->chan->ops->ecm(t->chan->self, number(t), cp, ecm->p, ecm->len);
+	t->again_us = 0;
+	t->want = NO_CP;
+	t->chan->ops->ecm(t->chan->self, t->number, cp, ecm->p, ecm->len);
 }
 
 /* What a stream_error to a CW_provision means for the stream (2.7, 2.8); any other: the request was refused, the stream stays. */
-static const struct { uint16_t status; bool again, channel; } remedies[] = {
-	/*                            set it up again   leave this ECMG */
-	{ ECMG_E_CHANNEL_ID,          true,             true  },
-	{ ECMG_E_STREAM_ID,           true,             false },
-	{ ECMG_E_UNRECOVERABLE,       true,             false },
+static const struct { uint16_t status; int event; bool leave; } remedies[] = {
+	/*                            then       leave this ECMG */
+	{ ECMG_E_CHANNEL_ID,          S_FORGOT,  true  },
+	{ ECMG_E_STREAM_ID,           S_FORGOT,  false },	/* it does not know the stream: set up again */
+	{ ECMG_E_UNRECOVERABLE,       S_BROKEN,  false },	/* to be closed, and set up again */
 };
+enum { NREMEDIES = sizeof(remedies) / sizeof(remedies[0]) };
+
+static size_t
+remedy_of(uint16_t status)
+{
+	size_t i = 0;
+
+	while (i < NREMEDIES && remedies[i].status != status)
+		i++;
+	return i;
+}
 
 static void
-request_failed(struct stream *t, bool again, bool leave)
+request_failed(struct stream *t, size_t remedy)
 {
 	struct scs_chan *c = t->chan;
-	int64_t cp = t->asked == t->want ? t->want : -1;
+	int64_t cp = t->asked;
 
 	t->deadline_us = INT64_MAX;
-	if (leave || ++t->failures >= FAILURES) {
+	if ((remedy < NREMEDIES && remedies[remedy].leave) || ++t->failures >= FAILURES) {
 		c->ops->drop(c->self, "the ECMG does not answer as it should; a new connection is tried");
 		return;
 	}
-	if (again) {
-		gw_fsm_post(&t->fsm, S_LOST);
-		gw_fsm_post(&t->fsm, S_WANTED);
+	if (remedy < NREMEDIES) {
+		gw_fsm_post(&t->fsm, remedies[remedy].event);
 		return;
 	}
 	t->last = t->asked;
-	t->asked = -1;
-	if (cp < 0) {
+	t->asked = NO_CP;
+	if (cp != t->want) {
 		gw_fsm_post(&t->fsm, S_PROVISION);	/* refused priming is as good as answered */
 		t->failures--;
 		return;
 	}
-	t->want = -1;
-	c->ops->refused(c->self, number(t), cp);
+	t->want = NO_CP;
+	c->ops->refused(c->self, t->number, cp);
 }
 
 static void
 provision_refused(void *self, const void *arg)
 {
 	struct stream *t = self;
-	uint16_t status = (uint16_t)sim_int(arg, ECMG_ERROR_STATUS, ECMG_E_UNKNOWN);
-	size_t i;
+	size_t remedy = remedy_of((uint16_t)sim_int(arg, ECMG_ERROR_STATUS, ECMG_E_UNKNOWN));
 
 	t->chan->counts.stream_error++;
-	if (t->asked == t->want)
+	if (t->asked == t->want || remedy < NREMEDIES)	/* that an ECMG refuses priming is no news */
 		log_error(t->chan, arg, t->conf.unit);
-	for (i = 0; i < sizeof(remedies) / sizeof(remedies[0]); i++)
-		if (remedies[i].status == status)
-			break;
-	if (i < sizeof(remedies) / sizeof(remedies[0]))
-		request_failed(t, remedies[i].again, remedies[i].channel);
-	else
-		request_failed(t, false, false);
+	request_failed(t, remedy);
 }
 
 static void
@@ -638,21 +650,18 @@ provision_timed_out(void *self, const void *arg)
 	gw_log_limited(&t->chan->rate, GW_WARNING, "ecm_late", "no ECM_response within max_comp_time and the network's allowance",
 	    "kms=%s peer=%s service=%s stream=%u cp=%lld max_comp_time=%u", t->chan->conf.kms, t->chan->peer, t->conf.unit,
 	    stream_id(t), (long long)t->asked, t->chan->terms.max_comp_time);
-	request_failed(t, false, false);
+	request_failed(t, NREMEDIES);
 }
 
 static void
 note_error(void *self, const void *arg)
 {
 	struct stream *t = self;
+	size_t remedy = remedy_of(log_error(t->chan, arg, t->conf.unit));
 
 	t->chan->counts.stream_error++;
-	switch (log_error(t->chan, arg, t->conf.unit)) {
-	case ECMG_E_STREAM_ID:
-	case ECMG_E_UNRECOVERABLE:
-		gw_fsm_post(&t->fsm, S_LOST);
-		gw_fsm_post(&t->fsm, S_WANTED);
-	}
+	if (remedy < NREMEDIES && !remedies[remedy].leave)
+		gw_fsm_post(&t->fsm, remedies[remedy].event);
 }
 
 static void
@@ -676,8 +685,16 @@ stream_lost(void *self, const void *arg)
 
 	(void)arg;
 	t->deadline_us = INT64_MAX;
-	t->want = t->asked = t->last = -1;
-	t->chan->ops->stream_down(t->chan->self, number(t));
+	t->want = t->asked = t->last = NO_CP;
+	t->chan->ops->stream_down(t->chan->self, t->number);
+}
+
+/* Never at once: an ECMG that breaks every stream it sets up would be asked without end. */
+static void
+begin_again(void *self, const void *arg)
+{
+	stream_lost(self, arg);
+	set_up_later(self);
 }
 
 static void
@@ -700,12 +717,25 @@ send_close(void *self, const void *arg)
 }
 
 static void
+close_broken(void *self, const void *arg)
+{
+	struct stream *t = self;
+
+	stream_lost(self, arg);
+	send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
+	t->deadline_us = t->chan->now_us + CLOSE_WAIT;
+}
+
+static void
 stream_closed(void *self, const void *arg)
 {
 	struct stream *t = self;
 	struct scs_chan *c = t->chan;
 
 	(void)arg;
+	t->deadline_us = INT64_MAX;
+	if (!t->gone && c->fsm.state == OPEN)
+		set_up_later(t);
 	for (size_t i = 0; i < c->n; i++)
 		if (c->streams[i]->fsm.state != NONE)
 			return;
@@ -719,11 +749,12 @@ static const struct gw_edge stream_edges[] = {
 	{ NONE,    S_TIMEOUT,   SETUP,   send_stream_setup   },
 	{ NONE,    S_LOST,      NONE,    forget              },
 	{ NONE,    S_STOP,      NONE,    forget              },
+	{ NONE,    S_CLOSED,    NONE,    NULL                },
 	{ SETUP,   S_STATUS,    READY,   stream_ready        },
 	{ SETUP,   S_ERROR,     NONE,    stream_refused      },
 	{ SETUP,   S_TIMEOUT,   NONE,    stream_refused      },
 	{ SETUP,   S_LOST,      NONE,    forget              },
-	{ SETUP,   S_STOP,      NONE,    forget              },
+	{ SETUP,   S_STOP,      ENDING,  send_close          },
 	{ READY,   S_PROVISION, PENDING, provision           },
 	{ PENDING, S_ECM,       READY,   answered            },
 	{ PENDING, S_ERROR,     READY,   provision_refused   },
@@ -733,8 +764,11 @@ static const struct gw_edge stream_edges[] = {
 	{ PENDING, S_TEST,      PENDING, answer_stream_test  },
 	{ READY,   S_STATUS,    READY,   NULL                },
 	{ PENDING, S_STATUS,    PENDING, NULL                },
+	{ READY,   S_FORGOT,    NONE,    begin_again         },
+	{ READY,   S_BROKEN,    ENDING,  close_broken        },
 	{ READY,   S_STOP,      ENDING,  send_close          },
 	{ PENDING, S_STOP,      ENDING,  send_close          },
+	{ ENDING,  S_STATUS,    ENDING,  NULL                },
 	{ ENDING,  S_ECM,       ENDING,  NULL                },
 	{ ENDING,  S_CLOSED,    NONE,    stream_closed       },
 	{ ENDING,  S_ERROR,     NONE,    stream_closed       },
@@ -771,6 +805,8 @@ scs_chan_new(const struct scs_chan_conf *conf, const struct scs_chan_ops *ops, v
 	if (!c)
 		return NULL;
 	c->conf = *conf;
+	snprintf(c->kms, sizeof(c->kms), "%s", conf->kms);
+	c->conf.kms = c->kms;	/* the caller's goes with its configuration */
 	c->ops = ops;
 	c->self = self;
 	c->deadline_us = INT64_MAX;
@@ -807,7 +843,8 @@ new_stream(struct scs_chan *c, const struct scs_chan_stream *conf)
 	if (conf->access_criteria_len)
 		t->conf.access_criteria = memcpy(room + name, conf->access_criteria, conf->access_criteria_len);
 	t->deadline_us = INT64_MAX;
-	t->want = t->asked = t->last = t->latency_us = -1;
+	t->want = t->asked = t->last = NO_CP;
+	t->latency_us = -1;
 	gw_fsm_init(&t->fsm, &stream_fsm, NONE);
 	return t;
 }
@@ -841,8 +878,9 @@ scs_chan_add(struct scs_chan *c, const struct scs_chan_stream *conf, int64_t now
 		return -1;
 	}
 	c->streams[i] = t;
+	t->number = (size_t)i;
 	c->now_us = now;
-	if (c->fsm.state == OPEN && !(c->terms.max_streams && i >= c->terms.max_streams))
+	if (c->fsm.state == OPEN && has_room(t))
 		t->deadline_us = now;	/* set up by the next tick: the owner has the number by then */
 	return i;
 }
@@ -934,10 +972,10 @@ late_answer(struct stream *t, const struct sim_msg *m)
 		return false;
 	if (t->fsm.state != PENDING && t->fsm.state != READY)
 		return false;
-	if (t->last >= 0 && cp == (uint16_t)t->last) {
+	if (t->last != NO_CP && cp == (uint16_t)t->last) {
 		const struct sim_value *ecm = sim_value(m, ECMG_ECM_DATAGRAM, 0);
 		t->failures = 0;
-		t->chan->ops->ecm(t->chan->self, number(t), t->last, ecm->p, ecm->len);
+		t->chan->ops->ecm(t->chan->self, t->number, t->last, ecm->p, ecm->len);
 		return true;
 	}
 	t->chan->counts.ignored++;
@@ -1013,7 +1051,7 @@ scs_chan_tick(struct scs_chan *c, int64_t now)
 	if (c->deadline_us <= now) {
 		c->deadline_us = INT64_MAX;
 		gw_fsm_feed(&c->fsm, c, TIMEOUT, NULL);
-	} else if (c->fsm.state == OPEN && now >= c->heard_us + (c->testing ? SILENCE + ANSWER : SILENCE)) {
+	} else if (c->fsm.state == OPEN && now >= c->heard_us + (c->testing ? ANSWER : SILENCE)) {
 		gw_fsm_feed(&c->fsm, c, TIMEOUT, NULL);
 	}
 }
@@ -1023,8 +1061,8 @@ scs_chan_next(const struct scs_chan *c)
 {
 	int64_t at = c->deadline_us;
 
-	if (c->fsm.state == OPEN && c->heard_us + (c->testing ? SILENCE + ANSWER : SILENCE) < at)
-		at = c->heard_us + (c->testing ? SILENCE + ANSWER : SILENCE);
+	if (c->fsm.state == OPEN && c->heard_us + (c->testing ? ANSWER : SILENCE) < at)
+		at = c->heard_us + (c->testing ? ANSWER : SILENCE);
 	for (size_t i = 0; i < c->n; i++)
 		if (c->streams[i]->deadline_us < at)
 			at = c->streams[i]->deadline_us;

@@ -11,7 +11,7 @@
 #include "scs/schedule.h"
 
 struct scs_chan_conf {
-	const char *kms, *peer;		/* for the log */
+	const char *kms;		/* for the log; copied */
 	uint32_t super_cas_id;
 	uint16_t channel_id;
 	uint8_t version;		/* protocol_version to begin with */

@@ -285,6 +285,20 @@ START_TEST(an_ecmg_that_remembers_is_primed)
 	scs_chan_provision(c, 0, 25, 10 * S, T0);		/* a gap: it has forgotten */
 	ck_assert_int_eq(sim_int(&last, ECMG_CP_NUMBER, -1), 24);
 	scs_chan_free(c);
+
+	/* one that needs two messages before the first: each of them once, from below zero on */
+	c = opened(3, false, 2, 1);
+	scs_chan_provision(c, 0, 0, 10 * S, T0);
+	for (int cp = -2; cp <= 1; cp++) {
+		ck_assert_int_eq(sim_int(&last, ECMG_CP_NUMBER, -1), cp & 0xffff);
+		if (cp == 1)
+			break;
+		response(c, 3, 1, (uint16_t)cp, T0);
+		if (cp == 0)
+			scs_chan_provision(c, 0, 1, 10 * S, T0);
+	}
+	ck_assert_str_eq(diary, "CW_provision\nCW_provision\nCW_provision\necm 0 cp=0 bytes=4\nCW_provision\n");
+	scs_chan_free(c);
 }
 END_TEST
 
@@ -297,9 +311,27 @@ START_TEST(errors_and_their_remedies)
 	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=1\n");
 	diary[0] = '\0';
 	scs_chan_provision(c, 0, 1, 10 * S, T0);
-	stream_error(c, 3, 1, ECMG_E_STREAM_ID, T0);		/* it lost the stream: set up again */
+	stream_error(c, 3, 1, ECMG_E_STREAM_ID, T0);		/* it lost the stream: set up again, but not without end */
+	ck_assert_str_eq(diary, "CW_provision\ndown 0\n");
+	ck_assert_int_eq(scs_chan_next(c), T0 + S);
+	scs_chan_tick(c, T0 + S);
 	ck_assert_str_eq(diary, "CW_provision\ndown 0\nstream_setup\n");
-	stream_status(c, 3, 1, 0, T0);
+	stream_status(c, 3, 1, 0, T0 + S);
+	diary[0] = '\0';
+	scs_chan_provision(c, 0, 1, 10 * S, T0 + S);
+	stream_error(c, 3, 1, ECMG_E_UNRECOVERABLE, T0 + S);	/* to be closed; this is the third failure in a row: another connection */
+	ck_assert_str_eq(diary, "CW_provision\ndrop: the ECMG does not answer as it should; a new connection is tried\n");
+	scs_chan_free(c);
+
+	c = opened(3, false, 1, 2);
+	stream_error(c, 3, 1, ECMG_E_UNRECOVERABLE, T0);	/* out of the blue */
+	ck_assert_str_eq(diary, "down 0\nstream_close_request\n");
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 1);
+	to(c, T0);
+	scs_chan_tick(c, T0 + S);
+	stream_status(c, 3, 1, 0, T0 + S);
+	ck_assert_str_eq(diary, "down 0\nstream_close_request\nstream_setup\nup 0 lead_CW=1 transition_delay_start=-200\n");
 	diary[0] = '\0';
 	say(3, ECMG_CHANNEL_ERROR);
 	sim_put_int(&reply, ECMG_ERROR_STATUS, ECMG_E_UNRECOVERABLE);
@@ -307,6 +339,51 @@ START_TEST(errors_and_their_remedies)
 	ck_assert_str_eq(diary, "drop: the ECMG reported an error of the channel\n");
 	scs_chan_lost(c, T0);
 	ck_assert_str_eq(diary, "drop: the ECMG reported an error of the channel\ndown 0\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(what_an_earlier_life_left_open_is_closed)
+{
+	struct scs_chan *c = make(3, false, 1);
+	struct scs_chan_stream t = { .unit = "sport", .ecm_id = 200, .protection = 255 };
+
+	scs_chan_connected(c, "peer", T0);
+	status(c, 3, 1, 2, T0);
+	stream_error(c, 3, 1, ECMG_E_STREAM_ID_IN_USE, T0);
+	ck_assert_str_eq(diary, "channel_setup\nstream_setup\nstream_close_request\n");
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 1);
+	to(c, T0);
+	scs_chan_tick(c, T0 + S);
+	/* a stream that is removed while its set-up is on its way is closed, too, before its number is given out again */
+	diary[0] = '\0';
+	scs_chan_remove(c, 0, T0 + S);
+	ck_assert_str_eq(diary, "stream_close_request\n");
+	ck_assert_int_eq(scs_chan_add(c, &t, T0 + S), 1);
+	stream_status(c, 3, 1, 0, T0 + S);
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 1);
+	to(c, T0 + S);
+	ck_assert_int_eq(scs_chan_add(c, &t, T0 + S), 0);
+	ck_assert_str_eq(diary, "stream_close_request\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+/* The caller's configuration goes while the channel stays: a reload. */
+START_TEST(the_name_of_the_kms_is_kept)
+{
+	char *name = strdup("k");
+	struct scs_chan_conf conf = { .kms = name, .super_cas_id = 1, .channel_id = 7, .version = 3 };
+	struct scs_chan *c = scs_chan_new(&conf, &ops, NULL);
+
+	diary[0] = '\0';
+	free(name);
+	gw_log_init("test", GW_ERR);
+	scs_chan_connected(c, "peer", T0);
+	status(c, 3, 1, 0, T0);		/* says at err that this cannot be used */
+	ck_assert_str_eq(diary, "channel_setup\ndrop: channel_status cannot be used\n");
 	scs_chan_free(c);
 }
 END_TEST
@@ -344,6 +421,12 @@ START_TEST(silence_is_probed)
 	scs_chan_tick(c, T0 + 21 * S);
 	scs_chan_tick(c, T0 + 26 * S);
 	ck_assert_str_eq(diary, "channel_test\nchannel_test\ndrop: no answer to channel_test\n");
+	/* suspended for a minute: the question first, then time for the answer */
+	diary[0] = '\0';
+	status(c, 3, 1, 2, T0 + 26 * S);
+	scs_chan_tick(c, T0 + 86 * S);
+	ck_assert_int_eq(scs_chan_next(c), T0 + 91 * S);
+	ck_assert_str_eq(diary, "channel_test\n");
 	diary[0] = '\0';
 	status(c, 3, 2, 3, T0 + 26 * S);			/* and a channel's values are fixed */
 	ck_assert_str_eq(diary, "drop: the ECMG changed its channel_status; a new channel adopts it\n");
@@ -461,6 +544,7 @@ END_TEST
 
 SUITE("scs_chan", tcase_add_test(t, a_session_in_order); tcase_add_test(t, the_window_is_what_the_ecmg_asked_for);
       tcase_add_test(t, an_ecmg_that_remembers_is_primed); tcase_add_test(t, errors_and_their_remedies);
+      tcase_add_test(t, what_an_earlier_life_left_open_is_closed); tcase_add_test(t, the_name_of_the_kms_is_kept);
       tcase_add_test(t, late_lost_and_strange_answers); tcase_add_test(t, silence_is_probed); tcase_add_test(t, the_peer_tests_us);
       tcase_add_test(t, version_refused_is_adopted); tcase_add_test(t, version_1_has_no_ECM_id);
       tcase_add_test(t, streams_come_and_go_on_a_live_channel); tcase_add_test(t, refused_stream_is_tried_again_ever_slower);
