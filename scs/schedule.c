@@ -1,5 +1,6 @@
 /* scs/schedule.c: see schedule.h */
 #include "scs/schedule.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ struct scs_schedule {
 	bool aired;			/* meanwhile every mux acknowledged */
 	int64_t asked_us;		/* when ASKING began */
 	int64_t drawn_to;		/* keys exist up to here */
-	int64_t retry_us;		/* DRAWING, COMMITTING, AMENDING after a failure */
+	int64_t retry_us;		/* DRAWING, COMMITTING, AMENDING, AIRING after a failure */
 	bool pending;			/* the action of the phase was given out and not answered yet */
 	bool extended, alarm;
 	size_t muxes;
@@ -48,7 +49,8 @@ static void step(struct scs_schedule *, int64_t now);
 static void
 act(struct scs_schedule *s, struct scs_action a)
 {
-	/* One question per stream and phase is the most there can be: the queue cannot overflow. */
+	/* A stream is asked once a set-up, a phase says one thing, and the owner takes all of it each turn: the queue cannot overflow. */
+	assert(s->len < QUEUE);
 	if (s->len < QUEUE)
 		s->queue[(s->head + s->len++) % QUEUE] = a;
 }
@@ -206,11 +208,20 @@ plan_next(struct scs_schedule *s, int64_t cp, bool first)
 	s->plan_us = first ? INT64_MIN : slot(s, s->base_us + period(s));
 	s->phase = WAIT;
 	s->pending = s->extended = s->alarm = s->aired = false;
-	s->retry_us = INT64_MIN;
+	s->retry_us = s->hear_us = INT64_MIN;
 	for (size_t i = 0; i < s->nstreams; i++) {
 		s->streams[i].asked = IDLE;
 		s->streams[i].retry_us = INT64_MIN;
 	}
+}
+
+/* Start of what an earlier life committed, for the plan. UTC may have been set back meanwhile: nobody waits for that start. */
+static int64_t
+adopted_start(const struct scs_cp *cp, int64_t now)
+{
+	bool ahead = cp->start_us > now + 2 * (cp->duration_us + cp->lead_us);
+
+	return ahead ? now + cp->lead_us : cp->start_us;
 }
 
 void
@@ -234,7 +245,7 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 		s->live[s->nlive++] = *last;
 	for (size_t i = 0; i < s->nlive; i++)
 		s->live[i].released = true;
-	s->base_us = last->start_us;
+	s->base_us = adopted_start(last, now);
 	if (!s->conf.needs_mux) {
 		plan_next(s, last->cp + 1, false);
 		return;
@@ -242,7 +253,8 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 	/* Committed, and nobody can tell whether a scrambler got it: on the air with it again, then release or amend. */
 	plan_next(s, last->cp, last->first);
 	s->next = *last;
-	s->plan_us = last->start_us;
+	s->plan_us = s->base_us;
+	s->base_us -= period(s);
 	s->phase = AIRING;
 	s->pending = true;
 	s->hear_us = now + HEARING;
@@ -310,10 +322,17 @@ scs_schedule_draw_failed(struct scs_schedule *s, int64_t now)
 	step(s, now);
 }
 
+/* Back in DRAWING, for a stream that looks further ahead, the questions to the others stand. */
+static bool
+collecting(const struct scs_schedule *s, int64_t cp)
+{
+	return (s->phase == ASKING || s->phase == DRAWING) && cp == s->next.cp;
+}
+
 void
 scs_schedule_ecm(struct scs_schedule *s, size_t i, int64_t cp, int64_t now)
 {
-	if (s->phase == ASKING && cp == s->next.cp) {
+	if (collecting(s, cp)) {
 		s->streams[i].asked = ANSWERED;
 		s->next.with |= 1ULL << i;
 	}
@@ -325,7 +344,7 @@ scs_schedule_refused(struct scs_schedule *s, size_t i, int64_t cp, int64_t now)
 {
 	struct stream *t = &s->streams[i];
 
-	if (s->phase == ASKING && cp == s->next.cp && t->asked == ASKED) {
+	if (collecting(s, cp) && t->asked == ASKED) {
 		t->asked = IDLE;
 		t->retry_us = now + RETRY;
 	}
@@ -341,6 +360,7 @@ scs_schedule_stored(struct scs_schedule *s, int64_t cp, bool ok, int64_t start_u
 	if (ok) {
 		s->next.start_us = start_us;
 		s->phase = AIRING;
+		s->retry_us = INT64_MIN;
 	} else {
 		s->retry_us = now + RETRY;
 	}
@@ -368,12 +388,30 @@ release(struct scs_schedule *s, int64_t now)
 		    .duration_us = s->next.start_us - s->plan_us });
 	act(s, (struct scs_action){ .kind = SCS_INSTALL, .cp = s->next.cp, .start_us = s->next.start_us,
 	    .duration_us = s->next.duration_us });
-	if (s->nlive == SCS_LIVE || (s->nlive > 1 && s->live[1].start_us <= now))
+	while (s->nlive == SCS_LIVE - 1 || (s->nlive > 1 && s->live[1].start_us <= now))
 		memmove(&s->live[0], &s->live[1], --s->nlive * sizeof(s->live[0]));
 	s->live[s->nlive++] = s->next;
 	s->base_us = s->next.start_us;
 	plan_next(s, s->next.cp + 1, false);
 	act(s, (struct scs_action){ .kind = SCS_TRIM, .cp = scs_schedule_oldest_key(s) - 1 });
+}
+
+/* Its ECMs come on the air in time for its start, and UTC was not set since that was decided. */
+static bool
+in_time(const struct scs_schedule *s, int64_t now)
+{
+	return s->next.start_us - s->next.lead_us + 2 * GUARD >= now && s->next.start_us >= s->plan_us &&
+	    s->next.start_us <= start_now(s, now);
+}
+
+void
+scs_schedule_not_aired(struct scs_schedule *s, int64_t cp, int64_t now)
+{
+	if (s->phase == AIRING && cp == s->next.cp && s->pending && !s->aired) {
+		s->pending = false;
+		s->retry_us = now + RETRY;
+	}
+	step(s, now);
 }
 
 void
@@ -383,10 +421,10 @@ scs_schedule_aired(struct scs_schedule *s, int64_t cp, int64_t now)
 		return;
 	s->now_us = now;
 	s->aired = true;
-	if (s->next.start_us - s->next.lead_us + 2 * GUARD < now && now < s->hear_us)
+	if (!in_time(s, now) && now < s->hear_us)
 		return;
-	/* On the air in time for its start? The key follows. Else it starts later: receivers must have the ECM before the key. */
-	if (s->next.start_us - s->next.lead_us + 2 * GUARD >= now) {
+	/* The key follows; or it starts at another time: receivers must have the ECM before the key. */
+	if (in_time(s, now)) {
 		release(s, now);
 	} else {
 		s->phase = AMENDING;
@@ -399,19 +437,34 @@ scs_schedule_aired(struct scs_schedule *s, int64_t cp, int64_t now)
 void
 scs_schedule_held(struct scs_schedule *s, int64_t cp, int64_t now)
 {
-	if (cp == s->next.cp && (s->phase == AIRING || s->phase == AMENDING)) {
+	/* One whose start lies behind a clock that was set back has to be given another first. */
+	if (cp == s->next.cp && (s->phase == AIRING || s->phase == AMENDING) && s->next.start_us <= start_now(s, now)) {
 		s->phase = AIRING;
 		release(s, now);
 	}
 	step(s, now);
 }
 
+static void
+shift(int64_t *at, int64_t jump)
+{
+	if (*at != INT64_MIN)
+		*at += jump;
+}
+
 void
 scs_schedule_jump(struct scs_schedule *s, int64_t jump, int64_t now)
 {
 	s->base_us += jump;
-	if (s->plan_us != INT64_MIN && s->phase <= ASKING)
+	if (s->plan_us != INT64_MIN)
 		s->plan_us = slot(s, s->base_us + period(s));
+	shift(&s->retry_us, jump);
+	shift(&s->hear_us, jump);
+	shift(&s->asked_us, jump);
+	for (size_t i = 0; i < s->nstreams; i++)
+		shift(&s->streams[i].retry_us, jump);
+	if (s->phase == COMMITTING || s->phase == AMENDING)	/* with a start of the old clock: decided again */
+		s->pending = false;
 	step(s, now);
 }
 
@@ -463,7 +516,7 @@ ask(struct scs_schedule *s, int64_t now)
 static void
 notice_extension(struct scs_schedule *s, int64_t now)
 {
-	if (s->plan_us == INT64_MIN)
+	if (s->plan_us == INT64_MIN || (s->phase == AIRING && now < s->hear_us))
 		return;
 	if (!s->extended && now >= s->plan_us) {
 		s->extended = true;
@@ -476,12 +529,19 @@ notice_extension(struct scs_schedule *s, int64_t now)
 	}
 }
 
+/*
+ * Early enough for the slowest ECMG. But never before the CP ahead of it goes on air: with a max_comp_time beyond the period, and
+ * answers that come at once, the plan would run away from the present.
+ */
 static int64_t
 prepare_at(const struct scs_schedule *s)
 {
-	if (s->plan_us == INT64_MIN)
-		return INT64_MIN;
-	return s->plan_us - lead(s, s->next.first) - comp_time(s) - MARGIN;
+	int64_t at = s->plan_us, least = s->base_us - lead(s, false);
+
+	if (at == INT64_MIN)
+		return at;
+	at -= lead(s, s->next.first) + comp_time(s) + MARGIN;
+	return at > least ? at : least;
 }
 
 /* Goes as far as it can without a further event. */
@@ -522,7 +582,7 @@ step(struct scs_schedule *s, int64_t now)
 		act(s, (struct scs_action){ .kind = s->phase == COMMITTING ? SCS_COMMIT : SCS_AMEND, .cp = s->next.cp,
 		    .start_us = s->next.start_us, .duration_us = s->next.duration_us });
 	}
-	if (s->phase == AIRING && !s->pending) {
+	if (s->phase == AIRING && !s->pending && now >= s->retry_us) {
 		s->pending = true;
 		s->aired = false;
 		act(s, (struct scs_action){ .kind = SCS_AIR, .cp = s->next.cp, .start_us = s->next.start_us,
@@ -557,7 +617,7 @@ scs_schedule_next(const struct scs_schedule *s)
 		return INT64_MIN;
 	if (s->phase == WAIT && terms_known(s))
 		sooner(s, &at, prepare_at(s));
-	if (s->phase == DRAWING || s->phase == COMMITTING || s->phase == AMENDING)
+	if (s->phase != WAIT && s->phase != ASKING)
 		if (!s->pending)
 			sooner(s, &at, s->retry_us);
 	if (s->phase == ASKING) {
@@ -571,7 +631,7 @@ scs_schedule_next(const struct scs_schedule *s)
 		if (optional)
 			sooner(s, &at, optional_until(s));
 	}
-	if (s->phase == AIRING && s->aired)
+	if (s->phase == AIRING)
 		sooner(s, &at, s->hear_us);
 	if (s->plan_us != INT64_MIN) {
 		if (!s->extended)
@@ -582,15 +642,35 @@ scs_schedule_next(const struct scs_schedule *s)
 	return at;
 }
 
+/* Something happened since it was said: somebody holds the CP that was to be amended, a stream went down, the clock was set. */
+static bool
+overtaken(const struct scs_schedule *s, const struct scs_action *a)
+{
+	switch (a->kind) {
+	case SCS_COMMIT:
+	case SCS_AMEND:
+		return a->cp != s->next.cp || s->phase != (a->kind == SCS_COMMIT ? COMMITTING : AMENDING) ||
+		    a->start_us != s->next.start_us;
+	case SCS_AIR:
+		return a->cp != s->next.cp || s->phase != AIRING;
+	case SCS_PROVISION:
+		return a->cp != s->next.cp || s->streams[a->stream].asked != ASKED;
+	default:
+		return false;
+	}
+}
+
 bool
 scs_schedule_take(struct scs_schedule *s, struct scs_action *a)
 {
-	if (s->len == 0)
-		return false;
-	*a = s->queue[s->head];
-	s->head = (s->head + 1) % QUEUE;
-	s->len--;
-	return true;
+	while (s->len > 0) {
+		*a = s->queue[s->head];
+		s->head = (s->head + 1) % QUEUE;
+		s->len--;
+		if (!overtaken(s, a))
+			return true;
+	}
+	return false;
 }
 
 size_t
@@ -659,6 +739,12 @@ const struct scs_cp *
 scs_schedule_preparing(const struct scs_schedule *s)
 {
 	return &s->next;
+}
+
+int64_t
+scs_schedule_released(const struct scs_schedule *s)
+{
+	return s->nlive ? s->live[s->nlive - 1].cp : -1;
 }
 
 int64_t

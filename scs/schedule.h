@@ -77,6 +77,7 @@ void scs_schedule_refused(struct scs_schedule *, size_t stream, int64_t cp, int6
 void scs_schedule_stored(struct scs_schedule *, int64_t cp, bool ok, int64_t start_us, int64_t now_us);
 void scs_schedule_muxes(struct scs_schedule *, size_t connected, int64_t now_us);
 void scs_schedule_aired(struct scs_schedule *, int64_t cp, int64_t now_us);
+void scs_schedule_not_aired(struct scs_schedule *, int64_t cp, int64_t now_us);	/* a mux refused it: sent again after a second */
 /* A scrambler says that it holds this CP: it was released, whatever the store could tell. */
 void scs_schedule_held(struct scs_schedule *, int64_t cp, int64_t now_us);
 /* UTC jumped by jump_us against the monotonic clock: the plan moves with it, so that no CP shrinks. */
@@ -86,8 +87,8 @@ void scs_schedule_tick(struct scs_schedule *, int64_t now_us);
 int64_t scs_schedule_next(const struct scs_schedule *);	/* when it next wants the time; INT64_MAX: only events matter */
 bool scs_schedule_take(struct scs_schedule *, struct scs_action *);	/* in order; false: none */
 
-/* The CPs that followers need now, ascending: the running one, one committed ahead of its start, and one not released yet. */
-enum { SCS_LIVE = 3 };
+/* The CPs that followers need now, ascending: the running one, two committed ahead of their start, and one not released yet. */
+enum { SCS_LIVE = 4 };
 size_t scs_schedule_live(const struct scs_schedule *, int64_t now_us, const struct scs_cp *live[SCS_LIVE]);
 const struct scs_cp *scs_schedule_find(const struct scs_schedule *, int64_t cp);	/* NULL: not live */
 /* The delay with which ECM(cp) of a stream starts, and with which the one before it stops (2.6 of the timeline): ms. */
@@ -101,6 +102,7 @@ bool scs_schedule_up(const struct scs_schedule *, size_t stream);
 bool scs_schedule_extended(const struct scs_schedule *);	/* the running CP is being prolonged */
 bool scs_schedule_in_alarm(const struct scs_schedule *);
 const struct scs_cp *scs_schedule_preparing(const struct scs_schedule *);
+int64_t scs_schedule_released(const struct scs_schedule *);	/* the newest; -1: none */
 int64_t scs_schedule_running(const struct scs_schedule *, int64_t now_us);	/* -1: none yet */
 int64_t scs_schedule_period(const struct scs_schedule *);	/* in force: at least every min_CP_duration */
 #endif
