@@ -36,7 +36,8 @@ refuse(struct scs_follower *f, uint16_t status, const char *why)
 	struct sim_writer w;
 
 	f->errors++;
-	gw_log_limited(&f->app->rate, GW_WARNING, "follower_refused", why, "peer=%s role=%d error=0x%04x", f->name, f->role, status);
+	gw_log_limited(&f->app->rate, GW_WARNING, "follower_refused", why, "peer=%s role=%d error=0x%04x", f->name[0] ? f->name : "-", f->role,
+	    status);
 	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_ERROR, buf, sizeof(buf));
 	sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
 	sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
@@ -54,18 +55,26 @@ follows(const struct scs_follower *f, int role, const struct scs_unit *u)
 	return f->n == 0;
 }
 
+static const struct scs_frames *
+frames_of(const struct scs_unit *u, int64_t cp)
+{
+	for (size_t i = 0; i < SCS_LIVE; i++)
+		if (u->frames[i].p && u->frames[i].cp == cp)
+			return &u->frames[i];
+	return NULL;
+}
+
 static void
 send_ecms(struct scs_follower *f, struct scs_unit *u, int64_t cp)
 {
+	const struct scs_frames *frames = frames_of(u, cp);
 	const uint8_t *msg;
 	size_t at = 0, len;
 
-	for (size_t i = 0; i < SCS_LIVE; i++)
-		if (u->frames[i].p && u->frames[i].cp == cp)
-			while (scs_record_next(&u->frames[i], &at, &msg, &len)) {
-				gw_link_send(f->link, msg, len);
-				f->sent++;
-			}
+	while (frames && scs_record_next(frames, &at, &msg, &len)) {
+		gw_link_send(f->link, msg, len);
+		f->sent++;
+	}
 }
 
 static void
@@ -97,24 +106,46 @@ send_key(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *
 
 /* ---- what a unit wants of its followers ---- */
 
+/* Once every mux has every ECM of the CP, its key may go out. Which ECMs those are its record says, not the configuration of today. */
 static void
-forget_acks(struct scs_unit *u)
+settle_air(struct scs_unit *u)
 {
-	for (size_t i = 0; i < SCS_MUXES; i++)
-		u->air[i].acked = 0;
+	const struct scs_frames *f = u->air_cp >= 0 ? frames_of(u, u->air_cp) : NULL;
+	size_t n = f ? scs_record_count(f) : 0;
+	uint64_t whole = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+
+	if (!f || !u->air[0].mux)
+		return;
+	for (size_t k = 0; k < SCS_MUXES && u->air[k].mux; k++)
+		if ((u->air[k].acked & whole) != whole)
+			return;
+	scs_schedule_aired(u->schedule, u->air_cp, scs_now(u->app));
+	scs_touch(u);
 }
 
-/* The unit's muxes in u->air, and their number into the schedule. A mux beyond SCS_MUXES plays along, but nobody waits for it. */
+/*
+ * The unit's muxes in u->air, and their number into the schedule. A mux beyond SCS_MUXES plays along, but nobody waits for it.
+ * What those that stay have acknowledged stands; and one that has gone is waited for no more.
+ */
 void
 scs_follow_count(struct scs_unit *u)
 {
+	struct scs_air before[SCS_MUXES];
 	size_t n = 0;
 
+	memcpy(before, u->air, sizeof(before));
 	memset(u->air, 0, sizeof(u->air));
-	for (struct scs_follower *f = u->app->followers; f && n < SCS_MUXES; f = f->next)
-		if (follows(f, PLAYOUT_MUX, u))
-			u->air[n++].mux = f;
-	scs_schedule_muxes(u->schedule, n, gw_utc_us());
+	for (struct scs_follower *f = u->app->followers; f && n < SCS_MUXES; f = f->next) {
+		if (!follows(f, PLAYOUT_MUX, u))
+			continue;
+		u->air[n].mux = f;
+		for (size_t k = 0; k < SCS_MUXES; k++)
+			if (before[k].mux == f)
+				u->air[n].acked = before[k].acked;
+		n++;
+	}
+	scs_schedule_muxes(u->schedule, n, scs_now(u->app));
+	settle_air(u);
 	scs_touch(u);
 }
 
@@ -122,10 +153,12 @@ void
 scs_follow_air(struct scs_unit *u, int64_t cp)
 {
 	u->air_cp = cp;
-	forget_acks(u);
+	for (size_t i = 0; i < SCS_MUXES; i++)
+		u->air[i].acked = 0;
 	for (struct scs_follower *f = u->app->followers; f; f = f->next)
 		if (follows(f, PLAYOUT_MUX, u))
 			send_ecms(f, u, cp);
+	settle_air(u);
 }
 
 void
@@ -144,7 +177,7 @@ scs_follow_end(struct scs_unit *u)
 	struct sim_writer w;
 
 	for (struct scs_follower *f = u->app->followers; f; f = f->next) {
-		if (!follows(f, f->role, u))
+		if (!f->role || !follows(f, f->role, u))
 			continue;
 		sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_SERVICE_END, buf, sizeof(buf));
 		sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
@@ -158,7 +191,7 @@ static void
 bring_up_to_date(struct scs_follower *f, struct scs_unit *u)
 {
 	const struct scs_cp *live[SCS_LIVE];
-	size_t n = scs_schedule_live(u->schedule, gw_utc_us(), live);
+	size_t n = scs_schedule_live(u->schedule, scs_now(u->app), live);
 
 	for (size_t i = 0; i < n; i++) {
 		if (f->role == PLAYOUT_MUX)
@@ -200,7 +233,7 @@ believe_held(struct scs_follower *f)
 	for (size_t i = 0; i < f->nheld; i++) {
 		struct scs_unit *u = scs_unit_find(f->app, f->held[i].service, strlen(f->held[i].service));
 		if (u && f->role == PLAYOUT_SCRAMBLER) {
-			scs_schedule_held(u->schedule, f->held[i].cp, gw_utc_us());
+			scs_schedule_held(u->schedule, f->held[i].cp, scs_now(f->app));
 			scs_touch(u);
 		}
 		free(f->held[i].service);
@@ -254,40 +287,29 @@ on_setup(struct scs_follower *f, const struct sim_msg *m)
 		}
 }
 
-static size_t
-stream_of(const struct scs_unit *u, const struct sim_msg *m)
+static struct scs_unit *
+unit_of(const struct scs_follower *f, const struct sim_msg *m)
 {
-	size_t i;
+	const struct sim_value *id = sim_value(m, PLAYOUT_SERVICE, 0);
 
-	for (i = 0; i < u->n; i++)
-		if (u->streams[i].conf->kms->super_cas_id == sim_int(m, PLAYOUT_SUPER_CAS_ID, -1) &&
-		    u->streams[i].conf->ecm_id == sim_int(m, PLAYOUT_ECM_ID, -1))
-			break;
-	return i;
+	return scs_unit_find(f->app, (const char *)id->p, id->len);
 }
 
-/* Once every mux has every ECM of the CP, its key may go out. */
 static void
 on_ecm_ack(struct scs_follower *f, const struct sim_msg *m)
 {
-	const struct sim_value *id = sim_value(m, PLAYOUT_SERVICE, 0);
-	struct scs_unit *u = scs_unit_find(f->app, (const char *)id->p, id->len);
-	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
-	size_t i = u ? stream_of(u, m) : 0;
-	bool all = true;
+	struct scs_unit *u = unit_of(f, m);
+	const struct scs_frames *frames = u ? frames_of(u, sim_int(m, PLAYOUT_CP, -1)) : NULL;
+	int place = frames && frames->cp == u->air_cp ?
+	    scs_record_place(frames, sim_int(m, PLAYOUT_SUPER_CAS_ID, -1), sim_int(m, PLAYOUT_ECM_ID, -1)) : -1;
 
 	f->acked++;
-	if (!u || i == u->n || cp != u->air_cp)
+	if (place < 0 || place > 63)
 		return;
-	for (size_t k = 0; k < SCS_MUXES && u->air[k].mux; k++) {
+	for (size_t k = 0; k < SCS_MUXES; k++)
 		if (u->air[k].mux == f)
-			u->air[k].acked |= UINT64_C(1) << i;
-		all = all && (u->air[k].acked & u->with_out) == u->with_out;
-	}
-	if (!all)
-		return;
-	scs_schedule_aired(u->schedule, cp, gw_utc_us());
-	scs_touch(u);
+			u->air[k].acked |= UINT64_C(1) << place;
+	settle_air(u);
 }
 
 static void
@@ -301,12 +323,17 @@ static void
 on_record_error(struct scs_follower *f, const struct sim_msg *m)
 {
 	const struct sim_value *id = sim_value(m, PLAYOUT_SERVICE, 0), *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
+	struct scs_unit *u = unit_of(f, m);
+	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
 
 	f->errors++;
 	gw_log_limited(&f->app->rate, GW_ERR, "record_refused", "a follower cannot do as committed; the crypto-period before goes on",
 	    "peer=%s service=%.*s cp=%lld error=0x%04x reason=%.*s", f->name, (int)id->len, (const char *)id->p,
-	    (long long)sim_int(m, PLAYOUT_CP, -1), (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), why ? (int)why->len : 0,
-	    why ? (const char *)why->p : "");
+	    (long long)cp, (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), why ? (int)why->len : 0, why ? (const char *)why->p : "");
+	if (u && f->role == PLAYOUT_MUX && cp == u->air_cp) {	/* what is in its way may go away */
+		scs_schedule_not_aired(u->schedule, cp, scs_now(u->app));
+		scs_touch(u);
+	}
 }
 
 static void
@@ -351,12 +378,15 @@ frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
 	static struct sim_msg m;
 	struct scs_follower *f = self;
 	struct sim_fault why;
+	char fault[160];
 
 	(void)link;
 	f->heard_us = gw_mono_us();
 	f->testing = false;
 	if (sim_decode(&playout, msg, len, &m, &why) < 0) {
-		refuse(f, sim_status_of(&playout, why.verdict), sim_verdict_text(why.verdict));
+		snprintf(fault, sizeof(fault), "%s: message %s, parameter 0x%04x, offset %zu", sim_verdict_text(why.verdict),
+		    m.def ? m.def->name : "unknown", why.param, why.offset);
+		refuse(f, sim_status_of(&playout, why.verdict), fault);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)

@@ -86,7 +86,12 @@ let_go(struct scs *app, const struct headend *he)
 			app->units[n++] = u;
 			continue;
 		}
-		scs_unit_close(u, !unit_named(he, u->conf->id));
+		bool end = !unit_named(he, u->conf->id);
+		scs_unit_close(u, end);
+		if (!end) {	/* its storage lives until the loop turns */
+			u->next_dirty = app->replaced;
+			app->replaced = u;
+		}
 	}
 	app->nunits = n;
 	n = 0;
@@ -105,11 +110,23 @@ let_go(struct scs *app, const struct headend *he)
 		scs_unit_rebind(app->units[i], unit_named(he, app->units[i]->conf->id));
 }
 
+static struct scs_peer *
+open_peer(struct scs *app, const struct he_kms *kms, struct gw_err *err)
+{
+	struct scs_peer *p = scs_peer_open(app, kms, err);
+
+	if (p)
+		app->peers[app->npeers++] = p;
+	return p;
+}
+
+/* Opens what is in the configuration and not here yet. One service that cannot be taken up is no reason to leave the others out. */
 static int
 bring_in(struct scs *app, const struct headend *he, struct gw_err *err)
 {
 	struct scs_peer **peers = realloc(app->peers, (he->nkms + 1) * sizeof(*peers));
 	struct scs_unit **units = peers ? realloc(app->units, (count_units(he) + 1) * sizeof(*units)) : NULL;
+	int rc = 0;
 
 	if (peers)
 		app->peers = peers;
@@ -117,38 +134,64 @@ bring_in(struct scs *app, const struct headend *he, struct gw_err *err)
 		app->units = units;
 	if (!peers || !units)
 		return gw_fail(err, GW_ESYS, "out of memory");
-	for (size_t i = 0; i < he->nkms; i++) {
-		if (!used(he, &he->kms[i]) || has_peer(app, he->kms[i].name))
-			continue;
-		if (!(peers[app->npeers] = scs_peer_open(app, &he->kms[i], err)))
+	for (size_t i = 0; i < he->nkms; i++)
+		if (used(he, &he->kms[i]) && !has_peer(app, he->kms[i].name) && !open_peer(app, &he->kms[i], err))
 			return -1;
-		app->npeers++;
-	}
 	for (size_t i = 0; i < he->nservices; i++)
 		for (size_t k = 0; k < he->services[i].nunits; k++) {
 			const struct he_unit *conf = &he->services[i].units[k];
 			if (scs_unit_find(app, conf->id, strlen(conf->id)))
 				continue;
-			if (!(units[app->nunits] = scs_unit_open(app, conf, err)))
-				return -1;
-			app->nunits++;
+			if ((units[app->nunits] = scs_unit_open(app, conf, err)))
+				app->nunits++;
+			else
+				rc = -1;
 		}
-	return 0;
+	return rc;
+}
+
+/* What a reload could not take up, the store being away, say: tried again. */
+static void
+complete(struct scs *app)
+{
+	struct gw_err err = { 0 };
+
+	app->incomplete = bring_in(app, app->he, &err) < 0;
+	if (app->incomplete)
+		gw_log_limited(&app->rate, GW_ERR, "reload_partly", err.text, "file=%s", app->he->file);
+	else
+		gw_log(GW_NOTICE, "reload_complete", NULL, "services=%zu kms=%zu", app->nunits, app->npeers);
+}
+
+int64_t
+scs_now(struct scs *app)
+{
+	int64_t mono, utc, jump;
+	int tries = 0;
+
+	do {	/* both at the same instant: a process may be suspended between two lines */
+		mono = gw_mono_us();
+		utc = gw_utc_us();
+	} while (gw_mono_us() - mono > CLOCK_TOLERANCE_US / 10 && ++tries < 10);
+	if (!(jump = gw_clock_jump(&app->watch, utc, mono, CLOCK_TOLERANCE_US)))
+		return utc;
+	gw_log(GW_ERR, "clock_jump", "the plan moves with the clock, so that no crypto-period shrinks; look at NTP or PTP", "jump_us=%lld",
+	    (long long)jump);
+	for (size_t i = 0; i < app->nunits; i++) {
+		scs_schedule_jump(app->units[i]->schedule, jump, utc);
+		scs_touch(app->units[i]);
+	}
+	return utc;
 }
 
 static void
 on_second(uv_timer_t *t)
 {
 	struct scs *app = t->data;
-	int64_t now = gw_utc_us(), jump = gw_clock_jump(&app->watch, now, gw_mono_us(), CLOCK_TOLERANCE_US);
 
-	if (jump)
-		gw_log(GW_ERR, "clock_jump", "the plan moves with the clock, so that no crypto-period shrinks; look at NTP or PTP",
-		    "jump_us=%lld", (long long)jump);
-	for (size_t i = 0; jump && i < app->nunits; i++) {
-		scs_schedule_jump(app->units[i]->schedule, jump, now);
-		scs_touch(app->units[i]);
-	}
+	scs_now(app);
+	if (app->incomplete)
+		complete(app);
 	scs_follow_second(app);
 }
 
@@ -193,6 +236,22 @@ stop(void *self)
 	gw_life_close(&app->life);
 }
 
+/* The keys that are stored for a unit were drawn for what it is: it cannot become something else under the same name. */
+static int
+may_replace(const struct scs *app, const struct headend *he, struct gw_err *err)
+{
+	for (size_t i = 0; i < app->nunits; i++) {
+		const struct he_unit *conf = unit_named(he, app->units[i]->conf->id);
+		const struct he_service *a = app->units[i]->conf->service, *b = conf ? conf->service : a;
+		if (a->scrambling != b->scrambling || a->authentication != b->authentication || a->cw_length != b->cw_length)
+			return gw_fail(err, GW_ECONF, "%s:%d:%d: service %s: its scrambling cannot change; give the service another id",
+			    he->file, b->at.line, b->at.column, conf->id);
+	}
+	if (strcmp(he->playout, app->he->playout) != 0 || strcmp(he->state, app->he->state) != 0)
+		return gw_fail(err, GW_ECONF, "%s: playout and state change with a restart only", he->file);
+	return 0;
+}
+
 static void
 reload(void *self)
 {
@@ -201,19 +260,17 @@ reload(void *self)
 	struct gw_err err = { 0 };
 	struct headend *he = headend_load(path, &err), *old = app->he;
 
-	if (!he) {
+	if (!he || may_replace(app, he, &err) < 0) {
 		gw_log(GW_ERR, "reload_refused", err.text, "file=%s", path);
-		return;
-	}
-	if (strcmp(he->playout, old->playout) != 0 || strcmp(he->state, old->state) != 0) {
-		gw_log(GW_ERR, "reload_refused", "playout and state change with a restart only", "file=%s", path);
 		headend_free(he);
 		return;
 	}
 	let_go(app, he);
 	app->he = he;
-	if (bring_in(app, he, &err) < 0)	/* the store or memory failed: those that are there go on */
+	app->incomplete = bring_in(app, he, &err) < 0;
+	if (app->incomplete)	/* the store or memory failed: those that are there go on */
 		gw_log(GW_ERR, "reload_partly", err.text, "file=%s", path);
+	app->replaced = NULL;
 	headend_free(old);
 	gw_log(GW_NOTICE, "reloaded", NULL, "services=%zu kms=%zu", app->nunits, app->npeers);
 }
@@ -247,6 +304,7 @@ start(struct scs *app, struct gw_err *err)
 	app->ticking = true;
 	uv_timer_start(&app->second, on_second, 1000, 1000);
 	uv_prepare_start(&app->turn, on_turn);
+	/* The socket first: a second SCS on this playout is refused before it takes a service over. */
 	if (scs_follow_open(app, err) < 0 || bring_in(app, app->he, err) < 0)
 		return -1;
 	app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err);

@@ -4,12 +4,20 @@
 #include "proto/ecmg_scs.h"
 #include "scs/scs.h"
 
-enum { GRACE_MS = 200 };
+enum { GRACE_MS = 200, ECM_MOST = 64000 };	/* ECM_MOST: what fits into one message of the playout link */
 
+static void on_timer(uv_timer_t *);
+
+/* The channel lives on the monotonic clock: its time-outs are the network's, not the programme's. */
 static void
 plan(struct scs_peer *p)
 {
-	gw_timer_at(&p->timer, scs_chan_next(p->chan));
+	int64_t at = scs_chan_next(p->chan), now = gw_mono_us();
+
+	if (at == INT64_MAX)
+		uv_timer_stop(&p->timer);
+	else
+		uv_timer_start(&p->timer, on_timer, at > now ? (uint64_t)(at - now + 999) / 1000 : 0, 0);
 }
 
 /* ---- the channel's calls ---- */
@@ -59,7 +67,7 @@ stream_up(void *self, size_t number, const struct scs_terms *terms)
 		return;
 	t->terms = *terms;
 	t->known = true;
-	scs_schedule_stream_up(t->unit->schedule, place(t), terms, gw_utc_us());
+	scs_schedule_stream_up(t->unit->schedule, place(t), terms, scs_now(t->unit->app));
 	scs_touch(t->unit);
 }
 
@@ -70,7 +78,7 @@ stream_down(void *self, size_t number)
 
 	if (!t)
 		return;
-	scs_schedule_stream_down(t->unit->schedule, place(t), gw_utc_us());
+	scs_schedule_stream_down(t->unit->schedule, place(t), scs_now(t->unit->app));
 	scs_touch(t->unit);
 }
 
@@ -81,17 +89,23 @@ refused(void *self, size_t number, int64_t cp)
 
 	if (!t)
 		return;
-	scs_schedule_refused(t->unit->schedule, place(t), cp, gw_utc_us());
+	scs_schedule_refused(t->unit->schedule, place(t), cp, scs_now(t->unit->app));
 	scs_touch(t->unit);
 }
 
-/* 2.4: what section_TSpkt_flag promises; empty: nothing on air for this CP. */
+/* 2.4: what section_TSpkt_flag promises, and what our mux can put on air; empty: nothing on air for this CP. */
 static const char *
-misfit(const struct scs_terms *terms, const uint8_t *p, size_t len)
+misfit(const struct scs_unit_stream *t, const uint8_t *p, size_t len)
 {
-	if (len == 0 || terms->section_TSpkt_flag == 2)
+	uint8_t flag = t->terms.section_TSpkt_flag;
+
+	if (len > ECM_MOST)
+		return "ECM_datagram is too long for a UDP datagram";
+	if (len == 0 || flag == 2)
 		return NULL;
-	if (terms->section_TSpkt_flag == 0)
+	if (flag == 0 && t->conf->out.scheme)
+		return "sections need a transport stream to go into, and the mux makes none: let the ECMG give TS packets or datagrams";
+	if (flag == 0)
 		return len >= 3 && (size_t)((p[1] & 0x0f) << 8 | p[2]) + 3 == len ? NULL : "ECM_datagram is no whole section";
 	for (size_t i = 0; i < len; i += 188)
 		if (len % 188 || p[i] != 0x47)
@@ -109,7 +123,7 @@ ecm(void *self, size_t number, int64_t cp, const uint8_t *datagram, size_t len)
 
 	if (!t || cp != scs_schedule_preparing(t->unit->schedule)->cp)
 		return;		/* late, for a CP that went on without it */
-	why = misfit(&t->terms, datagram, len);
+	why = misfit(t, datagram, len);
 	copy = why ? NULL : malloc(len ? len : 1);
 	if (!copy) {
 		gw_log_limited(&p->app->rate, GW_WARNING, "ecm_refused", why ? why : "out of memory",
@@ -120,8 +134,8 @@ ecm(void *self, size_t number, int64_t cp, const uint8_t *datagram, size_t len)
 	}
 	memcpy(copy, datagram, len);
 	free(t->ecm.p);
-	t->ecm = (struct scs_ecm){ .cp = cp, .p = copy, .len = len };
-	scs_schedule_ecm(t->unit->schedule, place(t), cp, gw_utc_us());
+	t->ecm = (struct scs_ecm){ .cp = cp, .p = copy, .len = len, .terms = t->terms };
+	scs_schedule_ecm(t->unit->schedule, place(t), cp, scs_now(t->unit->app));
 	scs_touch(t->unit);
 }
 
@@ -159,7 +173,7 @@ link_up(void *self, struct gw_link *link)
 	struct scs_peer *p = self;
 
 	p->link = link;
-	scs_chan_connected(p->chan, gw_link_peer(link), gw_utc_us());
+	scs_chan_connected(p->chan, gw_link_peer(link), gw_mono_us());
 	plan(p);
 }
 
@@ -169,9 +183,11 @@ link_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
 	struct scs_peer *p = self;
 
 	(void)link;
-	scs_chan_frame(p->chan, msg, len, gw_utc_us());
+	scs_chan_frame(p->chan, msg, len, gw_mono_us());
 	plan(p);
 }
+
+static void dialer_closed(void *);
 
 static void
 link_down(void *self, struct gw_link *link, const struct gw_err *why)
@@ -182,34 +198,37 @@ link_down(void *self, struct gw_link *link, const struct gw_err *why)
 		gw_log_limited(&p->app->rate, GW_WARNING, "ecmg_lost", why ? why->text : "closed", "kms=%s peer=%s", p->kms->name,
 		    gw_link_peer(link));
 	p->link = NULL;
-	scs_chan_lost(p->chan, gw_utc_us());
+	scs_chan_lost(p->chan, gw_mono_us());
 	plan(p);
+	if (p->closing)
+		gw_dialer_close(p->dialer, dialer_closed);
 }
 
 static const struct gw_link_ops link_ops = { .up = link_up, .frame = link_frame, .down = link_down };
 
 static void
-on_timer(void *self)
+on_timer(uv_timer_t *t)
 {
-	struct scs_peer *p = self;
+	struct scs_peer *p = t->data;
 
-	scs_chan_tick(p->chan, gw_utc_us());
+	scs_chan_tick(p->chan, gw_mono_us());
 	plan(p);
 }
 
 /* ---- life ---- */
 
-/* ECM_channel_id: unique among the channels of this SCS. */
+/* ECM_channel_id: unique among the channels of this SCS; one that is just being closed may still be open at its ECMG. */
 static uint16_t
-channel_id(const struct scs *app)
+channel_id(struct scs *app)
 {
-	for (uint16_t id = 1;; id++) {
-		size_t i = 0;
-		while (i < app->npeers && scs_chan_id(app->peers[i]->chan) != id)
-			i++;
-		if (i == app->npeers)
-			return id;
-	}
+	size_t i;
+
+	do {
+		app->channel_ids++;
+		for (i = 0; i < app->npeers && scs_chan_id(app->peers[i]->chan) != app->channel_ids; i++)
+			;
+	} while (i < app->npeers || app->channel_ids == 0);
+	return app->channel_ids;
 }
 
 struct scs_peer *
@@ -226,7 +245,8 @@ scs_peer_open(struct scs *app, const struct he_kms *kms, struct gw_err *err)
 	}
 	p->app = app;
 	p->kms = kms;
-	gw_timer_init(&p->timer, &app->loop, on_timer, p);
+	uv_timer_init(&app->loop, &p->timer);
+	p->timer.data = p;
 	p->dialer = gw_dial(&app->loop, kms->ecmg, kms->necmg, &link_ops, NULL, p);
 	if (!p->dialer) {
 		gw_fail(err, GW_ESYS, "out of memory");
@@ -239,7 +259,7 @@ scs_peer_open(struct scs *app, const struct he_kms *kms, struct gw_err *err)
 static void
 free_peer(uv_handle_t *h)
 {
-	struct scs_peer *p = ((struct gw_timer *)(void *)h)->self;
+	struct scs_peer *p = h->data;
 
 	scs_chan_free(p->chan);
 	free(p->streams);
@@ -251,24 +271,24 @@ dialer_closed(void *self)
 {
 	struct scs_peer *p = self;
 
-	gw_timer_close(&p->timer, free_peer);
+	uv_close((uv_handle_t *)&p->timer, free_peer);
 }
 
 void
 scs_peer_close(struct scs_peer *p)
 {
 	p->closing = true;
-	if (!p->dialer) {
-		dialer_closed(p);
-		return;
-	}
-	/* One turn for the orderly end: stream_close_requests and channel_close go out, their answers are not waited for. */
+	p->kms = NULL;	/* its configuration may go before the connection does */
 	for (size_t i = 0; i < p->n; i++)
 		p->streams[i] = NULL;
-	scs_chan_stop(p->chan, gw_utc_us());
-	if (p->link)
-		gw_link_close(p->link, GRACE_MS);
-	gw_dialer_close(p->dialer, dialer_closed);
+	if (!p->dialer) {
+		dialer_closed(p);
+	} else if (!p->link) {
+		gw_dialer_close(p->dialer, dialer_closed);
+	} else {	/* stream_close_requests, their answers for a moment, channel_close; then the link ends and the rest with it */
+		scs_chan_stop(p->chan, gw_mono_us());
+		plan(p);
+	}
 }
 
 bool
@@ -287,15 +307,17 @@ scs_peer_join(struct scs_peer *p, struct scs_unit_stream *t, struct gw_err *err)
 	struct scs_chan_stream c = { .unit = t->unit->conf->id, .ecm_id = t->conf->ecm_id, .protection = (uint8_t)s->scrambling,
 		.authenticated = s->authentication, .access_criteria = t->conf->access_criteria,
 		.access_criteria_len = t->conf->access_criteria_len };
-	int number = scs_chan_add(p->chan, &c, gw_utc_us());
+	int number = scs_chan_add(p->chan, &c, gw_mono_us());
 	struct scs_unit_stream **grown;
 
 	if (number < 0)
 		return gw_fail(err, GW_ESYS, "kms %s: out of memory", p->kms->name);
 	if ((size_t)number >= p->n) {
 		grown = realloc(p->streams, ((size_t)number + 1) * sizeof(*grown));
-		if (!grown)
+		if (!grown) {
+			scs_chan_remove(p->chan, (size_t)number, gw_mono_us());
 			return gw_fail(err, GW_ESYS, "kms %s: out of memory", p->kms->name);
+		}
 		p->streams = grown;
 		p->n = (size_t)number + 1;
 	}
@@ -311,13 +333,13 @@ scs_peer_leave(struct scs_peer *p, struct scs_unit_stream *t)
 	if (t->number >= p->n || p->streams[t->number] != t)
 		return;
 	p->streams[t->number] = NULL;
-	scs_chan_remove(p->chan, t->number, gw_utc_us());
+	scs_chan_remove(p->chan, t->number, gw_mono_us());
 	plan(p);
 }
 
 void
 scs_peer_ask(struct scs_peer *p, const struct scs_unit_stream *t, int64_t cp, int64_t duration_us)
 {
-	scs_chan_provision(p->chan, t->number, cp, duration_us, gw_utc_us());
+	scs_chan_provision(p->chan, t->number, cp, duration_us, gw_mono_us());
 	plan(p);
 }

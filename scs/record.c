@@ -4,7 +4,7 @@
 #include "proto/playout.h"
 #include "scs/scs.h"
 
-enum { FORMAT = 1, HEAD = 1 + 8 + 8 + 8 + 8 + 1 + 8 };
+enum { FORMAT = 1, HEAD = 1 + 8 + 8 + 8 + 8 + 1 + 8, DATAGRAM = 2 };
 
 static void
 put64(uint8_t *p, uint64_t v)
@@ -41,10 +41,10 @@ encode(const struct scs_unit *u, size_t i, const struct scs_cp *cp, uint8_t *buf
 	sim_put_text(&w, PLAYOUT_KMS, t->conf->kms->name);
 	sim_put_int(&w, PLAYOUT_SUPER_CAS_ID, t->conf->kms->super_cas_id);
 	sim_put_int(&w, PLAYOUT_ECM_ID, t->conf->ecm_id);
-	sim_put_int(&w, PLAYOUT_SECTION_TSPKT, t->terms.section_TSpkt_flag);
+	sim_put_int(&w, PLAYOUT_SECTION_TSPKT, have ? t->ecm.terms.section_TSpkt_flag : DATAGRAM);	/* nothing has no packets */
 	sim_put_int(&w, PLAYOUT_DELAY_START, start);
 	sim_put_int(&w, PLAYOUT_PREVIOUS_DELAY_STOP, stop);
-	sim_put_int(&w, PLAYOUT_ECM_REP_PERIOD, t->terms.ECM_rep_period);
+	sim_put_int(&w, PLAYOUT_ECM_REP_PERIOD, have ? t->ecm.terms.ECM_rep_period : 0);
 	sim_put_text(&w, PLAYOUT_OUT, gw_addr_text(&t->conf->out, out, sizeof(out)));
 	/* a stream that was left out has nothing on air for this CP: its old ECM would lie */
 	sim_put_bytes(&w, PLAYOUT_ECM_DATAGRAM, have ? t->ecm.p : (const uint8_t *)"", have ? t->ecm.len : 0);
@@ -56,8 +56,8 @@ scs_record_frames(const struct scs_unit *u, const struct scs_cp *cp, struct scs_
 {
 	static uint8_t buf[SIM_MAX];
 
-	*f = (struct scs_frames){ .cp = cp->cp };
-	for (size_t i = 0; i < u->n; i++) {
+	*f = (struct scs_frames){ .cp = cp->cp, .p = malloc(1) };	/* none is an answer, too */
+	for (size_t i = 0; f->p && i < u->n; i++) {
 		if (!(u->with_out >> i & 1))
 			continue;
 		size_t len = encode(u, i, cp, buf, sizeof(buf));
@@ -71,7 +71,7 @@ scs_record_frames(const struct scs_unit *u, const struct scs_cp *cp, struct scs_
 		f->p = grown;
 		f->len += len;
 	}
-	return 0;
+	return f->p ? 0 : -1;
 }
 
 bool
@@ -83,6 +83,31 @@ scs_record_next(const struct scs_frames *f, size_t *at, const uint8_t **msg, siz
 	*msg = f->p + *at;
 	*at += *len;
 	return true;
+}
+
+int
+scs_record_place(const struct scs_frames *f, int64_t super_cas_id, int64_t ecm_id)
+{
+	static struct sim_msg m;
+	const uint8_t *msg;
+	size_t at = 0, len;
+
+	for (int i = 0; scs_record_next(f, &at, &msg, &len); i++)
+		if (sim_decode(&playout, msg, len, &m, NULL) == 0 && sim_int(&m, PLAYOUT_SUPER_CAS_ID, -1) == super_cas_id &&
+		    sim_int(&m, PLAYOUT_ECM_ID, -1) == ecm_id)
+			return i;
+	return -1;
+}
+
+size_t
+scs_record_count(const struct scs_frames *f)
+{
+	const uint8_t *msg;
+	size_t at = 0, len, n = 0;
+
+	while (scs_record_next(f, &at, &msg, &len))
+		n++;
+	return n;
 }
 
 int
@@ -120,6 +145,20 @@ scs_record_pack(const struct scs_cp *cp, const struct scs_frames *f, struct gw_b
 	return 0;
 }
 
+/* Whole messages, each an ecm_record of this CP. */
+static bool
+sound(const struct scs_frames *f)
+{
+	static struct sim_msg m;
+	const uint8_t *msg;
+	size_t at = 0, len;
+
+	while (scs_record_next(f, &at, &msg, &len))
+		if (sim_decode(&playout, msg, len, &m, NULL) < 0 || m.def->type != PLAYOUT_ECM_RECORD || sim_int(&m, PLAYOUT_CP, -1) != f->cp)
+			return false;
+	return at == f->len;
+}
+
 int
 scs_record_unpack(const void *value, size_t len, struct scs_cp *cp, struct scs_frames *f)
 {
@@ -134,5 +173,9 @@ scs_record_unpack(const void *value, size_t len, struct scs_cp *cp, struct scs_f
 	if (!f->p)
 		return -1;
 	memcpy(f->p, p + HEAD, f->len);
-	return 0;
+	if (cp->cp >= 0 && cp->duration_us > 0 && cp->lead_us >= 0 && p[33] <= 1 && sound(f))
+		return 0;
+	free(f->p);
+	*f = (struct scs_frames){ 0 };
+	return -1;
 }

@@ -23,7 +23,7 @@
 enum { SCS_MUXES = 8 };		/* that may follow one unit */
 
 struct scs_key_entry { int64_t cp; struct gw_secret material; char fingerprint[17]; bool durable; struct scs_key_entry *next; };
-struct scs_ecm { int64_t cp; uint8_t *p; size_t len; };
+struct scs_ecm { int64_t cp; uint8_t *p; size_t len; struct scs_terms terms; };	/* terms: it was made under these */
 /* A committed CP's ECMs as the messages that go to the mux, one after the other. */
 struct scs_frames { int64_t cp; uint8_t *p; size_t len; };
 
@@ -45,8 +45,9 @@ struct scs_unit {
 	int64_t epoch;
 	struct scs_key_entry *keys;
 	struct scs_frames frames[SCS_LIVE];
-	struct { struct scs_follower *mux; uint64_t acked; } air[SCS_MUXES];
-	int64_t air_cp;
+	struct scs_air { const struct scs_follower *mux; uint64_t acked; } air[SCS_MUXES];	/* bits by place in the CP's messages */
+	int64_t air_cp;			/* waits for acknowledgements; -1: none does */
+	int64_t held;			/* of one that a reload replaced: the newest CP released */
 	/* what the store was asked in this turn */
 	struct { bool draw, drawn, commit, ok; int64_t last, cp, start_us; } asked;
 	struct gw_timer timer;
@@ -61,7 +62,7 @@ struct scs_peer {
 	struct scs_chan *chan;
 	struct gw_dialer *dialer;
 	struct gw_link *link;
-	struct gw_timer timer;
+	uv_timer_t timer;
 	struct scs_unit_stream **streams; size_t n;	/* by number in the channel; NULL: gone */
 	bool closing;
 };
@@ -94,13 +95,18 @@ struct scs {
 	struct gw_life life;
 	struct gw_clock_watch watch;
 	uv_timer_t second; uv_prepare_t turn; bool ticking;
-	struct scs_unit *dirty;
+	struct scs_unit *dirty, *replaced;	/* replaced: during a reload */
+	uint16_t channel_ids;
 	struct gw_rate rate;
-	bool stopping, fenced; int status;
+	bool stopping, fenced, incomplete; int status;	/* incomplete: a service of the configuration could not be taken up */
 };
 
+/* main.c */
+/* UTC for the timetables. A jump of the clock is told to all of them before any sees the new time. */
+int64_t scs_now(struct scs *);
+
 /* unit.c */
-/* Takes the unit over in the store and its earlier life up. */
+/* Takes the unit over in the store and its earlier life up. The caller puts it into app->units. */
 struct scs_unit *scs_unit_open(struct scs *, const struct he_unit *, struct gw_err *);
 void scs_unit_close(struct scs_unit *, bool end);	/* end: the service is over, followers are told; frees itself later */
 /* Whether the two mean the same to a running unit. */
@@ -123,8 +129,10 @@ void scs_peer_ask(struct scs_peer *, const struct scs_unit_stream *, int64_t cp,
 /* record.c: a committed CP as bytes: for the store, and for the mux */
 int scs_record_frames(const struct scs_unit *, const struct scs_cp *, struct scs_frames *);	/* encodes; -1: out of memory or room */
 int scs_record_restart(struct scs_frames *, int64_t start_us);	/* another start, in place */
+size_t scs_record_count(const struct scs_frames *);		/* messages */
+int scs_record_place(const struct scs_frames *, int64_t super_cas_id, int64_t ecm_id);	/* which one is of this stream; -1: none */
 int scs_record_pack(const struct scs_cp *, const struct scs_frames *, struct gw_blob *);
-int scs_record_unpack(const void *, size_t, struct scs_cp *, struct scs_frames *);
+int scs_record_unpack(const void *, size_t, struct scs_cp *, struct scs_frames *);	/* -1: not whole, not sound; nothing is kept */
 /* One message after the other; false at the end. */
 bool scs_record_next(const struct scs_frames *, size_t *at, const uint8_t **msg, size_t *len);
 

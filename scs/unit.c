@@ -138,6 +138,9 @@ draw(struct scs_unit *u, int64_t cp)
 		return -1;
 	if (cwg_draw(u->app->cwg, s->scrambling, s->authentication, u->conf->id, (uint64_t)cp, k->material.p, k->material.len) == 0)
 		n = gw_wrap_seal(u->app->wrap, k->material.p, k->material.len, wrapped, sizeof(wrapped));
+	if (n < 0)
+		gw_log_limited(&u->app->rate, GW_ERR, "key_not_drawn", "no random octets, or no wrapping: tried again", "service=%s cp=%lld",
+		    u->conf->id, (long long)cp);
 	gw_fingerprint(k->material.p, k->material.len, k->fingerprint);
 	switch (n < 0 ? GW_UNAVAILABLE :
 	    gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_KEY, cp, wrapped, (size_t)n, &found)) {
@@ -198,13 +201,15 @@ commit(struct scs_unit *u, const struct scs_action *a)
 	struct gw_blob b = { 0 }, found = { 0 };
 	enum gw_outcome outcome = GW_UNAVAILABLE;
 
-	if (a->kind == SCS_AMEND ? !have || scs_record_restart(have, a->start_us) < 0 : scs_record_frames(u, cp, &f) < 0)
+	if (a->kind == SCS_AMEND ? !have || scs_record_restart(have, a->start_us) < 0 : scs_record_frames(u, cp, &f) < 0) {
+		gw_log_limited(&u->app->rate, GW_ERR, "record_impossible", "out of memory, or an ECM is too long: tried again",
+		    "service=%s cp=%lld", u->conf->id, (long long)a->cp);
 		return false;
+	}
 	if (f.p)
 		keep_frames(u, f);
 	have = frames_of(u, a->cp);
-	struct scs_frames none = { .cp = a->cp };
-	if (scs_record_pack(cp, have ? have : &none, &b) == 0)
+	if (scs_record_pack(cp, have, &b) == 0)
 		outcome = a->kind == SCS_AMEND ?
 		    gw_store_amend(u->app->store, u->conf->id, u->epoch, GW_RECORD_CP, a->cp, b.p, b.len) :
 		    gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_CP, a->cp, b.p, b.len, &found);
@@ -317,7 +322,7 @@ act(struct scs_unit *u, const struct scs_action *a)
 static void
 answer(struct scs_unit *u, bool stored)
 {
-	int64_t now = gw_utc_us();
+	int64_t now = scs_now(u->app);
 
 	if (u->asked.draw) {
 		settle_keys(u, stored);
@@ -384,7 +389,7 @@ on_timer(void *self)
 {
 	struct scs_unit *u = self;
 
-	scs_schedule_tick(u->schedule, gw_utc_us());
+	scs_schedule_tick(u->schedule, scs_now(u->app));
 	scs_touch(u);
 }
 
@@ -440,6 +445,15 @@ take_key(void *self, int64_t cp, const void *value, size_t len)
 }
 
 /* Records and keys of an earlier life. Which CPs those are is the store's to say: it keeps the newest two committed and all after. */
+/* Within a reload nobody has to ask the scramblers what they hold: the unit that this one replaces knew. */
+static void
+take_over(struct scs_unit *u)
+{
+	for (const struct scs_unit *old = u->app->replaced; old; old = old->next_dirty)
+		if (strcmp(old->conf->id, u->conf->id) == 0)
+			scs_schedule_held(u->schedule, old->held, scs_now(u->app));
+}
+
 static int
 take_up(struct scs_unit *u, struct gw_err *err)
 {
@@ -460,7 +474,8 @@ take_up(struct scs_unit *u, struct gw_err *err)
 			if (!find_key(u, e.cps[i].cp))
 				return gw_fail(err, GW_ESTORE, "service %s: the key of committed crypto-period %lld is missing from the store",
 				    u->conf->id, (long long)e.cps[i].cp);
-		scs_schedule_adopt(u->schedule, e.cps, e.n, gw_utc_us());
+		scs_schedule_adopt(u->schedule, e.cps, e.n, scs_now(u->app));
+		take_over(u);
 		gw_log(GW_NOTICE, "cp_adopted", NULL, "service=%s cp=%lld epoch=%lld", u->conf->id, (long long)e.cps[e.n - 1].cp,
 		    (long long)u->epoch);
 	}
@@ -578,6 +593,7 @@ scs_unit_close(struct scs_unit *u, bool end)
 	for (size_t i = 0; i < SCS_LIVE; i++)
 		free(u->frames[i].p);
 	drop_keys(u, INT64_MAX);
+	u->held = u->schedule ? scs_schedule_released(u->schedule) : -1;
 	scs_schedule_free(u->schedule);
 	u->schedule = NULL;
 	free(u->streams);
