@@ -8,12 +8,14 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/examples.sh \
+	%D%/fencing.sh \
 	%D%/gstreamer_srtp.sh \
 	%D%/headend_demo.sh \
 	%D%/install.sh \
 	%D%/kill9.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
+	%D%/scs_reload.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
 	%D%/startup_order.sh \
