@@ -373,15 +373,19 @@ START_TEST(clock_jump_shrinks_no_cp)
 END_TEST
 
 /*
- * Weeks of faults: ECMGs that answer late, refuse, vanish and return; a mux and a store that fail; an SCS killed at any moment and
- * restarted from what it had stored. A model of mux and scrambler checks what a viewer would.
+ * Weeks of faults: ECMGs that answer late, refuse, vanish and return with other terms, one of them optional; muxes and a store that
+ * fail; UTC set to and fro; an SCS killed at any moment and restarted from what it had stored; CP_number wraps on the way. A model of
+ * mux and scrambler checks what a viewer would; it counts in real time (`now`), the engine sees UTC (`now` + `skew`).
  */
+enum { STREAMS = 3, MUXES = 2 };
+static const bool most[STREAMS] = { true, true, false };
 struct world {
 	struct scs_schedule *s;
-	int64_t now;
-	struct { bool up; int64_t back, answer; int64_t cp; } st[2];
-	bool mux; int64_t mux_back;
-	int64_t air_cp, air_at;		/* an AIR waiting for its acknowledgement */
+	int64_t now, skew;
+	struct { bool up; int64_t back, answer; int64_t cp; } st[STREAMS];
+	struct { bool up; int64_t back, air_cp, air_at; } mux[MUXES];	/* air: an ECM on its way, and when it is there */
+	int64_t acked_cp; bool acked[MUXES];
+	int64_t jumps, left_out, drawn;
 	struct scs_cp disk[2]; size_t ndisk;
 	struct { int64_t cp, since; } aired[4];	/* what the mux got, and when */
 	int64_t in_force, force_start, period;	/* the scrambler */
@@ -398,6 +402,17 @@ dice(unsigned n)
 	return (unsigned)(x >> 33) % n;
 }
 
+#define UTC(w) ((w)->now + (w)->skew)
+
+static struct scs_schedule *
+life(void)
+{
+	struct scs_schedule_conf c = { .period_us = 10 * S, .phase_us = 4 * S, .extension_alarm_us = 30 * S, .needs_mux = true,
+		.nstreams = STREAMS, .required = most };
+	return scs_schedule_new(&c);
+}
+
+/* A key's start is UTC; that of the waiting one is kept in real time, as a scrambler that follows the clock's jumps has it. */
 static void
 scrambler_takes(struct world *w, int64_t cp, int64_t start)
 {
@@ -405,7 +420,7 @@ scrambler_takes(struct world *w, int64_t cp, int64_t start)
 		return;
 	HOLDS(w->installed.cp <= w->in_force);	/* no third key while one is waiting */
 	HOLDS(cp == w->in_force + 1);
-	w->installed.cp = cp, w->installed.start = start;
+	w->installed.cp = cp, w->installed.start = start - w->skew;
 }
 
 static void
@@ -418,7 +433,7 @@ scrambler_runs(struct world *w)
 		if (w->aired[i].cp == w->installed.cp && w->aired[i].since <= w->installed.start - 1900 * MS)
 			known = true;
 	HOLDS(known);	/* receivers had its ECM in time */
-	if (w->in_force >= 0)
+	if (w->switches > 0)
 		HOLDS(w->installed.start - w->force_start >= 10 * S);
 	w->in_force = w->installed.cp, w->force_start = w->installed.start;
 	w->switches++;
@@ -438,8 +453,11 @@ stored(struct world *w, const struct scs_action *a)
 {
 	const struct scs_cp *cp = scs_schedule_find(w->s, a->cp);
 
+	HOLDS((cp->with & 3) == 3);		/* every required ECM */
+	HOLDS(w->drawn >= a->cp);
+	w->left_out += !(cp->with & 4);
 	if (dice(500) == 0) {
-		scs_schedule_stored(w->s, a->cp, false, 0, w->now);
+		scs_schedule_stored(w->s, a->cp, false, 0, UTC(w));
 		return;
 	}
 	if (w->ndisk == 0 || w->disk[w->ndisk - 1].cp != a->cp) {
@@ -449,7 +467,7 @@ stored(struct world *w, const struct scs_action *a)
 	}
 	w->disk[w->ndisk - 1] = *cp;
 	w->disk[w->ndisk - 1].start_us = a->start_us;
-	scs_schedule_stored(w->s, a->cp, true, a->start_us, w->now);
+	scs_schedule_stored(w->s, a->cp, true, a->start_us, UTC(w));
 }
 
 static void
@@ -460,14 +478,16 @@ answer_all(struct world *w)
 	while (scs_schedule_take(w->s, &a))
 		switch (a.kind) {
 		case SCS_DRAW:
-			if (dice(300) == 0)
-				scs_schedule_draw_failed(w->s, w->now);
-			else
-				scs_schedule_drawn(w->s, a.last, w->now);
+			if (dice(300) == 0) {
+				scs_schedule_draw_failed(w->s, UTC(w));
+				break;
+			}
+			w->drawn = a.last > w->drawn ? a.last : w->drawn;
+			scs_schedule_drawn(w->s, a.last, UTC(w));
 			break;
 		case SCS_PROVISION:
 			HOLDS(w->st[a.stream].up);
-			HOLDS(w->st[a.stream].cp == -1);	/* one outstanding at most */
+			HOLDS(w->drawn >= a.cp);
 			w->st[a.stream].cp = a.cp;
 			w->st[a.stream].answer = w->now + 1000 * (int64_t)(dice(50) == 0 ? dice(20000) : dice(400));
 			break;
@@ -476,8 +496,9 @@ answer_all(struct world *w)
 			stored(w, &a);
 			break;
 		case SCS_AIR:
-			if (w->mux)
-				w->air_cp = a.cp, w->air_at = w->now + dice(20) * MS;
+			w->acked_cp = a.cp;
+			for (size_t k = 0; k < MUXES; k++)
+				w->acked[k] = false, w->mux[k].air_cp = w->mux[k].up ? a.cp : -1, w->mux[k].air_at = w->now + dice(20) * MS;
 			break;
 		case SCS_INSTALL:
 			scrambler_takes(w, a.cp, a.start_us);
@@ -491,83 +512,135 @@ answer_all(struct world *w)
 }
 
 static void
-faults(struct world *w)
+ecmgs(struct world *w)
 {
-	const struct scs_cp *live[SCS_LIVE];
-	const struct scs_terms *terms[] = { &drm, &card };
+	static const struct scs_terms far = { .lead_CW = 2, .CW_per_msg = 3, .delay_start = 300, .delay_stop = 300,
+		.transition_delay_start = 300, .transition_delay_stop = 300, .max_comp_time = 700, .min_CP_duration = 10 };
+	static const struct scs_terms *const terms[STREAMS][2] = { { &drm, &far }, { &card, &card }, { &drm, &card } };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < STREAMS; i++) {
 		if (w->st[i].up && dice(4000) == 0) {
 			w->st[i].up = false, w->st[i].cp = -1, w->st[i].back = w->now + dice(60000) * MS;
-			scs_schedule_stream_down(w->s, i, w->now);
+			scs_schedule_stream_down(w->s, i, UTC(w));
 		} else if (!w->st[i].up && w->now >= w->st[i].back) {
 			w->st[i].up = true;
-			scs_schedule_stream_up(w->s, i, terms[i], w->now);
+			scs_schedule_stream_up(w->s, i, terms[i][dice(2)], UTC(w));
 		}
 		if (w->st[i].cp >= 0 && w->now >= w->st[i].answer) {
 			int64_t cp = w->st[i].cp;
 			w->st[i].cp = -1;
 			if (dice(100) == 0)
-				scs_schedule_refused(w->s, i, cp, w->now);
+				scs_schedule_refused(w->s, i, cp, UTC(w));
 			else
-				scs_schedule_ecm(w->s, i, cp, w->now);
+				scs_schedule_ecm(w->s, i, cp, UTC(w));
 		}
 	}
-	if (w->mux && dice(8000) == 0) {
-		w->mux = false, w->mux_back = w->now + dice(30000) * MS, w->air_cp = -1;
-		scs_schedule_muxes(w->s, 0, w->now);
-	} else if (!w->mux && w->now >= w->mux_back) {
-		w->mux = true;
-		scs_schedule_muxes(w->s, 1, w->now);
-		size_t n = scs_schedule_live(w->s, w->now, live);	/* everything live goes to it again */
-		if (n && !live[n - 1]->released)
-			w->air_cp = live[n - 1]->cp, w->air_at = w->now + MS;
+}
+
+/* As the shell does: a mux that comes gets what is live; one that goes is waited for no more. */
+static void
+count_muxes(struct world *w)
+{
+	size_t up = 0, acked = 0;
+
+	for (size_t k = 0; k < MUXES; k++)
+		up += w->mux[k].up, acked += w->mux[k].up && w->acked[k];
+	scs_schedule_muxes(w->s, up, UTC(w));
+	if (up > 0 && acked == up && w->acked_cp >= 0) {
+		mux_gets(w, w->acked_cp);
+		scs_schedule_aired(w->s, w->acked_cp, UTC(w));
 	}
-	if (w->air_cp >= 0 && w->now >= w->air_at) {
-		int64_t cp = w->air_cp;
-		w->air_cp = -1;
-		mux_gets(w, cp);
-		scs_schedule_aired(w->s, cp, w->now);
+}
+
+static void
+muxes(struct world *w)
+{
+	const struct scs_cp *live[SCS_LIVE];
+
+	for (size_t k = 0; k < MUXES; k++) {
+		if (w->mux[k].up && dice(8000) == 0) {
+			w->mux[k].up = w->acked[k] = false, w->mux[k].back = w->now + dice(30000) * MS, w->mux[k].air_cp = -1;
+			count_muxes(w);
+		} else if (!w->mux[k].up && w->now >= w->mux[k].back) {
+			size_t n = scs_schedule_live(w->s, UTC(w), live);
+			w->mux[k].up = true;
+			if (n && !live[n - 1]->released)
+				w->mux[k].air_cp = live[n - 1]->cp, w->mux[k].air_at = w->now + MS;
+			count_muxes(w);
+		}
+		if (w->mux[k].air_cp >= 0 && w->now >= w->mux[k].air_at) {
+			int64_t cp = w->mux[k].air_cp;
+			w->mux[k].air_cp = -1;
+			if (dice(200) == 0) {
+				scs_schedule_not_aired(w->s, cp, UTC(w));
+			} else if (cp == w->acked_cp) {
+				w->acked[k] = true;
+				count_muxes(w);
+			}
+		}
 	}
+}
+
+static void
+faults(struct world *w)
+{
+	if (dice(20000) == 0) {		/* NTP sets the clock */
+		int64_t jump = ((int64_t)dice(7200) - 3600) * S;
+		w->skew += jump;
+		w->jumps++;
+		scs_schedule_jump(w->s, jump, UTC(w));
+	}
+	ecmgs(w);
+	muxes(w);
 	if (dice(12000) == 0) {		/* kill -9 */
 		scs_schedule_free(w->s);
-		w->s = make(both, 4 * S, false);
-		scs_schedule_adopt(w->s, w->disk, w->ndisk, w->now);
-		for (size_t i = 0; i < 2; i++)
+		w->s = life();
+		scs_schedule_adopt(w->s, w->disk, w->ndisk, UTC(w));
+		for (size_t i = 0; i < STREAMS; i++)
 			w->st[i].up = false, w->st[i].cp = -1, w->st[i].back = w->now + dice(3000) * MS;
-		w->mux = false, w->mux_back = w->now + dice(500) * MS, w->air_cp = -1;
-		scs_schedule_held(w->s, w->installed.cp, w->now);
+		for (size_t k = 0; k < MUXES; k++)
+			w->mux[k].up = w->acked[k] = false, w->mux[k].back = w->now + dice(500) * MS, w->mux[k].air_cp = -1;
+		w->acked_cp = -1;
+		scs_schedule_held(w->s, w->installed.cp, UTC(w));
 		w->restarts++;
 	}
 }
 
 START_TEST(weeks_of_faults)
 {
-	struct world w = { .now = T0, .in_force = -1, .air_cp = -1, .installed = { -1, 0 } };
+	struct scs_cp before = { .cp = 65530, .start_us = T0 - 86400 * S, .duration_us = 10 * S, .lead_us = 2100 * MS, .with = 3 };
+	struct world w = { .now = T0, .in_force = 65530, .acked_cp = -1, .installed = { 65530, 0 }, .disk = { before }, .ndisk = 1 };
 	int64_t last_switch = 0, at = T0, end = T0 + 20 * 86400 * S;
 
-	w.s = make(both, 4 * S, false);
+	w.s = life();
+	scs_schedule_adopt(w.s, &before, 1, T0);
 	for (size_t i = 0; i < 4; i++)
 		w.aired[i].cp = -1;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < STREAMS; i++)
 		w.st[i].cp = -1;
+	for (size_t k = 0; k < MUXES; k++)
+		w.mux[k].air_cp = -1;
 	while (w.now < end) {
 		faults(&w);
-		scs_schedule_tick(w.s, w.now);
+		scs_schedule_tick(w.s, UTC(&w));
 		answer_all(&w);
 		scrambler_runs(&w);
 		if (w.switches != last_switch)
 			last_switch = w.switches, at = w.now;
 		if (w.now - at > 600 * S)
 			ck_abort_msg("stuck at CP %ld, phase %s", (long)w.in_force, scs_schedule_phase(w.s));
-		int64_t next = scs_schedule_next(w.s);
+		int64_t next = scs_schedule_next(w.s) == INT64_MAX ? INT64_MAX : scs_schedule_next(w.s) - w.skew;
+		HOLDS(next > w.now || scs_schedule_next(w.s) == INT64_MIN);	/* no timer that fires without end */
 		w.now += (1 + dice(400)) * MS;
 		if (next > w.now - 400 * MS && next < w.now)
 			w.now = next;
 	}
 	ck_assert_int_gt(w.switches, 50000);
+	ck_assert_int_gt(w.in_force, 65536 + 50000);
 	ck_assert_int_gt(w.extensions, 500);
 	ck_assert_int_gt(w.restarts, 200);
+	ck_assert_int_gt(w.jumps, 100);
+	ck_assert_int_gt(w.left_out, 500);
 	scs_schedule_free(w.s);
 }
 END_TEST
