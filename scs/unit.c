@@ -90,7 +90,7 @@ key_length(const struct scs_unit *u)
 {
 	const struct he_service *s = u->conf->service;
 
-	return cwg_length(s->scrambling, s->authentication, s->cw_length);
+	return cwg_length((int)s->scrambling, s->authentication, s->cw_length);
 }
 
 /* A wrapped key of the store into memory; a key that does not open, or has another length, is as good as a lost store. */
@@ -136,7 +136,7 @@ draw(struct scs_unit *u, int64_t cp)
 		return 0;
 	if (!(k = add_key(u, cp, key_length(u))))
 		return -1;
-	if (cwg_draw(u->app->cwg, s->scrambling, s->authentication, u->conf->id, (uint64_t)cp, k->material.p, k->material.len) == 0)
+	if (cwg_draw(u->app->cwg, (int)s->scrambling, s->authentication, u->conf->id, (uint64_t)cp, k->material.p, k->material.len) == 0)
 		n = gw_wrap_seal(u->app->wrap, k->material.p, k->material.len, wrapped, sizeof(wrapped));
 	if (n < 0)
 		gw_log_limited(&u->app->rate, GW_ERR, "key_not_drawn", "no random octets, or no wrapping: tried again", "service=%s cp=%lld",
@@ -311,7 +311,8 @@ act(struct scs_unit *u, const struct scs_action *a)
 		break;
 	case SCS_EXTENDED:
 		u->extensions++;
-		/* fall through */
+		say(u, a);
+		break;
 	case SCS_ALARM:
 	case SCS_RESUMED:
 		say(u, a);
