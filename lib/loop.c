@@ -15,6 +15,8 @@
 
 /* UTC may be set while a timer waits: look again at least this often. */
 enum { TIMER_SLICE_MS = 10000 };
+/* A second signal so soon belongs to the first. */
+enum { TWICE_MS = 250 };
 
 /* sd_notify(3): one datagram to $NOTIFY_SOCKET, a path or an abstract name after '@'. Nobody to tell is no fault. */
 static void
@@ -45,9 +47,12 @@ on_stop(uv_signal_t *s, int signum)
 	struct gw_life *life = s->data;
 
 	(void)signum;
-	if (life->stops++ > 0)
+	if (life->stopped_ms == 0) {
+		life->stopped_ms = uv_now(life->loop) + 1;
+		life->stop(life->self);
+	} else if (uv_now(life->loop) > life->stopped_ms + TWICE_MS) {
 		_exit(1);	/* whoever asks twice does not want to wait */
-	life->stop(life->self);
+	}
 }
 
 static void

@@ -6,13 +6,16 @@
 #include <uv.h>
 #include "lib/err.h"
 
-/* SIGTERM and SIGINT call stop (a second one exits at once with 1), SIGHUP calls reload; SIGPIPE is ignored. */
+/*
+ * SIGTERM and SIGINT call stop; a second one, a quarter of a second later or more, exits at once with 1 (timeout(1) and a terminal's
+ * Ctrl-C signal a process and its group, which is no second wish). SIGHUP calls reload; SIGPIPE is ignored.
+ */
 struct gw_life {
 	uv_loop_t *loop;
 	uv_signal_t term, intr, hup;
 	uv_timer_t watchdog;
 	void (*stop)(void *self); void (*reload)(void *self); void *self;
-	bool open; int stops;
+	bool open; uint64_t stopped_ms;
 };
 int gw_life_open(struct gw_life *, uv_loop_t *, void (*stop)(void *), void (*reload)(void *), void *self, struct gw_err *);
 /* sd_notify without libsystemd: READY=1 with a STATUS text; arms the watchdog when WATCHDOG_USEC is set. */

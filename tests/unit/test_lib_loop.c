@@ -49,10 +49,22 @@ START_TEST(signals_reload_and_stop)
 END_TEST
 
 static void
+ask_again(uv_timer_t *t)
+{
+	(void)t;
+	raise(SIGINT);
+}
+
+/* The first repetition comes along with the first wish, as from timeout(1); the next is meant. */
+static void
 stubborn(void *self)
 {
+	static uv_timer_t later;
+
 	(void)self;
 	raise(SIGINT);
+	uv_timer_init(&loop, &later);
+	uv_timer_start(&later, ask_again, 300, 0);
 }
 
 START_TEST(a_second_stop_exits_at_once)
