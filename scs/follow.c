@@ -55,19 +55,10 @@ follows(const struct scs_follower *f, int role, const struct scs_unit *u)
 	return f->n == 0;
 }
 
-static const struct scs_frames *
-frames_of(const struct scs_unit *u, int64_t cp)
-{
-	for (size_t i = 0; i < SCS_LIVE; i++)
-		if (u->frames[i].p && u->frames[i].cp == cp)
-			return &u->frames[i];
-	return NULL;
-}
-
 static void
 send_ecms(struct scs_follower *f, struct scs_unit *u, int64_t cp)
 {
-	const struct scs_frames *frames = frames_of(u, cp);
+	const struct scs_frames *frames = scs_unit_frames(u, cp);
 	const uint8_t *msg;
 	size_t at = 0, len;
 
@@ -110,7 +101,7 @@ send_key(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *
 static void
 settle_air(struct scs_unit *u)
 {
-	const struct scs_frames *f = u->air_cp >= 0 ? frames_of(u, u->air_cp) : NULL;
+	const struct scs_frames *f = u->air_cp >= 0 ? scs_unit_frames(u, u->air_cp) : NULL;
 	size_t n = f ? scs_record_count(f) : 0;
 	uint64_t whole = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
 
@@ -299,7 +290,7 @@ static void
 on_ecm_ack(struct scs_follower *f, const struct sim_msg *m)
 {
 	struct scs_unit *u = unit_of(f, m);
-	const struct scs_frames *frames = u ? frames_of(u, sim_int(m, PLAYOUT_CP, -1)) : NULL;
+	const struct scs_frames *frames = u ? scs_unit_frames(u, sim_int(m, PLAYOUT_CP, -1)) : NULL;
 	int place = frames && frames->cp == u->air_cp ?
 	    scs_record_place(frames, sim_int(m, PLAYOUT_SUPER_CAS_ID, -1), sim_int(m, PLAYOUT_ECM_ID, -1)) : -1;
 

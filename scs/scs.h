@@ -117,6 +117,7 @@ void scs_work(struct scs *);			/* all that was touched */
 struct scs_unit *scs_unit_find(const struct scs *, const char *id, size_t len);
 const struct scs_key_entry *scs_unit_key(const struct scs_unit *, int64_t cp);
 size_t scs_unit_key_id(const struct scs_unit *, int64_t cp, uint8_t out[8]);
+struct scs_frames *scs_unit_frames(struct scs_unit *, int64_t cp);	/* NULL: none kept for this CP */
 
 /* peer.c */
 struct scs_peer *scs_peer_open(struct scs *, const struct he_kms *, struct gw_err *);

@@ -169,8 +169,8 @@ draw(struct scs_unit *u, int64_t cp)
 
 /* ---- committed CPs ---- */
 
-static struct scs_frames *
-frames_of(struct scs_unit *u, int64_t cp)
+struct scs_frames *
+scs_unit_frames(struct scs_unit *u, int64_t cp)
 {
 	for (size_t i = 0; i < SCS_LIVE; i++)
 		if (u->frames[i].p && u->frames[i].cp == cp)
@@ -181,7 +181,7 @@ frames_of(struct scs_unit *u, int64_t cp)
 static void
 keep_frames(struct scs_unit *u, struct scs_frames f)
 {
-	struct scs_frames *at = frames_of(u, f.cp);
+	struct scs_frames *at = scs_unit_frames(u, f.cp);
 
 	for (size_t i = 0; !at && i < SCS_LIVE; i++)
 		if (!u->frames[i].p)
@@ -197,7 +197,7 @@ static bool
 commit(struct scs_unit *u, const struct scs_action *a)
 {
 	const struct scs_cp *cp = scs_schedule_find(u->schedule, a->cp);
-	struct scs_frames *have = frames_of(u, a->cp), f = { 0 };
+	struct scs_frames *have = scs_unit_frames(u, a->cp), f = { 0 };
 	struct gw_blob b = { 0 }, found = { 0 };
 	enum gw_outcome outcome = GW_UNAVAILABLE;
 
@@ -208,7 +208,7 @@ commit(struct scs_unit *u, const struct scs_action *a)
 	}
 	if (f.p)
 		keep_frames(u, f);
-	have = frames_of(u, a->cp);
+	have = scs_unit_frames(u, a->cp);
 	if (scs_record_pack(cp, have, &b) == 0)
 		outcome = a->kind == SCS_AMEND ?
 		    gw_store_amend(u->app->store, u->conf->id, u->epoch, GW_RECORD_CP, a->cp, b.p, b.len) :
