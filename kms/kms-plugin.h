@@ -70,6 +70,16 @@ struct kms_request {
 	const uint8_t *access_criteria; size_t access_criteria_len;	/* in force; NULL if none was ever sent */
 };
 
+/* A stream of EMMs or LTKMs that an EMMG sends to a MUX (TS 103 197 clause 6). */
+struct kms_ltkm {
+	uint32_t size;
+	uint32_t client_id;
+	uint16_t data_id;
+	uint8_t data_type;		/* 0 EMM, 1 private data */
+	uint8_t section_TSpkt_flag;	/* of the channel: what the datagrams must be */
+	int64_t utc_s;			/* now */
+};
+
 struct kms_plugin {
 	uint32_t abi, size;		/* KMS_PLUGIN_ABI and sizeof(struct kms_plugin), as the plugin was built */
 	const char *name, *version;
@@ -84,6 +94,12 @@ struct kms_plugin {
 	 * gives the same octets. */
 	int (*ecm)(void *state, const struct kms_request *, uint8_t *out, size_t cap, char *why, size_t why_cap);
 	void (*close)(void *state);	/* every answer() has returned before */
+	/*
+	 * May be NULL, or beyond `size`: this KMS makes no EMMs. Datagram number `index` (from 0) of those that should be on air
+	 * now: its bytes, 0 when there is no such number (the EMMG begins again with 0), or -error_status of clause 6.2 with why.
+	 * Asked anew each time round, so that what it answers may change at any time. Called as ecm() is, KMS_ASYNC inline.
+	 */
+	int (*ltkm)(void *state, const struct kms_ltkm *, uint32_t index, uint8_t *out, size_t cap, char *why, size_t why_cap);
 };
 
 #if defined(__GNUC__) && !defined(KMS_EXPORT)

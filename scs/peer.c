@@ -4,7 +4,8 @@
 #include "proto/ecmg_scs.h"
 #include "scs/scs.h"
 
-enum { GRACE_MS = 200, ECM_MOST = 64000 };	/* ECM_MOST: what fits into one message of the playout link */
+/* ECM_MOST: what fits into one message of the playout link. BACKOFF: a crypto-period is being extended meanwhile. */
+enum { GRACE_MS = 200, ECM_MOST = 64000, BACKOFF_MS = 4000 };
 
 static void on_timer(uv_timer_t *);
 
@@ -253,6 +254,7 @@ scs_peer_open(struct scs *app, const struct he_kms *kms, struct gw_err *err)
 		scs_peer_close(p);
 		return NULL;
 	}
+	gw_dialer_max_backoff(p->dialer, BACKOFF_MS);
 	return p;
 }
 

@@ -117,6 +117,8 @@ void scs_work(struct scs *);			/* all that was touched */
 struct scs_unit *scs_unit_find(const struct scs *, const char *id, size_t len);
 const struct scs_key_entry *scs_unit_key(const struct scs_unit *, int64_t cp);
 size_t scs_unit_key_id(const struct scs_unit *, int64_t cp, uint8_t out[8]);
+/* The access criteria in force at a CP: octets, *p lent until the next turn; 0: none. */
+size_t scs_unit_criteria(const struct scs_unit_stream *, int64_t cp, const uint8_t **p);
 struct scs_frames *scs_unit_frames(struct scs_unit *, int64_t cp);	/* NULL: none kept for this CP */
 
 /* peer.c */

@@ -26,6 +26,14 @@ scs_unit_key_id(const struct scs_unit *u, int64_t cp, uint8_t out[8])
 	return he_key_id(u->conf->service->scrambling, u->conf->index, (uint16_t)cp, out);
 }
 
+size_t
+scs_unit_criteria(const struct scs_unit_stream *t, int64_t cp, const uint8_t **p)
+{
+	(void)cp;
+	*p = t->conf->access_criteria;
+	return t->conf->access_criteria_len;
+}
+
 static struct scs_key_entry *
 add_key(struct scs_unit *u, int64_t cp, size_t len)
 {
