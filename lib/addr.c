@@ -106,15 +106,32 @@ parse_host(const char *text, const char *p, size_t n, bool bracketed, struct gw_
 	return 0;
 }
 
+/* Those of ISO/IEC 13818-1 table 2-3 that tables, null packets and DVB's own (EN 300 468) leave. */
+enum { PID_MIN = 0x0020, PID_MAX = 0x1ffe };
+
 static int
-parse_query(const char *text, const char *q, struct gw_addr *a, struct gw_err *err)
+parse_number(const char *value, unsigned long least, unsigned long most, unsigned long *out)
 {
+	char *end;
+
+	if (!isdigit((unsigned char)*value))
+		return -1;
+	*out = strtoul(value, &end, value[0] == '0' && (value[1] | 0x20) == 'x' ? 16 : 10);
+	return *end || *out < least || *out > most ? -1 : 0;
+}
+
+static int
+parse_query(const char *text, const char *q, int schemes, struct gw_addr *a, struct gw_err *err)
+{
+	const char *const keys = schemes & GW_PID ? "the keys after '?' are interface, ttl and pid" : "the keys after '?' are interface and ttl";
+
 	while (*q) {
 		size_t n = strcspn(q, "&");
-		char pair[48], *value, *end;
+		char pair[48], *value;
+		unsigned long n_value;
 
 		if (n == 0 || n >= sizeof(pair))
-			return refuse(err, text, "after '?' stand interface=NAME and ttl=NUMBER, parted by '&'");
+			return refuse(err, text, "after '?' stand KEY=VALUE, parted by '&'");
 		memcpy(pair, q, n);
 		pair[n] = '\0';
 		value = strchr(pair, '=');
@@ -126,13 +143,15 @@ parse_query(const char *text, const char *q, struct gw_addr *a, struct gw_err *e
 				return refuse(err, text, "interface= wants the name of a network interface, of at most 15 bytes");
 			memcpy(a->interface, value, strlen(value) + 1);
 		} else if (strcmp(pair, "ttl") == 0) {
-			unsigned long ttl = strtoul(value, &end, 10);
-
-			if (!isdigit((unsigned char)*value) || *end || ttl > 255)
+			if (parse_number(value, 0, 255, &n_value) < 0)
 				return refuse(err, text, "ttl= wants a number from 0 to 255");
-			a->ttl = (uint8_t)ttl;
+			a->ttl = (uint8_t)n_value;
+		} else if (strcmp(pair, "pid") == 0 && schemes & GW_PID) {
+			if (parse_number(value, PID_MIN, PID_MAX, &n_value) < 0)
+				return refuse(err, text, "pid= wants a number from 0x0020 to 0x1ffe");
+			a->pid = (uint16_t)n_value;
 		} else {
-			return refuse(err, text, "the keys after '?' are interface and ttl");
+			return refuse(err, text, keys);
 		}
 		q += n + (q[n] == '&');
 	}
@@ -172,26 +191,33 @@ gw_addr_parse(const char *text, int schemes, struct gw_addr *a, struct gw_err *e
 	if (query == end && *end)
 		return refuse(err, text, "nothing may follow the port");
 	if (query > end && !*query)
-		return refuse(err, text, "after '?' stand interface=NAME and ttl=NUMBER, parted by '&'");
+		return refuse(err, text, "after '?' stand KEY=VALUE, parted by '&'");
 	if (parse_host(text, host, len, bracketed, a, err) < 0)
 		return -1;
-	return parse_query(text, query, a, err);
+	return parse_query(text, query, schemes, a, err);
 }
 
 char *
 gw_addr_text(const struct gw_addr *a, char *out, size_t cap)
 {
 	bool v6 = strchr(a->host, ':') != NULL;
-	char ttl[16] = "";
+	char options[sizeof(a->interface) + 40] = "";
+	size_t n = 0;
 
 	if (a->scheme == GW_UNIX) {
 		snprintf(out, cap, "unix://%s", a->path);
 		return out;
 	}
-	if (a->ttl != 1)
-		snprintf(ttl, sizeof(ttl), "%cttl=%u", *a->interface ? '&' : '?', a->ttl);
-	snprintf(out, cap, "%s%s%s%s%s:%u%s%s%s", scheme_name(a->scheme), a->scheme ? "://" : "", v6 ? "[" : "", a->host,
-	    v6 ? "]" : "", a->port, *a->interface ? "?interface=" : "", a->interface, a->scheme == GW_UDP ? ttl : "");
+	if (a->interface[0])
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "&interface=%s", a->interface);
+	if (a->ttl != 1 && a->scheme == GW_UDP)
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "&ttl=%u", a->ttl);
+	if (a->pid)
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "&pid=0x%04x", a->pid);
+	if (n > 0)
+		options[0] = '?';
+	snprintf(out, cap, "%s%s%s%s%s:%u%s", scheme_name(a->scheme), a->scheme ? "://" : "", v6 ? "[" : "", a->host,
+	    v6 ? "]" : "", a->port, options);
 	return out;
 }
 

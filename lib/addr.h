@@ -1,4 +1,4 @@
-/* lib/addr.h: addresses as people write them: tcp://HOST:PORT tls://… udp://HOST:PORT?interface=lo&ttl=1 unix:///path; IPv6 in brackets */
+/* lib/addr.h: addresses as people write them: tcp://HOST:PORT tls://… udp://HOST:PORT?interface=lo&ttl=1&pid=0x1f0 unix:///path; IPv6 in brackets */
 #ifndef GW_ADDR_H
 #define GW_ADDR_H
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include "lib/err.h"
 
-enum { GW_TCP = 1, GW_TLS = 2, GW_UDP = 4, GW_UNIX = 8 };
+enum { GW_TCP = 1, GW_TLS = 2, GW_UDP = 4, GW_UNIX = 8, GW_PID = 16 };	/* GW_PID, with GW_UDP: ?pid=0x1f0 may follow */
 
 struct gw_addr {
 	int scheme;		/* one of the above; 0: not set */
@@ -17,12 +17,13 @@ struct gw_addr {
 	char path[108];		/* GW_UNIX */
 	char interface[16];	/* multicast interface by name; "" is the system's choice */
 	uint8_t ttl;		/* of multicast output; default 1 */
+	uint16_t pid;		/* GW_UDP: there goes a transport stream, and this is the PID within it; 0: none */
 	bool numeric;		/* ss and sslen are filled (always for GW_UNIX) */
 	struct sockaddr_storage ss;
 	socklen_t sslen;
 };
 
-/* schemes: those allowed, or-ed. Refuses unknown schemes, missing or superfluous parts, ports out of range, unknown ?keys. */
+/* schemes: those allowed, or-ed (GW_PID for places that can make a transport stream). Refuses unknown schemes, missing or superfluous parts, ports out of range, unknown ?keys. */
 int gw_addr_parse(const char *text, int schemes, struct gw_addr *, struct gw_err *);
 /* As parsed, canonical; into out (GW_ADDR_TEXT bytes are enough). Returns out. */
 enum { GW_ADDR_TEXT = 320 };

@@ -76,8 +76,9 @@ static const struct gw_conf_row stkm_rows[] = {
 	{ "kms", GW_CONF_REF, GW_CONF_AT(he_stkm, kms), .ref = "kms", .flags = GW_CONF_NEED, .meaning = "Who makes these ECMs." },
 	{ "ecm_id", GW_CONF_UINT, GW_CONF_AT(he_stkm, ecm_id), .flags = GW_CONF_NEED,
 	    .meaning = "ECM_id of the stream; one KMS sees each once." },
-	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_stkm, out), .schemes = GW_UDP,
-	    .meaning = "Where the mux sends it. Without it the ECMs are for a multiplexer that is not ours." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_stkm, out), .schemes = GW_UDP | GW_PID,
+	    .meaning = "Where the mux sends it; with ?pid=0x1f0 in a transport stream, which all that goes to this address with a PID "
+	    "shares. Without it the ECMs are for a multiplexer that is not ours." },
 	{ "access_criteria", GW_CONF_OCTETS, LIST(he_stkm, access_criteria, access_criteria_len), .max = 60000,
 	    .meaning = "Handed to the KMS as it is." },
 	{ "required", GW_CONF_BOOL, GW_CONF_AT(he_stkm, required), .dflt = "true",
@@ -122,9 +123,18 @@ static const struct gw_conf_row ltkm_rows[] = {
 	{ "client_id", GW_CONF_UINT, GW_CONF_AT(he_ltkm, client_id), .flags = GW_CONF_HEX,
 	    .meaning = "client_id of its EMMG. The default is the Super_CAS_id of the KMS." },
 	{ "data_id", GW_CONF_UINT, GW_CONF_AT(he_ltkm, data_id), .flags = GW_CONF_NEED, .meaning = "data_id of the stream." },
+	{ "data_type", GW_CONF_UINT, GW_CONF_AT(he_ltkm, data_type), .max = 1, .dflt = "0",
+	    .meaning = "data_type of the stream: 0 for EMMs and long-term keys, 1 for private data." },
 	{ "bandwidth", GW_CONF_RATE, GW_CONF_AT(he_ltkm, bandwidth_bps), .dflt = "64kbit/s", .min = 1000, .max = UINT32_MAX,
 	    .meaning = "What it may use at most." },
-	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, out), .schemes = GW_UDP, .flags = GW_CONF_NEED, .meaning = "Where the mux sends it." },
+	{ "repeat", GW_CONF_UINT, GW_CONF_AT(he_ltkm, repeat), .dflt = "1", .min = 1, .max = 1000,
+	    .meaning = "How often the mux sends each datagram; what the stream may use is shared among the repetitions." },
+	{ "repeat_every", GW_CONF_DURATION, GW_CONF_AT(he_ltkm, repeat_every_ms), .dflt = "1s", .min = 20, .max = 3600000,
+	    .meaning = "The time between two of them." },
+	{ "udp_without_control", GW_CONF_BOOL, GW_CONF_AT(he_ltkm, udp_without_control), .dflt = "false",
+	    .meaning = "Whether the mux takes data by UDP although no EMMG has set the stream up over TCP." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, out), .schemes = GW_UDP | GW_PID, .flags = GW_CONF_NEED,
+	    .meaning = "Where the mux sends it. Sections and TS packets go into a transport stream when ?pid=0x1f0 names their PID." },
 };
 static const struct gw_conf_row mux_rows[] = {
 	{ "emmg", GW_CONF_ADDR, GW_CONF_AT(headend, mux.emmg), .schemes = GW_TCP, .meaning = "Where the mux listens for EMMGs." },
@@ -133,6 +143,20 @@ static const struct gw_conf_row mux_rows[] = {
 	    .max = INT64_C(10000000000), .meaning = "What all long-term key streams may use together." },
 	{ "repetition", GW_CONF_DURATION, GW_CONF_AT(headend, mux.repetition_ms), .dflt = "500ms", .min = 20, .max = 60000,
 	    .meaning = "How often an ECM is sent whose KMS states no ECM_rep_period." },
+	{ "peer", GW_CONF_ENUM, GW_CONF_AT(headend, mux.strict), WORDS(peers), .dflt = "lenient",
+	    .meaning = "Whether messages of EMMGs may hold what the standard does not list, or lack what others can tell." },
+	{ "max_channels", GW_CONF_UINT, GW_CONF_AT(headend, mux.max_channels), .dflt = "1000", .min = 1, .max = 65535,
+	    .meaning = "Channels of EMMGs at once." },
+	{ "max_channels_per_client", GW_CONF_UINT, GW_CONF_AT(headend, mux.max_channels_per_client), .dflt = "16", .min = 1, .max = 65535,
+	    .meaning = "Channels with one client_id." },
+	{ "max_streams", GW_CONF_UINT, GW_CONF_AT(headend, mux.max_streams), .dflt = "4096", .min = 1, .max = 65535,
+	    .meaning = "Streams of EMMGs at once." },
+	{ "max_streams_per_channel", GW_CONF_UINT, GW_CONF_AT(headend, mux.max_streams_per_channel), .dflt = "1024", .min = 1, .max = 65535,
+	    .meaning = "Streams on one channel." },
+	{ "max_datagrams", GW_CONF_UINT, GW_CONF_AT(headend, mux.max_datagrams), .dflt = "1000", .min = 1, .max = 1000,
+	    .meaning = "Datagrams in one message of an EMMG." },
+	{ "max_message", GW_CONF_UINT, GW_CONF_AT(headend, mux.max_message), .dflt = "65540", .min = 256, .max = 65540,
+	    .meaning = "Octets of one message of an EMMG." },
 };
 static const struct gw_conf_row scrambler_rows[] = {
 	{ "engine", GW_CONF_TEXT, GW_CONF_AT(headend, scrambler.engine), WORDS(engines), .dflt = "auto",
@@ -360,6 +384,48 @@ add_addr(struct keys *keys, const struct gw_addr *a)
 	gw_addr_text(&plain, keys->k[keys->n++].text, sizeof(keys->k->text));
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct gw_conf_key *)a)->text, ((const struct gw_conf_key *)b)->text);
+}
+
+/*
+ * Those with a PID, by address: they share a transport stream, where each has its PID. To the list of all outs the address is added
+ * once, so that nothing else goes there.
+ */
+static void
+check_pids(struct gw_conf *c, struct keys *outs)
+{
+	struct keys plain = { .k = calloc(outs->n + 1, sizeof(*plain.k)) };
+	const size_t n = outs->n;
+
+	if (!plain.k) {
+		gw_conf_fail(c, outs->n ? outs->k[0].member : NULL, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct gw_addr a = *(const struct gw_addr *)outs->k[i].member;
+		if (!a.pid)
+			continue;
+		a.pid = 0;
+		a.ttl = 1;
+		plain.k[plain.n].member = outs->k[i].member;
+		gw_addr_text(&a, plain.k[plain.n++].text, sizeof(plain.k->text));
+	}
+	qsort(plain.k, plain.n, sizeof(*plain.k), by_text);
+	for (size_t i = 0, next; i < plain.n; i = next) {
+		const struct gw_addr *first = plain.k[i].member, *other = NULL;
+		outs->k[outs->n++] = plain.k[i];
+		for (next = i + 1; next < plain.n && strcmp(plain.k[next].text, plain.k[i].text) == 0; next++)
+			if (((const struct gw_addr *)plain.k[next].member)->ttl != first->ttl)
+				other = plain.k[next].member;
+		if (other)
+			gw_conf_fail(c, other, "%s is one transport stream: it has one ttl", plain.k[i].text);
+	}
+	free(plain.k);
+}
+
 static void
 add_streams(const struct gw_conf *c, struct keys *ids, struct keys *outs, const struct he_stkm *list, size_t n)
 {
@@ -375,12 +441,12 @@ add_streams(const struct gw_conf *c, struct keys *ids, struct keys *outs, const 
 static size_t
 things(const struct full *f)
 {
-	size_t n = f->h.nltkm + f->h.nterminals + 1;
+	size_t n = 2 * f->h.nltkm + f->h.nterminals + 1;	/* an out with a PID counts twice */
 
 	for (size_t i = 0; i < f->nservices; i++) {
-		n += f->services[i].nstkm + f->services[i].nmedia;
+		n += 2 * f->services[i].nstkm + f->services[i].nmedia;
 		for (size_t j = 0; j < f->services[i].nmedia; j++)
-			n += f->services[i].media[j].nstkm;
+			n += 2 * f->services[i].media[j].nstkm;
 	}
 	return n;
 }
@@ -415,6 +481,7 @@ check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys
 		add_addr(outs, &f->h.terminals[i].out);
 	gw_conf_unique(c, ids->k, ids->n, "streams have ecm_id");
 	gw_conf_unique(c, ins->k, ins->n, "media come in at");
+	check_pids(c, outs);
 	gw_conf_unique(c, outs->k, outs->n, "things go out to");
 	gw_conf_unique(c, data->k, data->n, "streams have client_id and data_id");
 }

@@ -70,7 +70,27 @@ struct he_service {
 	struct he_unit *units; size_t nunits;
 };
 
-struct he_ltkm { struct he_place at; const struct he_kms *kms; uint32_t client_id; uint16_t data_id; uint32_t bandwidth_bps; struct gw_addr out; };
+/* A stream of EMMs, LTKMs or private data, named by (data_type, client_id, data_id), TS 103 197 clause 6. */
+struct he_ltkm {
+	struct he_place at;
+	const struct he_kms *kms;
+	uint32_t client_id;
+	uint16_t data_id;
+	uint8_t data_type;			/* 0 EMM or LTKM, 1 private data */
+	uint32_t bandwidth_bps;
+	uint32_t repeat, repeat_every_ms;	/* each datagram is sent so often; 1: once */
+	bool udp_without_control;		/* data by UDP is taken without a stream that was set up over TCP */
+	struct gw_addr out;
+};
+/* What simulgate-mux listens at, and what one EMMG may do to it. */
+struct he_mux {
+	struct gw_addr emmg, emmg_udp;
+	uint64_t total_bandwidth_bps;
+	uint32_t repetition_ms;			/* for ECM_rep_period 0; default 500 */
+	uint32_t max_channels, max_channels_per_client, max_streams, max_streams_per_channel;
+	uint32_t max_datagrams, max_message;	/* of one data_provision: their number; octets, header included */
+	bool strict;				/* peer: strict */
+};
 struct he_play { struct he_place at; char *file; struct gw_addr to; bool rtp, loop; };	/* media that `simulgate run` plays */
 
 struct he_terminal {
@@ -92,7 +112,7 @@ struct headend {
 	struct he_ltkm *ltkm; size_t nltkm;
 	struct he_terminal *terminals; size_t nterminals;
 	struct he_play *play; size_t nplay;
-	struct { struct gw_addr emmg, emmg_udp; uint64_t total_bandwidth_bps; uint32_t repetition_ms; } mux;	/* repetition_ms: for ECM_rep_period 0; default 500 */
+	struct he_mux mux;
 	struct { char *engine; uint32_t threads; } scrambler;	/* auto | libsrtp2 | batch */
 };
 

@@ -6,7 +6,7 @@
 #include "lib/addr.h"
 #include "tests/suite.h"
 
-enum { ALL = GW_TCP | GW_TLS | GW_UDP | GW_UNIX };
+enum { ALL = GW_TCP | GW_TLS | GW_UDP | GW_UNIX, TS = GW_UDP | GW_PID };
 
 static const struct {
 	const char *text, *canonical;	/* NULL: the same */
@@ -23,6 +23,8 @@ static const struct {
 	{ "udp://239.255.1.1:5004?ttl=0", NULL, GW_UDP, true, true, false },
 	{ "udp://239.255.1.1:5004?ttl=1", "udp://239.255.1.1:5004", GW_UDP, true, true, false },
 	{ "udp://[ff15::1]:65535?interface=eth0", NULL, GW_UDP, true, true, false },
+	{ "udp://239.255.1.1:5004?pid=496", "udp://239.255.1.1:5004?pid=0x01f0", GW_UDP, true, true, false },
+	{ "udp://239.255.1.1:5004?pid=0x1ffe&ttl=3&interface=lo", "udp://239.255.1.1:5004?interface=lo&ttl=3&pid=0x1ffe", GW_UDP, true, true, false },
 	{ "unix:///run/simulgate/a.sock", NULL, GW_UNIX, true, false, true },
 };
 enum { NGOOD = sizeof(good) / sizeof(good[0]) };
@@ -33,13 +35,13 @@ START_TEST(understood)
 	struct gw_err err = { 0 };
 	struct gw_addr a, b;
 
-	ck_assert_msg(gw_addr_parse(good[_i].text, ALL, &a, &err) == 0, "%s", err.text);
+	ck_assert_msg(gw_addr_parse(good[_i].text, ALL | GW_PID, &a, &err) == 0, "%s", err.text);
 	ck_assert_str_eq(gw_addr_text(&a, text, sizeof(text)), good[_i].canonical ? good[_i].canonical : good[_i].text);
 	ck_assert_int_eq(a.scheme, good[_i].scheme);
 	ck_assert_int_eq(a.numeric, good[_i].numeric);
 	ck_assert_int_eq(gw_addr_multicast(&a), good[_i].multicast);
 	ck_assert_int_eq(gw_addr_loopback(&a), good[_i].loopback);
-	ck_assert_int_eq(gw_addr_parse(text, ALL, &b, NULL), 0);
+	ck_assert_int_eq(gw_addr_parse(text, ALL | GW_PID, &b, NULL), 0);
 	ck_assert_mem_eq(&a, &b, sizeof(a));
 }
 END_TEST
@@ -69,6 +71,12 @@ static const struct { const char *text; int schemes; const char *why; } bad[] = 
 	{ "udp://239.0.0.1:80?ttl=256", ALL, "from 0 to 255" },
 	{ "udp://239.0.0.1:80?ttl=-1", ALL, "from 0 to 255" },
 	{ "udp://239.0.0.1:80?hops=3", ALL, "the keys after '?' are" },
+	{ "udp://239.0.0.1:80?pid=0x100", ALL, "are interface and ttl" },
+	{ "udp://239.0.0.1:80?pid=0x1f", TS, "from 0x0020 to 0x1ffe" },
+	{ "udp://239.0.0.1:80?pid=0x1fff", TS, "from 0x0020 to 0x1ffe" },
+	{ "udp://239.0.0.1:80?pid=0x", TS, "from 0x0020 to 0x1ffe" },
+	{ "udp://239.0.0.1:80?pid=", TS, "from 0x0020 to 0x1ffe" },
+	{ "udp://239.0.0.1:80?pid=-256", TS, "from 0x0020 to 0x1ffe" },
 	{ "udp://239.0.0.1:80?interface=", ALL, "interface= wants" },
 	{ "udp://239.0.0.1:80?interface=aninterfacetoolong", ALL, "interface= wants" },
 	{ "udp://239.0.0.1:80?interface=lo&&ttl=1", ALL, "after '?'" },

@@ -141,12 +141,15 @@ describe(const struct headend *h)
 		units(f, s);
 	}
 	for (size_t i = 0; i < h->nltkm; i++) {
-		fprintf(f, "ltkm kms=%s client=%08x data=%u bps=%u", h->ltkm[i].kms->name, h->ltkm[i].client_id, h->ltkm[i].data_id,
-		    h->ltkm[i].bandwidth_bps);
+		fprintf(f, "ltkm kms=%s client=%08x data=%u type=%u bps=%u repeat=%u/%u udp=%d", h->ltkm[i].kms->name, h->ltkm[i].client_id,
+		    h->ltkm[i].data_id, h->ltkm[i].data_type, h->ltkm[i].bandwidth_bps, h->ltkm[i].repeat, h->ltkm[i].repeat_every_ms,
+		    h->ltkm[i].udp_without_control);
 		addr(f, "out", &h->ltkm[i].out);
 		fprintf(f, "\n");
 	}
-	fprintf(f, "mux total=%llu repetition=%u", (unsigned long long)h->mux.total_bandwidth_bps, h->mux.repetition_ms);
+	fprintf(f, "mux total=%llu repetition=%u strict=%d channels=%u/%u streams=%u/%u message=%u/%u",
+	    (unsigned long long)h->mux.total_bandwidth_bps, h->mux.repetition_ms, h->mux.strict, h->mux.max_channels,
+	    h->mux.max_channels_per_client, h->mux.max_streams, h->mux.max_streams_per_channel, h->mux.max_datagrams, h->mux.max_message);
 	addr(f, "emmg", &h->mux.emmg);
 	addr(f, "emmg_udp", &h->mux.emmg_udp);
 	fprintf(f, "\nscrambler engine=%s threads=%u\n", h->scrambler.engine, h->scrambler.threads);
