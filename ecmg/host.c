@@ -1,11 +1,10 @@
 /* ecmg/host.c: the plugin and its life */
 #include "ecmg/host.h"
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include "lib/log.h"
+#include "kms/load.h"
 #include "lib/secret.h"
 #include "proto/ecmg_scs.h"
 
@@ -19,9 +18,8 @@ struct worker { uv_thread_t thread; struct ecmg_host *host; void *state; };
 
 struct ecmg_host {
 	uv_loop_t *loop;
-	void *dl;
-	char *path;
-	const struct kms_plugin *plugin;
+	struct kms_module module;
+	const struct kms_plugin *plugin;	/* module's */
 	struct kms_host face;		/* what the plugin sees of us */
 	void *state;			/* the loop's own */
 	struct worker *workers;
@@ -45,19 +43,7 @@ struct ecmg_host {
 static void
 plugin_log(void *ctx, int level, const char *text)
 {
-	struct ecmg_host *h = ctx;
-
-	if (level < KMS_LOG_ERR || level > KMS_LOG_DEBUG)
-		level = KMS_LOG_NOTICE;
-	gw_log((enum gw_level)level, "plugin", text, "plugin=%s", h->plugin->name);
-}
-
-static int
-plugin_random(void *ctx, uint8_t *out, size_t len)
-{
-	(void)ctx;
-	gw_random(out, len);
-	return 0;
+	kms_module_log(&((struct ecmg_host *)ctx)->module, level, text);
 }
 
 /* Any thread. */
@@ -172,76 +158,13 @@ copy_request(const struct kms_request *q)
 	return j;
 }
 
-/* ---- loading */
-
-static char *
-path_of(const char *plugin)
-{
-	const char *dir = getenv("SIMULGATE_PLUGIN_DIR");
-	const size_t n = strlen(plugin);
-	const bool file = strchr(plugin, '/') || (n > 3 && strcmp(plugin + n - 3, ".so") == 0);
-	char path[4096];
-
-	if (file)	/* a bare "x.so" is a file, too: without a slash dlopen() would search the library path */
-		snprintf(path, sizeof(path), "%s%s", strchr(plugin, '/') ? "" : "./", plugin);
-	else
-		snprintf(path, sizeof(path), "%s/%s.so", dir && *dir ? dir : PLUGINDIR, plugin);
-	return strdup(path);
-}
-
-/* Nothing of the plugin is touched before abi and size say that it is there. */
-static int
-check(struct ecmg_host *h, struct gw_err *err)
-{
-	const struct kms_plugin *p = h->plugin;
-
-	if (!p)
-		return gw_fail(err, GW_EPLUGIN, "%s: kms_plugin_entry() gives nothing", h->path);
-	if (p->abi != KMS_PLUGIN_ABI)
-		return gw_fail(err, GW_EPLUGIN, "%s was built for plugin ABI %u, this ECMG has %u: rebuild it against the installed kms-plugin.h",
-		    h->path, p->abi, KMS_PLUGIN_ABI);
-	if (p->size < sizeof(struct kms_plugin))
-		return gw_fail(err, GW_EPLUGIN, "%s: its struct kms_plugin has %u bytes, ABI %u needs %zu: rebuild it against the installed kms-plugin.h",
-		    h->path, p->size, KMS_PLUGIN_ABI, sizeof(struct kms_plugin));
-	if (!p->name || !p->version || !p->open || !p->channel || !p->ecm || !p->close)
-		return gw_fail(err, GW_EPLUGIN, "%s: name, version, open, channel, ecm and close must be there", h->path);
-	if (p->calling > KMS_ASYNC)
-		return gw_fail(err, GW_EPLUGIN, "%s: calling %u is none of enum kms_calling", h->path, p->calling);
-	return 0;
-}
-
-static int
-load(struct ecmg_host *h, struct gw_err *err)
-{
-	const struct kms_plugin *(*entry)(void);
-	void *symbol;
-
-	h->dl = dlopen(h->path, RTLD_NOW | RTLD_LOCAL);
-	if (!h->dl)
-		return gw_fail(err, GW_EPLUGIN, "%s", dlerror());
-	symbol = dlsym(h->dl, "kms_plugin_entry");
-	if (!symbol)
-		return gw_fail(err, GW_EPLUGIN, "%s exports no kms_plugin_entry: it is no KMS plugin", h->path);
-	memcpy(&entry, &symbol, sizeof(entry));	/* POSIX's way from object to function pointer, without ISO C's complaint */
-	h->plugin = entry();
-	return check(h, err);
-}
-
-static int
-open_state(struct ecmg_host *h, const char *conf, void **state, struct gw_err *err)
-{
-	char why[WHY] = "";
-
-	if (h->plugin->open(&h->face, conf, state, why, sizeof(why)) < 0)
-		return gw_fail(err, GW_EPLUGIN, "plugin %s: %s", h->plugin->name, *why ? why : "open() failed without a reason");
-	return 0;
-}
+/* ---- life */
 
 /* The loop's own state, and one for each worker thread: a state gets one call at a time. */
 static int
 start(struct ecmg_host *h, const char *conf, unsigned workers, struct gw_err *err)
 {
-	if (open_state(h, conf, &h->state, err) < 0)
+	if (kms_open(&h->module, &h->face, conf, &h->state, err) < 0)
 		return -1;
 	h->opened = true;
 	if (h->plugin->calling != KMS_WORKER)
@@ -250,7 +173,7 @@ start(struct ecmg_host *h, const char *conf, unsigned workers, struct gw_err *er
 	while (h->workers && h->nworkers < workers) {
 		struct worker *w = &h->workers[h->nworkers];
 		w->host = h;
-		if (open_state(h, conf, &w->state, err) < 0)
+		if (kms_open(&h->module, &h->face, conf, &w->state, err) < 0)
 			return -1;
 		if (uv_thread_create(&w->thread, work, w) < 0) {
 			h->plugin->close(w->state);
@@ -286,8 +209,6 @@ unload(struct ecmg_host *h)
 		gw_secret_free(&j->block);
 		free(j);
 	}
-	if (h->dl)
-		dlclose(h->dl);
 }
 
 static void
@@ -302,7 +223,7 @@ destroy(uv_handle_t *wake)
 	uv_cond_destroy(&h->work);
 	uv_mutex_destroy(&h->lock);
 	free(h->workers);
-	free(h->path);
+	kms_unload(&h->module);
 	free(h);
 }
 
@@ -340,21 +261,25 @@ ecmg_host_open(uv_loop_t *loop, const char *plugin, const char *conf, unsigned w
 {
 	struct ecmg_host *h = calloc(1, sizeof(*h));
 
-	if (!h || !(h->path = path_of(plugin))) {
-		free(h);
+	if (!h) {
 		gw_fail(err, GW_ESYS, "out of memory");
 		return NULL;
 	}
 	h->loop = loop;
 	h->answer = answer;
 	h->owner = owner;
-	h->face = (struct kms_host){ sizeof(h->face), h, plugin_log, plugin_random, plugin_answer };
+	h->face = (struct kms_host){ sizeof(h->face), h, plugin_log, kms_random, plugin_answer };
 	STAILQ_INIT(&h->jobs);
 	STAILQ_INIT(&h->answers);
 	if (uv_mutex_init(&h->lock) < 0 || uv_cond_init(&h->work) < 0 || uv_async_init(loop, &h->wake, on_wake) < 0)
 		abort();	/* no memory, no descriptors: before anything runs */
 	h->wake.data = h;
-	if (load(h, err) < 0 || start(h, conf, workers ? workers : 1, err) < 0) {
+	if (kms_load(&h->module, plugin, err) < 0) {
+		end(h);
+		return NULL;
+	}
+	h->plugin = h->module.plugin;
+	if (start(h, conf, workers ? workers : 1, err) < 0) {
 		end(h);
 		return NULL;
 	}
@@ -370,7 +295,7 @@ ecmg_host_plugin(const struct ecmg_host *h)
 const char *
 ecmg_host_path(const struct ecmg_host *h)
 {
-	return h->path;
+	return h->module.path;
 }
 
 int

@@ -7,6 +7,11 @@ noinst_LTLIBRARIES += %D%/libkms.la
 	%D%/drm_stkm.c %D%/drm_stkm.h %D%/mikey_stkm.c %D%/mikey_stkm.h %D%/keys.c %D%/keys.h
 kms_libs = kms/libkms.la $(base_libs)
 
+# What hosts a plugin; plugins carry none of it.
+noinst_LTLIBRARIES += %D%/libkmsload.la
+%C%_libkmsload_la_SOURCES = %D%/load.c %D%/load.h %D%/kms-plugin.h
+kms_load_libs = kms/libkmsload.la
+
 # A plugin is a module that exports one name.
 pkglib_LTLIBRARIES += %D%/drm.la %D%/smartcard.la %D%/lab.la
 kms_module = -module -avoid-version -shared -export-symbols-regex '^kms_plugin_entry$$' $(SG_LDHARDEN)

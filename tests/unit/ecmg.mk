@@ -2,9 +2,9 @@
 check_PROGRAMS += %D%/test_ecmg_channel %D%/test_ecmg_host
 TESTS += %D%/test_ecmg_channel %D%/test_ecmg_host
 %C%_test_ecmg_channel_SOURCES = %D%/test_ecmg_channel.c
-%C%_test_ecmg_channel_LDADD = ecmg/libecmg.la $(base_libs) $(test_libs) $(UV_LIBS)
+%C%_test_ecmg_channel_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
 %C%_test_ecmg_host_SOURCES = %D%/test_ecmg_host.c
-%C%_test_ecmg_host_LDADD = ecmg/libecmg.la $(base_libs) $(test_libs) $(UV_LIBS)
+%C%_test_ecmg_host_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
 EXTRA_DIST += tests/data/ecmg
 
 # one source, one module a fault

@@ -66,7 +66,7 @@ ask(struct ecmg_host *h, uint64_t handle, uint16_t cp, const char *cw, uint8_t *
 }
 
 static const struct { const char *plugin, *conf, *said; } refused[] = {
-	{ "plug_abi",    "",           "built for plugin ABI 2, this ECMG has 1" },
+	{ "plug_abi",    "",           "built for plugin ABI 2, this program has 1" },
 	{ "plug_short",  "",           "its struct kms_plugin has 8 bytes" },
 	{ "plug_bare",   "",           "must be there" },
 	{ "plug_inline", "colour=1\n", "plugin test: unknown setting: colour=1" },
