@@ -120,4 +120,4 @@ static const struct sim_status statuses[] = {
 	BCAST_STATUSES(ECMG_E_BCAST)
 };
 
-const struct sim_iface ecmg_scs = { "ECMG<=>SCS", 1, 5, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses) };
+const struct sim_iface ecmg_scs = { "ECMG<=>SCS", 1, 5, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };

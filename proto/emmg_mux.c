@@ -101,5 +101,5 @@ static const struct sim_status statuses[] = {
 	BCAST_STATUSES(EMMG_E_BCAST)
 };
 
-const struct sim_iface emmg_mux = { "EMMG<=>MUX", 1, 5, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses) };
-const struct sim_iface emmg_mux_udp = { "EMMG=>MUX, UDP", 2, 5, TABLE(params), TABLE(udp_messages), TABLE(errors), TABLE(statuses) };
+const struct sim_iface emmg_mux = { "EMMG<=>MUX", 1, 5, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };
+const struct sim_iface emmg_mux_udp = { "EMMG=>MUX, UDP", 2, 5, TABLE(params), TABLE(udp_messages), TABLE(errors), TABLE(statuses), NULL, 0 };

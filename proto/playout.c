@@ -68,4 +68,4 @@ static const struct sim_status statuses[] = {
 	{ PLAYOUT_E_RESOURCES, "out of resources", "the follower has no room for another record", "look at the follower's memory and its status" },
 };
 
-const struct sim_iface playout = { "playout", PLAYOUT_VERSION, PLAYOUT_VERSION, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses) };
+const struct sim_iface playout = { "playout", PLAYOUT_VERSION, PLAYOUT_VERSION, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };

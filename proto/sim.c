@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TLV_HEADER = 4, USES_MAX = 32, USER_DEFINED = 0x8000 };
+enum { TLV_HEADER = 4, USES_MAX = 64, USER_DEFINED = 0x8000 };
 
 static uint16_t
 be16(const uint8_t *p)
@@ -36,6 +36,16 @@ sim_message_find(const struct sim_iface *iface, uint16_t type)
 	return NULL;
 }
 
+/* What a compound parameter holds. */
+static const struct sim_message *
+group_find(const struct sim_iface *iface, uint16_t type)
+{
+	for (size_t k = 0; k < iface->ngroups; k++)
+		if (iface->groups[k].type == type)
+			return &iface->groups[k];
+	return NULL;
+}
+
 const struct sim_status *
 sim_status_find(const struct sim_iface *iface, uint16_t status)
 {
@@ -43,6 +53,32 @@ sim_status_find(const struct sim_iface *iface, uint16_t status)
 		if (iface->statuses[k].status == status)
 			return &iface->statuses[k];
 	return NULL;
+}
+
+static const struct sim_status *
+range_of(uint16_t status)
+{
+	static const struct sim_status ranges[] = {	/* by their first number */
+		{ 0x0000, "no error", "0 is reserved; a peer that sends it as an error_status did not fill it in",
+		    "look at error_information and at the peer's log, and report it to the peer's vendor" },
+		{ 0x0001, "reserved by DVB", "the number has no meaning on this interface in any edition of the standard that is known here",
+		    "look the number up in the peer's manual; check that the peer speaks this interface: the same number means different things on each" },
+		{ 0x8000, "user defined", "the number is the peer's vendor's own",
+		    "look it up in the vendor's manual; error_information may say more" },
+	};
+	size_t k = sizeof(ranges) / sizeof(ranges[0]);
+
+	while (ranges[--k].status > status)
+		;
+	return &ranges[k];
+}
+
+const struct sim_status *
+sim_status_words(const struct sim_iface *iface, uint16_t status)
+{
+	const struct sim_status *s = sim_status_find(iface, status);
+
+	return s ? s : range_of(status);
 }
 
 uint16_t
@@ -145,14 +181,14 @@ read_header(const uint8_t *p, size_t len, struct sim_msg *m, struct sim_fault *f
 		blame(f, SIM_NO_MESSAGE, 0, 1);
 }
 
-/* The end of the last whole TLV; the TLVs of a well-formed message fill it exactly. */
+/* The end of the last whole TLV in [at, end); the TLVs of a well-formed message or group fill it exactly. */
 static size_t
-tlv_end(const uint8_t *p, size_t len, struct sim_fault *f)
+tlv_end(const uint8_t *p, size_t at, size_t end, struct sim_fault *f)
 {
-	size_t at = SIM_HEADER, left;
+	size_t left;
 
-	while (at < len) {
-		left = len - at;
+	while (at < end) {
+		left = end - at;
 		if (left < TLV_HEADER || left - TLV_HEADER < be16(p + at + 2)) {
 			blame(f, SIM_MALFORMED, left < TLV_HEADER ? 0 : be16(p + at), at);
 			return at;
@@ -162,7 +198,13 @@ tlv_end(const uint8_t *p, size_t len, struct sim_fault *f)
 	return at;
 }
 
-struct checks {		/* what the rows of one message say about what was read */
+static struct sim_value
+tlv(const uint8_t *p)
+{
+	return (struct sim_value){ be16(p), be16(p + 2), p + TLV_HEADER };
+}
+
+struct checks {		/* what the rows of one message, or of a group in it, say about what was read */
 	const struct sim_message *rules;	/* NULL: the header was refused, values are only collected */
 	bool strict;
 	struct sim_fault count, value;		/* judged after structure and lengths */
@@ -170,35 +212,31 @@ struct checks {		/* what the rows of one message say about what was read */
 	uint16_t *seen;				/* by row */
 };
 
-static void
-take_value(struct sim_msg *m, struct checks *c, const uint8_t *tlv, size_t at, struct sim_fault *f)
+/* Whether the value is one of the message's; else it is dropped or at fault. */
+static bool
+admit(struct sim_msg *m, struct checks *c, const struct sim_value *v, size_t at, struct sim_fault *f)
 {
-	struct sim_value v = { be16(tlv), be16(tlv + 2), tlv + TLV_HEADER };
-	const struct sim_param *param = sim_param_find(m->iface, v.type);
-	const struct sim_use *use = c->rules && param ? find_use(c->rules, v.type, m->version, &c->row) : NULL;
+	const struct sim_param *param = sim_param_find(m->iface, v->type);
+	const struct sim_use *use = c->rules && param ? find_use(c->rules, v->type, m->version, &c->row) : NULL;
 
 	if (!param || (c->rules && !use)) {
 		m->ignored++;
 		if (c->strict)
-			blame(f, SIM_NO_PARAM, v.type, at);
-		return;
+			blame(f, SIM_NO_PARAM, v->type, at);
+		return false;
 	}
-	if (!length_fits(param, use, v.len)) {
-		if (v.type >= USER_DEFINED && !c->strict)	/* another vendor's meaning of the same number */
+	if (!length_fits(param, use, v->len)) {
+		if (v->type >= USER_DEFINED && !c->strict)	/* another vendor's meaning of the same number */
 			m->ignored++;
 		else
-			blame(f, SIM_BAD_LENGTH, v.type, at);
-		return;
+			blame(f, SIM_BAD_LENGTH, v->type, at);
+		return false;
 	}
-	if (m->n == SIM_VALUES) {
-		blame(f, SIM_TOO_LONG, v.type, at);
-		return;
-	}
-	m->v[m->n++] = v;
 	if (use && ++c->seen[c->row] > use->most)
-		blame(&c->count, SIM_REPEATED, v.type, at);
-	if (use && use->top && integer(param, v.p, v.len) > use->top)
-		blame(&c->value, SIM_BAD_VALUE, v.type, at);
+		blame(&c->count, SIM_REPEATED, v->type, at);
+	if (use && use->top && integer(param, v->p, v->len) > use->top)
+		blame(&c->value, SIM_BAD_VALUE, v->type, at);
+	return true;
 }
 
 static void
@@ -209,6 +247,42 @@ check_presence(const struct checks *c, uint8_t version, size_t len, struct sim_f
 		if (c->seen[k] < use->least && in_version(use, version) && !(use->spare && !c->strict))
 			blame(f, SIM_MISSING, use->type, len);
 	}
+}
+
+/* The parameters in [at, end) of the message are one compound value; a group in it would have no row, so this ends. */
+static void
+check_group(struct sim_msg *m, struct checks *outer, const struct sim_message *rules, const uint8_t *p, size_t at, size_t end,
+    struct sim_fault *f)
+{
+	uint16_t seen[USES_MAX] = { 0 };
+	struct checks c = { .rules = rules, .strict = outer->strict, .seen = seen };
+
+	assert(rules->n <= USES_MAX);
+	end = tlv_end(p, at, end, f);
+	for (; at < end; at += TLV_HEADER + (size_t)be16(p + at + 2)) {
+		struct sim_value v = tlv(p + at);
+		admit(m, &c, &v, at, f);
+	}
+	check_presence(&c, m->version, end, &c.count);
+	blame(&outer->count, c.count.verdict, c.count.param, c.count.offset);
+	blame(&outer->value, c.value.verdict, c.value.param, c.value.offset);
+}
+
+static void
+take_value(struct sim_msg *m, struct checks *c, const uint8_t *p, size_t at, struct sim_fault *f)
+{
+	struct sim_value v = tlv(p + at);
+	const struct sim_message *group;
+
+	if (!admit(m, c, &v, at, f))
+		return;
+	if (m->n == SIM_VALUES) {
+		blame(f, SIM_TOO_LONG, v.type, at);
+		return;
+	}
+	m->v[m->n++] = v;
+	if (c->rules && m->iface->ngroups && (group = group_find(m->iface, v.type)) != NULL)
+		check_group(m, c, group, p, at + TLV_HEADER, at + TLV_HEADER + v.len, f);
 }
 
 int
@@ -230,9 +304,9 @@ sim_decode_as(const struct sim_iface *iface, int strictness, const void *buf, si
 	read_header(p, len, m, &f);
 	c.rules = f.verdict == SIM_OK ? m->def : NULL;
 	assert(!c.rules || c.rules->n <= USES_MAX);
-	end = tlv_end(p, len, &f);
+	end = tlv_end(p, SIM_HEADER, len, &f);
 	for (size_t at = SIM_HEADER; at < end; at += TLV_HEADER + (size_t)be16(p + at + 2))
-		take_value(m, &c, p + at, at, &f);
+		take_value(m, &c, p, at, &f);
 	check_presence(&c, m->version, len, &c.count);
 	blame(&f, c.count.verdict, c.count.param, c.count.offset);
 	blame(&f, c.value.verdict, c.value.param, c.value.offset);
@@ -319,8 +393,49 @@ is_text(const uint8_t *p, size_t len)
 	return true;
 }
 
+/* In hexadecimal unless it is a date: some peers write their digits as BCD. */
 static void
-put_value(struct text *t, const struct sim_param *param, const uint8_t *p, size_t len)
+put_time(struct text *t, const uint8_t *p, size_t len)
+{
+	if (len == 8 && p[2] >= 1 && p[2] <= 12 && p[3] >= 1 && p[3] <= 31 && p[4] < 24 && p[5] < 60 && p[6] <= 60 && p[7] < 100)
+		putf(t, "%04u-%02u-%02uT%02u:%02u:%02u.%02u", be16(p), p[2], p[3], p[4], p[5], p[6], p[7]);
+	else
+		put_hex(t, p, len);
+}
+
+static void put_value(struct text *, const struct sim_iface *, const struct sim_param *, const uint8_t *, size_t);
+
+/* "{ECM_ID=258,AC_changed_flag=1}"; what has no row in the group's table was dropped; one that is torn is not shown, whatever it holds. */
+static void
+put_group(struct text *t, const struct sim_iface *iface, const struct sim_message *rules, const uint8_t *p, size_t len)
+{
+	struct sim_fault torn = { SIM_OK, 0, 0 };
+	const char *comma = "";
+
+	tlv_end(p, 0, len, &torn);
+	if (!rules || torn.verdict != SIM_OK) {
+		putf(t, "(%zu bytes)", len);
+		return;
+	}
+	put(t, "{", 1);
+	for (size_t at = 0; at < len; at += TLV_HEADER + (size_t)be16(p + at + 2)) {
+		const struct sim_value v = tlv(p + at);
+		const struct sim_param *param = sim_param_find(iface, v.type);
+		bool listed = false;
+
+		for (size_t k = 0; k < rules->n; k++)
+			listed |= rules->uses[k].type == v.type;
+		if (!param || !listed)
+			continue;
+		putf(t, "%s%s=", comma, param->name);
+		put_value(t, iface, param, v.p, v.len);
+		comma = ",";
+	}
+	put(t, "}", 1);
+}
+
+static void
+put_value(struct text *t, const struct sim_iface *iface, const struct sim_param *param, const uint8_t *p, size_t len)
 {
 	enum sim_kind kind = param->kind;
 
@@ -333,7 +448,7 @@ put_value(struct text *t, const struct sim_param *param, const uint8_t *p, size_
 		putf(t, "(%zu bytes)", len);
 		return;
 	}
-	if (kind == SIM_TEXT ? !is_text(p, len) : len == 0 || len > 8)
+	if (kind == SIM_TEXT ? !is_text(p, len) : kind <= SIM_HEX && (len == 0 || len > 8))
 		kind = SIM_BYTES;
 	switch (kind) {
 	case SIM_UINT:
@@ -354,6 +469,12 @@ put_value(struct text *t, const struct sim_param *param, const uint8_t *p, size_
 	case SIM_BYTES:
 		put_hex(t, p, len);
 		break;
+	case SIM_TIME:
+		put_time(t, p, len);
+		break;
+	case SIM_GROUP:
+		put_group(t, iface, group_find(iface, param->type), p, len);
+		break;
 	}
 	for (const char *u = param->unit; u && *u; u++)	/* "50x100ms": one word, so that a line splits at spaces */
 		if (*u != ' ')
@@ -372,7 +493,7 @@ sim_print(const struct sim_msg *m, char *out, size_t cap)
 	for (size_t k = 0; k < m->n; k++) {
 		const struct sim_param *param = sim_param_find(m->iface, m->v[k].type);
 		putf(&t, " %s=", param->name);
-		put_value(&t, param, m->v[k].p, m->v[k].len);
+		put_value(&t, m->iface, param, m->v[k].p, m->v[k].len);
 	}
 	if (m->ignored)
 		putf(&t, " ignored=%zu", m->ignored);

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum sim_kind { SIM_UINT, SIM_INT, SIM_HEX, SIM_BYTES, SIM_TEXT };
+/* SIM_TIME: year (2), month, day, hour, minute, second, hundredth. SIM_GROUP: the value is parameters of the same interface again. */
+enum sim_kind { SIM_UINT, SIM_INT, SIM_HEX, SIM_BYTES, SIM_TEXT, SIM_TIME, SIM_GROUP };
 enum { SIM_SECRET = 1, SIM_CP = 2 };	/* flags of a parameter: never printed; its first two bytes are a CP number, which is no secret */
 enum { SIM_HEADER = 5, SIM_MAX = 65540, SIM_VALUES = 1024, SIM_ANY = UINT16_MAX };	/* header bytes; largest message; parameters accepted; no upper count */
 enum sim_verdict { SIM_OK, SIM_MALFORMED, SIM_VERSION, SIM_TOO_LONG, SIM_NO_MESSAGE,
@@ -37,6 +38,7 @@ struct sim_iface {
 	const struct sim_message *messages; size_t nmessages;
 	const struct sim_error *errors; size_t nerrors;
 	const struct sim_status *statuses; size_t nstatuses;
+	const struct sim_message *groups; size_t ngroups;	/* by parameter_type: what a SIM_GROUP holds; no further group */
 };
 struct sim_fault { enum sim_verdict verdict; uint16_t param; size_t offset; };
 struct sim_value { uint16_t type, len; const uint8_t *p; };
@@ -55,6 +57,7 @@ struct sim_writer {
 #define OPT(t) { (t), 0, 1, 0, 0, 0, 0, 0 }
 #define SOME(t) { (t), 1, SIM_ANY, 0, 0, 0, 0, 0 }
 #define MANY(t) { (t), 0, SIM_ANY, 0, 0, 0, 0, 0 }
+#define WANT(t) { (t), 1, 1, 0, 0, 1, 0, 0 }	/* once, but a lenient receiver goes on without it */
 #define TABLE(a) (a), sizeof(a) / sizeof((a)[0])
 #define USES(...) (const struct sim_use[]){ __VA_ARGS__ }, \
 	sizeof((const struct sim_use[]){ __VA_ARGS__ }) / sizeof(struct sim_use)
@@ -70,7 +73,7 @@ int sim_decode(const struct sim_iface *, const void *buf, size_t len, struct sim
 const struct sim_value *sim_value(const struct sim_msg *, uint16_t type, size_t nth);	/* NULL: absent */
 size_t sim_count(const struct sim_msg *, uint16_t type);
 int64_t sim_int(const struct sim_msg *, uint16_t type, int64_t absent);		/* the first; up to 8 bytes, sign by kind */
-/* "channel_setup ECM_channel_id=7 Super_CAS_id=0x4ae60001 …", as snprintf; SIM_SECRET values as "(16 bytes)". */
+/* "channel_setup ECM_channel_id=7 Super_CAS_id=0x4ae60001 …", as snprintf; SIM_SECRET values as "(16 bytes)", groups as {a=1,b=2}. */
 size_t sim_print(const struct sim_msg *, char *out, size_t cap);
 void sim_begin(struct sim_writer *, const struct sim_iface *, uint8_t version, uint16_t message, void *buf, size_t cap);
 void sim_put_int(struct sim_writer *, uint16_t type, int64_t value);	/* refuses what does not fit */
@@ -83,6 +86,8 @@ size_t sim_end(struct sim_writer *, struct sim_fault *why);
 size_t sim_frame_length(const void *buf, size_t len);
 uint16_t sim_status_of(const struct sim_iface *, enum sim_verdict);	/* error_status of a verdict on this interface */
 const struct sim_status *sim_status_find(const struct sim_iface *, uint16_t status);	/* NULL: unknown */
+/* Never NULL: a number without a row gets the words of its range (reserved, user defined), whose status is that of the range's first. */
+const struct sim_status *sim_status_words(const struct sim_iface *, uint16_t status);
 const struct sim_param *sim_param_find(const struct sim_iface *, uint16_t type);
 const struct sim_message *sim_message_find(const struct sim_iface *, uint16_t type);
 const char *sim_verdict_text(enum sim_verdict);	/* "missing mandatory parameter" */
