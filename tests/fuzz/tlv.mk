@@ -1,11 +1,15 @@
 # The decoder is compiled in, so that a fuzzing engine sees its branches.
-check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_playout %D%/fuzz_ecmg_channel
+check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel
 %C%_fuzz_sim_ecmg_SOURCES = %D%/fuzz_sim_ecmg.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/ecmg_scs.c
 %C%_fuzz_sim_ecmg_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_sim_ecmg_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_sim_emmg_SOURCES = %D%/fuzz_sim_emmg.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/emmg_mux.c
 %C%_fuzz_sim_emmg_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_sim_emmg_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+%C%_fuzz_sim_other_SOURCES = %D%/fuzz_sim_other.c %D%/fuzz_sim.h $(fuzz_main) proto/ifaces.c proto/sim.c proto/ecmg_scs.c proto/emmg_mux.c \
+	proto/playout.c proto/eis_scs.c proto/psig_mux.c proto/cpsig_psig.c
+%C%_fuzz_sim_other_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+%C%_fuzz_sim_other_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_playout_SOURCES = %D%/fuzz_playout.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/playout.c
 %C%_fuzz_playout_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_playout_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
@@ -15,5 +19,5 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_playout %D%/fuzz_
 %C%_fuzz_ecmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_ecmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)
 if !FUZZERS
-TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_playout %D%/fuzz_ecmg_channel
+TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel
 endif

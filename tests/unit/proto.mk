@@ -1,10 +1,12 @@
 # SimulCrypt TLV
-check_PROGRAMS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout
-TESTS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout
+check_PROGRAMS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout %D%/test_sim_other
+TESTS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout %D%/test_sim_other
 %C%_test_sim_ecmg_SOURCES = %D%/test_sim_ecmg.c %D%/sim_vectors.h
 %C%_test_sim_ecmg_LDADD = proto/libproto.la $(test_libs)
 %C%_test_sim_emmg_SOURCES = %D%/test_sim_emmg.c %D%/sim_vectors.h
 %C%_test_sim_emmg_LDADD = proto/libproto.la $(test_libs)
 %C%_test_sim_playout_SOURCES = %D%/test_sim_playout.c
 %C%_test_sim_playout_LDADD = proto/libproto.la $(test_libs)
+%C%_test_sim_other_SOURCES = %D%/test_sim_other.c %D%/sim_vectors.h
+%C%_test_sim_other_LDADD = proto/libproto.la $(test_libs)
 EXTRA_DIST += tests/data/sim

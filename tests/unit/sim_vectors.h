@@ -37,33 +37,6 @@ vector(const json_t *all, const char *kind, const char *name)
 	return NULL;
 }
 
-/* The nth instance of a parameter against its field: an integer, hex octets or {CP, CW}. */
-static inline void
-same_value(const struct sim_param *param, size_t nth, const json_t *field)
-{
-	const struct sim_value *v = sim_value(&m, param->type, nth);
-	uint8_t want[4096];
-	size_t n = 0;
-
-	ck_assert_msg(v != NULL, "%s absent", param->name);
-	if (json_is_integer(field)) {
-		if (nth == 0)
-			ck_assert_int_eq(sim_int(&m, param->type, -1), json_integer_value(field));
-		else	/* sim_int() reads the first only */
-			ck_assert_int_eq(v->p[0] << 8 | v->p[1], json_integer_value(field));
-		return;
-	}
-	if (json_is_object(field)) {
-		long long cp = json_integer_value(json_object_get(field, "CP"));
-		want[n++] = (uint8_t)(cp >> 8);
-		want[n++] = (uint8_t)cp;
-		field = json_object_get(field, "CW");
-	}
-	n += unhex(json_string_value(field), want + n, sizeof(want) - n);
-	ck_assert_uint_eq(v->len, n);
-	ck_assert_mem_eq(v->p, want, n);
-}
-
 static inline const struct sim_param *
 param_named(const struct sim_iface *iface, const char *name)
 {
@@ -71,6 +44,80 @@ param_named(const struct sim_iface *iface, const char *name)
 		if (strcmp(iface->params[k].name, name) == 0)
 			return &iface->params[k];
 	return NULL;
+}
+
+/* The octets of a field that is no number: hexadecimal, text for people, or {CP, CW}. */
+static inline size_t
+octets(const struct sim_param *param, const json_t *field, uint8_t *out, size_t cap)
+{
+	const char *text = json_string_value(json_is_object(field) ? json_object_get(field, "CW") : field);
+	size_t n = 0;
+
+	if (strcmp(param->name, "error_description") == 0) {
+		memcpy(out, text, strlen(text));
+		return strlen(text);
+	}
+	if (json_is_object(field)) {
+		long long cp = json_integer_value(json_object_get(field, "CP"));
+		out[n++] = (uint8_t)(cp >> 8);
+		out[n++] = (uint8_t)cp;
+	}
+	return n + unhex(text, out + n, cap - n);
+}
+
+static inline void
+same_octets(const struct sim_param *param, const struct sim_value *v, const json_t *field)
+{
+	uint8_t want[4096];
+	size_t n = octets(param, field, want, sizeof(want));
+
+	ck_assert_uint_eq(v->len, n);
+	ck_assert_mem_eq(v->p, want, n);
+}
+
+/* A group against its fields: no more, no less. */
+static inline void
+same_group(const struct sim_value *group, const json_t *fields)
+{
+	size_t at = 0, n = 0;
+
+	for (; at + 4 <= group->len; n++) {
+		const struct sim_value v = { (uint16_t)(group->p[at] << 8 | group->p[at + 1]), (uint16_t)(group->p[at + 2] << 8 | group->p[at + 3]),
+			group->p + at + 4 };
+		const struct sim_param *param = sim_param_find(m.iface, v.type);
+		const json_t *field = json_object_get(fields, param->name);
+		long long number = 0;
+
+		ck_assert_msg(field != NULL, "%s is not in the vector", param->name);
+		for (size_t k = 0; k < v.len; k++)
+			number = number << 8 | v.p[k];
+		if (json_is_integer(field))
+			ck_assert_int_eq(number, json_integer_value(field));
+		else
+			same_octets(param, &v, field);
+		at += 4 + v.len;
+	}
+	ck_assert_uint_eq(at, group->len);
+	ck_assert_uint_eq(n, json_object_size(fields));
+}
+
+/* The nth instance of a parameter against its field. */
+static inline void
+same_value(const struct sim_param *param, size_t nth, const json_t *field)
+{
+	const struct sim_value *v = sim_value(&m, param->type, nth);
+
+	ck_assert_msg(v != NULL, "%s absent", param->name);
+	if (json_is_integer(field)) {
+		if (nth == 0)
+			ck_assert_int_eq(sim_int(&m, param->type, -1), json_integer_value(field));
+		else	/* sim_int() reads the first only */
+			ck_assert_int_eq(v->p[0] << 8 | v->p[1], json_integer_value(field));
+	} else if (param->kind == SIM_GROUP) {
+		same_group(v, field);
+	} else {
+		same_octets(param, v, field);
+	}
 }
 
 /* The decoded message m against all fields of its vector: no more, no less. */
@@ -215,20 +262,26 @@ one_row_for_a_version(const struct sim_iface *iface)
 	}
 }
 
-/* No number twice, none without words; every verdict, first..last and 28 of BCAST are there. */
+/* No number twice, and all 65536 have words; every verdict, first..last and, where it has them, 28 of BCAST are there. */
 static inline void
-statuses_are_told(const struct sim_iface *iface, uint16_t first, uint16_t last)
+statuses_are_told(const struct sim_iface *iface, uint16_t first, uint16_t last, bool bcast)
 {
-	for (size_t k = 0; k < iface->nstatuses; k++) {
-		const struct sim_status *s = &iface->statuses[k];
-		ck_assert_ptr_eq(sim_status_find(iface, s->status), s);
-		ck_assert(s->name[0] && s->meaning[0] && s->next[0]);
+	for (size_t k = 0; k < iface->nstatuses; k++)
+		ck_assert_ptr_eq(sim_status_find(iface, iface->statuses[k].status), &iface->statuses[k]);
+	for (unsigned s = 0; s <= UINT16_MAX; s++) {
+		const struct sim_status *words = sim_status_words(iface, (uint16_t)s), *row = sim_status_find(iface, (uint16_t)s);
+		ck_assert(words->name[0] && words->meaning[0] && words->next[0]);
+		ck_assert(row ? words == row : words->status <= s);
 	}
 	for (uint16_t s = first; s <= last; s++)
 		ck_assert_ptr_nonnull(sim_status_find(iface, s));
 	ck_assert_ptr_null(sim_status_find(iface, last + 1));
+	ck_assert_str_eq(sim_status_words(iface, 0)->name, "no error");
+	ck_assert_str_eq(sim_status_words(iface, last + 1)->name, "reserved by DVB");
+	ck_assert_str_eq(sim_status_words(iface, 0x7fff)->name, "reserved by DVB");
+	ck_assert_str_eq(sim_status_words(iface, 0xffff)->name, "user defined");
 	for (uint16_t s = 0x8000; s <= 0x8000 + 27; s++)
-		ck_assert_ptr_nonnull(sim_status_find(iface, s));
+		ck_assert(bcast == (sim_status_find(iface, s) != NULL));
 	for (int v = SIM_MALFORMED; v <= SIM_REPEATED; v++)
 		ck_assert_ptr_nonnull(sim_status_find(iface, sim_status_of(iface, (enum sim_verdict)v)));
 	ck_assert_str_eq(sim_status_find(iface, 0x7001)->name, "unrecoverable error");

@@ -287,7 +287,7 @@ END_TEST
 
 START_TEST(every_status_has_a_next_step)
 {
-	statuses_are_told(&ecmg_scs, ECMG_E_INVALID_MESSAGE, ECMG_E_ECM_ID_IN_USE);
+	statuses_are_told(&ecmg_scs, ECMG_E_INVALID_MESSAGE, ECMG_E_ECM_ID_IN_USE, true);
 }
 END_TEST
 

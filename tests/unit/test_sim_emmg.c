@@ -195,7 +195,7 @@ START_TEST(numbers_are_this_interface_s_own)
 
 	for (size_t k = 0; k < sizeof(want) / sizeof(want[0]); k++)
 		ck_assert_uint_eq(sim_status_of(&emmg_mux, want[k].verdict), want[k].status);
-	statuses_are_told(&emmg_mux, EMMG_E_INVALID_MESSAGE, EMMG_E_CLIENT_ID_IN_USE);
+	statuses_are_told(&emmg_mux, EMMG_E_INVALID_MESSAGE, EMMG_E_CLIENT_ID_IN_USE, true);
 	ck_assert_str_eq(sim_status_find(&emmg_mux, 0x0005)->name, "unknown data_stream_id value");
 	ck_assert_str_eq(sim_status_find(&emmg_mux, 0x000f)->name, "exceeded bandwidth");
 }
