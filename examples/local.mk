@@ -1,3 +1,6 @@
 # examples/: runnable head-ends; keys that are for tests only, installed beside the head-end that names them
 include %D%/media.mk
 nobase_dist_doc_DATA += %D%/keys/drm.yaml %D%/keys/smartcard.yaml %D%/keys/handset-drm.yaml %D%/keys/handset-smartcard.yaml
+# How other vendors' ECMGs want to be spoken to: for `profile` of a KMS.
+nobase_dist_doc_DATA += %D%/profiles/standard.yaml %D%/profiles/tsduck-like.yaml %D%/profiles/no-ecm-id.yaml \
+	%D%/profiles/empty-ecm-allowed.yaml %D%/profiles/fixed-channel-id.yaml

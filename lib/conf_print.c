@@ -55,6 +55,11 @@ there(const struct gw_conf_row *r, const char *obj)
 		return ((const struct gw_addr *)(const void *)m)->scheme != 0;
 	case GW_CONF_ADDRS: case GW_CONF_LIST: case GW_CONF_NAMED:
 		return *(const size_t *)(const void *)(obj + r->count) > 0;
+	case GW_CONF_OBJECT:
+		for (size_t i = 0; i < r->sub->n; i++)
+			if (there(&r->sub->rows[i], m))
+				return true;
+		return false;
 	case GW_CONF_SECRET:
 		return false;
 	default:
@@ -166,7 +171,7 @@ gw_conf_print_mdoc(const struct gw_conf_schema *s, FILE *f)
 		fprintf(f, ".It Ic %s : Ar %s\n", r->key, r->ref ? r->ref : gw_conf_kinds[r->type].noun);
 		mdoc_text(r->meaning, f);
 		mdoc_facts(r, f);
-		if (r->sub)
+		if (r->sub && (i == 0 || s->rows[i - 1].sub != r->sub))	/* keys with the same members stand together: once is enough */
 			gw_conf_print_mdoc(r->sub, f);
 	}
 	fputs(".El\n", f);

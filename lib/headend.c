@@ -35,6 +35,13 @@ enum { DRM = 0x0001, SMARTCARD = 0x0002 };	/* CA system ids of the BCAST profile
 #define GIVEN(tag, m) GW_CONF_AT(tag, m.v), .has = offsetof(struct tag, m.set)
 
 static const struct gw_conf_word peers[] = { { "lenient", 0 }, { "strict", 1 } };
+static const struct gw_conf_word standbys[] = { { "warm", 0 }, { "cold", 1 } };
+static const struct gw_conf_word returns[] = { { "auto", 0 }, { "never", 1 } };
+static const struct gw_conf_word ecm_ids[] = { { "send", 0 }, { "omit", 1 } };
+static const struct gw_conf_word empties[] = { { "accept", 0 }, { "refuse", 1 } };
+static const struct gw_conf_word durations[] = { { "when-different", 0 }, { "always", 1 } };
+static const struct gw_conf_word criteria[] = { { "when-changed", 0 }, { "always", 1 } };
+static const struct gw_conf_word stream_ids[] = { { "from-0", HE_FROM_0 }, { "from-1", HE_FROM_1 }, { "ecm_id", HE_ECM_ID } };
 static const struct gw_conf_word profiles[] = { { "drm", 0 }, { "smartcard", 1 } };
 static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 }, { "batch", 0 } };
 static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
@@ -42,25 +49,87 @@ static const struct gw_conf_word scramblings[] = {
 	{ "srtp", HE_SRTP }, { "ipsec", HE_IPSEC }, { "ismacryp", HE_ISMACRYP }, { "dvb-cissa", HE_CISSA }, { "none", HE_NONE },
 };
 
+static const struct gw_conf_row limit_rows[] = {
+#define LIMIT(m, text) { #m, GW_CONF_INT, GIVEN(he_limit, m), .min = -32768, .max = 65535, .meaning = text }
+	LIMIT(min, "Raised to this when the ECMG announces less."),
+	LIMIT(max, "Lowered to this when it announces more."),
+	LIMIT(replace, "Put in place of what it announces."),
+};
+static const struct gw_conf_schema limit_schema = { ROWS(limit_rows), sizeof(struct he_limit), "value", .check = NULL };
+static const struct gw_conf_row override_rows[] = {
+#define OVERRIDE(name, i, unit) { #name, GW_CONF_OBJECT, offsetof(struct he_kms, manners.limits[i]), sizeof(struct he_limit), \
+	    .sub = &limit_schema, .meaning = "Of " #name unit "." }
+	OVERRIDE(lead_CW, HE_LEAD_CW, ""),
+	OVERRIDE(CW_per_msg, HE_CW_PER_MSG, ""),
+	OVERRIDE(delay_start, HE_DELAY_START, ", ms"),
+	OVERRIDE(delay_stop, HE_DELAY_STOP, ", ms"),
+	OVERRIDE(transition_delay_start, HE_TRANSITION_DELAY_START, ", ms"),
+	OVERRIDE(transition_delay_stop, HE_TRANSITION_DELAY_STOP, ", ms"),
+	OVERRIDE(AC_delay_start, HE_AC_DELAY_START, ", ms"),
+	OVERRIDE(AC_delay_stop, HE_AC_DELAY_STOP, ", ms"),
+	OVERRIDE(ECM_rep_period, HE_ECM_REP_PERIOD, ", ms"),
+	OVERRIDE(max_comp_time, HE_MAX_COMP_TIME, ", ms"),
+	OVERRIDE(min_CP_duration, HE_MIN_CP_DURATION, ", tenths of a second"),
+	OVERRIDE(max_streams, HE_MAX_STREAMS, "; 0 is not stated"),
+};
+static const struct gw_conf_schema override_schema = { ROWS(override_rows), sizeof(struct he_kms), "override", .check = NULL };
+
+/* How a vendor's ECMG wants to be spoken to: an entry of kms may say it, and so may a profile, for the entries that name it. */
+#define MANNERS \
+	{ "protocol_version", GW_CONF_UINT, GW_CONF_AT(he_kms, protocol_version), .min = 1, .max = 5, \
+	    .meaning = "SimulCrypt version spoken with it. The default is 5 for BCAST profiles, else 3." }, \
+	{ "bcast_parameters", GW_CONF_BOOL, GW_CONF_AT(he_kms, bcast_parameters), \
+	    .meaning = "Send it the user-defined parameters 0x8001 (traffic protection) and 0x8002 (key identifier). The default is " \
+	    "true for BCAST profiles, else false." }, \
+	{ "peer", GW_CONF_ENUM, GW_CONF_AT(he_kms, strict), WORDS(peers), .dflt = "lenient", \
+	    .meaning = "Whether its messages may hold what the standard does not list." }, \
+	{ "ECM_id", GW_CONF_ENUM, GW_CONF_AT(he_kms, manners.omit_ECM_id), WORDS(ecm_ids), .dflt = "send", \
+	    .meaning = "Whether stream_setup carries the ECM_id that protocol_version 2 and later have." }, \
+	{ "empty_ECM", GW_CONF_ENUM, GW_CONF_AT(he_kms, manners.refuse_empty_ECM), WORDS(empties), .dflt = "accept", \
+	    .meaning = "An ECM_datagram of length 0: no ECM on air for this crypto-period, or no answer." }, \
+	{ "CP_duration", GW_CONF_ENUM, GW_CONF_AT(he_kms, manners.CP_duration_always), WORDS(durations), .dflt = "when-different", \
+	    .meaning = "Whether every CW_provision carries it, or those whose crypto-period does not last nominal_CP_duration." }, \
+	{ "access_criteria", GW_CONF_ENUM, GW_CONF_AT(he_kms, manners.criteria_always), WORDS(criteria), .dflt = "when-changed", \
+	    .meaning = "Whether every CW_provision carries them, or those that the ECMG's access_criteria_transfer_mode asks for." }, \
+	{ "ECM_channel_id", GW_CONF_UINT, GIVEN(he_kms, manners.channel_id), \
+	    .meaning = "Of the first channel to each of its ECMGs; further channels take the numbers that follow. The default is one " \
+	    "out of the range of scs." }, \
+	{ "ECM_stream_id", GW_CONF_ENUM, GW_CONF_AT(he_kms, manners.stream_ids), WORDS(stream_ids), .dflt = "from-1", \
+	    .meaning = "How streams are numbered: upwards on each channel, or by their ECM_id." }, \
+	{ "override", GW_CONF_OBJECT, 0, sizeof(struct he_kms), .sub = &override_schema, \
+	    .meaning = "Corrections of what the ECMG announces in channel_status." }
+
+static void note_given(struct gw_conf *, void *);
+static const struct gw_conf_row profile_rows[] = { MANNERS };
+static const struct gw_conf_schema profile_schema = { ROWS(profile_rows), sizeof(struct he_kms), "profile", .check = note_given };
+
 static const struct gw_conf_row kms_rows[] = {
 	{ "super_cas_id", GW_CONF_UINT, GW_CONF_AT(he_kms, super_cas_id), .flags = GW_CONF_NEED | GW_CONF_HEX,
 	    .meaning = "Super_CAS_id: CA system id and subsystem. 0x0001 and 0x0002 in the upper half are the BCAST DRM and "
 	    "Smartcard profiles." },
 	{ "ecmg", GW_CONF_ADDRS, LIST(he_kms, ecmg, necmg), .flags = GW_CONF_NEED, .schemes = GW_TCP | GW_UNIX,
 	    .meaning = "Where its ECMGs listen, the preferred one first; the others are spares." },
-	{ "protocol_version", GW_CONF_UINT, GW_CONF_AT(he_kms, protocol_version), .min = 1, .max = 5,
-	    .meaning = "SimulCrypt version spoken with it. The default is 5 for BCAST profiles, else 3." },
+	{ "profile", GW_CONF_PATH, GW_CONF_AT(he_kms, profile), .flags = GW_CONF_READABLE,
+	    .meaning = "A file with the keys from protocol_version to override below: how its vendor's ECMGs want to be spoken to. "
+	    "What this entry says itself wins." },
+	MANNERS,
+	{ "standby", GW_CONF_ENUM, GW_CONF_AT(he_kms, standby_cold), WORDS(standbys), .dflt = "warm",
+	    .meaning = "Warm: the spares' channels and streams are kept open and tested, and one that is dead is an alarm. Cold: a spare is "
+	    "connected when those before it fail." },
+	{ "hedge", GW_CONF_DURATION, GW_CONF_AT(he_kms, hedge_ms), .dflt = "0", .max = 60000,
+	    .meaning = "After so long without an answer a warm spare is asked the same, and the first answer counts. 0: never." },
+	{ "return", GW_CONF_ENUM, GW_CONF_AT(he_kms, return_never), WORDS(returns), .dflt = "auto",
+	    .meaning = "Whether a preferred ECMG that is well again is gone back to." },
+	{ "return_after", GW_CONF_DURATION, GW_CONF_AT(he_kms, return_after_ms), .dflt = "10s", .max = 86400000,
+	    .meaning = "How long it must have been well before that; twice as long after each relapse." },
+	{ "test_interval", GW_CONF_DURATION, GW_CONF_AT(he_kms, test_interval_ms), .dflt = "10s", .min = 1000, .max = 600000,
+	    .meaning = "After so long a silence a channel is tested, and some of its streams in turn." },
 	{ "plugin", GW_CONF_PATH, GW_CONF_AT(he_kms, plugin), .flags = GW_CONF_OR_NAME,
 	    .meaning = "The KMS plugin that our own ECMG loads: a name as lab, drm, smartcard, or a path. Without it the ECMG is "
 	    "somebody else's." },
 	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_kms, keys), .flags = GW_CONF_KEYS,
 	    .meaning = "The plugin's file of keys, mode 0600." },
 	{ "set", GW_CONF_MAP, GW_CONF_AT(he_kms, set), .meaning = "Further settings for the plugin." },
-	{ "bcast_parameters", GW_CONF_BOOL, GW_CONF_AT(he_kms, bcast_parameters),
-	    .meaning = "Send it the user-defined parameters 0x8001 (traffic protection) and 0x8002 (key identifier). The default is "
-	    "true for BCAST profiles, else false." },
-	{ "peer", GW_CONF_ENUM, GW_CONF_AT(he_kms, strict), WORDS(peers), .dflt = "lenient",
-	    .meaning = "Whether its messages may hold what the standard does not list." },
 #define ANNOUNCED(name, low, high, unit) { #name, GW_CONF_INT, GIVEN(he_kms, name), .min = low, .max = high, \
 	    .meaning = "Announced in channel_status instead of the plugin's own value" unit "." }
 	ANNOUNCED(lead_CW, 0, 16, ""),
@@ -172,6 +241,12 @@ static const struct gw_conf_row terminal_rows[] = {
 	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_terminal, keys), .flags = GW_CONF_NEED | GW_CONF_KEYS, .meaning = "Its file of keys, mode 0600." },
 	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_terminal, out), .schemes = GW_UDP, .meaning = "Where it sends what it descrambled." },
 };
+static const struct gw_conf_row scs_rows[] = {
+	{ "channel_id_min", GW_CONF_UINT, GW_CONF_AT(headend, scs.channel_id_min), .dflt = "1", .max = 65535,
+	    .meaning = "The lowest ECM_channel_id given to a channel whose KMS has none of its own." },
+	{ "channel_id_max", GW_CONF_UINT, GW_CONF_AT(headend, scs.channel_id_max), .dflt = "65535", .max = 65535,
+	    .meaning = "The highest." },
+};
 static const struct gw_conf_row play_rows[] = {
 	{ "file", GW_CONF_PATH, GW_CONF_AT(he_play, file), .flags = GW_CONF_NEED | GW_CONF_READABLE,
 	    .meaning = "An MPEG-2 transport stream or a capture." },
@@ -199,6 +274,7 @@ static const struct gw_conf_schema service_schema = { ROWS(service_rows), sizeof
 static const struct gw_conf_schema ltkm_schema = { ROWS(ltkm_rows), sizeof(struct he_ltkm), "stream",
 	PLACED(he_ltkm, at), .check = check_ltkm };
 static const struct gw_conf_schema mux_schema = { ROWS(mux_rows), sizeof(struct headend), "mux", .check = NULL };
+static const struct gw_conf_schema scs_schema = { ROWS(scs_rows), sizeof(struct headend), "synchroniser", .check = NULL };
 static const struct gw_conf_schema scrambler_schema = { ROWS(scrambler_rows), sizeof(struct headend), "scrambler", .check = NULL };
 static const struct gw_conf_schema terminal_schema = { ROWS(terminal_rows), sizeof(struct he_terminal), "terminal",
 	NAMED(he_terminal, name), PLACED(he_terminal, at), .check = check_terminal };
@@ -214,6 +290,7 @@ static const struct gw_conf_row rows[] = {
 	{ "kms", GW_CONF_NAMED, LIST(full, h.kms, h.nkms), .sub = &kms_schema, .meaning = "The key management systems, by name." },
 	{ "services", GW_CONF_LIST, LIST(full, services, nservices), .sub = &service_schema, .meaning = "The protected services." },
 	{ "ltkm", GW_CONF_LIST, LIST(full, h.ltkm, h.nltkm), .sub = &ltkm_schema, .meaning = "Streams of EMMs or long-term keys." },
+	{ "scs", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &scs_schema, .meaning = "The synchroniser." },
 	{ "mux", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &mux_schema, .meaning = "The multiplexer." },
 	{ "scrambler", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &scrambler_schema,
 	    .meaning = "The scrambler." },
@@ -231,10 +308,77 @@ cas(const struct he_kms *k)
 	return k->super_cas_id >> 16;
 }
 
+/* A profile: which of its rows stand in the file. */
+static void
+note_given(struct gw_conf *c, void *object)
+{
+	struct he_kms *k = object;
+
+	for (size_t i = 0; i < sizeof(profile_rows) / sizeof(profile_rows[0]); i++)
+		if (profile_rows[i].type != GW_CONF_OBJECT && gw_conf_given(c, (char *)object + profile_rows[i].offset))
+			k->profile_given |= UINT32_C(1) << i;
+}
+
+/* The one of the entry, or the profile's. */
+static void
+inherit(struct he_opt *own, const struct he_opt *profile)
+{
+	if (!own->set)
+		*own = *profile;
+}
+
+/* What the profile says, and the entry does not. said: bits of the rows that either gives. */
+static uint32_t
+adopt_profile(struct gw_conf *c, struct he_kms *k)
+{
+	struct he_kms p = { .name = NULL };
+	struct gw_err err = { 0 };
+	uint32_t said = 0;
+
+	if (k->profile && gw_conf_good(c, &k->profile) && gw_conf_load(&profile_schema, k->profile, &p, NULL, &err) < 0)
+		gw_conf_fail(c, &k->profile, "%s", err.text);
+	for (size_t i = 0; i < sizeof(profile_rows) / sizeof(profile_rows[0]); i++) {
+		const struct gw_conf_row *r = &profile_rows[i];
+		bool own = r->type != GW_CONF_OBJECT && gw_conf_given(c, (char *)k + r->offset), its = p.profile_given >> i & 1;
+
+		said |= (uint32_t)(own || its) << i;
+		if (own || !its)
+			continue;
+		memcpy((char *)k + r->offset, (char *)&p + r->offset, r->size);
+		if (r->has)
+			*(bool *)((char *)k + r->has) = true;
+	}
+	for (size_t i = 0; i < HE_ANNOUNCED; i++) {
+		inherit(&k->manners.limits[i].min, &p.manners.limits[i].min);
+		inherit(&k->manners.limits[i].max, &p.manners.limits[i].max);
+		inherit(&k->manners.limits[i].replace, &p.manners.limits[i].replace);
+	}
+	return said;
+}
+
+static void
+check_limits(struct gw_conf *c, const struct he_kms *k)
+{
+	for (size_t i = 0; i < HE_ANNOUNCED; i++) {
+		const struct he_limit *l = &k->manners.limits[i];
+		bool sign = i >= HE_DELAY_START && i <= HE_AC_DELAY_STOP;
+		int64_t low = sign ? -32768 : i == HE_CW_PER_MSG || i == HE_MIN_CP_DURATION ? 1 : 0;
+		int64_t high = sign ? 32767 : i <= HE_CW_PER_MSG ? 255 : 65535;
+		const struct he_opt *each[] = { &l->min, &l->max, &l->replace };
+
+		for (size_t n = 0; n < 3; n++)
+			if (each[n]->set && (each[n]->v < low || each[n]->v > high))
+				gw_conf_fail(c, &each[n]->v, "override: %s is from %" PRId64 " to %" PRId64, override_rows[i].key, low, high);
+		if (l->min.set && l->max.set && l->min.v > l->max.v)
+			gw_conf_fail(c, &l->min.v, "override: min of %s is above max", override_rows[i].key);
+	}
+}
+
 static void
 check_kms(struct gw_conf *c, void *object)
 {
 	struct he_kms *k = object;
+	uint32_t said = adopt_profile(c, k);
 	bool bcast = cas(k) == DRM || cas(k) == SMARTCARD;
 	const struct { const void *member; const char *key; } ours[] = { { &k->keys, "keys" }, { &k->set, "set" },
 		{ &k->lead_CW.v, "lead_CW" }, { &k->CW_per_msg.v, "CW_per_msg" }, { &k->delay_start.v, "delay_start" },
@@ -242,10 +386,11 @@ check_kms(struct gw_conf *c, void *object)
 		{ &k->max_comp_time.v, "max_comp_time" }, { &k->min_CP_duration.v, "min_CP_duration" },
 		{ &k->max_streams.v, "max_streams" } };
 
-	if (!gw_conf_given(c, &k->protocol_version))
+	if (!(said & 1))	/* the first two of MANNERS hang on the Super_CAS_id */
 		k->protocol_version = bcast ? 5 : 3;
-	if (!gw_conf_given(c, &k->bcast_parameters))
+	if (!(said & 2))
 		k->bcast_parameters = bcast;
+	check_limits(c, k);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (!gw_conf_given(c, &k->plugin) && gw_conf_given(c, ours[i].member))
 			gw_conf_fail(c, ours[i].member, "%s is for a plugin of ours, and this KMS has none", ours[i].key);
@@ -555,6 +700,8 @@ check_all(struct gw_conf *c, void *object)
 
 	for (size_t i = 0; i < 4; i++)
 		memory = (keys[i].k = calloc(n, sizeof(*keys[i].k))) != NULL && memory;
+	if (f->h.scs.channel_id_min > f->h.scs.channel_id_max)
+		gw_conf_fail(c, &f->h.scs.channel_id_min, "channel_id_min is above channel_id_max");
 	if (memory) {
 		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3]);
 		set_indexes(c, f, x);

@@ -18,6 +18,24 @@ struct he_place { int line, column; };	/* where it stands in the file, from 1 */
 /* An override of a value that our ECMG announces in channel_status; absent: the plugin's own. */
 struct he_opt { bool set; int64_t v; };
 
+/* The values of channel_status that an operator may correct: replaced first, then kept between min and max. */
+enum he_announced { HE_LEAD_CW, HE_CW_PER_MSG, HE_DELAY_START, HE_DELAY_STOP, HE_TRANSITION_DELAY_START, HE_TRANSITION_DELAY_STOP,
+	HE_AC_DELAY_START, HE_AC_DELAY_STOP, HE_ECM_REP_PERIOD, HE_MAX_COMP_TIME, HE_MIN_CP_DURATION, HE_MAX_STREAMS, HE_ANNOUNCED };
+struct he_limit { struct he_opt min, max, replace; };
+
+enum he_stream_ids { HE_FROM_0, HE_FROM_1, HE_ECM_ID };	/* ECM_stream_id: from 0 or 1 upwards on each channel, or the ECM_id */
+
+/* How a vendor's ECMG wants to be spoken to; a profile may say it for the entry. */
+struct he_manners {
+	bool omit_ECM_id;			/* ECM_id: omit: no ECM_id although the version has it */
+	bool refuse_empty_ECM;			/* empty_ECM: refuse: an ECM_datagram of length 0 is no answer */
+	bool CP_duration_always;		/* else when it is not nominal_CP_duration */
+	bool criteria_always;			/* access_criteria in every CW_provision, whatever the transfer mode */
+	uint8_t stream_ids;			/* enum he_stream_ids; default from 1 */
+	struct { bool set; uint16_t v; } channel_id;	/* of the first channel to each ECMG; further ones take the next numbers */
+	struct he_limit limits[HE_ANNOUNCED];
+};
+
 struct he_kms {
 	char *name;
 	struct he_place at;
@@ -29,6 +47,14 @@ struct he_kms {
 	char *set;				/* "KEY=VALUE\n…" for the plugin, from the map `set`; "" if none */
 	bool bcast_parameters;			/* send 0x8001 and 0x8002; default by Super_CAS_id as above */
 	bool strict;				/* peer: strict */
+	char *profile;				/* absolute path of the vendor's profile; NULL: none */
+	struct he_manners manners;
+	bool standby_cold;			/* standby: cold: a spare is connected when it is needed, not before */
+	bool return_never;			/* stays with the spare that took over */
+	uint32_t return_after_ms;		/* default 10 s: how long a better ECMG must be well before it is gone back to */
+	uint32_t hedge_ms;			/* 0: a spare is not asked before the other failed */
+	uint32_t test_interval_ms;		/* default 10 s: after this silence channel_test */
+	uint32_t profile_given;			/* of a profile while it is read: which of its keys stand there */
 	struct he_opt lead_CW, CW_per_msg, delay_start, delay_stop, ECM_rep_period, max_comp_time, min_CP_duration, max_streams;
 };
 
@@ -113,6 +139,7 @@ struct headend {
 	struct he_terminal *terminals; size_t nterminals;
 	struct he_play *play; size_t nplay;
 	struct he_mux mux;
+	struct { uint16_t channel_id_min, channel_id_max; } scs;	/* ECM_channel_ids that KMSs without one of their own share */
 	struct { char *engine; uint32_t threads; } scrambler;	/* auto | libsrtp2 | batch */
 };
 

@@ -582,7 +582,7 @@ sim_put_text(struct sim_writer *w, uint16_t type, const char *text)
 }
 
 size_t
-sim_end(struct sim_writer *w, struct sim_fault *why)
+sim_end_as(struct sim_writer *w, int strictness, struct sim_fault *why)
 {
 	struct sim_msg own;
 	size_t body = w->len - SIM_HEADER;
@@ -596,7 +596,13 @@ sim_end(struct sim_writer *w, struct sim_fault *why)
 	}
 	w->buf[3] = (uint8_t)(body >> 8);
 	w->buf[4] = (uint8_t)body;
-	if (sim_decode_as(w->iface, SIM_STRICT, w->buf, w->len, &own, why) < 0)
+	if (sim_decode_as(w->iface, strictness, w->buf, w->len, &own, why) < 0)
 		return 0;
 	return w->len;
+}
+
+size_t
+sim_end(struct sim_writer *w, struct sim_fault *why)
+{
+	return sim_end_as(w, SIM_STRICT, why);
 }

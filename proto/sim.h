@@ -81,6 +81,8 @@ void sim_put_bytes(struct sim_writer *, uint16_t type, const void *, size_t len)
 void sim_put_text(struct sim_writer *, uint16_t type, const char *);
 /* Bytes written, once our own output decodes by the same row; else 0 with *why. */
 size_t sim_end(struct sim_writer *, struct sim_fault *why);
+/* The same by the rules of a lenient receiver: for peers that want a parameter left out. */
+size_t sim_end_as(struct sim_writer *, int strictness, struct sim_fault *why);
 
 /* Whole length of the frame that begins at buf (needs 5 bytes), 5..65540; 0 while len < 5. */
 size_t sim_frame_length(const void *buf, size_t len);
