@@ -6,13 +6,17 @@
 #include <string.h>
 #include "lib/err.h"
 #include "lib/headend.h"
+#include "proto/cpsig_psig.h"
 #include "proto/ecmg_scs.h"
+#include "proto/eis_scs.h"
 #include "proto/emmg_mux.h"
 #include "proto/playout.h"
+#include "proto/psig_mux.h"
 
 /* Codes of OMA BCAST, the same everywhere, are listed once. */
 static const struct { const char *name; const struct sim_iface *iface; uint16_t last; } ifaces[] = {
 	{ "ecmg", &ecmg_scs, 0xffff }, { "mux", &emmg_mux, 0x7fff }, { "playout", &playout, 0xffff },
+	{ "eis", &eis_scs, 0xffff }, { "psig", &psig_mux, 0xffff }, { "cpsig", &cpsig_psig, 0xffff },
 };
 
 static void
@@ -50,14 +54,14 @@ use(const struct sim_iface *iface, const struct sim_use *u, const char *comma)
 }
 
 static void
-messages(const struct sim_iface *iface)
+contents(const struct sim_iface *iface, const char *title, const struct sim_message *rows, size_t n)
 {
-	printf(".Ss Messages\n.Bl -tag -width Ds\n");
-	for (size_t i = 0; i < iface->nmessages; i++) {
-		const struct sim_message *m = &iface->messages[i];
+	printf(".Ss %s\n.Bl -tag -width Ds\n", title);
+	for (size_t i = 0; i < n; i++) {
+		const struct sim_message *m = &rows[i];
 
 		printf(".It Li 0x%04x Ic %s\n", m->type, m->name);
-		for (size_t k = 0; k < m->n; k++)
+		for (size_t k = 0; k < m->n && m->n < iface->nparams; k++)	/* all of them: nothing is known */
 			use(iface, &m->uses[k], k + 1 < m->n ? "," : ".");
 	}
 	printf(".El\n");
@@ -68,9 +72,10 @@ parameters(const struct sim_iface *iface)
 {
 	static const char *const kinds[] = {
 		[SIM_UINT] = "number", [SIM_INT] = "signed", [SIM_HEX] = "number", [SIM_BYTES] = "octets", [SIM_TEXT] = "text",
+		[SIM_TIME] = "time", [SIM_GROUP] = "compound",
 	};
 
-	printf(".Ss Parameters\n.Bl -column \"0x0000\" \"access_criteria_transfer_mode\" \"signed\" \"0 to 65535\" \"x100 ms\"\n"
+	printf(".Ss Parameters\n.Bl -column \"0x0000\" \"access_criteria_transfer_mode\" \"compound\" \"0 to 65535\" \"x100 ms\"\n"
 	    ".It Sy type Ta Sy name Ta Sy kind Ta Sy octets Ta Sy unit\n");
 	for (size_t i = 0; i < iface->nparams; i++) {
 		const struct sim_param *p = &iface->params[i];
@@ -121,7 +126,9 @@ fill(char *what, const char *example)
 		return copy(example);
 	for (size_t i = 0; i < sizeof(ifaces) / sizeof(ifaces[0]); i++)
 		if (strncmp(what, "iface ", 6) == 0 && strcmp(what + 6, ifaces[i].name) == 0) {
-			messages(ifaces[i].iface);
+			contents(ifaces[i].iface, "Messages", ifaces[i].iface->messages, ifaces[i].iface->nmessages);
+			if (ifaces[i].iface->ngroups)
+				contents(ifaces[i].iface, "Compound parameters", ifaces[i].iface->groups, ifaces[i].iface->ngroups);
 			parameters(ifaces[i].iface);
 			statuses(ifaces[i].iface, ifaces[i].last);
 			return 0;

@@ -70,8 +70,11 @@ static const struct { const char *args; int status; const char *said; } rows[] =
 	{ "explain", 64, "simulgate explain: CODE [--interface NAME]: something is missing; see --help\n" },
 	{ "explain 0x10000", 64, "simulgate explain: 0x10000 is not a code: write 0x0013 or 19\n" },
 	{ "explain seven", 64, "simulgate explain: seven is not a code: write 0x0013 or 19\n" },
-	{ "explain 5 --interface x", 64, "simulgate explain: --interface: x is not known: ecmg, mux, bcast or playout; see --help\n" },
-	{ "explain 0x6fff", 1, "simulgate explain: 0x6fff is no error of any interface here\n" },
+	{ "explain 5 --interface x", 64, "simulgate explain: --interface: x is not known: ecmg, mux, bcast, eis, psig, cpsig or playout; see --help\n" },
+	{ "explain 0x6fff", 0,
+	    "0x6fff on every interface: reserved by DVB\n"
+	    "  meaning: the number has no meaning on this interface in any edition of the standard that is known here\n"
+	    "  next:    look the number up in the peer's manual; check that the peer speaks this interface: the same number means different things on each\n" },
 	{ "explain 5 --interface ecmg", 0,
 	    "0x0005 on ecmg: unknown Super_CAS_id value\n"
 	    "  meaning: the ECMG does not serve this Super_CAS_id\n"
@@ -80,7 +83,26 @@ static const struct { const char *args; int status; const char *said; } rows[] =
 	    "0x0005 on mux: unknown data_stream_id value\n"
 	    "  meaning: the stream is not open on this channel\n"
 	    "  next:    the EMMG sets it up again by itself; if it repeats, two EMMGs may be using one connection's identifiers\n" },
-	{ "explain 0x0015 --interface mux", 1, "simulgate explain: 0x0015 is no error of mux\n" },
+	{ "explain 0x0015 --interface mux", 0,
+	    "0x0015 on mux: reserved by DVB\n"
+	    "  meaning: the number has no meaning on this interface in any edition of the standard that is known here\n"
+	    "  next:    look the number up in the peer's manual; check that the peer speaks this interface: the same number means different things on each\n" },
+	{ "explain 0x9abc --interface ecmg", 0,
+	    "0x9abc on ecmg: user defined\n"
+	    "  meaning: the number is the peer's vendor's own\n"
+	    "  next:    look it up in the vendor's manual; error_information may say more\n" },
+	{ "explain 8 --interface eis", 0,
+	    "0x0008 on eis: unknown EIS_channel_ID value\n"
+	    "  meaning: the message names another channel than the one open on this connection, or none is open\n"
+	    "  next:    usually a peer that lost its state: let the EIS reconnect and send its SCGs again\n" },
+	{ "explain 0x12 --interface psig", 0,
+	    "0x0012 on psig: stream already open for this transport_stream_ID and packet_ID\n"
+	    "  meaning: another stream feeds the same PID\n"
+	    "  next:    stop the other generator, or give the stream its own PID\n" },
+	{ "explain 0x7000 --interface cpsig", 0,
+	    "0x7000 on cpsig: unknown error\n"
+	    "  meaning: the peer failed for a reason it does not say\n"
+	    "  next:    look at the peer's log and at error_information\n" },
 	{ "check-config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
 	{ "check-config", 64, "simulgate check-config: which file? see --help\n" },
 	{ "status --config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
@@ -106,9 +128,12 @@ START_TEST(codes_of_bcast_by_both_numbers)
 	snprintf(first, sizeof(first), "%.4000s", out);
 	ck_assert_int_eq(run("explain 7 --interface=bcast"), 0);
 	ck_assert_str_eq(out, first);
-	ck_assert_int_eq(run("explain 2"), 0);	/* three interfaces know it */
+	ck_assert_int_eq(run("explain 0x8007 --interface mux"), 0);
+	ck_assert_int_eq(strncmp(out, "0x8007 on mux: BCAST: ", 22), 0);
+	ck_assert_int_eq(run("explain 2"), 0);	/* all know it */
 	ck_assert_ptr_nonnull(strstr(out, "0x0002 on ecmg: "));
 	ck_assert_ptr_nonnull(strstr(out, "\n\n0x0002 on mux: "));
+	ck_assert_ptr_nonnull(strstr(out, "\n\n0x0002 on eis: "));
 	ck_assert_ptr_nonnull(strstr(out, "\n\n0x0002 on playout: "));
 	remove_all();
 }
