@@ -10,3 +10,11 @@ TESTS += %D%/test_sim_ecmg %D%/test_sim_emmg %D%/test_sim_playout %D%/test_sim_o
 %C%_test_sim_other_SOURCES = %D%/test_sim_other.c %D%/sim_vectors.h
 %C%_test_sim_other_LDADD = proto/libproto.la $(test_libs)
 EXTRA_DIST += tests/data/sim
+
+# other people's sessions against all engines
+check_PROGRAMS += %D%/test_captures
+TESTS += %D%/test_captures
+%C%_test_captures_SOURCES = %D%/test_captures.c %D%/capture.c %D%/capture.h %D%/sim_vectors.h
+%C%_test_captures_CPPFLAGS = $(AM_CPPFLAGS) $(PCAP_CFLAGS)
+%C%_test_captures_LDADD = ecmg/libecmg.la scs/libscs.la $(base_libs) $(test_libs) $(UV_LIBS) $(PCAP_LIBS)
+EXTRA_DIST += tests/data/captures
