@@ -46,7 +46,10 @@ static const struct sim_message messages[] = {
 	{ EMMG_DATA_PROVISION,        "data_provision",        USES(ONE(EMMG_CLIENT_ID),
 		DATA_OF(EMMG_CHANNEL_ID), DATA_OF(EMMG_STREAM_ID), DATA_ID, SOME(EMMG_DATAGRAM)) },
 };
-/* 6.3.1: nothing else may come. TSDuck sends data_channel_id and data_stream_id here, too: unlisted, so a lenient receiver drops them. */
+/*
+ * 6.3.1: nothing else may come. UDP is from version 2 on; TSDuck sends version 1 by it, too, with client_id and data_id, so there is
+ * nothing to miss. It also sends data_channel_id and data_stream_id: unlisted, so a lenient receiver drops them.
+ */
 static const struct sim_message udp_messages[] = {
 	{ EMMG_DATA_PROVISION,        "data_provision",        USES(ONE(EMMG_CLIENT_ID), ONE(EMMG_DATA_ID), SOME(EMMG_DATAGRAM)) },
 };
@@ -102,4 +105,4 @@ static const struct sim_status statuses[] = {
 };
 
 const struct sim_iface emmg_mux = { "EMMG<=>MUX", 1, 5, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };
-const struct sim_iface emmg_mux_udp = { "EMMG=>MUX, UDP", 2, 5, TABLE(params), TABLE(udp_messages), TABLE(errors), TABLE(statuses), NULL, 0 };
+const struct sim_iface emmg_mux_udp = { "EMMG=>MUX, UDP", 1, 5, TABLE(params), TABLE(udp_messages), TABLE(errors), TABLE(statuses), NULL, 0 };

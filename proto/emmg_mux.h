@@ -62,6 +62,6 @@ enum emmg_error {	/* error_status, clause 6.2.6: other numbers than on ECMG <=> 
  * finds the stream by client_id and data_id; if that is missing, too, the message names no stream: EMMG_E_MISSING is the receiver's to say.
  */
 extern const struct sim_iface emmg_mux;
-/* The UDP port: data_provision only, from version 2 on, named by client_id and data_id. Whatever it refuses is dropped: there is no answer. */
+/* The UDP port: data_provision only, from version 2 on (1 is tolerated), named by client_id and data_id. Whatever it refuses is dropped: there is no answer. */
 extern const struct sim_iface emmg_mux_udp;
 #endif
