@@ -21,6 +21,7 @@ enum {
 	KEEPALIVE_S = 30,
 	LINGER_MS = 250,	/* after our FIN: time for the peer's, so that no reset overtakes our last message */
 	CONNECT_MS = 3000,
+	HEAR_MS = 1000,		/* how long a newcomer that is going to be refused is listened to */
 	GOOD_LIFE_MS = 5000,	/* a link that lived so long was no failure */
 	FIRST_WAIT_MS = 1000,
 	MAX_WAIT_MS = 30000,
@@ -47,6 +48,7 @@ struct gw_link {
 	uv_write_t write;		/* at most one at a time; what comes meanwhile gathers in out */
 	struct hub *hub;
 	struct gw_dialer *dialer;	/* NULL: accepted */
+	struct gw_listener *refused;	/* by whom; NULL: it is not */
 	const struct gw_link_ops *ops;
 	void *self;
 	struct gw_err *why;
@@ -66,8 +68,11 @@ struct gw_listener {
 	const struct gw_link_ops *ops;
 	struct gw_link_limits limits;
 	void *(*accept)(void *, struct gw_link *);
+	void (*refuse)(void *, struct gw_link *, const uint8_t *, size_t);
 	void *owner;
 	void (*done)(void *);
+	unsigned nrefused;		/* links that are being told so */
+	bool closed;
 };
 
 struct gw_dialer {
@@ -612,32 +617,123 @@ go_up(struct gw_link *l)
 
 /* servers */
 
-static void
-on_accepted(void *owner, int fd, const struct sockaddr *from)
+static struct gw_link *
+link_of(struct gw_listener *s, int fd, const struct sockaddr *from)
 {
-	struct gw_listener *s = owner;
 	struct gw_link *l = link_new(s->hub, s->pipe, s->ops, &s->limits, NULL);
 	int rc;
 
 	if (!l) {
 		close(fd);
-		return;
+		return NULL;
 	}
 	rc = s->pipe ? uv_pipe_open(&l->u.pipe, fd) : uv_tcp_open(&l->u.tcp, fd);
 	if (rc < 0) {
 		close(fd);
 		end(l);
-		return;
+		return NULL;
 	}
 	if (s->pipe)
 		strcpy(l->peer, "unix");
 	else
 		gw_sockaddr_text(from, l->peer, sizeof(l->peer));
+	return l;
+}
+
+/* a newcomer that cannot be kept: it says what it wants, is told, and goes */
+
+static void
+tell(struct gw_link *l, const uint8_t *msg, size_t len)
+{
+	struct gw_listener *s = l->refused;
+
+	if (!s->closed)
+		s->refuse(s->owner, l, msg, len);
+	gw_link_close(l, LINGER_MS);
+}
+
+static void
+on_refused_up(void *self, struct gw_link *l)
+{
+	(void)self;
+	(void)l;
+}
+
+static void
+on_refused_frame(void *self, struct gw_link *l, const uint8_t *msg, size_t len)
+{
+	(void)self;
+	tell(l, msg, len);
+}
+
+static void
+on_refused_mute(uv_timer_t *t)
+{
+	tell(t->data, NULL, 0);
+}
+
+static void
+listener_check_end(struct gw_listener *s)
+{
+	if (!s->closed || s->nrefused > 0)
+		return;
+	hub_unref(s->hub);
+	free(s);
+}
+
+static void
+on_refused_down(void *self, struct gw_link *l, const struct gw_err *why)
+{
+	struct gw_listener *s = l->refused;
+
+	(void)self;
+	(void)why;
+	s->nrefused--;
+	if (!s->closed)
+		gw_accept_regain(s->door);
+	listener_check_end(s);
+}
+
+static const struct gw_link_ops refused_ops = { on_refused_up, on_refused_frame, on_refused_down, NULL };
+
+static void
+turn_away(struct gw_listener *s, struct gw_link *l)
+{
+	l->ops = &refused_ops;
+	l->refused = s;
+	s->nrefused++;
+	go_up(l);
+	if (!l->closing && !l->draining)
+		uv_timer_start(&l->timer, on_refused_mute, HEAR_MS, 0);
+}
+
+static void
+on_short(void *owner, int fd, const struct sockaddr *from)
+{
+	struct gw_listener *s = owner;
+	struct gw_link *l = link_of(s, fd, from);
+
+	if (l)
+		turn_away(s, l);
+	else
+		gw_accept_regain(s->door);
+}
+
+static void
+on_accepted(void *owner, int fd, const struct sockaddr *from)
+{
+	struct gw_listener *s = owner;
+	struct gw_link *l = link_of(s, fd, from);
+
+	if (!l)
+		return;
 	l->self = s->accept(s->owner, l);
-	if (!l->self)
-		end(l);
-	else if (!l->closing)
+	if (l->self && !l->closing)
 		go_up(l);
+	else if (!l->self && s->refuse)
+		turn_away(s, l);
+	else
+		end(l);
 }
 
 struct gw_listener *
@@ -665,6 +761,13 @@ gw_listen(uv_loop_t *loop, const struct gw_addr *addr, const struct gw_link_ops 
 	return s;
 }
 
+void
+gw_listener_refuse(struct gw_listener *s, void (*refuse)(void *, struct gw_link *, const uint8_t *, size_t))
+{
+	s->refuse = refuse;
+	gw_accept_reserve(s->door, on_short);
+}
+
 const struct gw_addr *
 gw_listener_addr(const struct gw_listener *s)
 {
@@ -678,8 +781,8 @@ on_door_closed(void *owner)
 
 	if (s->done)
 		s->done(s->owner);
-	hub_unref(s->hub);
-	free(s);
+	s->closed = true;
+	listener_check_end(s);
 }
 
 void

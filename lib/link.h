@@ -39,10 +39,16 @@ void *gw_link_data(const struct gw_link *);
 void gw_link_set_data(struct gw_link *, void *self);	/* the `self` of later callbacks */
 size_t gw_link_queued(const struct gw_link *);
 
-/* A server. accept: returns the `self` for the new link's callbacks, or NULL to refuse it (closed at once). */
+/* A server. accept: returns the `self` for the new link's callbacks, or NULL to refuse it (closed at once, unless told to say why). */
 struct gw_listener;
 struct gw_listener *gw_listen(uv_loop_t *, const struct gw_addr *, const struct gw_link_ops *, const struct gw_link_limits *,
     void *(*accept)(void *owner, struct gw_link *), void *owner, struct gw_err *);
+/*
+ * Newcomers that cannot be kept, since accept said NULL or there is no descriptor for them, are told so: refuse gets the first
+ * message of such a link, or NULL when none came within a second, sends its answer with gw_link_send() and lets go: the link
+ * closes once that is out. Nothing else is ever called for it. For descriptors one is kept in reserve.
+ */
+void gw_listener_refuse(struct gw_listener *, void (*refuse)(void *owner, struct gw_link *, const uint8_t *msg, size_t len));
 /* The address bound, with the port the kernel picked. Unix sockets: a stale file is replaced, a live one refused. */
 const struct gw_addr *gw_listener_addr(const struct gw_listener *);
 /* Closes the listening socket (and unlinks a Unix path); links accepted live on. Frees itself; done may be NULL. */

@@ -1,6 +1,7 @@
 /* lib/listen.c */
 #include "lib/listen.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,21 +16,30 @@ struct gw_accept {
 	uv_timer_t pause;
 	struct gw_addr addr;
 	void (*take)(void *, int, const struct sockaddr *);
+	void (*refuse)(void *, int, const struct sockaddr *);
 	void *owner;
 	void (*done)(void *);
-	int fd;
+	int fd, reserve;		/* reserve: -1: none, or given up */
 	unsigned handles;
-	bool starved, closing;
+	bool starved, refusing, closing;
 	dev_t dev; ino_t ino;		/* of a Unix path, so that a successor's is not removed */
 };
 
 static void accept_some(uv_poll_t *, int, int);
 
 static void
+fill_reserve(struct gw_accept *s)
+{
+	if (s->refuse && s->reserve < 0)
+		s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
 on_pause_over(uv_timer_t *t)
 {
 	struct gw_accept *s = t->data;
 
+	fill_reserve(s);
 	uv_poll_start(&s->poll, UV_READABLE, accept_some);
 }
 
@@ -46,20 +56,48 @@ starve(struct gw_accept *s, int sys)
 	uv_timer_start(&s->pause, on_pause_over, PAUSE_MS, 0);
 }
 
+static int
+accept_one(struct gw_accept *s, struct sockaddr_storage *from)
+{
+	socklen_t len = sizeof(*from);
+
+	return accept4(s->fd, (struct sockaddr *)from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* The reserve for a newcomer that is going to be refused. accept() says that there is no descriptor even when nobody has come. */
+static void
+use_reserve(struct gw_accept *s)
+{
+	struct sockaddr_storage from;
+	int fd;
+
+	close(s->reserve);
+	s->reserve = -1;
+	fd = accept_one(s, &from);
+	if (fd < 0) {
+		starve(s, errno);
+		return;
+	}
+	s->refusing = true;
+	uv_poll_stop(&s->poll);
+	s->refuse(s->owner, fd, (struct sockaddr *)&from);
+}
+
 static void
 accept_some(uv_poll_t *p, int status, int events)
 {
 	struct gw_accept *s = p->data;
 	struct sockaddr_storage from;
-	socklen_t len;
 
 	(void)status;
 	(void)events;
 	for (int i = 0; i < ACCEPTS && !s->closing; i++) {
-		len = sizeof(from);
-		int fd = accept4(s->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept_one(s, &from);
 		if (fd >= 0) {
 			s->take(s->owner, fd, (struct sockaddr *)&from);
+		} else if ((errno == EMFILE || errno == ENFILE) && s->reserve >= 0) {
+			use_reserve(s);
+			return;
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			starve(s, errno);
 			return;
@@ -172,6 +210,7 @@ gw_accept_open(uv_loop_t *loop, const struct gw_addr *addr, void (*take)(void *,
 	s->addr = *addr;
 	s->take = take;
 	s->owner = owner;
+	s->reserve = -1;
 	s->fd = listen_fd(&s->addr, err);
 	if (s->fd < 0) {
 		free(s);
@@ -184,6 +223,24 @@ gw_accept_open(uv_loop_t *loop, const struct gw_addr *addr, void (*take)(void *,
 	s->poll.data = s->pause.data = s;
 	uv_poll_start(&s->poll, UV_READABLE, accept_some);
 	return s;
+}
+
+void
+gw_accept_reserve(struct gw_accept *s, void (*refuse)(void *, int, const struct sockaddr *))
+{
+	s->refuse = refuse;
+	fill_reserve(s);
+}
+
+/* Without a new reserve (somebody else was quicker) the next newcomer waits in the backlog until there is one. */
+void
+gw_accept_regain(struct gw_accept *s)
+{
+	if (s->closing || !s->refusing)
+		return;
+	s->refusing = false;
+	fill_reserve(s);
+	uv_poll_start(&s->poll, UV_READABLE, accept_some);
 }
 
 const struct gw_addr *
@@ -217,5 +274,7 @@ gw_accept_close(struct gw_accept *s, void (*done)(void *))
 		unlink(s->addr.path);
 	uv_close((uv_handle_t *)&s->poll, on_closed);
 	uv_close((uv_handle_t *)&s->pause, on_closed);
+	if (s->reserve >= 0)
+		close(s->reserve);
 	close(s->fd);
 }

@@ -13,6 +13,12 @@ struct gw_accept;
  */
 struct gw_accept *gw_accept_open(uv_loop_t *, const struct gw_addr *, void (*take)(void *owner, int fd, const struct sockaddr *from),
     void *owner, struct gw_err *);
+/*
+ * Keeps a descriptor in reserve: in a shortage it is given up for one newcomer, who is handed to refuse (which owns fd) to be told
+ * so; nobody else is taken until gw_accept_regain() says that fd is closed.
+ */
+void gw_accept_reserve(struct gw_accept *, void (*refuse)(void *owner, int fd, const struct sockaddr *from));
+void gw_accept_regain(struct gw_accept *);
 const struct gw_addr *gw_accept_addr(const struct gw_accept *);	/* with the port the kernel picked */
 /* Frees itself when its handles have closed; done may be NULL. */
 void gw_accept_close(struct gw_accept *, void (*done)(void *owner));

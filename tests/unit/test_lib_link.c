@@ -463,6 +463,70 @@ START_TEST(a_refused_connection_is_closed)
 }
 END_TEST
 
+static int refusals, mute;
+
+/* Echoes what the newcomer said with another version; to one that says nothing, a frame without payload. */
+static void
+refuse(void *owner, struct gw_link *l, const uint8_t *msg, size_t len)
+{
+	uint8_t answer[64] = { 9 };
+
+	ck_assert_ptr_eq(owner, &server);
+	if (msg) {
+		ck_assert_uint_le(len, sizeof(answer));
+		memcpy(answer + 1, msg + 1, len - 1);
+	} else {
+		mute++;
+	}
+	refusals++;
+	ck_assert_int_eq(gw_link_send(l, answer, msg ? len : 5), 0);
+}
+
+/* Exactly this frame, then the end of the connection. */
+static void
+expect_last(int fd, const uint8_t *want, size_t len)
+{
+	uint8_t in[64];
+	ssize_t n;
+
+	read_all(fd, in, len);
+	ck_assert_mem_eq(in, want, len);
+	while ((n = recv(fd, in, 1, MSG_DONTWAIT)) < 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert_int_eq(n, 0);
+	close(fd);
+}
+
+START_TEST(a_refused_connection_is_told_so)
+{
+	uint8_t frame[64];
+	size_t len = make_frame(frame, 20, 0x5a);
+	struct gw_listener *s;
+
+	begin();
+	refusals = mute = 0;
+	server.refuse = 1;
+	s = serve("tcp://127.0.0.1:0", NULL);
+	gw_listener_refuse(s, refuse);
+	int talks = plain_client(s), silent = plain_client(s), gone = plain_client(s);
+	ck_assert_int_eq(write(talks, frame, len), (ssize_t)len);
+	close(gone);
+	frame[0] = 9;
+	expect_last(talks, frame, len);
+	expect_last(silent, (const uint8_t[]){ 9, 0, 0, 0, 0 }, 5);
+	ck_assert_int_eq(refusals, 2);
+	ck_assert_int_eq(mute, 1);
+	ck_assert_int_eq(server.ups + server.downs, 0);
+	int late = plain_client(s);	/* the listener may go while it still listens to somebody */
+	turn(5);
+	gw_listener_close(s, counted);
+	finish();
+	ck_assert_int_eq(server.done, 1);
+	ck_assert_int_eq(refusals, 2);
+	close(late);
+}
+END_TEST
+
 START_TEST(a_stale_unix_socket_is_replaced_a_live_one_refused)
 {
 	char dir[] = "/tmp/gw-link-XXXXXX", text[64], path[48];
@@ -542,6 +606,58 @@ START_TEST(a_shortage_of_descriptors_pauses_accept)
 	until(&server.ups, 1);	/* it waited in the backlog */
 	close(fd);
 	until(&server.downs, 1);
+	gw_listener_close(s, NULL);
+	finish();
+}
+END_TEST
+
+START_TEST(in_a_shortage_a_reserve_tells_the_newcomer)
+{
+	uint8_t frame[64], in[64];
+	size_t len = make_frame(frame, 20, 0x5a);
+	struct rlimit old, low;
+	struct gw_listener *s;
+	int fds[4];
+
+	begin();
+	refusals = mute = 0;
+	server.echo = true;
+	s = serve("tcp://127.0.0.1:0", NULL);
+	gw_listener_refuse(s, refuse);
+	int kept = plain_client(s);
+	until(&server.ups, 1);
+	for (size_t i = 0; i < 4; i++)	/* they are in the backlog before the shortage: the test's own ends need descriptors, too */
+		fds[i] = plain_client(s);
+	int top;
+	while ((top = dup(STDERR_FILENO)) < fds[3])	/* no number below is free */
+		;
+	getrlimit(RLIMIT_NOFILE, &old);
+	low = old;
+	low.rlim_cur = (rlim_t)top + 1;
+	setrlimit(RLIMIT_NOFILE, &low);
+	for (size_t i = 0; i < 3; i++) {	/* one after the other, with the same descriptor */
+		frame[0] = 3;
+		ck_assert_int_eq(write(fds[i], frame, len), (ssize_t)len);
+		frame[0] = 9;
+		expect_last(fds[i], frame, len);
+		fds[i] = -1;
+		top = dup(STDERR_FILENO);	/* what the test gave back is taken again */
+		ck_assert_int_ge(top, 0);
+		frame[0] = 3;
+		ck_assert_int_eq(write(kept, frame, len), (ssize_t)len);
+		read_all(kept, in, len);	/* and everybody else is kept */
+		ck_assert_mem_eq(in, frame, len);
+	}
+	ck_assert_int_eq(refusals, 3);
+	ck_assert_int_eq(mute, 0);
+	ck_assert_int_eq(server.ups, 1);
+	setrlimit(RLIMIT_NOFILE, &old);
+	close(fds[3]);
+	int again = plain_client(s);	/* the shortage is over */
+	until(&server.ups, 2);
+	close(again);
+	close(kept);
+	until(&server.downs, server.ups);
 	gw_listener_close(s, NULL);
 	finish();
 }
@@ -692,6 +808,8 @@ SUITE("lib_link", tcase_add_test(t, echoes_one_byte_segments);
       tcase_add_test(t, a_stale_unix_socket_is_replaced_a_live_one_refused);
       tcase_add_test(t, a_taken_port_and_tls_are_refused_by_sentence);
       tcase_add_test(t, a_shortage_of_descriptors_pauses_accept);
+      tcase_add_test(t, a_refused_connection_is_told_so);
+      tcase_add_test(t, in_a_shortage_a_reserve_tells_the_newcomer);
       tcase_add_test(t, a_dialer_connects_and_both_ends_close_in_order);
       tcase_add_test(t, a_dialer_goes_round_the_list_and_prefers_the_first);
       tcase_add_test(t, a_dialer_waits_for_a_server_that_starts_later);
