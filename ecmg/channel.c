@@ -179,6 +179,36 @@ refuse(struct ecmg_channel *c, const struct input *in, struct refusal r)
 		.param = blamed, .offset = r.at || !blamed ? r.at : offset_of(in, blamed) }, r.param, r.why);
 }
 
+/* What is tolerated, by the first message that did it; the rest of the connection is not worth a line. */
+static const char *const deviations[ECMG_DEVIATIONS] = {
+	[ECMG_UNKNOWN_MESSAGE] = "unknown message_type, ignored",
+	[ECMG_UNKNOWN_PARAMETER] = "parameter that this message does not have, skipped",
+	[ECMG_STRANGE_LENGTH] = "user-defined parameter of a length that is not ours, skipped",
+	[ECMG_LEFT_OUT] = "mandatory parameter left out, ECM_stream_id taken for it",
+	[ECMG_MORE_CWS] = "control words beyond those that lead_CW and CW_per_msg ask for",
+	[ECMG_SHARED_ECM_ID] = "ECM_id of another stream of the channel",
+};
+
+const char *
+ecmg_deviation_name(enum ecmg_deviation d)
+{
+	return deviations[d];
+}
+
+static void
+tolerate(struct ecmg_channel *c, const struct input *in, enum ecmg_deviation d, uint16_t param, size_t at)
+{
+	char unknown[32];
+
+	if (c->tolerated & 1u << d)
+		return;
+	c->tolerated |= (uint8_t)(1u << d);
+	snprintf(unknown, sizeof(unknown), "message_0x%04x", in->m->type);
+	note(c, (struct ecmg_note){ .level = GW_NOTICE, .event = "tolerated", .message = in->m->def ? in->m->def->name : unknown,
+	    .channel = (int)sim_int(in->m, ECMG_CHANNEL_ID, -1), .stream = (int)sim_int(in->m, ECMG_STREAM_ID, -1), .param = param,
+	    .offset = at ? at : offset_of(in, param), .why = deviations[d] });
+}
+
 /* -error_status of the plugin, as the wire has it. */
 static uint16_t
 plugin_status(int rc)
@@ -410,7 +440,7 @@ ecm_id_taken(const struct ecmg_channel *c, uint16_t ecm_id)
 
 /* 0, or why a stream cannot be opened. */
 static struct refusal
-admit(struct ecmg_channel *c, uint16_t id, uint16_t ecm_id, uint16_t nominal, char why[WHY])
+admit(struct ecmg_channel *c, uint16_t id, uint16_t ecm_id, uint16_t nominal, bool *shared, char why[WHY])
 {
 	int rc;
 
@@ -421,7 +451,8 @@ admit(struct ecmg_channel *c, uint16_t id, uint16_t ecm_id, uint16_t nominal, ch
 	if (c->e->max_streams && c->e->streams >= c->e->max_streams)
 		return (struct refusal){ .status = ECMG_E_TOO_MANY_STREAMS_ECMG };
 	/* Elsewhere another connection, a stale one perhaps, may hold the same number. Some SCSs give every stream the same. */
-	if (c->e->strict && ecm_id_taken(c, ecm_id))
+	*shared = ecm_id_taken(c, ecm_id);
+	if (c->e->strict && *shared)
 		return (struct refusal){ .status = ECMG_E_ECM_ID_IN_USE };
 	rc = c->e->door->stream(c->self, c->super_cas_id, ecm_id, why, WHY);
 	if (rc < 0)
@@ -441,7 +472,8 @@ open_stream(void *self, const void *arg)
 	const uint16_t id = (uint16_t)sim_int(in->m, ECMG_STREAM_ID, 0), nominal = (uint16_t)sim_int(in->m, ECMG_NOMINAL_CP_DURATION, 0);
 	const uint16_t ecm_id = (uint16_t)sim_int(in->m, ECMG_ECM_ID, id);	/* version 1, and peers that never send it */
 	char why[WHY] = "";
-	struct refusal r = admit(c, id, ecm_id, nominal, why);
+	bool shared = false;
+	struct refusal r = admit(c, id, ecm_id, nominal, &shared, why);
 	struct ecmg_stream *s = r.status ? NULL : add(c, id);
 
 	if (!r.status && !s)
@@ -450,6 +482,8 @@ open_stream(void *self, const void *arg)
 		refuse(c, in, r);
 		return;
 	}
+	if (shared)
+		tolerate(c, in, ECMG_SHARED_ECM_ID, ECMG_ECM_ID, 0);
 	s->ecm_id = ecm_id;
 	s->nominal_100ms = nominal;
 	put_stream_status(c, s);
@@ -520,12 +554,14 @@ of_cp(const struct sim_msg *m, uint16_t type, uint16_t cp)
  * them are there. TSDuck always sends n and n + 1: a lenient receiver takes what it needs from more.
  */
 static int
-take_window(struct ecmg_channel *c, const struct sim_msg *m, uint16_t n)
+take_window(struct ecmg_channel *c, const struct input *in, uint16_t n)
 {
+	const struct sim_msg *m = in->m;
 	const unsigned y = c->says.CW_per_msg;
 	const uint16_t first = (uint16_t)(n + 1u + c->says.lead_CW - y);
+	const bool more = sim_count(m, ECMG_CP_CW) > y;
 
-	if (c->e->strict && sim_count(m, ECMG_CP_CW) != y)
+	if (c->e->strict && more)
 		return -1;
 	for (unsigned k = 0; k < y; k++) {
 		const uint16_t cp = (uint16_t)(first + k);
@@ -535,6 +571,8 @@ take_window(struct ecmg_channel *c, const struct sim_msg *m, uint16_t n)
 			return -1;
 		c->e->cws[k] = (struct kms_cw){ cp, cw->p + 2, cw->len - 2u, id ? id->p + 2 : NULL, id ? id->len - 2u : 0 };
 	}
+	if (more)
+		tolerate(c, in, ECMG_MORE_CWS, ECMG_CP_CW, 0);
 	return 0;
 }
 
@@ -580,8 +618,9 @@ respond(struct ecmg_channel *c, struct ecmg_stream *s, int rc, const uint8_t *ec
 }
 
 static struct refusal
-prepare(struct ecmg_channel *c, struct ecmg_stream *s, const struct sim_msg *m)
+prepare(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 {
+	const struct sim_msg *m = in->m;
 	uint16_t status;
 
 	s->cp_number = (uint16_t)sim_int(m, ECMG_CP_NUMBER, 0);
@@ -590,7 +629,7 @@ prepare(struct ecmg_channel *c, struct ecmg_stream *s, const struct sim_msg *m)
 	status = take_criteria(c, s, m);
 	if (status)
 		return (struct refusal){ status, status == ECMG_E_MISSING ? ECMG_ACCESS_CRITERIA : 0, 0, NULL };
-	if (take_window(c, m, s->cp_number) < 0)
+	if (take_window(c, in, s->cp_number) < 0)
 		return (struct refusal){ .status = ECMG_E_NOT_ENOUGH_CW };
 	return (struct refusal){ 0 };
 }
@@ -599,7 +638,7 @@ static void
 ask(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 {
 	const int64_t protection = sim_int(in->m, ECMG_TRAFFIC_PROTECTION, -1);
-	const struct refusal r = prepare(c, s, in->m);
+	const struct refusal r = prepare(c, s, in);
 	char why[WHY];
 	int rc;
 
@@ -714,12 +753,35 @@ unknown_message(struct ecmg_channel *c, const struct input *in)
 	const struct sim_msg *m = in->m;
 	char why[WHY];
 
-	snprintf(why, sizeof(why), "unknown message_type 0x%04x", m->type);
-	if (c->e->strict && m->type < 0x8000)
+	if (c->e->strict && m->type < 0x8000) {
+		snprintf(why, sizeof(why), "unknown message_type 0x%04x", m->type);
 		refuse(c, in, (struct refusal){ ECMG_E_MESSAGE_TYPE, 0, 1, why });
-	else	/* clause 4.4.1 */
-		note(c, (struct ecmg_note){ .level = GW_INFO, .event = "ignored", .channel = (int)sim_int(m, ECMG_CHANNEL_ID, -1),
-		    .stream = -1, .why = why });
+		return;
+	}
+	c->e->ignored++;	/* clause 4.4.1 */
+	tolerate(c, in, ECMG_UNKNOWN_MESSAGE, 0, 1);
+}
+
+static enum ecmg_deviation
+deviation_of(enum sim_verdict verdict)
+{
+	return verdict == SIM_MISSING ? ECMG_LEFT_OUT : verdict == SIM_BAD_LENGTH ? ECMG_STRANGE_LENGTH : ECMG_UNKNOWN_PARAMETER;
+}
+
+/* A message that the letter of the standard forbids is read once more, with the lenient eye: a clean one costs no second look. */
+static int
+decode(struct ecmg_channel *c, const struct input *in, struct sim_fault *why)
+{
+	struct sim_fault deviation;
+	int rc = sim_decode_as(&ecmg_scs, SIM_STRICT, in->msg, in->len, &c->e->in, why);
+
+	if (rc == 0 || c->e->strict)
+		return rc;
+	deviation = *why;
+	rc = sim_decode_as(&ecmg_scs, SIM_LENIENT, in->msg, in->len, &c->e->in, why);
+	if (rc == 0)
+		tolerate(c, in, deviation_of(deviation.verdict), deviation.param, deviation.offset);
+	return rc;
 }
 
 /* The checks in their order (1.3): version, message type, structure and parameters, channel; streams and values are the actions'. */
@@ -729,7 +791,7 @@ take(struct ecmg_channel *c, const uint8_t *msg, size_t len)
 	struct sim_msg *m = &c->e->in;
 	const struct input in = { msg, len, m };
 	struct sim_fault why;
-	const int rc = sim_decode_as(&ecmg_scs, c->e->strict ? SIM_STRICT : SIM_LENIENT, msg, len, m, &why);
+	const int rc = decode(c, &in, &why);
 	const enum event event = event_of(m->type);
 	const bool open = c->state.state == ECMG_OPEN, own = !open || m->version == c->version;
 	struct ecmg_stream *busy = event == CW_PROVISION && open && own ? find(c, sim_int(m, ECMG_STREAM_ID, -1)) : NULL;
@@ -755,6 +817,19 @@ ecmg_channel_init(struct ecmg_channel *c, struct ecmg_engine *e, void *self, uin
 {
 	*c = (struct ecmg_channel){ .e = e, .self = self, .slot = slot, .version = ecmg_scs.newest, .now_us = now_us, .heard_us = now_us };
 	gw_fsm_init(&c->state, &ecmg_channel_fsm, ECMG_NO_CHANNEL);
+}
+
+void
+ecmg_channel_turn_away(struct ecmg_engine *e, void *self, const uint8_t *msg, size_t len)
+{
+	static const uint8_t nothing[SIM_HEADER] = { 3 };	/* the version that most equipment speaks */
+	const struct input in = { msg ? msg : nothing, msg ? len : sizeof(nothing), &e->in };
+	struct ecmg_channel c;
+
+	ecmg_channel_init(&c, e, self, 0, 0);
+	sim_decode(&ecmg_scs, in.msg, in.len, &e->in, NULL);
+	if (event_of(e->in.type) != ERROR && event_of(e->in.type) != STREAM_ERROR)
+		refuse(&c, &in, (struct refusal){ ECMG_E_TOO_MANY_CHANNELS, 0, 0, "no room for another connection" });
 }
 
 void

@@ -19,7 +19,7 @@ struct ecmg_note {		/* worth a log line: what, about which message, why */
 	const char *message;	/* its name; NULL: none */
 	int channel, stream;	/* identifiers; -1: none */
 	uint16_t status;	/* error_status sent, or received with event "peer_error"; 0: none */
-	uint16_t param;		/* parameter_type at fault, perhaps one that no table has; 0: none */
+	uint16_t param;		/* parameter_type at fault, or of the deviation, perhaps one that no table has; 0: none */
 	size_t offset;
 	const char *why;
 };
@@ -46,6 +46,7 @@ struct ecmg_engine {
 
 	unsigned channels, streams;	/* open */
 	uint64_t ecm_total, ecm_us;	/* answered; the plugin's time for them */
+	uint64_t ignored;		/* messages of unknown type */
 	uint32_t serial;
 	struct sim_msg in;		/* the message at hand: 16 KiB that no stack has to carry */
 	struct kms_cw cws[UINT8_MAX];
@@ -53,6 +54,10 @@ struct ecmg_engine {
 };
 
 enum ecmg_state { ECMG_NO_CHANNEL, ECMG_OPEN };
+/* What a lenient ECMG goes on in spite of and a strict one refuses. Each kind is noted once a connection: event "tolerated". */
+enum ecmg_deviation {
+	ECMG_UNKNOWN_MESSAGE, ECMG_UNKNOWN_PARAMETER, ECMG_STRANGE_LENGTH, ECMG_LEFT_OUT, ECMG_MORE_CWS, ECMG_SHARED_ECM_ID, ECMG_DEVIATIONS
+};
 struct ecmg_stream;
 struct ecmg_channel {		/* embedded in the connection */
 	struct ecmg_engine *e;
@@ -61,6 +66,7 @@ struct ecmg_channel {		/* embedded in the connection */
 	struct gw_state state;
 	uint16_t id;
 	uint8_t version;	/* that of channel_setup: mirrored in every message */
+	uint8_t tolerated;	/* 1 << enum ecmg_deviation */
 	uint32_t super_cas_id;
 	struct kms_channel says;	/* as channel_status announced */
 	unsigned nstreams, pending;	/* streams open; requests that the plugin has or that wait for it */
@@ -74,6 +80,9 @@ void ecmg_channel_init(struct ecmg_channel *, struct ecmg_engine *, void *self, 
 void ecmg_channel_fini(struct ecmg_channel *);	/* the connection is lost: channel and streams with it */
 /* One whole message, as the peer sent it. */
 void ecmg_channel_feed(struct ecmg_channel *, const uint8_t *msg, size_t len, int64_t now_us);
+/* A newcomer that there is no room for: the answer (0x0008) to its first message; msg NULL: it has said nothing. */
+void ecmg_channel_turn_away(struct ecmg_engine *, void *self, const uint8_t *msg, size_t len);
+const char *ecmg_deviation_name(enum ecmg_deviation);
 /* The time; a few times a second is enough. */
 void ecmg_channel_time(struct ecmg_channel *, int64_t now_us);
 /*

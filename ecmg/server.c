@@ -125,20 +125,19 @@ door_note(void *self, const struct ecmg_note *n)
 {
 	struct ecmg_conn *k = self;
 	struct ecmg_server *s = k->server;
-	char channel[16], stream[16], param[16];
+	char channel[16], stream[16], param[16], status[16] = "-";
 
+	if (n->status)
+		snprintf(status, sizeof(status), "0x%04x", n->status);
 	number(channel, n->channel);
 	number(stream, n->stream);
 	if (strcmp(n->event, "refused") == 0) {
 		count_refusal(s, n->status);
 		remember(s, k, n);
-	} else if (strcmp(n->event, "ignored") == 0) {
-		s->ignored++;
 	}
-	if (n->status)
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s message=%s error=0x%04x param=%s offset=%zu",
-		    s->conf.kms, gw_link_peer(k->link), channel, stream, n->message ? n->message : "-", n->status,
-		    param_name(param, n->param), n->offset);
+	if (n->message)
+		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s message=%s error=%s param=%s offset=%zu",
+		    s->conf.kms, gw_link_peer(k->link), channel, stream, n->message, status, param_name(param, n->param), n->offset);
 	else
 		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s", s->conf.kms,
 		    gw_link_peer(k->link), channel, stream);
@@ -190,6 +189,19 @@ on_accept(void *owner, struct gw_link *link)
 	s->conns[slot] = k;
 	s->nconns++;
 	return k;
+}
+
+/* No descriptor or no slot for it: 0x0008 sends an SCS to another ECMG, and everybody else stays. */
+static void
+on_refuse(void *owner, struct gw_link *link, const uint8_t *msg, size_t len)
+{
+	struct ecmg_server *s = owner;
+	struct ecmg_conn k = { .server = s, .link = link, .rate = s->full };
+
+	if (msg)
+		trace(&k, "in", msg, len);
+	ecmg_channel_turn_away(&s->engine, &k, msg, len);
+	s->full = k.rate;
 }
 
 static void
@@ -364,6 +376,7 @@ open_listeners(struct ecmg_server *s, struct gw_err *err)
 		struct gw_listener *l = gw_listen(&s->loop, &s->conf.listen.addr[i], &link_ops, NULL, on_accept, s, err);
 		if (!l)
 			return -1;
+		gw_listener_refuse(l, on_refuse);
 		s->listeners[s->nlisteners++] = l;
 		gw_log(GW_NOTICE, "listening", NULL, "kms=%s address=%s", s->conf.kms, gw_addr_text(gw_listener_addr(l), text, sizeof(text)));
 	}
@@ -377,6 +390,7 @@ ecmg_server_start(struct ecmg_server *s, struct gw_err *err)
 	    .collect = ecmg_collect, .self = s };
 
 	s->engine.door = &door;
+	s->full = (struct gw_rate){ .burst = LOG_BURST, .per_ms = LOG_PER_MS };
 	take_rules(s);
 	uv_timer_init(&s->loop, &s->tick);
 	uv_timer_init(&s->loop, &s->deadline);

@@ -35,7 +35,8 @@ struct ecmg_server {
 	size_t nslots, nconns, hint;
 	struct { uint16_t status; uint64_t n; } refused[ECMG_ERRORS];
 	size_t nrefused;
-	uint64_t ignored, unwanted;		/* messages; answers nobody waited for any more */
+	uint64_t unwanted;			/* answers nobody waited for any more */
+	struct gw_rate full;			/* refusals for want of room */
 	struct { char text[320]; int64_t utc_us; } recent[ECMG_RECENT];	/* refusals, the youngest at (nrecent - 1) % ECMG_RECENT */
 	size_t nrecent;
 };

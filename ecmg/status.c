@@ -44,8 +44,19 @@ ecmg_collect(void *self, struct gw_samples *out)
 		snprintf(error, sizeof(error), "0x%04x", s->refused[i].status);
 		gw_sample(out, &metrics[REFUSED], gw_label(labels, sizeof(labels), "error", error), (double)s->refused[i].n);
 	}
-	gw_sample(out, &metrics[IGNORED], kms, (double)s->ignored);
+	gw_sample(out, &metrics[IGNORED], kms, (double)s->engine.ignored);
 	gw_sample(out, &metrics[UNWANTED], kms, (double)s->unwanted);
+}
+
+static json_t *
+tolerated(const struct ecmg_channel *c)
+{
+	json_t *list = json_array();
+
+	for (int d = 0; d < ECMG_DEVIATIONS; d++)
+		if (c->tolerated & 1u << d)
+			json_array_append_new(list, json_string(ecmg_deviation_name((enum ecmg_deviation)d)));
+	return list;
 }
 
 static json_t *
@@ -63,9 +74,10 @@ channels(const struct ecmg_server *s)
 			continue;
 		}
 		snprintf(cas, sizeof(cas), "0x%08x", k->channel.super_cas_id);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i, s:i, s:i}", "peer", gw_link_peer(k->link),
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i, s:i, s:i, s:o}", "peer", gw_link_peer(k->link),
 		    "state", gw_fsm_name(&k->channel.state), "ECM_channel_id", k->channel.id, "Super_CAS_id", cas,
-		    "protocol_version", k->channel.version, "streams", (int)k->channel.nstreams, "pending", (int)k->channel.pending));
+		    "protocol_version", k->channel.version, "streams", (int)k->channel.nstreams, "pending", (int)k->channel.pending,
+		    "tolerated", tolerated(&k->channel)));
 	}
 	return list;
 }
@@ -118,5 +130,5 @@ ecmg_status(void *self)
 	    "plugin", "name", p->name, "version", p->version, "file", ecmg_host_path(s->host),
 	    "listening", listening(s), "channels", channels(s), "streams", (int)s->engine.streams, "connections", (int)s->nconns,
 	    "ecm_total", (json_int_t)s->engine.ecm_total, "pending", (json_int_t)pending(s), "refused", refusals(s),
-	    "ignored", (json_int_t)s->ignored, "last_errors", recent(s));
+	    "ignored", (json_int_t)s->engine.ignored, "last_errors", recent(s));
 }

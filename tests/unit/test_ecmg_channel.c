@@ -103,7 +103,7 @@ door_note(void *self, const struct ecmg_note *n)
 	const struct sim_param *param = sim_param_find(&ecmg_scs, n->param);
 
 	(void)self;
-	if (n->level > GW_WARNING)
+	if (n->level > GW_NOTICE || strncmp(n->event, "channel_", 8) == 0)
 		return;
 	say("log %s message=%s channel=%d stream=%d error=0x%04x param=%s offset=%zu: %s\n", n->event, n->message ? n->message : "-",
 	    n->channel, n->stream, n->status, param ? param->name : n->param ? "unknown" : "-", n->offset, n->why ? n->why : "");
@@ -297,8 +297,8 @@ START_TEST(a_missing_ecm_id_is_tolerated_unless_strict)
 {
 	start(false);
 	feed(SETUP);
-	ck_assert_str_eq(fed("0301010012000e00020001000f00020007001000020064"),
-	    "v3 stream_status ECM_channel_id=1 ECM_stream_id=7 ECM_id=7 access_criteria_transfer_mode=0\n");
+	ck_assert_ptr_nonnull(strstr(fed("0301010012000e00020001000f00020007001000020064"),
+	    "v3 stream_status ECM_channel_id=1 ECM_stream_id=7 ECM_id=7 access_criteria_transfer_mode=0\n"));
 	ecmg_channel_fini(&c);
 	start(true);
 	feed(SETUP);
@@ -347,12 +347,69 @@ END_TEST
 START_TEST(the_unknown_is_ignored_unless_strict)
 {
 	set_up(false);
-	ck_assert_str_eq(fed("030002000a000e0002000112340000"), STATUS);
+	ck_assert_ptr_nonnull(strstr(fed("030002000a000e0002000112340000"), STATUS));
 	ecmg_channel_fini(&c);
 	set_up(true);
 	ck_assert_str_eq(fed("030002000a000e0002000112340000"), "v3 channel_error ECM_channel_id=1 error_status=0x000e error_information=1234\n"
 	    "log refused message=channel_test channel=1 stream=-1 error=0x000e param=unknown offset=11: unknown parameter_type value\n");
 	ck_assert_ptr_nonnull(strstr(fed("030002000a000e0002000112340001"), "error_status=0x0001 error_information=1234\n"));	/* and broken */
+	ecmg_channel_fini(&c);
+}
+END_TEST
+
+/* What a lenient ECMG goes on in spite of (the parameters of one message, after its identifiers), and how the log calls it. */
+static const struct { const char *hex, *said; } lenient[] = {
+	{ "0301070006000e00020001", "message=message_0x0107 channel=1 stream=-1 error=0x0000 param=- offset=1: unknown message_type, ignored" },
+	{ "030002000a000e0002000112340000", "message=channel_test channel=1 stream=-1 error=0x0000 param=unknown offset=11: parameter that this message does not have, skipped" },
+	{ "030002000b000e0002000100020001ff", "message=channel_test channel=1 stream=-1 error=0x0000 param=section_TSpkt_flag offset=11: parameter that this message does not have, skipped" },
+	{ "0302010033000e00020001000f0002000700120002006480010001ff0014000a006411223366445566ff0014000a0065a1a2a3e6a4a5a6ef",
+	    "message=CW_provision channel=1 stream=7 error=0x0000 param=traffic_protection offset=23: user-defined parameter of a length that is not ours, skipped" },
+	{ "0301010012000e00020001000f00020008001000020064",
+	    "message=stream_setup channel=1 stream=8 error=0x0000 param=ECM_id offset=23: mandatory parameter left out, ECM_stream_id taken for it" },
+	{ "030201003c000e00020001000f0002000700120002006400140" "00a006411223366445566ff0014000a0065a1a2a3e6a4a5a6ef0014000a0066a1a2a3e6a4a5a6ef",
+	    "message=CW_provision channel=1 stream=7 error=0x0000 param=CP_CW_combination offset=23: control words beyond those that lead_CW and CW_per_msg ask for" },
+	{ "0301010018000e00020001000f00020009001900020102001000020064",
+	    "message=stream_setup channel=1 stream=9 error=0x0000 param=ECM_id offset=17: ECM_id of another stream of the channel" },
+};
+
+START_TEST(a_deviation_is_named_once_a_connection)
+{
+	char log[512];
+
+	snprintf(log, sizeof(log), "log tolerated %s\n", lenient[_i].said);
+	for (int connection = 0; connection < 2; connection++) {
+		set_up(false);
+		ck_assert_ptr_nonnull(strstr(fed(lenient[_i].hex), log));
+		ck_assert_ptr_null(strstr(out, "error_status"));
+		ck_assert_ptr_null(strstr(fed(lenient[_i].hex), "tolerated"));	/* known by now */
+		ck_assert_int_eq(__builtin_popcount(c.tolerated), 1);
+		ecmg_channel_fini(&c);
+	}
+	set_up(true);
+	ck_assert_ptr_nonnull(strstr(fed(lenient[_i].hex), "error_status"));
+	ck_assert_uint_eq(c.tolerated, 0);
+	ecmg_channel_fini(&c);
+}
+END_TEST
+
+START_TEST(a_newcomer_without_room_is_turned_away)
+{
+	static uint8_t in[64];
+	size_t n = unhex("020001000e000e00020009000100044ae60001", in, sizeof(in));
+
+	start(false);
+	nout = 0;
+	ecmg_channel_turn_away(&e, &c, in, n);
+	ck_assert_ptr_nonnull(strstr(out, "v2 channel_error ECM_channel_id=9 error_status=0x0008\n"));
+	nout = 0;
+	ecmg_channel_turn_away(&e, &c, NULL, 0);	/* it said nothing */
+	ck_assert_ptr_nonnull(strstr(out, "v3 channel_error ECM_channel_id=0 error_status=0x0008\n"));
+	n = unhex("030005000c000e00020001700000020005", in, sizeof(in));	/* no error is answered with an error */
+	nout = 0;
+	out[0] = '\0';
+	ecmg_channel_turn_away(&e, &c, in, n);
+	ck_assert_str_eq(out, "");
+	ck_assert_uint_eq(e.channels, 0);
 	ecmg_channel_fini(&c);
 }
 END_TEST
@@ -422,7 +479,7 @@ START_TEST(the_window_of_control_words)
 	snprintf(hex, sizeof(hex), "030201%04zx000e00020001000f00020007001200020064%s", n, windows[_i].cws);
 	fed(hex);
 	if (windows[_i].got) {
-		ck_assert_str_eq(out, RESPONSE("100"));
+		ck_assert_ptr_nonnull(strstr(out, RESPONSE("100")));
 		ck_assert_str_eq(asked + strlen("id=258 cp=100 dur=100"), windows[_i].got);
 	} else {
 		ck_assert_ptr_nonnull(strstr(out, "error_status=0x000b\n"));
@@ -602,7 +659,9 @@ END_TEST
 SUITE("ecmg_channel", tcase_add_test(t, the_machine_is_a_page); tcase_add_test(t, a_session);
     tcase_add_test(t, another_channel_may_follow_a_closed_one); tcase_add_test(t, every_negative_vector);
     tcase_add_test(t, the_version_of_channel_setup_is_mirrored); tcase_add_test(t, a_missing_ecm_id_is_tolerated_unless_strict);
-    tcase_add_test(t, refused_channels_and_streams); tcase_add_test(t, the_unknown_is_ignored_unless_strict); tcase_add_test(t, errors_are_never_answered); tcase_add_test(t, no_channel_no_streams);
+    tcase_add_test(t, refused_channels_and_streams); tcase_add_test(t, the_unknown_is_ignored_unless_strict); 
+    tcase_add_loop_test(t, a_deviation_is_named_once_a_connection, 0, sizeof(lenient) / sizeof(lenient[0]));
+    tcase_add_test(t, a_newcomer_without_room_is_turned_away); tcase_add_test(t, errors_are_never_answered); tcase_add_test(t, no_channel_no_streams);
     tcase_add_loop_test(t, the_window_of_control_words, 0, sizeof(windows) / sizeof(windows[0])); tcase_add_test(t, the_window_wraps);
     tcase_add_test(t, what_the_keys_are_for); tcase_add_test(t, access_criteria_last_per_stream);
     tcase_add_test(t, ciphertext_is_not_taken_for_a_cw); tcase_add_test(t, the_plugin_fails);
