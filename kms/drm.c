@@ -1,22 +1,31 @@
-/* kms/drm.c: the KMS of the DRM profile as a plugin: TEKs become STKMs under SEAKs of a key file (bcast-drm-profile 3 to 6). */
+/*
+ * kms/drm.c: the KMS of the DRM profile as a plugin: TEKs become STKMs under SEAKs of a key file (bcast-drm-profile 3 to 6); at an
+ * EMMG, the same file becomes registrations and BCROs (8, 9). The file is looked at while it is used: a new SEAK needs no restart.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "kms/keys.h"
+#include <sys/stat.h>
+#include "kms/drm_carousel.h"
 #include "kms/plug.h"
 #include "lib/clock.h"
 
-enum { PROFILE = 0x0001, PAGE = 256, KEPT = 4, MARK = 8 };
+enum { PROFILE = 0x0001, PAGE = 256, KEPT = 4, MARK = 8, LOOK_US = 1000000 };
+enum { EMM_MISSING = 0x000c, EMM_BAD_VALUE = 0x000d, EMM_UNKNOWN_CLIENT = 0x000e, EMM_UNKNOWN = 0x7000 };	/* TS 103 197 clause 6.2.6 */
 
 /* Time stamp and keys of an answer, so that the same request is answered with the same octets; told by its first ciphertext. */
 struct kept { uint32_t super_cas_id; uint16_t cp; bool used; uint8_t mark[MARK]; uint64_t stamp; struct drm_key *seak, *peak; };
 struct stream { const struct keys_drm_service *service; unsigned turn; struct kept kept[KEPT]; };
+struct file { dev_t dev; ino_t ino; off_t size; struct timespec changed; };
 struct drm {
 	struct kms_channel channel;
 	struct plug_protection protection;
 	uint8_t after_reception;
+	struct kms_host host;
 	char path[1024];
 	struct keys_drm keys;
+	struct drm_carousel *carousel;	/* of them, once the first LTKM is asked for */
+	struct file seen; int64_t look_us;
 	struct stream *page[65536 / PAGE];	/* by ECM_id: bounded, and no search */
 };
 
@@ -35,8 +44,38 @@ drm_close(void *state)
 
 	for (size_t k = 0; k < 65536 / PAGE; k++)
 		free(d->page[k]);
+	drm_carousel_free(d->carousel);
 	keys_drm_free(&d->keys);
 	free(d);
+}
+
+/* Zeroes for a file that is not there. */
+static struct file
+look(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return (struct file){ 0 };
+	return (struct file){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
+}
+
+static bool
+same_file(const struct file *a, const struct file *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
+		a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+static int
+load(const struct drm *d, struct keys_drm *keys, struct gw_err *err)
+{
+	if (keys_drm_load(d->path, keys, err) < 0)
+		return -1;
+	if (!keys->device.given)
+		return 0;
+	keys_drm_free(keys);
+	return gw_fail(err, GW_ECONF, "%s: this is a receiver's key file: it has no services", d->path);
 }
 
 static int
@@ -45,20 +84,24 @@ drm_open(const struct kms_host *host, const char *conf, void **state, char *why,
 	struct drm *d = calloc(1, sizeof(*d));
 	struct gw_err err = { 0 };
 
-	(void)host;
 	if (!d) {
 		plug_refuse(1, why, why_cap, "no memory");
 		return -1;
 	}
 	d->channel = (struct kms_channel){ .section_TSpkt_flag = 2, .lead_CW = 1, .CW_per_msg = 2,
 		.delay_start = -2000, .delay_stop = -2000, .ECM_rep_period = 500, .min_CP_duration = 10, .max_comp_time = 500 };
+	memcpy(&d->host, host, host->size < sizeof(d->host) ? host->size : sizeof(d->host));
 	d->protection = (struct plug_protection){ STKM_SRTP, true };
 	d->after_reception = 3;
 	int rc = plug_conf(settings, sizeof(settings) / sizeof(settings[0]), d, conf, why, why_cap);
 	if (rc == 0 && !*d->path)
 		rc = plug_refuse(1, why, why_cap, "setting keys (the key file) is missing");
-	else if (rc == 0 && keys_drm_load(d->path, &d->keys, &err) < 0)
-		rc = plug_refuse(1, why, why_cap, "%s", err.text);
+	if (rc == 0) {
+		d->seen = look(d->path);	/* before it is read: a change while it is read is seen later */
+		d->look_us = gw_mono_tick_us() + LOOK_US;
+		if (load(d, &d->keys, &err) < 0)
+			rc = plug_refuse(1, why, why_cap, "%s", err.text);
+	}
 	if (rc == 0) {
 		*state = d;
 		return 0;
@@ -77,6 +120,92 @@ drm_channel(void *state, uint32_t super_cas_id, struct kms_channel *channel, cha
 		    (unsigned)super_cas_id);
 	*channel = d->channel;
 	return 0;
+}
+
+/* A repeat is answered with the keys of the new file that have the old one's names. */
+static struct drm_key *
+renewed(const struct keys_drm *keys, const struct drm_key *old, bool *lost)
+{
+	for (size_t k = 0; old && k < keys->nall; k++)
+		if (drm_key_same(keys->all[k], old))
+			return keys->all[k];
+	*lost |= old != NULL;
+	return NULL;
+}
+
+static void
+renew_streams(struct drm *d, const struct keys_drm *keys)
+{
+	for (size_t p = 0; p < 65536 / PAGE; p++)
+		for (size_t i = 0; d->page[p] && i < PAGE; i++) {
+			struct stream *s = &d->page[p][i];
+			s->service = NULL;
+			for (size_t k = 0; k < KEPT; k++) {
+				bool lost = false;
+				s->kept[k].seak = renewed(keys, s->kept[k].seak, &lost);
+				s->kept[k].peak = renewed(keys, s->kept[k].peak, &lost);
+				s->kept[k].used &= !lost;
+			}
+		}
+}
+
+static void
+adopt(struct drm *d, struct keys_drm *keys)
+{
+	renew_streams(d, keys);
+	drm_carousel_free(d->carousel);	/* the next LTKM makes that of the new file */
+	d->carousel = NULL;
+	keys_drm_free(&d->keys);
+	d->keys = *keys;
+}
+
+static void
+say(struct drm *d, int level, const char *text)
+{
+	if (d->host.log)
+		d->host.log(d->host.ctx, level, text);
+}
+
+/* A file that has faults changes nothing, and is said once. */
+static void
+say_refused(struct drm *d, struct gw_err *err)
+{
+	char text[sizeof(err->text) + 64];
+
+	for (char *p = err->text; (p = strchr(p, '\n')) != NULL; p++)
+		*p = ';';
+	snprintf(text, sizeof(text), "the key file has changed, its old keys stay in use: %s", err->text);
+	say(d, KMS_LOG_WARNING, text);
+}
+
+/* Once a second at most: has the key file changed? Another process makes the LTKMs of it, so both look by themselves. */
+static void
+look_again(struct drm *d)
+{
+	int64_t now_us = gw_mono_tick_us();
+	struct gw_err err = { 0 };
+	struct keys_drm keys;
+
+	if (now_us < d->look_us)
+		return;
+	d->look_us = now_us + LOOK_US;
+	struct file now = look(d->path);
+	if (same_file(&now, &d->seen))
+		return;
+	d->seen = now;
+	if (load(d, &keys, &err) < 0) {
+		say_refused(d, &err);
+		return;
+	}
+	struct drm_carousel *carousel = d->carousel ? drm_carousel_new(&keys, &err) : NULL;
+	if (d->carousel && !carousel) {
+		keys_drm_free(&keys);
+		say_refused(d, &err);
+		return;
+	}
+	drm_carousel_free(carousel);	/* it can be made */
+	adopt(d, &keys);
+	say(d, KMS_LOG_NOTICE, "the key file has changed: its keys are in use");
 }
 
 static struct stream *
@@ -197,6 +326,7 @@ static int
 drm_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
 	const struct plug_call call = { r, out, cap, why, why_cap };
+	look_again(state);
 	struct stream *s = stream_of(state, r->ecm_id);
 	struct plug_key key[2] = { 0 };
 	struct stkm m = { 0 };
@@ -212,9 +342,29 @@ drm_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 	return n;
 }
 
+static int
+drm_ltkm(void *state, const struct kms_ltkm *l, uint32_t index, uint8_t *out, size_t cap, char *why, size_t why_cap)
+{
+	struct drm *d = state;
+	struct gw_err err = { 0 };
+	int n;
+
+	look_again(d);
+	if (l->client_id >> 16 != PROFILE)
+		return plug_refuse(EMM_UNKNOWN_CLIENT, why, why_cap, "client_id 0x%08x is not of the DRM profile (0x0001xxxx)", (unsigned)l->client_id);
+	if (l->section_TSpkt_flag != 2 || l->data_type != 0)
+		return plug_refuse(EMM_BAD_VALUE, why, why_cap, "LTKMs are EMMs (data_type 0) of arbitrary bytes (section_TSpkt_flag 2)");
+	if (!d->keys.issuer.given)
+		return plug_refuse(EMM_MISSING, why, why_cap, "%s: without a rights_issuer there are no LTKMs", d->path);
+	if (!d->carousel && !(d->carousel = drm_carousel_new(&d->keys, &err)))
+		return plug_refuse(EMM_UNKNOWN, why, why_cap, "%s", err.text);
+	n = drm_carousel_get(d->carousel, index, l->utc_s, out, cap, &err);
+	return n < 0 ? plug_refuse(EMM_UNKNOWN, why, why_cap, "%s", err.text) : n;
+}
+
 static const struct kms_plugin plugin = {
 	.abi = KMS_PLUGIN_ABI, .size = sizeof(plugin), .name = "drm", .version = "1", .calling = KMS_INLINE,
-	.open = drm_open, .channel = drm_channel, .stream = drm_stream, .ecm = drm_ecm, .close = drm_close,
+	.open = drm_open, .channel = drm_channel, .stream = drm_stream, .ecm = drm_ecm, .close = drm_close, .ltkm = drm_ltkm,
 };
 
 const struct kms_plugin *

@@ -69,6 +69,12 @@ drm_key_valid(const struct drm_key *k, int64_t now_s)
 	return now_s >= k->from && now_s < k->to;
 }
 
+bool
+drm_key_same(const struct drm_key *a, const struct drm_key *b)
+{
+	return a->layer == b->layer && a->extension == b->extension;
+}
+
 /* program_MAC and service_MAC: HMAC-SHA1-96 over all octets before it (3.3). */
 static int
 mac96(struct drm_key *k, const uint8_t *msg, size_t covered, uint8_t out[STKM_MAC])

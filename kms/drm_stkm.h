@@ -12,6 +12,8 @@ void drm_key_free(struct drm_key *);
 /* Unix seconds, valid from the first to before the second; at first: always. */
 void drm_key_validity(struct drm_key *, int64_t from, int64_t to);
 bool drm_key_valid(const struct drm_key *, int64_t now_s);
+/* They have one name on air: layer and CID extension. */
+bool drm_key_same(const struct drm_key *, const struct drm_key *);
 
 /*
  * Fills in what follows from the keys (layers, extensions, protection, key material, MACs), encodes, and signs. The rest of *m

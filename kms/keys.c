@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include "lib/conf.h"
+#include "proto/bcro.h"
 
 enum { KEY = 16, RAND = 16, KEY_DOMAIN = 3 };
 #define ROWS(a) a, sizeof(a) / sizeof((a)[0])
@@ -103,7 +104,7 @@ static const struct gw_conf_schema peak_schema = { ROWS(peak_rows), sizeof(struc
 
 static const struct gw_conf_row drm_service_rows[] = {
 	{ "seak", GW_CONF_LIST, LIST_OF(keys_drm_service, seak, nseak), .sub = &seak_schema,
-		.meaning = "Service keys; the first that is valid is used." },
+		.meaning = "Service keys; of those that are valid the one that became so last is used." },
 	{ "peak", GW_CONF_LIST, LIST_OF(keys_drm_service, peak, npeak), .sub = &peak_schema,
 		.meaning = "Programme keys; while one is valid, STKMs have the programme layer." },
 };
@@ -120,12 +121,130 @@ check_drm_service(struct gw_conf *c, void *object)
 static const struct gw_conf_schema drm_service_schema = { ROWS(drm_service_rows), sizeof(struct keys_drm_service), .noun = "service",
 	.name = offsetof(struct keys_drm_service, name), .named = true, .check = check_drm_service };
 
+/* --- DRM profile, rights on the broadcast channel --- */
+
+static void
+check_number(struct gw_conf *c, char *const *number)
+{
+	uint8_t bcd[BCRO_DEVICE_LEN];
+
+	if (*number && bcro_device(*number, bcd) < 0)
+		gw_conf_fail(c, number, "unique_device_number: not 20 digits");
+}
+
+static const struct gw_conf_row issuer_rows[] = {
+	{ "private_key", GW_CONF_PATH, MEMBER(keys_issuer, private_key), .flags = GW_CONF_NEED | GW_CONF_KEYS,
+		.meaning = "PEM file of the RSA key that signs registrations; mode 0600." },
+	{ "RIAK", GW_CONF_SECRET, MEMBER(keys_issuer, RIAK), SIXTEEN, .flags = GW_CONF_NEED,
+		.meaning = "Rights issuer authentication key: BCROs are signed under it." },
+	{ "lead", GW_CONF_DURATION, MEMBER(keys_issuer, lead_ms), .dflt = "24h", .min = 1000, .max = INT64_C(366) * 86400000,
+		.meaning = "How long before its valid_from a SEAK goes on air." },
+};
+static const struct gw_conf_schema issuer_schema = { ROWS(issuer_rows), sizeof(struct keys_issuer), .noun = "rights issuer" };
+static const struct gw_conf_row right_rows[] = {
+	{ "service", GW_CONF_REF, MEMBER(keys_right, service), .ref = "services", .flags = GW_CONF_NEED, .meaning = "Whose keys are sent." },
+};
+static const struct gw_conf_schema right_schema = { ROWS(right_rows), sizeof(struct keys_right), .noun = "right" };
+static const struct gw_conf_row group_rows[] = {
+	{ "address", GW_CONF_OCTETS, MEMBER(keys_group, address), .count = offsetof(struct keys_group, address_len), .min = BCRO_ADDRESS_LEN,
+		.max = BCRO_ADDRESS_LEN, .flags = GW_CONF_NEED, .meaning = "Group address, 5 octets." },
+	{ "UGK", GW_CONF_SECRET, MEMBER(keys_group, UGK), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Unique group key." },
+	{ "rights", GW_CONF_LIST, LIST_OF(keys_group, rights, nrights), .sub = &right_schema, .meaning = "What the whole group may receive." },
+};
+static const struct gw_conf_schema group_schema = { ROWS(group_rows), sizeof(struct keys_group), .noun = "group",
+	.name = offsetof(struct keys_group, name), .named = true };
+
+static void
+check_member(struct gw_conf *c, void *object)
+{
+	struct keys_member *m = object;
+
+	check_number(c, &m->number);
+	if (gw_conf_given(c, &m->position) && !gw_conf_given(c, &m->group))
+		gw_conf_fail(c, &m->position, "position_in_group: the device is in no group");
+}
+
+static const struct gw_conf_row member_rows[] = {
+	{ "unique_device_number", GW_CONF_TEXT, MEMBER(keys_member, number), .flags = GW_CONF_NEED, .meaning = "20 digits, as its user told them." },
+	{ "public_key", GW_CONF_PATH, MEMBER(keys_member, public_key), .flags = GW_CONF_NEED | GW_CONF_READABLE,
+		.meaning = "PEM file of the device's RSA key." },
+	{ "UDK", GW_CONF_SECRET, MEMBER(keys_member, UDK), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Unique device key." },
+	{ "UDF", GW_CONF_OCTETS, MEMBER(keys_member, UDF), .count = offsetof(struct keys_member, UDF_len), .min = BCRO_ADDRESS_LEN,
+		.max = BCRO_ADDRESS_LEN, .flags = GW_CONF_NEED, .meaning = "Unique device filter, 5 octets: its address." },
+	{ "group", GW_CONF_REF, MEMBER(keys_member, group), .ref = "groups", .meaning = "The group it is in." },
+	{ "position_in_group", GW_CONF_UINT, MEMBER(keys_member, position), .meaning = "Its place there." },
+	{ "rights", GW_CONF_LIST, LIST_OF(keys_member, rights, nrights), .sub = &right_schema, .meaning = "What this device alone may receive." },
+};
+static const struct gw_conf_schema member_schema = { ROWS(member_rows), sizeof(struct keys_member), .noun = "device", .check = check_member };
+
+static void
+check_device(struct gw_conf *c, void *object)
+{
+	check_number(c, &((struct keys_device *)object)->number);
+}
+
+static const struct gw_conf_row device_rows[] = {
+	{ "unique_device_number", GW_CONF_TEXT, MEMBER(keys_device, number), .flags = GW_CONF_NEED, .meaning = "20 digits." },
+	{ "private_key", GW_CONF_PATH, MEMBER(keys_device, private_key), .flags = GW_CONF_NEED | GW_CONF_KEYS,
+		.meaning = "PEM file of the device's RSA key; mode 0600." },
+	{ "rights_issuer", GW_CONF_PATH, MEMBER(keys_device, rights_issuer), .flags = GW_CONF_NEED | GW_CONF_READABLE,
+		.meaning = "PEM file of the public key of the rights issuer it trusts." },
+};
+static const struct gw_conf_schema device_schema = { ROWS(device_rows), sizeof(struct keys_device), .noun = "device", .check = check_device };
+
+static void
+name_octets(struct names *l, const void *member, const char *what, const uint8_t *p, size_t n)
+{
+	struct gw_conf_key *k = &l->key[l->n];
+	int at = snprintf(k->text, sizeof(k->text), "%s 0x", what);
+
+	if (!p)
+		return;
+	for (size_t i = 0; i < n; i++)
+		at += snprintf(k->text + at, sizeof(k->text) - (size_t)at, "%02x", p[i]);
+	k->member = member;
+	l->n++;
+}
+
+/* Two recipients with one address would each be told the other's keys are bad. */
+static void
+check_recipients(struct gw_conf *c, struct keys_drm *d)
+{
+	struct names l = { c, calloc(d->ngroups + 2 * d->ndevices + 1, sizeof(struct gw_conf_key)), 0 };
+
+	for (size_t k = 0; l.key && k < d->ngroups; k++)
+		name_octets(&l, &d->groups[k].address, "address", d->groups[k].address, d->groups[k].address_len);
+	for (size_t k = 0; l.key && k < d->ndevices; k++) {
+		struct keys_member *m = &d->devices[k];
+		name_octets(&l, &m->UDF, "UDF", m->UDF, m->UDF_len);
+		if (m->number) {
+			snprintf(l.key[l.n].text, sizeof(l.key[l.n].text), "unique_device_number %.100s", m->number);
+			l.key[l.n++].member = &m->number;
+		}
+	}
+	check_names(&l);
+}
+
+/* What a file is for: services with their keys, or a device that gets them from the air. */
+static void
+check_kind(struct gw_conf *c, struct keys_drm *d)
+{
+	if (d->device.given && d->nservices + d->ngroups + d->ndevices > 0)
+		gw_conf_fail(c, &d->device, "a device that gets its keys from the air has no services, groups or devices of its own");
+	else if (!d->device.given && d->nservices == 0)
+		gw_conf_fail(c, d, "the key file lacks services, or a device that gets their keys from the air");
+	if (d->ngroups + d->ndevices > 0 && !gw_conf_given(c, &d->issuer))
+		gw_conf_fail(c, d->ngroups ? (void *)&d->groups : (void *)&d->devices, "groups and devices need a rights_issuer");
+}
+
 static void
 check_drm(struct gw_conf *c, void *object)
 {
 	struct keys_drm *d = object;
 	size_t n = 0;
 
+	check_kind(c, d);
+	check_recipients(c, d);
 	for (size_t s = 0; s < d->nservices; s++)
 		n += d->services[s].nseak + d->services[s].npeak;
 	struct names l = name_streams(c, d->streams, d->nstreams, n);
@@ -144,8 +263,14 @@ static const struct gw_conf_row drm_rows[] = {
 	{ "profile", GW_CONF_ENUM, MEMBER(keys_drm, profile), .words = drm_word, .nwords = 1, .flags = GW_CONF_NEED,
 		.meaning = "drm: keys of the DRM profile." },
 	{ "base_cid", GW_CONF_TEXT, MEMBER(keys_drm, base_cid), .flags = GW_CONF_NEED, .meaning = "BaseCID of the services." },
-	{ "services", GW_CONF_NAMED, LIST_OF(keys_drm, services, nservices), .sub = &drm_service_schema, .flags = GW_CONF_NEED,
+	{ "services", GW_CONF_NAMED, LIST_OF(keys_drm, services, nservices), .sub = &drm_service_schema,
 		.meaning = "Services and their keys." },
+	{ "rights_issuer", GW_CONF_OBJECT, MEMBER(keys_drm, issuer), .has = offsetof(struct keys_drm, issuer.given), .sub = &issuer_schema,
+		.meaning = "Sends rights on the broadcast channel." },
+	{ "groups", GW_CONF_NAMED, LIST_OF(keys_drm, groups, ngroups), .sub = &group_schema, .meaning = "Groups of devices." },
+	{ "devices", GW_CONF_LIST, LIST_OF(keys_drm, devices, ndevices), .sub = &member_schema, .meaning = "Devices that are registered." },
+	{ "device", GW_CONF_OBJECT, MEMBER(keys_drm, device), .has = offsetof(struct keys_drm, device.given), .sub = &device_schema,
+		.meaning = "A receiver that is registered, and gets its rights, on the broadcast channel." },
 	{ "streams", GW_CONF_LIST, LIST_OF(keys_drm, streams, nstreams), .sub = &stream_schema,
 		.meaning = "Which ECM_id belongs to which service; not needed when there is one service." },
 };
@@ -210,7 +335,7 @@ static const struct gw_conf_schema card_schema = { ROWS(card_rows), sizeof(struc
 
 /* --- loading ---------------------------------------------------------------------------------------------------------- */
 
-/* From here on the keys live in their objects only. */
+/* From here on the keys live in their objects only; a rights issuer wraps them anew for each recipient. */
 static int
 make_seak(enum drm_layer layer, struct keys_seak *k, struct keys_drm *d, struct gw_err *err)
 {
@@ -218,8 +343,10 @@ make_seak(enum drm_layer layer, struct keys_seak *k, struct keys_drm *d, struct 
 	if (!k->made)
 		return -1;
 	drm_key_validity(k->made, k->from_s, k->to_s);
-	gw_secret_free(&k->key);
-	gw_secret_free(&k->seed);
+	if (!d->issuer.given) {
+		gw_secret_free(&k->key);
+		gw_secret_free(&k->seed);
+	}
 	d->all[d->nall++] = k->made;
 	return 0;
 }
@@ -231,7 +358,7 @@ make_drm(struct keys_drm *d, struct gw_err *err)
 
 	for (size_t s = 0; s < d->nservices; s++)
 		n += d->services[s].nseak + d->services[s].npeak;
-	d->all = calloc(n, sizeof(struct drm_key *));
+	d->all = calloc(n + 1, sizeof(struct drm_key *));
 	if (!d->all)
 		return gw_fail(err, GW_ESYS, "no memory for %zu keys", n);
 	for (size_t s = 0; s < d->nservices; s++) {
@@ -337,10 +464,12 @@ keys_card_service(const struct keys_card *d, uint16_t ecm_id)
 struct drm_key *
 keys_valid(const struct keys_seak *k, size_t n, int64_t now_s)
 {
+	const struct keys_seak *last = NULL;
+
 	for (size_t i = 0; i < n; i++)
-		if (drm_key_valid(k[i].made, now_s))
-			return k[i].made;
-	return NULL;
+		if (drm_key_valid(k[i].made, now_s) && (!last || k[i].from_s > last->from_s))
+			last = &k[i];
+	return last ? last->made : NULL;
 }
 
 struct msk *
