@@ -1,4 +1,5 @@
 /* terminal/conf.c: this program's view of the head-end's file */
+#include <stdlib.h>
 #include <string.h>
 #include "terminal/terminal.h"
 
@@ -42,4 +43,26 @@ term_conf(const struct headend *he, const char *name, struct gw_err *err)
 			return NULL;
 		}
 	return t;
+}
+
+static bool
+serves(const struct he_terminal *t, const struct he_kms *kms)
+{
+	for (size_t i = 0; i < t->service->nunits; i++)
+		if (term_conf_stkm(&t->service->units[i], t->smartcard)->kms == kms)
+			return true;
+	return false;
+}
+
+int
+term_conf_ltkm(const struct headend *he, const struct he_terminal *t, const struct he_ltkm ***list, size_t *n, struct gw_err *err)
+{
+	*n = 0;
+	if (!(*list = calloc(he->nltkm + 1, sizeof(**list))))
+		return gw_fail(err, GW_ESYS, "no memory");
+	for (size_t i = 0; i < he->nltkm; i++)
+		if (serves(t, he->ltkm[i].kms))
+			(*list)[(*n)++] = &he->ltkm[i];
+	return *n ? 0 : gw_fail(err, GW_ECONF, "%s:%d:%d: its keys come on air, but ltkm has no entry of a KMS of service %s", he->file,
+	    t->at.line, t->at.column, t->service->id);
 }

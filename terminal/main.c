@@ -75,7 +75,7 @@ start(struct terminal *app, const struct headend *he, const struct he_terminal *
 
 	if (!app->args.status.scheme && gw_ops_default_addr(he->playout, ops.program, ops.instance, &app->args.status, err) < 0)
 		return -1;
-	if (gw_life_open(&app->life, &app->loop, stop, NULL, app, err) < 0 || term_units_open(app, t, err) < 0 ||
+	if (gw_life_open(&app->life, &app->loop, stop, NULL, app, err) < 0 || term_units_open(app, he, t, err) < 0 ||
 	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)))
 		return -1;
 	uv_timer_init(&app->loop, &app->second);

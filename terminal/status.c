@@ -7,6 +7,32 @@ static const char *const reasons[RECEIVER_REASONS] = {
 	[RX_NOT_VALID] = "not_valid", [RX_OLD] = "old", [RX_ABOVE] = "above_limit", [RX_STALE] = "stale", [RX_FAILED] = "failed",
 };
 
+/* "mac:2,address:40", or "0". */
+static const char *
+by_reason(const struct term_air_kind *k, char *out, size_t cap)
+{
+	size_t at = 0;
+
+	snprintf(out, cap, "0");
+	for (size_t r = 1; r < BCRO_NREASONS && at < cap; r++)
+		if (k->refused[r])
+			at += (size_t)snprintf(out + at, cap - at, "%s%s:%llu", at ? "," : "", bcro_reason_name((enum bcro_reason)r),
+			    (unsigned long long)k->refused[r]);
+	return out;
+}
+
+static void
+air_summary(const struct term_air *air)
+{
+	struct term_air_counts c;
+	char registration[1024], bcro[1024];
+
+	term_air_counts(air, &c);
+	printf(" registered=%d registration_accepted=%llu registration_refused=%s bcro_accepted=%llu bcro_refused=%s rights=%zu", c.registered,
+	    (unsigned long long)c.registration.accepted, by_reason(&c.registration, registration, sizeof(registration)),
+	    (unsigned long long)c.bcro.accepted, by_reason(&c.bcro, bcro, sizeof(bcro)), c.rights);
+}
+
 static uint64_t
 refused(const struct receiver_counts *c)
 {
@@ -24,10 +50,13 @@ term_summary(const struct terminal *app)
 
 	term_counts(app, &c);
 	printf("terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu waiting=%llu repeated=%llu stkm=%llu accepted=%llu "
-	    "repeats=%llu refused=%llu\n", app->name, (unsigned long long)c.packets, (unsigned long long)c.lost,
+	    "repeats=%llu refused=%llu", app->name, (unsigned long long)c.packets, (unsigned long long)c.lost,
 	    (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.waiting,
 	    (unsigned long long)c.repeated, (unsigned long long)c.stkm, (unsigned long long)c.accepted, (unsigned long long)c.repeats,
 	    (unsigned long long)refused(&c));
+	if (app->air)
+		air_summary(app->air);
+	putchar('\n');
 	fflush(stdout);
 }
 
@@ -48,6 +77,27 @@ unit_status(const struct term_unit *u)
 	    "stkm", "received", (json_int_t)c.stkm, "accepted", (json_int_t)c.accepted, "repeats", (json_int_t)c.repeats, "refused", why);
 }
 
+static json_t *
+kind_status(const struct term_air_kind *k)
+{
+	json_t *why = json_object();
+
+	for (size_t r = 1; r < BCRO_NREASONS; r++)
+		if (k->refused[r])
+			json_object_set_new(why, bcro_reason_name((enum bcro_reason)r), json_integer((json_int_t)k->refused[r]));
+	return json_pack("{s:I, s:I, s:o}", "accepted", (json_int_t)k->accepted, "repeats", (json_int_t)k->repeats, "refused", why);
+}
+
+static json_t *
+air_status(const struct term_air *air)
+{
+	struct term_air_counts c;
+
+	term_air_counts(air, &c);
+	return json_pack("{s:b, s:I, s:o, s:o}", "registered", c.registered, "rights", (json_int_t)c.rights,
+	    "registration", kind_status(&c.registration), "bcro", kind_status(&c.bcro));
+}
+
 json_t *
 term_status(void *self)
 {
@@ -56,7 +106,10 @@ term_status(void *self)
 
 	for (size_t i = 0; i < app->nunits; i++)
 		json_array_append_new(units, unit_status(&app->units[i]));
-	return json_pack("{s:s, s:o}", "terminal", app->name, "services", units);
+	json_t *status = json_pack("{s:s, s:o}", "terminal", app->name, "services", units);
+	if (app->air)
+		json_object_set_new(status, "ltkm", air_status(app->air));
+	return status;
 }
 
 static const struct gw_metric
@@ -66,7 +119,10 @@ static const struct gw_metric
 	waiting = { "simulgate_terminal_packets_waiting_total", "packets that came before a key could be there", GW_COUNTER },
 	periods = { "simulgate_terminal_crypto_periods_total", "key identifiers seen in packets descrambled", GW_COUNTER },
 	stkm = { "simulgate_terminal_stkm_total", "STKM datagrams, by what became of them", GW_COUNTER },
-	keys = { "simulgate_terminal_keys", "traffic keys held", GW_GAUGE };
+	keys = { "simulgate_terminal_keys", "traffic keys held", GW_GAUGE },
+	registered = { "simulgate_terminal_registered", "1 when a registration from the air is in force", GW_GAUGE },
+	rights = { "simulgate_terminal_rights", "service and programme keys from the air", GW_GAUGE },
+	ltkm = { "simulgate_terminal_ltkm_total", "long-term key messages, by object and what became of them", GW_COUNTER };
 
 static void
 collect_stkm(struct gw_samples *s, const char *labels, const char *result, uint64_t n)
@@ -77,11 +133,41 @@ collect_stkm(struct gw_samples *s, const char *labels, const char *result, uint6
 	gw_sample(s, &stkm, gw_label(with, sizeof(with), "result", result), (double)n);
 }
 
+static void
+collect_kind(struct gw_samples *s, const char *terminal, const char *object, const struct term_air_kind *k)
+{
+	char labels[256] = "";
+
+	gw_label(gw_label(labels, sizeof(labels), "terminal", terminal), sizeof(labels), "object", object);
+	for (size_t r = 0; r < BCRO_NREASONS + 1; r++) {	/* 0: accepted; the one beyond: repeats */
+		char with[320];
+		snprintf(with, sizeof(with), "%s", labels);
+		gw_sample(s, &ltkm, gw_label(with, sizeof(with), "result", r == 0 ? "accepted" : r == BCRO_NREASONS ? "repeat" :
+		    bcro_reason_name((enum bcro_reason)r)), (double)(r == 0 ? k->accepted : r == BCRO_NREASONS ? k->repeats : k->refused[r]));
+	}
+}
+
+static void
+collect_air(struct gw_samples *s, const struct terminal *app)
+{
+	struct term_air_counts c;
+	char labels[256] = "";
+
+	term_air_counts(app->air, &c);
+	gw_label(labels, sizeof(labels), "terminal", app->name);
+	gw_sample(s, &registered, labels, c.registered);
+	gw_sample(s, &rights, labels, (double)c.rights);
+	collect_kind(s, app->name, "registration", &c.registration);
+	collect_kind(s, app->name, "bcro", &c.bcro);
+}
+
 void
 term_collect(void *self, struct gw_samples *s)
 {
 	const struct terminal *app = self;
 
+	if (app->air)
+		collect_air(s, app);
 	for (size_t i = 0; i < app->nunits; i++) {
 		const struct term_unit *u = &app->units[i];
 		struct receiver_counts c;

@@ -9,8 +9,10 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/ops.h"
+#include "proto/bcro.h"
 #include "terminal/receiver.h"
 
+struct term_air;		/* a device that gets its long-term keys on air */
 struct term_card;		/* the long-term keys and what must be remembered with them */
 struct term_unit;
 struct term_medium {
@@ -32,24 +34,49 @@ struct terminal {
 	struct gw_args args;
 	const char *name; unsigned seconds;
 	struct term_unit *units; size_t nunits;
+	struct term_air *air;		/* NULL: the long-term keys are in the key file */
 	struct gw_life life;
 	uv_timer_t second, end; bool ticking;
 	struct gw_ops *ops;
 	struct gw_rate rate;
 };
 
+struct drm_key;
+struct term_air_kind { uint64_t accepted, repeats, refused[BCRO_NREASONS]; };
+struct term_air_counts { bool registered; size_t rights; struct term_air_kind registration, bcro; };	/* registered, rights: now */
+
 /* conf.c: the entry of that name, refused with file and place when its service cannot be received. NULL: with *err. */
 const struct he_terminal *term_conf(const struct headend *, const char *name, struct gw_err *);
 /* The key stream of a unit that a profile opens: the lowest ECM_id of its KMSs (bcast-scrambling-and-sdp 7.3). NULL: none. */
 const struct he_stkm *term_conf_stkm(const struct he_unit *, bool smartcard);
 
-/* card.c: opens STKMs with the keys of a key file; the `self` of term_card_receive */
-struct term_card *term_card_new(const char *keys, bool smartcard, bool authenticated, struct gw_err *);
+/*
+ * Where the long-term keys of a terminal's KMSs are on air: their ltkm entries, into a list of he->nltkm places that the caller
+ * frees. 0, or -1 with *err when there are none.
+ */
+int term_conf_ltkm(const struct headend *, const struct he_terminal *, const struct he_ltkm ***list, size_t *n, struct gw_err *);
+
+/* air.c: *out is NULL when the key file holds the keys itself. 0, or -1 with *err. */
+int term_air_new(struct terminal *, const struct he_terminal *, struct term_air **out, struct gw_err *);
+int term_air_open(struct term_air *, const struct he_ltkm *const *, size_t n, struct gw_err *);
+void term_air_drain(struct term_air *);		/* what has come; quiet on NULL, as are close, second and free */
+void term_air_take(struct term_air *, const void *msg, size_t len, int64_t utc_s);
+void term_air_close(struct term_air *);
+void term_air_second(struct term_air *);
+void term_air_free(struct term_air *);
+struct drm_key *const *term_air_keys(const struct term_air *, size_t *n);
+void term_air_counts(const struct term_air *, struct term_air_counts *);
+
+/* card.c: opens STKMs with the keys of a key file, or those that come on air; the `self` of term_card_receive */
+struct term_card *term_card_new(const char *keys, bool smartcard, bool authenticated, const struct term_air *, struct gw_err *);
 void term_card_free(struct term_card *);
 receiver_open term_card_receive;
 
 /* unit.c */
-int term_units_open(struct terminal *, const struct he_terminal *, struct gw_err *);
+int term_watch(struct terminal *, uv_poll_t *, int fd, uv_poll_cb, void *data, struct gw_err *);
+void term_unwatch(uv_poll_t *, int *fd);	/* closes both; quiet on -1 */
+/* he: where ltkm entries are looked up. */
+int term_units_open(struct terminal *, const struct headend *he, const struct he_terminal *, struct gw_err *);
 void term_units_close(struct terminal *);	/* handles; the counts stay until term_units_free */
 void term_units_free(struct terminal *);
 void term_units_second(struct terminal *);

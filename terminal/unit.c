@@ -17,7 +17,7 @@ take_stkm(struct term_unit *u, const struct gw_packet *pk)
 {
 	int64_t utc = gw_utc_us();
 	enum rx_reason why;
-	bool first = u->said.accepted == 0;
+	bool first = u->said.accepted == 0, waits = first && u->app->air;
 
 	switch (receiver_stkm(u->receiver, pk->p, pk->len, utc / 1000000, gw_mono_us(), &why)) {
 	case RX_NEW:
@@ -27,6 +27,8 @@ take_stkm(struct term_unit *u, const struct gw_packet *pk)
 	case RX_REPEAT:
 		break;
 	case RX_REFUSED:
+		if (waits && why == RX_NO_KEY)	/* its rights are still to come */
+			break;
 		gw_log_limited(&u->app->rate, GW_WARNING, "stkm_refused", rx_reason_text(why), "terminal=%s service=%s", u->app->name, u->id);
 	}
 }
@@ -37,6 +39,7 @@ drain_stkm(struct term_unit *u)
 	struct gw_packet pk[STKM_BATCH];
 	int n;
 
+	term_air_drain(u->app->air);	/* a right that has come is there before the messages it opens */
 	do {
 		for (size_t i = 0; i < STKM_BATCH; i++)
 			pk[i].p = stkm_room[i];
@@ -78,8 +81,8 @@ on_media(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static int
-watch(struct terminal *app, uv_poll_t *poll, int fd, uv_poll_cb cb, void *data, struct gw_err *err)
+int
+term_watch(struct terminal *app, uv_poll_t *poll, int fd, uv_poll_cb cb, void *data, struct gw_err *err)
 {
 	int rc = uv_poll_init(&app->loop, poll, fd);
 
@@ -90,7 +93,7 @@ watch(struct terminal *app, uv_poll_t *poll, int fd, uv_poll_cb cb, void *data, 
 	return 0;
 }
 
-/* Handles count as open from their watch() on: in_fd and stkm_fd say so. */
+/* Handles count as open from their term_watch() on: in_fd and stkm_fd say so. */
 static int
 open_medium(struct terminal *app, struct term_unit *u, const struct he_medium *conf, const struct gw_addr *out, size_t offset, struct gw_err *err)
 {
@@ -115,7 +118,7 @@ open_medium(struct terminal *app, struct term_unit *u, const struct he_medium *c
 	int fd = gw_udp_receiver(&conf->out, err);
 	if (fd < 0)
 		return -1;
-	if (watch(app, &m->poll, fd, on_media, m, err) < 0) {
+	if (term_watch(app, &m->poll, fd, on_media, m, err) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -133,14 +136,14 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 	u->stkm_fd = -1;
 	if (!(u->id = strdup(conf->id)) || !(u->media = calloc(conf->nmedia + 1, sizeof(*u->media))))
 		return gw_fail(err, GW_ESYS, "no memory");
-	if (!(u->card = term_card_new(t->keys, t->smartcard, t->service->authentication, err)))
+	if (!(u->card = term_card_new(t->keys, t->smartcard, t->service->authentication, app->air, err)))
 		return -1;
 	if (!(u->receiver = receiver_new(conf->nmedia, term_card_receive, u->card)))
 		return gw_fail(err, GW_ESYS, "no memory");
 	int fd = gw_udp_receiver(&s->out, err);
 	if (fd < 0)
 		return -1;
-	if (watch(app, &u->poll, fd, on_stkm, u, err) < 0) {
+	if (term_watch(app, &u->poll, fd, on_stkm, u, err) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -151,11 +154,29 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 	return 0;
 }
 
+/* Long-term keys on air are those of the KMSs whose STKMs this terminal opens. */
+static int
+open_air(struct terminal *app, const struct headend *he, const struct he_terminal *t, struct gw_err *err)
+{
+	const struct he_ltkm **list = NULL;
+	size_t n = 0;
+	int rc = term_air_new(app, t, &app->air, err);
+
+	if (rc == 0 && app->air)
+		rc = term_conf_ltkm(he, t, &list, &n, err);
+	if (rc == 0 && app->air)
+		rc = term_air_open(app->air, list, n, err);
+	free(list);
+	return rc;
+}
+
 int
-term_units_open(struct terminal *app, const struct he_terminal *t, struct gw_err *err)
+term_units_open(struct terminal *app, const struct headend *he, const struct he_terminal *t, struct gw_err *err)
 {
 	size_t offset = 0;
 
+	if (open_air(app, he, t, err) < 0)
+		return gw_wrap(err, "terminal %s: ", t->name);
 	if (!(app->units = calloc(t->service->nunits + 1, sizeof(*app->units))))
 		return gw_fail(err, GW_ESYS, "no memory");
 	for (size_t i = 0; i < t->service->nunits; i++)
@@ -164,8 +185,8 @@ term_units_open(struct terminal *app, const struct he_terminal *t, struct gw_err
 	return 0;
 }
 
-static void
-unwatch(uv_poll_t *poll, int *fd)
+void
+term_unwatch(uv_poll_t *poll, int *fd)
 {
 	if (*fd < 0)
 		return;
@@ -177,11 +198,12 @@ unwatch(uv_poll_t *poll, int *fd)
 void
 term_units_close(struct terminal *app)
 {
+	term_air_close(app->air);
 	for (size_t i = 0; i < app->nunits; i++) {
 		struct term_unit *u = &app->units[i];
-		unwatch(&u->poll, &u->stkm_fd);
+		term_unwatch(&u->poll, &u->stkm_fd);
 		for (size_t k = 0; k < u->nmedia; k++) {
-			unwatch(&u->media[k].poll, &u->media[k].in_fd);
+			term_unwatch(&u->media[k].poll, &u->media[k].in_fd);
 			if (u->media[k].out_fd >= 0)
 				close(u->media[k].out_fd);
 			u->media[k].out_fd = -1;
@@ -202,6 +224,8 @@ term_units_free(struct terminal *app)
 		free(u->id);
 	}
 	free(app->units);
+	term_air_free(app->air);
+	app->air = NULL;
 	app->units = NULL;
 	app->nunits = 0;
 }
@@ -212,6 +236,7 @@ term_units_second(struct terminal *app)
 {
 	struct receiver_counts c;
 
+	term_air_second(app->air);
 	for (size_t i = 0; i < app->nunits; i++) {
 		struct term_unit *u = &app->units[i];
 		receiver_tick(u->receiver, gw_mono_us());

@@ -12,6 +12,6 @@ tests_unit_test_scrambler_SOURCES = tests/unit/test_scrambler.c scrambler/scramb
 tests_unit_test_scrambler_LDADD = $(test_libs) $(net_libs) $(SRTP_LIBS)
 tests_unit_test_term_receiver_SOURCES = tests/unit/test_term_receiver.c terminal/receiver.c terminal/receiver.h
 tests_unit_test_term_receiver_LDADD = $(test_libs) kms/libkms.la $(net_libs) $(SRTP_LIBS)
-tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.h terminal/card.c terminal/conf.c terminal/receiver.c \
+tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.h terminal/air.c terminal/card.c terminal/conf.c terminal/receiver.c \
 	terminal/receiver.h terminal/status.c terminal/unit.c
 tests_unit_test_terminal_LDADD = $(test_libs) kms/libkms.la $(net_libs) $(SRTP_LIBS)

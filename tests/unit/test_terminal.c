@@ -81,7 +81,7 @@ terminal_up(int profile)
 	conf.smartcard = profile == SMARTCARD;
 	player = gw_udp_receiver(&any, &err);
 	conf.out = address(port_of(player));
-	ck_assert_msg(term_units_open(&app, &conf, &err) == 0, "%s", err.text);
+	ck_assert_msg(term_units_open(&app, &he, &conf, &err) == 0, "%s", err.text);
 	stkm_out = toward(app.units[0].stkm_fd);
 	for (int i = 0; i < 2; i++)
 		media_out[i] = toward(app.units[0].media[i].in_fd);
