@@ -1,6 +1,8 @@
 # examples/: runnable head-ends; keys that are for tests only, installed beside the head-end that names them
 include %D%/media.mk
-nobase_dist_doc_DATA += %D%/keys/drm.yaml %D%/keys/smartcard.yaml %D%/keys/handset-drm.yaml %D%/keys/handset-smartcard.yaml
+nobase_dist_doc_DATA += %D%/keys/drm.yaml %D%/keys/smartcard.yaml %D%/keys/handset-drm.yaml %D%/keys/handset-smartcard.yaml \
+	%D%/keys/drm-broadcast.yaml %D%/keys/handset-broadcast.yaml %D%/keys/rights-issuer-private.pem %D%/keys/rights-issuer-public.pem \
+	%D%/keys/handset-private.pem %D%/keys/handset-public.pem
 # How other vendors' ECMGs want to be spoken to: for `profile` of a KMS.
 nobase_dist_doc_DATA += %D%/profiles/standard.yaml %D%/profiles/tsduck-like.yaml %D%/profiles/no-ecm-id.yaml \
 	%D%/profiles/empty-ecm-allowed.yaml %D%/profiles/fixed-channel-id.yaml

@@ -161,7 +161,7 @@ ports() {
 group() { echo "239.255.$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))"; }
 
 # examples_at DIRECTORY: the shipped examples as their user has them: keys are for one's own eyes
-examples_at() { cp -R "$top_srcdir/examples" "$1" && chmod -R u+w "$1" && chmod 600 "$1"/keys/*.yaml; }
+examples_at() { cp -R "$top_srcdir/examples" "$1" && chmod -R u+w "$1" && chmod 600 "$1"/keys/*; }
 
 # -- a small head-end -----------------------------------------------------------------------------------------------------
 # Service news over SRTP, the KMSs drm and smartcard, two terminals; ports and groups of this test's own. headend [PERIOD] writes
@@ -171,7 +171,7 @@ headend() {
 	g=$(group)
 	conf=$dir/headend.yaml
 	mkdir -p "$dir/keys"
-	for key in "$top_srcdir"/examples/keys/*.yaml; do install -m 600 "$key" "$dir/keys/"; done
+	for key in "$top_srcdir"/examples/keys/*; do install -m 600 "$key" "$dir/keys/"; done
 	ports port_drm port_smartcard p_in p_out p_drm p_smartcard
 	{
 		in=$g:$p_in out=$g:$p_out stkm_drm=$g:$p_drm stkm_smartcard=$g:$p_smartcard
