@@ -83,6 +83,40 @@ private_example(const char *name)
 	return path;
 }
 
+/* A directory with private copies of the examples' keys for the broadcast channel; remove_keys() takes them away. */
+static const char *const broadcast_files[] = { "drm-broadcast.yaml", "handset-broadcast.yaml", "rights-issuer-private.pem",
+	"rights-issuer-public.pem", "handset-private.pem", "handset-public.pem" };
+
+static inline const char *
+broadcast_keys(void)
+{
+	static char at[] = "/tmp/simulgate-keys-XXXXXX";
+	char rel[256], path[256];
+
+	strcpy(at + sizeof(at) - 7, "XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(at));
+	for (size_t k = 0; k < sizeof(broadcast_files) / sizeof(broadcast_files[0]); k++) {
+		snprintf(rel, sizeof(rel), "../../examples/keys/%s", broadcast_files[k]);
+		snprintf(path, sizeof(path), "%s/%s", at, broadcast_files[k]);
+		const char *text = vec_text(rel);
+		put_file(path, text, 0600);
+		free((void *)(uintptr_t)text);
+	}
+	return at;
+}
+
+static inline void
+remove_keys(const char *at)
+{
+	char path[256];
+
+	for (size_t k = 0; k < sizeof(broadcast_files) / sizeof(broadcast_files[0]); k++) {
+		snprintf(path, sizeof(path), "%s/%s", at, broadcast_files[k]);
+		unlink(path);
+	}
+	ck_assert_int_eq(rmdir(at), 0);
+}
+
 static inline void *
 open_plugin(const struct kms_plugin *p, const char *conf)
 {

@@ -1,5 +1,7 @@
 /* tests/unit/test_kms_plugin_drm.c: the plugin as the ECMG calls it, its STKMs as a receiver opens them */
 #include "tests/unit/kms_host.h"
+#include <time.h>
+#include "kms/drm_ltkm.h"
 #include "kms/keys.h"
 #include "lib/clock.h"
 
@@ -234,8 +236,255 @@ START_TEST(bad_settings_are_refused)
 }
 END_TEST
 
+/* --- rights on the broadcast channel --- */
+
+static const char *keys_at;
+static char keys_path[128];
+
+static const char *
+utc(int64_t s, char out[32])
+{
+	time_t t = (time_t)s;
+	struct tm tm;
+
+	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	return out;
+}
+
+/* A key file with SEAKs 7, 8, … that become valid `from` seconds from now. It comes into place whole. */
+static void
+write_keys(const int *from, size_t n, const char *lead)
+{
+	int64_t now_s = gw_utc_us() / 1000000;
+	char text[4096], next[160], t[32];
+	size_t at = (size_t)snprintf(text, sizeof(text), "profile: drm\nbase_cid: news@head-end.example\nservices:\n  news:\n    seak:\n");
+
+	for (size_t k = 0; k < n; k++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "      - { service_CID_extension: %zu, SEK: 0x7e570000000000000000000000000a%02zx, "
+		    "SAS: 0x7e570000000000000000000000000b%02zx, valid_from: %s }\n", 7 + k, k, k, utc(now_s + from[k], t));
+	snprintf(text + at, sizeof(text) - at, "rights_issuer: { private_key: rights-issuer-private.pem, RIAK: 0x7e57000000000000000000000000d503, lead: %s }\n"
+	    "groups: { home: { address: 0x4700000012, UGK: 0x7e57000000000000000000000000d504, rights: [ { service: news } ] } }\n"
+	    "devices:\n"
+	    "  - { unique_device_number: \"00490123456789012345\", public_key: handset-public.pem, UDK: 0x7e57000000000000000000000000d505,\n"
+	    "      UDF: 0x4780000345, group: home }\n"
+	    "  - { unique_device_number: \"00490123456789012346\", public_key: rights-issuer-public.pem, UDK: 0x7e57000000000000000000000000d506,\n"
+	    "      UDF: 0x4780000346, rights: [ { service: news } ] }\n", lead);
+	snprintf(next, sizeof(next), "%s.next", keys_path);
+	put_file(next, text, 0600);
+	ck_assert_int_eq(rename(next, keys_path), 0);
+}
+
+static void *
+ready_to_air(const int *from, size_t n, const char *lead)
+{
+	char conf[256];
+
+	void *other = ready(private_example("drm.yaml"), "");	/* for what to ask */
+
+	p->close(other);
+	keys_at = broadcast_keys();
+	snprintf(keys_path, sizeof(keys_path), "%s/drm-broadcast.yaml", keys_at);
+	write_keys(from, n, lead);
+	snprintf(conf, sizeof(conf), "keys=%s\n", keys_path);
+	return open_plugin(p, conf);
+}
+
+static struct drm_device *
+handset(const char *number, const char *private_key)
+{
+	char own[160], issuer[160];
+
+	snprintf(own, sizeof(own), "%s/%s", keys_at, private_key);
+	snprintf(issuer, sizeof(issuer), "%s/rights-issuer-public.pem", keys_at);
+	return drm_device_new("news@head-end.example", number, rsa_private(own, NULL), rsa_public(issuer, NULL), NULL);
+}
+
+static const struct kms_ltkm air = { .size = sizeof(air), .client_id = 0x00010001, .data_id = 1, .section_TSpkt_flag = 2 };
+
+static int
+ltkm(void *s, uint32_t index, int later_s)
+{
+	struct kms_ltkm now = air;
+
+	now.utc_s = gw_utc_us() / 1000000 + later_s;
+	return p->ltkm(s, &now, index, ecm, sizeof(ecm), why, sizeof(why));
+}
+
+/* One round; what each message is, a letter each: R registration, G BCRO to a group, D to a device. */
+static const char *
+round_of(void *s, int later_s, struct drm_device *device, int *taken)
+{
+	static char kinds[64];
+	enum bcro_reason reason;
+	uint32_t k = 0;
+	int n;
+
+	for (*taken = 0; (n = ltkm(s, k, later_s)) > 0; k++) {
+		ck_assert_uint_lt(k, sizeof(kinds) - 1);
+		ck_assert_int_le(n, 1400);	/* one datagram without fragments (8) */
+		kinds[k] = ecm[0] == BCRO_TAG_REGISTRATION ? 'R' : ecm[3] >> 5 ? 'D' : 'G';
+		*taken += drm_device_receive(device, ecm, (size_t)n, gw_utc_us() / 1000000 + later_s, &reason) == RX_NEW;
+	}
+	ck_assert_msg(n == 0, "%s", why);
+	kinds[k] = '\0';
+	return kinds;
+}
+
+START_TEST(the_carousel_has_what_should_be_on_air)
+{
+	static const int from[] = { -3600, 3600 };
+	void *s = ready_to_air(from, 2, "10min");
+	struct drm_device *one = handset("00490123456789012345", "handset-private.pem"), *two = handset("00490123456789012346", "rights-issuer-private.pem");
+	uint8_t first[2048];
+	int taken;
+
+	ck_assert_str_eq(round_of(s, 0, one, &taken), "RRGD");
+	ck_assert_int_eq(taken, 2);		/* its registration, the group's right */
+	ck_assert_str_eq(round_of(s, 0, two, &taken), "RRGD");
+	ck_assert_int_eq(taken, 2);		/* its registration, its own right */
+	int n = ltkm(s, 0, 0);
+	memcpy(first, ecm, (size_t)n);
+	ck_assert_str_eq(round_of(s, 1, one, &taken), "RRGD");
+	ck_assert_int_eq(taken, 0);
+	ck_assert_int_eq(ltkm(s, 0, 1), n);	/* the same octets each round */
+	ck_assert_mem_eq(ecm, first, (size_t)n);
+	ck_assert_str_eq(round_of(s, 3600 - 601, one, &taken), "RRGD");
+	ck_assert_str_eq(round_of(s, 3600 - 599, one, &taken), "RRGGDD");	/* ten minutes before the next one begins */
+	ck_assert_int_eq(taken, 1);
+	drm_device_free(one);
+	drm_device_free(two);
+	p->close(s);
+	remove_keys(keys_at);
+}
+END_TEST
+
+START_TEST(ltkms_are_refused_by_the_muxs_numbers)
+{
+	static const int from[] = { 0 };
+	void *s = ready_to_air(from, 1, "10min");
+	struct kms_ltkm l = air;
+
+	l.client_id = 0x00020001;
+	ck_assert_int_eq(p->ltkm(s, &l, 0, ecm, sizeof(ecm), why, sizeof(why)), -0x000e);
+	l = air;
+	l.section_TSpkt_flag = 0;
+	ck_assert_int_eq(p->ltkm(s, &l, 0, ecm, sizeof(ecm), why, sizeof(why)), -0x000d);
+	l = air;
+	l.data_type = 1;
+	ck_assert_int_eq(p->ltkm(s, &l, 0, ecm, sizeof(ecm), why, sizeof(why)), -0x000d);
+	ck_assert_int_eq(p->ltkm(s, &air, 0, ecm, 100, why, sizeof(why)), -0x7000);
+	p->close(s);
+	remove_keys(keys_at);
+	s = ready(private_example("drm.yaml"), "");	/* no rights_issuer */
+	ck_assert_int_eq(p->ltkm(s, &air, 0, ecm, sizeof(ecm), why, sizeof(why)), -0x000c);
+	p->close(s);
+}
+END_TEST
+
+static uint32_t
+extension(void *s)
+{
+	struct stkm m;
+	int n = go(s);
+
+	ck_assert_msg(n > 0, "%s", why);
+	ck_assert_int_eq(stkm_decode(ecm, (size_t)n, &m, NULL), 0);
+	return m.service_CID_extension;
+}
+
+#define WITHIN_5_S(condition) do {						\
+	for (int64_t end = gw_mono_us() + 5000000; !(condition) && gw_mono_us() < end;)	\
+		usleep(20000);							\
+	ck_assert_msg(condition, "waited in vain for: " #condition);		\
+} while (0)
+
+/* ECMG and EMMG are two states of the plugin: both notice the new file; the carousel has the key before, the STKMs at valid_from. */
+START_TEST(a_changed_key_file_is_taken_over)
+{
+	static const int one_seak[] = { -60 }, two_seaks[] = { -60, 3 };
+	void *ecmg = ready_to_air(one_seak, 1, "1min"), *emmg;
+	char conf[256];
+	uint8_t before[512];
+	int taken, n;
+
+	snprintf(conf, sizeof(conf), "keys=%s\n", keys_path);
+	emmg = open_plugin(p, conf);
+	struct drm_device *device = handset("00490123456789012345", "handset-private.pem");
+	ck_assert_str_eq(round_of(emmg, 0, device, &taken), "RRGD");
+	ck_assert_uint_eq(extension(ecmg), 7);
+	n = go(ecmg);
+	memcpy(before, ecm, (size_t)n);
+	write_keys(two_seaks, 2, "1min");
+	int64_t valid_us = gw_utc_us() / 1000000 * 1000000 + 3000000;
+	WITHIN_5_S(strcmp(round_of(emmg, 0, device, &taken), "RRGGDD") == 0);
+	ck_assert_int_lt(gw_utc_us(), valid_us);
+	WITHIN_5_S((go(ecmg), logged[KMS_LOG_NOTICE] == 2));
+	ck_assert_int_eq(go(ecmg), n);		/* the same request, the same octets */
+	ck_assert_mem_eq(ecm, before, (size_t)n);
+	for (uint16_t cp = 100; extension(ecmg) != 8; cp++) {
+		int64_t asked = gw_utc_us();
+		ck_assert_msg(asked < valid_us + 1000000, "no new SEAK at its valid_from");
+		usleep(20000);
+		ask.cp_number = cws[0].cp_number = cp;
+		cws[1].cp_number = (uint16_t)(cp + 1);
+		if (extension(ecmg) == 8)
+			ck_assert_int_ge(gw_utc_us(), valid_us);
+	}
+	ck_assert_int_eq(logged[KMS_LOG_WARNING], 0);
+	drm_device_free(device);
+	p->close(ecmg);
+	p->close(emmg);
+	remove_keys(keys_at);
+}
+END_TEST
+
+START_TEST(a_bad_key_file_changes_nothing_and_is_said_once)
+{
+	static const int from[] = { -60, -30 };
+	void *s = ready_to_air(from, 1, "1min");
+	struct drm_device *device = handset("00490123456789012345", "handset-private.pem");
+	int taken;
+	char pem[256];
+
+	ck_assert_str_eq(round_of(s, 0, device, &taken), "RRGD");
+	put_file(keys_path, "profile: drm\nbase_cid: x\ncolour: red\nshape: round\n", 0600);
+	WITHIN_5_S((round_of(s, 0, device, &taken), logged[KMS_LOG_WARNING] == 1));
+	usleep(1200000);	/* looked at again */
+	ck_assert_str_eq(round_of(s, 0, device, &taken), "RRGD");
+	ck_assert_uint_eq(extension(s), 7);
+	ck_assert_int_eq(logged[KMS_LOG_WARNING], 1);
+	snprintf(pem, sizeof(pem), "%s/handset-public.pem", keys_at);
+	put_file(pem, "no key\n", 0600);
+	write_keys(from, 2, "1min");	/* good but for a file that it names */
+	WITHIN_5_S((round_of(s, 0, device, &taken), logged[KMS_LOG_WARNING] == 2));
+	ck_assert_str_eq(round_of(s, 0, device, &taken), "RRGD");
+	unlink(keys_path);
+	WITHIN_5_S((round_of(s, 0, device, &taken), logged[KMS_LOG_WARNING] == 3));
+	ck_assert_int_eq(logged[KMS_LOG_NOTICE], 0);
+	drm_device_free(device);
+	p->close(s);
+	remove_keys(keys_at);
+}
+END_TEST
+
+START_TEST(a_receivers_key_file_is_not_the_kmss)
+{
+	char conf[256];
+	void *state;
+
+	p = load("drm");
+	keys_at = broadcast_keys();
+	snprintf(conf, sizeof(conf), "keys=%s/handset-broadcast.yaml\n", keys_at);
+	ck_assert_int_eq(p->open(&host, conf, &state, why, sizeof(why)), -1);
+	ck_assert_ptr_nonnull(strstr(why, "receiver"));
+	remove_keys(keys_at);
+}
+END_TEST
+
 SUITE("kms_plugin_drm", tcase_add_test(t, channel_is_as_designed); tcase_add_test(t, a_receiver_with_the_handset_keys_opens_it);
       tcase_add_test(t, identifiers_protection_and_criteria_are_the_peers); tcase_add_test(t, without_parameters_the_configuration_says);
       tcase_add_test(t, a_repeat_has_the_same_octets_however_late); tcase_add_test(t, a_programme_key_adds_its_layer);
       tcase_add_test(t, refusals_have_the_standards_numbers); tcase_add_test(t, a_key_out_of_its_time_is_not_used);
-      tcase_add_test(t, bad_settings_are_refused))
+      tcase_add_test(t, bad_settings_are_refused); tcase_set_timeout(t, 120); tcase_add_test(t, the_carousel_has_what_should_be_on_air);
+      tcase_add_test(t, ltkms_are_refused_by_the_muxs_numbers); tcase_add_test(t, a_changed_key_file_is_taken_over);
+      tcase_add_test(t, a_bad_key_file_changes_nothing_and_is_said_once); tcase_add_test(t, a_receivers_key_file_is_not_the_kmss))
