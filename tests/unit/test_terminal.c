@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "kms/drm_carousel.h"
 #include "kms/keys.h"
 #include "lib/clock.h"
 #include "lib/srtp.h"
@@ -32,6 +33,8 @@ static struct he_medium medium[2] = { { .name = (char []){ "audio" } }, { .name 
 static const struct he_medium *media[] = { &medium[0], &medium[1] };
 static struct he_service service;
 static struct he_unit unit = { .id = (char []){ "news" }, .service = &service, .media = media, .nmedia = 2, .stkm = stkm, .nstkm = 4 };
+static struct he_ltkm ltkm[2];
+static struct headend he = { .file = (char []){ "x.yaml" }, .ltkm = ltkm };
 static struct he_terminal conf = { .name = (char []){ "handset" }, .service = &service };
 static struct gw_srtp_mark marks[4];
 static struct gw_srtp_tx *tx;
@@ -277,7 +280,7 @@ START_TEST(finds_its_key_stream)
 	stkm[3].out.scheme = 0;
 	ck_assert_ptr_null(term_conf_stkm(&unit, true));
 
-	struct headend he = { .file = (char []){ "x.yaml" }, .terminals = &conf, .nterminals = 1, .services = &service, .nservices = 1 };
+	he = (struct headend){ .file = (char []){ "x.yaml" }, .terminals = &conf, .nterminals = 1, .services = &service, .nservices = 1 };
 	struct gw_err err = { 0 };
 	conf.at = (struct he_place){ 12, 5 };
 	conf.smartcard = false;
@@ -298,14 +301,141 @@ START_TEST(keys_that_others_can_read_are_refused)
 	struct gw_err err = { 0 };
 
 	put_file(path, key_files[DRM], 0644);
-	ck_assert_ptr_null(term_card_new(path, false, true, &err));
+	ck_assert_ptr_null(term_card_new(path, false, true, NULL, &err));
 	put_file(path, key_files[DRM], 0600);
-	ck_assert_ptr_null(term_card_new(path, true, true, &err));	/* keys of the other profile */
+	ck_assert_ptr_null(term_card_new(path, true, true, NULL, &err));	/* keys of the other profile */
 	ck_assert_ptr_nonnull(strstr(err.text, "keys.yaml:1:"));
+}
+END_TEST
+
+/* --- keys from the air --- */
+
+static const char *const pem[] = { "rights-issuer-private.pem", "rights-issuer-public.pem", "handset-private.pem", "handset-public.pem" };
+
+/* The key files of issuer and handset beside one another; the services are those of key_files[DRM]. */
+static void
+put_broadcast_keys(char issuer[128], char handset[128])
+{
+	char to[160], from[128], text[2048];
+
+	for (size_t k = 0; k < 4; k++) {
+		snprintf(from, sizeof(from), "../../examples/keys/%s", pem[k]);
+		snprintf(to, sizeof(to), "%s/%s", dir, pem[k]);
+		const char *t = vec_text(from);
+		put_file(to, t, 0600);
+		free((void *)(uintptr_t)t);
+	}
+	snprintf(issuer, 128, "%s/issuer.yaml", dir);
+	snprintf(handset, 128, "%s/handset.yaml", dir);
+	snprintf(text, sizeof(text), "%srights_issuer: { private_key: rights-issuer-private.pem, RIAK: 0x7e57000000000000000000000000d503 }\n"
+	    "devices: [ { unique_device_number: \"00490123456789012345\", public_key: handset-public.pem, "
+	    "UDK: 0x7e57000000000000000000000000d505, UDF: 0x4780000345, rights: [ { service: news } ] } ]\n", key_files[DRM]);
+	put_file(issuer, text, 0600);
+	put_file(handset, "profile: drm\nbase_cid: tv1@operator.example\ndevice: { unique_device_number: \"00490123456789012345\", "
+	    "private_key: handset-private.pem, rights_issuer: rights-issuer-public.pem }\n", 0600);
+}
+
+static void
+remove_broadcast_keys(const char *issuer, const char *handset)
+{
+	char file[160];
+
+	unlink(issuer);
+	unlink(handset);
+	for (size_t k = 0; k < 4; k++) {
+		snprintf(file, sizeof(file), "%s/%s", dir, pem[k]);
+		unlink(file);
+	}
+}
+
+static uint16_t
+free_port(void)
+{
+	struct gw_addr any = address(0);
+	int fd = gw_udp_receiver(&any, NULL);
+	uint16_t port = port_of(fd);
+
+	close(fd);
+	return port;
+}
+
+static struct term_air_counts
+air(void)
+{
+	struct term_air_counts c;
+
+	term_air_counts(app.air, &c);
+	return c;
+}
+
+START_TEST(gets_its_keys_from_the_air)
+{
+	char issuer[128], handset[128];
+	uint8_t m[2][2048];
+	int n[2], to;
+	struct keys_drm keys;
+	struct gw_err err = { 0 };
+	struct drm_carousel *c;
+
+	put_broadcast_keys(issuer, handset);
+	put_file(path, key_files[DRM], 0600);	/* what seal() seals with */
+	ck_assert_msg(keys_drm_load(issuer, &keys, &err) == 0, "%s", err.text);
+	ck_assert_ptr_nonnull(c = drm_carousel_new(&keys, &err));
+	for (uint32_t k = 0; k < 2; k++)
+		ck_assert_int_gt(n[k] = drm_carousel_get(c, k, gw_utc_us() / 1000000, m[k], sizeof(m[k]), &err), 0);
+	drm_carousel_free(c);
+	keys_drm_free(&keys);
+
+	conf.keys = handset;
+	conf.smartcard = false;
+	ck_assert_int_eq(term_units_open(&app, &he, &conf, &err), -1);	/* nowhere to listen */
+	ck_assert_ptr_nonnull(strstr(err.text, "ltkm has no entry"));
+	term_units_free(&app);
+	ltkm[0] = (struct he_ltkm){ .kms = &kms[0], .out = address(free_port()) };	/* another KMS's */
+	ltkm[1] = (struct he_ltkm){ .kms = &kms[2], .out = address(free_port()) };
+	he.nltkm = 2;
+	ck_assert_msg(term_units_open(&app, &he, &conf, &err) == 0, "%s", err.text);
+	stkm_out = toward(app.units[0].stkm_fd);
+	media_out[0] = toward(app.units[0].media[0].in_fd);
+	media_out[1] = toward(app.units[0].media[1].in_fd);
+	to = gw_udp_sender(&ltkm[1].out, &err);
+
+	scramble_with(1);
+	send_stkm(DRM, 1);
+	send_media(0, 1);
+	UNTIL(counts().waiting == 1);
+	term_units_second(&app);
+	ck_assert_uint_eq(counts().refused[RX_NO_KEY], 1);
+	ck_assert_int_eq(send(to, m[1], (size_t)n[1], 0), n[1]);	/* rights before the registration are of no use yet */
+	UNTIL(air().bcro.refused[BCRO_UNREGISTERED] == 1);
+	for (int turn = 0; turn < 2; turn++)
+		for (size_t k = 0; k < 2; k++)
+			ck_assert_int_eq(send(to, m[k], (size_t)n[k], 0), n[k]);
+	send_stkm(DRM, 1);
+	send_media(0, 2);
+	send_media(1, 2);	/* all of it is there at once: keys are read before what they open */
+	UNTIL(counts().packets == 2);
+	UNTIL(air().bcro.repeats == 1);
+	ck_assert(air().registered);
+	ck_assert_uint_eq(air().rights, 1);
+	ck_assert_uint_eq(air().registration.accepted, 1);
+	ck_assert_uint_eq(air().registration.repeats, 1);
+	m[1][n[1] - 1] ^= 1;
+	ck_assert_int_eq(send(to, m[1], (size_t)n[1], 0), n[1]);
+	UNTIL(air().bcro.refused[BCRO_BAD_MAC] == 1);
+	ck_assert_uint_eq(counts().undecryptable + counts().lost, 0);
+
+	json_t *j = term_status(&app), *l = json_object_get(j, "ltkm");
+	ck_assert(json_is_true(json_object_get(l, "registered")));
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_object_get(l, "bcro"), "refused"), "mac")), 1);
+	json_decref(j);
+	term_summary(&app);
+	close(to);
+	remove_broadcast_keys(issuer, handset);
 }
 END_TEST
 
 SUITE("terminal", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, receives_over_key_changes, 0, PROFILES); tcase_add_loop_test(t, refuses_what_is_not_sealed_for_it, 0, PROFILES);
       tcase_add_test(t, replayed_stkm_of_a_card_is_stale); tcase_add_test(t, finds_its_key_stream);
-      tcase_add_test(t, keys_that_others_can_read_are_refused))
+      tcase_add_test(t, keys_that_others_can_read_are_refused); tcase_add_test(t, gets_its_keys_from_the_air))
