@@ -306,14 +306,15 @@ take_record(void *self, const void *arg)
 	char service[129], kms[65], out[321];
 	struct gw_err err = { 0 };
 	struct mux_output *o;
+	struct gw_addr addr;
 
 	if (!string(m, PLAYOUT_SERVICE, service, sizeof(service)) || !string(m, PLAYOUT_KMS, kms, sizeof(kms)) ||
 	    !string(m, PLAYOUT_OUT, out, sizeof(out)) || start <= 0 || start > INT64_MAX / 4) {
 		send_error(f, m, PLAYOUT_E_INVALID, "a text holds a NUL, or start is no time");
 		return;
 	}
-	if (mux_output_fits(format, datagram->p, datagram->len, &err) < 0 ||
-	    !(o = mux_output_ref(f->conf.outputs, out, format, &err))) {
+	if (mux_output_fits(format, datagram->p, datagram->len, &err) < 0 || gw_addr_parse(out, GW_UDP | GW_PID, &addr, &err) < 0 ||
+	    !(o = mux_output_ref(f->conf.outputs, &addr, format, &err))) {
 		send_error(f, m, PLAYOUT_E_OUT, err.text);
 		return;
 	}

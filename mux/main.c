@@ -1,16 +1,11 @@
-/* mux/main.c: simulgate-mux: follows the SCS's committed records and keeps their ECMs and STKMs on air */
+/* mux/main.c: simulgate-mux: keeps on air what the SCS has committed, and what EMMGs and PDGs send */
 #include <stdlib.h>
+#include <string.h>
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "mux/mux.h"
 
 enum { LOOK_MS = 250 };	/* so often the clock is watched for jumps */
-
-static const struct gw_program program = {
-	.name = "simulgate-mux",
-	.usage = "[--config FILE]",
-	.summary = "Keeps the ECMs and STKMs of committed crypto-periods on air.",
-};
 
 static void
 on_tick(uv_timer_t *t)
@@ -19,7 +14,7 @@ on_tick(uv_timer_t *t)
 	int64_t now = gw_mono_us(), next;
 
 	mux_carousel_run(m->carousel, gw_utc_us(), now, mux_output_send, &m->outputs);
-	mux_outputs_flush(&m->outputs);
+	mux_air_touch(&m->air);
 	next = mux_carousel_next(m->carousel);
 	/* rounded up: a timer that fires a little early would fire twice */
 	uv_timer_start(t, on_tick, next > now + LOOK_MS * 1000 ? LOOK_MS : (uint64_t)(next > now ? (next - now + 999) / 1000 : 0), 0);
@@ -44,16 +39,24 @@ stop(void *self)
 {
 	struct mux *m = self;
 
-	gw_log(GW_NOTICE, "stop", NULL, "on_air=%zu", mux_carousel_counts(m->carousel).on_air);
+	gw_log(GW_NOTICE, "stop", NULL, "on_air=%zu emmgs=%zu", mux_carousel_counts(m->carousel).on_air, m->emmg.nconns);
+	mux_emmg_close(&m->emmg);
 	mux_follow_close(m->scs);
 	gw_ops_close(m->ops);
+	mux_air_close(&m->air);
 	if (m->ticking)
 		uv_close((uv_handle_t *)&m->tick, NULL);
 	m->ticking = false;
 	gw_life_close(&m->life);
 }
 
-/* Only the repetition period may change; a file that fails leaves everything as it was. */
+static bool
+moved(const struct he_mux *a, const struct he_mux *b)
+{
+	return memcmp(&a->emmg, &b->emmg, sizeof(a->emmg)) != 0 || memcmp(&a->emmg_udp, &b->emmg_udp, sizeof(a->emmg_udp)) != 0;
+}
+
+/* Streams whose place has not changed notice nothing; a file that fails leaves everything as it was. */
 static void
 reload(void *self)
 {
@@ -61,13 +64,20 @@ reload(void *self)
 	struct gw_err err = { 0 };
 	struct mux_conf fresh;
 
-	if (mux_conf_load(&fresh, m->args.config, &m->args.status, &err) < 0) {
+	if (!m->conf.file) {
+		gw_log(GW_NOTICE, "reload_ignored", "this mux has no file", "");
+		return;
+	}
+	if (mux_conf_load(&fresh, &m->args, &err) < 0) {
 		gw_log(GW_ERR, "reload_refused", err.text, "file=%s", m->conf.file->file);
 		return;
 	}
-	mux_carousel_set_period(m->carousel, fresh.rep_ms);
+	if (moved(&fresh.rules, &m->conf.rules))
+		gw_log(GW_WARNING, "reload_partly", "addresses change with a restart only", "file=%s", m->conf.file->file);
+	mux_carousel_set_period(m->carousel, fresh.rules.repetition_ms);
 	mux_conf_free(&m->conf);
 	m->conf = fresh;
+	mux_emmg_reload(&m->emmg, &m->conf);
 	gw_log(GW_NOTICE, "reload", NULL, "file=%s", m->conf.file->file);
 }
 
@@ -80,47 +90,60 @@ start(struct mux *m, struct gw_err *err)
 	uv_timer_init(&m->loop, &m->tick);
 	m->tick.data = m;
 	m->ticking = true;
+	mux_air_open(&m->air, &m->loop, &m->outputs);
 	soon(m);
-	m->scs = mux_follow_open(&m->loop, &m->conf.scs, &follow);
-	if (!m->scs)
+	if (m->conf.file && !(m->scs = mux_follow_open(&m->loop, &m->conf.scs, &follow)))
 		return gw_fail(err, GW_ESYS, "out of memory");
-	m->ops = gw_ops_open(&m->loop, &m->conf.status, &ops, err);
-	return m->ops ? gw_life_open(&m->life, &m->loop, stop, reload, m, err) : -1;
+	if (mux_emmg_open(&m->emmg, &m->loop, &m->conf, &m->outputs, &m->air, err) < 0)
+		return -1;
+	if (m->conf.status.scheme && !(m->ops = gw_ops_open(&m->loop, &m->conf.status, &ops, err)))
+		return -1;
+	return gw_life_open(&m->life, &m->loop, stop, reload, m, err);
+}
+
+static int
+run(struct mux *m, struct gw_err *err)
+{
+	int status = 0;
+
+	gw_raise_nofile();	/* a socket per output and EMMG */
+	m->carousel = mux_carousel_new(m->conf.rules.repetition_ms, drop, m);
+	if (!m->carousel || uv_loop_init(&m->loop) < 0) {
+		gw_fail(err, GW_ESYS, "out of memory");
+		return gw_die(err);
+	}
+	if (start(m, err) < 0) {
+		status = gw_die(err);
+		stop(m);
+	} else {
+		gw_life_ready(&m->life, m->scs ? "following the SCS" : "serving EMMGs");
+	}
+	gw_loop_fini(&m->loop);
+	mux_emmg_fini(&m->emmg);
+	mux_carousel_free(m->carousel);
+	mux_outputs_fini(&m->outputs);
+	return status;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct mux m = { .outputs = { .rate = { .burst = 5, .per_ms = 10000 } } };
+	static struct mux m = { .outputs = { .rate = { .burst = 5, .per_ms = 10000 } } };
 	struct gw_err err = { 0 };
-	int status = gw_args(&program, &m.args, &m, argc, argv);
+	int status = mux_args(&m.args, argc, argv);
 
-	if (status >= 0)
-		return status;
-	gw_log_init("mux", m.args.log_level);
-	if (mux_conf_load(&m.conf, m.args.config, &m.args.status, &err) < 0)
-		return gw_die(&err);
-	if (m.args.check_config) {
-		headend_print(m.conf.file);
+	if (status < 0) {
+		gw_log_init("mux", m.args.common.log_level);
+		if (mux_conf_load(&m.conf, &m.args, &err) < 0) {
+			status = gw_die(&err);
+		} else if (m.args.common.check_config) {
+			mux_conf_print(&m.conf);
+			status = 0;
+		} else {
+			status = run(&m, &err);
+		}
 		mux_conf_free(&m.conf);
-		return 0;
 	}
-	gw_raise_nofile();	/* a socket per output */
-	m.carousel = mux_carousel_new(m.conf.rep_ms, drop, &m);
-	if (!m.carousel || uv_loop_init(&m.loop) < 0) {
-		gw_fail(&err, GW_ESYS, "out of memory");
-		return gw_die(&err);
-	}
-	if (start(&m, &err) < 0) {
-		status = gw_die(&err);
-		stop(&m);
-	} else {
-		status = 0;
-		gw_life_ready(&m.life, "following the SCS");
-	}
-	gw_loop_fini(&m.loop);
-	mux_carousel_free(m.carousel);
-	mux_outputs_fini(&m.outputs);
-	mux_conf_free(&m.conf);
+	mux_args_free(&m.args);
 	return status;
 }

@@ -7,12 +7,60 @@
 #include <unistd.h>
 #include "lib/addr.h"
 
-struct mux_output {
+struct mux_carrier {
+	struct mux_carrier *next;
+	struct mux_outputs *all;
+	struct mux_ts *ts;
 	int fd;
+	char text[GW_ADDR_TEXT];	/* canonical, without PID */
+};
+
+struct mux_output {
+	int fd;				/* its own, or the carrier's */
+	struct mux_carrier *carrier;	/* NULL: no transport stream */
+	struct mux_ts_pid *pid;
 	unsigned refs;
 	enum mux_format format;
 	char text[GW_ADDR_TEXT];	/* canonical */
 };
+
+static void queue(struct mux_outputs *, int fd, const char *text, const uint8_t *, size_t);
+
+static void
+emit(void *self, const uint8_t *datagram, size_t len)
+{
+	struct mux_carrier *k = self;
+
+	queue(k->all, k->fd, k->text, datagram, len);
+}
+
+static struct mux_carrier *
+carrier(struct mux_outputs *o, const struct gw_addr *given, struct gw_err *err)
+{
+	struct gw_addr a = *given;
+	char text[GW_ADDR_TEXT];
+	struct mux_carrier *k;
+
+	a.pid = 0;
+	a.ttl = 1;	/* one stream, however far it reaches */
+	gw_addr_text(&a, text, sizeof(text));
+	for (k = o->carriers; k; k = k->next)
+		if (strcmp(k->text, text) == 0)
+			return k;
+	k = calloc(1, sizeof(*k));
+	if (!k || !(k->ts = mux_ts_new(emit, k)) || (k->fd = gw_udp_sender(given, err)) < 0) {
+		if (!k || !k->ts)
+			gw_fail(err, GW_ESYS, "out of memory");
+		mux_ts_free(k ? k->ts : NULL);
+		free(k);
+		return NULL;
+	}
+	k->all = o;
+	strcpy(k->text, text);
+	k->next = o->carriers;
+	o->carriers = k;
+	return k;
+}
 
 /* The place of (text, format): where it is, or where it belongs. */
 static size_t
@@ -57,7 +105,15 @@ add(struct mux_outputs *o, size_t at, const struct gw_addr *a, const char *text,
 		gw_fail(err, GW_ESYS, "out of memory");
 		return NULL;
 	}
-	x->fd = gw_udp_sender(a, err);
+	if (a->pid) {
+		x->carrier = carrier(o, a, err);
+		x->pid = x->carrier ? mux_ts_pid(x->carrier->ts, a->pid) : NULL;
+		if (x->carrier && !x->pid)
+			gw_fail(err, GW_ESYS, "out of memory");
+		x->fd = x->pid ? x->carrier->fd : -1;
+	} else {
+		x->fd = gw_udp_sender(a, err);
+	}
 	if (x->fd < 0) {
 		free(x);
 		return NULL;
@@ -69,20 +125,32 @@ add(struct mux_outputs *o, size_t at, const struct gw_addr *a, const char *text,
 	return x;
 }
 
+/* 0, or -1 with why what has this format cannot go there. */
+static int
+possible(const struct gw_addr *a, enum mux_format format, struct gw_err *err)
+{
+	if (format != MUX_SECTIONS && format != MUX_TS && format != MUX_DATAGRAM)
+		return gw_fail(err, GW_EPEER, "section_TSpkt_flag %d is not 0, 1 or 2", (int)format);
+	if (format == MUX_SECTIONS && !a->pid)
+		return gw_fail(err, GW_ECONF, "sections need a transport stream to go into: name their PID, udp://HOST:PORT?pid=0x1f0");
+	if (format == MUX_DATAGRAM && a->pid)
+		return gw_fail(err, GW_ECONF, "datagrams (section_TSpkt_flag 2) do not fit into a transport stream: let the address have no pid");
+	return 0;
+}
+
 struct mux_output *
-mux_output_ref(struct mux_outputs *o, const char *addr, enum mux_format format, struct gw_err *err)
+mux_output_ref(struct mux_outputs *o, const struct gw_addr *a, enum mux_format format, struct gw_err *err)
 {
 	char text[GW_ADDR_TEXT];
 	struct mux_output *x;
-	struct gw_addr a;
 	size_t at;
 
-	if (gw_addr_parse(addr, GW_UDP, &a, err) < 0)
+	if (possible(a, format, err) < 0)
 		return NULL;
-	gw_addr_text(&a, text, sizeof(text));
+	gw_addr_text(a, text, sizeof(text));
 	at = seek(o, text, format, &x);
 	if (!x)
-		x = add(o, at, &a, text, format, err);
+		x = add(o, at, a, text, format, err);
 	if (x)
 		x->refs++;
 	return x;
@@ -99,9 +167,11 @@ mux_output_unref(struct mux_outputs *o, struct mux_output *x)
 	at = seek(o, x->text, x->format, &found);
 	assert(found == x);
 	memmove(&o->v[at], &o->v[at + 1], (--o->n - at) * sizeof(o->v[0]));
-	if (o->batch_out == x)
-		mux_outputs_flush(o);
-	close(x->fd);
+	if (!x->carrier) {
+		if (o->batch_text == x->text)
+			mux_outputs_flush(o);
+		close(x->fd);
+	}
 	free(x);
 }
 
@@ -112,19 +182,18 @@ mux_output_text(const struct mux_output *x)
 }
 
 int
-mux_output_fits(enum mux_format format, const uint8_t *datagram, size_t len, struct gw_err *err)
+mux_output_fits(enum mux_format format, const uint8_t *p, size_t len, struct gw_err *err)
 {
-	if (format == MUX_SECTIONS)
-		return gw_fail(err, GW_EUNAVAIL,
-		    "ECMs as sections need a transport stream to go into, and this multiplexer makes none: let the ECMG give TS packets (1) or datagrams (2)");
-	if (format != MUX_TS && format != MUX_DATAGRAM)
-		return gw_fail(err, GW_EPEER, "section_TSpkt_flag %d is not 0, 1 or 2", (int)format);
+	if (format == MUX_SECTIONS && len > 0 && (len < 3 || (size_t)((p[1] & 0x0f) << 8 | p[2]) + 3 != len))
+		return gw_fail(err, GW_EPEER, "%zu bytes are not one section, or its section_length is wrong", len);
+	if (format == MUX_SECTIONS && len > 0 && p[0] == 0xff)
+		return gw_fail(err, GW_EPEER, "table_id 0xff is that of stuffing");
 	if (format == MUX_DATAGRAM && len > MUX_DATAGRAM_BYTES)
 		return gw_fail(err, GW_EPEER, "%zu bytes do not fit into a UDP datagram", len);
 	if (format == MUX_TS && len % MUX_TS_PACKET != 0)
 		return gw_fail(err, GW_EPEER, "%zu bytes are not whole TS packets", len);
 	for (size_t i = 0; format == MUX_TS && i < len; i += MUX_TS_PACKET)
-		if (datagram[i] != 0x47)
+		if (p[i] != 0x47)
 			return gw_fail(err, GW_EPEER, "TS packet %zu does not begin with 0x47", i / MUX_TS_PACKET);
 	return 0;
 }
@@ -138,28 +207,34 @@ mux_outputs_flush(struct mux_outputs *o)
 	if (o->nbatch == 0)
 		return;
 	errno = EAGAIN;
-	n = gw_udp_send(o->batch_out->fd, o->batch, o->nbatch);
+	n = gw_udp_send(o->batch_fd, o->batch, o->nbatch);
 	if (n < (int)o->nbatch) {
 		int sys = errno;
 		o->errors += o->nbatch - (size_t)(n < 0 ? 0 : n);
-		gw_log_limited(&o->rate, GW_WARNING, "send_failed", strerror(sys), "out=%s", o->batch_out->text);
+		gw_log_limited(&o->rate, GW_WARNING, "send_failed", strerror(sys), "out=%s", o->batch_text);
 	}
 	for (int i = 0; i < n; i++)
 		o->bytes += o->batch[i].len;
 	o->datagrams += n > 0 ? (uint64_t)n : 0;
 	o->nbatch = 0;
-	o->batch_out = NULL;
+	o->batch_text = NULL;
 }
 
+/* What is small is copied, so that one call of the kernel serves many; what is large goes at once. */
 static void
-queue(struct mux_outputs *o, struct mux_output *x, const uint8_t *p, size_t len)
+queue(struct mux_outputs *o, int fd, const char *text, const uint8_t *p, size_t len)
 {
 	union { const uint8_t *in; uint8_t *out; } lent = { .in = p };	/* struct gw_packet serves receiving, too */
 
-	if (o->nbatch == GW_UDP_BATCH || (o->nbatch > 0 && o->batch_out != x))
+	if (o->nbatch == GW_UDP_BATCH || o->batch_text != text)
 		mux_outputs_flush(o);
-	o->batch_out = x;
+	o->batch_fd = fd;
+	o->batch_text = text;
+	if (len <= MUX_COPY_BYTES)
+		lent.out = memcpy(o->copies[o->nbatch], p, len);
 	o->batch[o->nbatch++] = (struct gw_packet){ lent.out, len };
+	if (len > MUX_COPY_BYTES)
+		mux_outputs_flush(o);
 }
 
 void
@@ -168,14 +243,46 @@ mux_output_send(void *self, void *out, const uint8_t *datagram, size_t len)
 	struct mux_output *x = out;
 	size_t most = x->format == MUX_TS ? MUX_TS_PACKET * MUX_TS_BURST : len;
 
-	for (size_t at = 0; at < len; at += most)
-		queue(self, x, datagram + at, len - at < most ? len - at : most);
+	if (x->carrier && x->format == MUX_SECTIONS)
+		mux_ts_section(x->carrier->ts, x->pid, datagram, len);
+	else if (x->carrier)
+		mux_ts_packets(x->carrier->ts, x->pid, datagram, len);
+	else
+		for (size_t at = 0; at < len; at += most)
+			queue(self, x->fd, x->text, datagram + at, len - at < most ? len - at : most);
+}
+
+bool
+mux_outputs_wait(const struct mux_outputs *o)
+{
+	for (const struct mux_carrier *k = o->carriers; k; k = k->next)
+		if (mux_ts_waits(k->ts))
+			return true;
+	return false;
+}
+
+void
+mux_outputs_settle(struct mux_outputs *o)
+{
+	for (struct mux_carrier *k = o->carriers; k; k = k->next)
+		mux_ts_flush(k->ts);
+	mux_outputs_flush(o);
 }
 
 void
 mux_outputs_fini(struct mux_outputs *o)
 {
+	struct mux_carrier *next;
+
 	assert(o->n == 0);
+	mux_outputs_settle(o);
+	for (struct mux_carrier *k = o->carriers; k; k = next) {
+		next = k->next;
+		mux_ts_free(k->ts);
+		close(k->fd);
+		free(k);
+	}
+	o->carriers = NULL;
 	free(o->v);
 	o->v = NULL;
 }
