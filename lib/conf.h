@@ -79,6 +79,9 @@ struct gw_conf_schema {
 	void (*check)(struct gw_conf *, void *object);
 };
 
+/* One scalar as it would stand in a file, for an option of a command line: UINT, INT, DURATION, RATE, SIZE, BOOL or ENUM. 0, or -1 with why. */
+int gw_conf_value(const struct gw_conf_row *, void *object, const char *text, struct gw_err *);
+
 /* Who hears every fault, a line each, in the order of the file. */
 struct gw_conf_listener { void (*say)(void *self, const char *line); void *self; };
 /* Reads a file into *out (zeroed here). 0, or -1 with as many faults in *err as fit, a line each, and *out freed. listener may be NULL. */

@@ -552,3 +552,11 @@ const struct gw_conf_kind gw_conf_kinds[] = {
 	[GW_CONF_LIST] = { NULL, NULL, "a list" },
 	[GW_CONF_NAMED] = { NULL, NULL, "a mapping NAME: …" },
 };
+
+int
+gw_conf_value(const struct gw_conf_row *r, void *object, const char *text, struct gw_err *err)
+{
+	char why[WHY] = "";
+
+	return gw_conf_kinds[r->type].read(NULL, r, (char *)object + r->offset, text, why) ? 0 : gw_fail(err, GW_EUSAGE, "%s", why);
+}

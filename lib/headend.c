@@ -42,6 +42,7 @@ static const struct gw_conf_word empties[] = { { "accept", 0 }, { "refuse", 1 } 
 static const struct gw_conf_word durations[] = { { "when-different", 0 }, { "always", 1 } };
 static const struct gw_conf_word criteria[] = { { "when-changed", 0 }, { "always", 1 } };
 static const struct gw_conf_word stream_ids[] = { { "from-0", HE_FROM_0 }, { "from-1", HE_FROM_1 }, { "ecm_id", HE_ECM_ID } };
+static const struct gw_conf_word formats[] = { { "section", 0 }, { "tspkt", 1 }, { "bcast", 2 } };
 static const struct gw_conf_word profiles[] = { { "drm", 0 }, { "smartcard", 1 } };
 static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 }, { "batch", 0 } };
 static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
@@ -202,8 +203,28 @@ static const struct gw_conf_row ltkm_rows[] = {
 	    .meaning = "The time between two of them." },
 	{ "udp_without_control", GW_CONF_BOOL, GW_CONF_AT(he_ltkm, udp_without_control), .dflt = "false",
 	    .meaning = "Whether the mux takes data by UDP although no EMMG has set the stream up over TCP." },
-	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, out), .schemes = GW_UDP | GW_PID, .flags = GW_CONF_NEED,
-	    .meaning = "Where the mux sends it. Sections and TS packets go into a transport stream when ?pid=0x1f0 names their PID." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, out), .schemes = GW_UDP | GW_PID,
+	    .meaning = "Where the mux sends it. Sections and TS packets go into a transport stream when ?pid=0x1f0 names their PID. Only "
+	    "a stream for somebody else's mux, see to, has none." },
+	{ "source", GW_CONF_PATH, GW_CONF_AT(he_ltkm, source), .flags = GW_CONF_READABLE,
+	    .meaning = "What simulgate-emmg sends, again and again: a file of sections or of TS packets, or with format bcast a file of one "
+	    "message or a directory of such. Without it the plugin of the KMS makes the messages; a KMS without plugin has an EMMG of its own." },
+	{ "format", GW_CONF_ENUM, GW_CONF_AT(he_ltkm, format), WORDS(formats),
+	    .meaning = "What datagrams are: sections, TS packets, or messages of any kind as OMA BCAST has them (section_TSpkt_flag 0, 1, "
+	    "2). The default is bcast for client_id 0x0001xxxx and 0x0002xxxx, else section." },
+	{ "to", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, to), .schemes = GW_TCP,
+	    .meaning = "Where simulgate-emmg connects. The default is emmg of the mux." },
+	{ "to_udp", GW_CONF_ADDR, GW_CONF_AT(he_ltkm, to_udp), .schemes = GW_UDP,
+	    .meaning = "Where it sends data by UDP. The default is emmg_udp of the mux, if udp is true." },
+	{ "udp", GW_CONF_BOOL, GW_CONF_AT(he_ltkm, udp), .meaning = "Whether it sends data by UDP. The default is true with to_udp, else false." },
+	{ "protocol_version", GW_CONF_UINT, GW_CONF_AT(he_ltkm, protocol_version), .min = 1, .max = 5,
+	    .meaning = "SimulCrypt version that it speaks with the mux. The default is 5 for format bcast, else 3." },
+	{ "datagrams_per_message", GW_CONF_UINT, GW_CONF_AT(he_ltkm, datagrams_per_message), .dflt = "1", .min = 1, .max = 1000,
+	    .meaning = "Datagrams that it puts into one message at most." },
+	{ "bytes_per_message", GW_CONF_UINT, GW_CONF_AT(he_ltkm, bytes_per_message), .dflt = "65540", .min = 64, .max = 65540,
+	    .meaning = "Octets of one message; a datagram that is longer travels alone. By UDP it is 1472, or less." },
+	{ "peer", GW_CONF_ENUM, GW_CONF_AT(he_ltkm, strict), WORDS(peers), .dflt = "lenient",
+	    .meaning = "Whether it takes from the mux what the standard does not have." },
 };
 static const struct gw_conf_row mux_rows[] = {
 	{ "emmg", GW_CONF_ADDR, GW_CONF_AT(headend, mux.emmg), .schemes = GW_TCP, .meaning = "Where the mux listens for EMMGs." },
@@ -484,6 +505,38 @@ check_ltkm(struct gw_conf *c, void *object)
 
 	if (l->kms && !gw_conf_given(c, &l->client_id))
 		l->client_id = l->kms->super_cas_id;
+	if (!gw_conf_given(c, &l->format))
+		l->format = l->client_id >> 16 == DRM || l->client_id >> 16 == SMARTCARD ? 2 : 0;
+	if (!gw_conf_given(c, &l->protocol_version))
+		l->protocol_version = l->format == 2 ? 5 : 3;
+	else if (l->format == 2 && l->protocol_version && l->protocol_version < 3)
+		gw_conf_fail(c, &l->protocol_version, "format bcast came with protocol_version 3");
+	if (!gw_conf_given(c, &l->out) && !gw_conf_given(c, &l->to))
+		gw_conf_fail(c, l, "the stream lacks out");
+}
+
+bool
+he_ltkm_ours(const struct he_ltkm *l)
+{
+	return l->source || (l->kms && l->kms->plugin);
+}
+
+/* Where our EMMG goes: the file's mux, unless the stream says otherwise. */
+static void
+set_target(struct gw_conf *c, const struct full *f, struct he_ltkm *l)
+{
+	bool own = l->to.scheme != 0 || gw_conf_given(c, &l->to);
+
+	if (!gw_conf_given(c, &l->udp))
+		l->udp = l->to_udp.scheme != 0;
+	if (!own)
+		l->to = f->h.mux.emmg;
+	if (l->udp && !own && !l->to_udp.scheme)
+		l->to_udp = f->h.mux.emmg_udp;
+	if (l->udp && !l->to_udp.scheme && !gw_conf_given(c, &l->to_udp))
+		gw_conf_fail(c, &l->udp, own ? "with to, data by UDP needs to_udp" : "data by UDP needs emmg_udp of the mux, or to_udp");
+	if (l->udp && l->protocol_version == 1)
+		gw_conf_fail(c, &l->udp, "data by UDP came with protocol_version 2");
 }
 
 static bool
@@ -703,6 +756,8 @@ check_all(struct gw_conf *c, void *object)
 	if (f->h.scs.channel_id_min > f->h.scs.channel_id_max)
 		gw_conf_fail(c, &f->h.scs.channel_id_min, "channel_id_min is above channel_id_max");
 	if (memory) {
+		for (size_t i = 0; i < f->h.nltkm; i++)
+			set_target(c, f, &f->h.ltkm[i]);
 		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3]);
 		set_indexes(c, f, x);
 	} else {

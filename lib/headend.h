@@ -106,8 +106,17 @@ struct he_ltkm {
 	uint32_t bandwidth_bps;
 	uint32_t repeat, repeat_every_ms;	/* each datagram is sent so often; 1: once */
 	bool udp_without_control;		/* data by UDP is taken without a stream that was set up over TCP */
-	struct gw_addr out;
+	struct gw_addr out;			/* scheme 0: the mux of `to` puts it on air */
+	/* What our EMMG does, if it sends the stream: the KMS has a plugin, or there is a source. */
+	char *source;				/* absolute path; NULL: the plugin's ltkm() */
+	uint8_t format;				/* section_TSpkt_flag; default 2 for client_id 0x0001xxxx and 0x0002xxxx, else 0 */
+	struct gw_addr to, to_udp;		/* filled in from mux.emmg and, with udp, mux.emmg_udp; scheme 0: nobody takes it, no UDP */
+	bool udp;				/* data by UDP */
+	uint8_t protocol_version;		/* default 5 for format bcast, else 3 */
+	uint32_t datagrams_per_message, bytes_per_message;
+	bool strict;				/* peer: strict */
 };
+bool he_ltkm_ours(const struct he_ltkm *);	/* our EMMG sends it */
 /* What simulgate-mux listens at, and what one EMMG may do to it. */
 struct he_mux {
 	struct gw_addr emmg, emmg_udp;

@@ -145,6 +145,13 @@ describe(const struct headend *h)
 		    h->ltkm[i].data_id, h->ltkm[i].data_type, h->ltkm[i].bandwidth_bps, h->ltkm[i].repeat, h->ltkm[i].repeat_every_ms,
 		    h->ltkm[i].udp_without_control);
 		addr(f, "out", &h->ltkm[i].out);
+		if (he_ltkm_ours(&h->ltkm[i])) {
+			fprintf(f, " emmg source=%s format=%u version=%u message=%u/%u strict=%d by_udp=%d", h->ltkm[i].source ? h->ltkm[i].source : "-",
+			    h->ltkm[i].format, h->ltkm[i].protocol_version, h->ltkm[i].datagrams_per_message, h->ltkm[i].bytes_per_message,
+			    h->ltkm[i].strict, h->ltkm[i].udp);
+			addr(f, "to", &h->ltkm[i].to);
+			addr(f, "to_udp", &h->ltkm[i].to_udp);
+		}
 		fprintf(f, "\n");
 	}
 	fprintf(f, "mux total=%llu repetition=%u strict=%d channels=%u/%u streams=%u/%u message=%u/%u",
