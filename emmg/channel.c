@@ -938,7 +938,7 @@ emmg_datagram_fault(uint8_t format, const uint8_t *p, size_t len)
 size_t
 emmg_chan_overhead(const struct emmg_chan *c, bool udp)
 {
-	return SIM_HEADER + 8 + (udp ? 0 : 12) + (c->version >= 2 ? 6 : 0);
+	return SIM_HEADER + 8u + (udp ? 0 : 12u) + (c->version >= 2 ? 6u : 0);
 }
 
 bool
