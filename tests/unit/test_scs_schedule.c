@@ -351,7 +351,22 @@ START_TEST(an_earlier_life_is_taken_up)
 	scs_schedule_adopt(s, cps, 2, T0 + 86400 * S);
 	scs_schedule_muxes(s, 1, T0 + 86400 * S);
 	scs_schedule_stream_up(s, 0, &drm, T0 + 86400 * S), scs_schedule_stream_up(s, 1, &card, T0 + 86400 * S);
-	ck_assert_int_eq(whole_cp(s, 65537, T0 + 86400 * S), T0 + 86400 * S + 2100 * MS);
+	nothing(s);				/* but for a moment a scrambler may say that it has held the key all the day */
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 86400 * S + 1500 * MS);
+	scs_schedule_tick(s, T0 + 86400 * S + 1500 * MS);
+	ck_assert_int_eq(whole_cp(s, 65537, T0 + 86400 * S + 1500 * MS), T0 + 86400 * S + 3600 * MS);
+	scs_schedule_free(s);
+
+	/* and it does: its STKM is on the air again at once, and rotation goes on */
+	s = make(both, 0, false);
+	scs_schedule_adopt(s, cps, 2, T0 + 86400 * S);
+	ck_assert_uint_eq(scs_schedule_live(s, T0 + 86400 * S, live), 0);
+	scs_schedule_muxes(s, 1, T0 + 86400 * S);
+	scs_schedule_held(s, 65536, T0 + 86400 * S + 300 * MS);
+	ck_assert_int_eq(expect(s, SCS_AIR).cp, 65536);
+	ck_assert_int_eq(expect(s, SCS_INSTALL).start_us, T0 + 2 * S);
+	ck_assert_uint_eq(scs_schedule_live(s, T0 + 86400 * S + 300 * MS, live), 1);
+	ck_assert_int_eq(live[0]->cp, 65536);
 	scs_schedule_free(s);
 }
 END_TEST
