@@ -21,6 +21,7 @@ struct raw_service {
 	struct he_stkm *stkm; size_t nstkm;
 	struct { bool set; uint16_t v; } index;
 	bool cw_length_given;
+	bool loss_confirmed;
 };
 struct full {
 	struct headend h;
@@ -45,6 +46,8 @@ static const struct gw_conf_word stream_ids[] = { { "from-0", HE_FROM_0 }, { "fr
 static const struct gw_conf_word formats[] = { { "section", 0 }, { "tspkt", 1 }, { "bcast", 2 } };
 static const struct gw_conf_word profiles[] = { { "drm", 0 }, { "smartcard", 1 } };
 static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 }, { "batch", 0 } };
+static const struct gw_conf_word losses[] = { { "hold", HE_HOLD }, { "mute", HE_MUTE }, { "clear", HE_EXPOSE } };
+static const struct gw_conf_word starts[] = { { "scrambled", 0 }, { "clear", 1 } };
 static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
 static const struct gw_conf_word scramblings[] = {
 	{ "srtp", HE_SRTP }, { "ipsec", HE_IPSEC }, { "ismacryp", HE_ISMACRYP }, { "dvb-cissa", HE_CISSA }, { "none", HE_NONE },
@@ -177,6 +180,16 @@ static const struct gw_conf_row service_rows[] = {
 	    .max = 86400000, .meaning = "A crypto-period extended by more than this is an alarm." },
 	{ "optional_wait", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.optional_wait_ms), .dflt = "0", .max = 60000,
 	    .meaning = "How long an ECM that is not required is waited for past its time." },
+	{ "on_loss", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.on_loss), WORDS(losses), .dflt = "hold",
+	    .meaning = "What becomes of the service when a required ECM does not come for longer than on_loss_after. hold: key and ECM stay "
+	    "as long as it takes. mute: nothing is sent. clear: it is sent in clear, which needs on_loss_clear, too. With its ECMs it is "
+	    "scrambled again by itself." },
+	{ "on_loss_after", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.on_loss_after_ms), .dflt = "30s", .min = 1000, .max = 86400000,
+	    .meaning = "How long a crypto-period is extended before on_loss takes effect." },
+	{ "on_loss_clear", GW_CONF_BOOL, GW_CONF_AT(raw_service, loss_confirmed), .dflt = "false",
+	    .meaning = "Says a second time that on_loss: clear is meant; true with it, and with nothing else." },
+	{ "start", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.start_clear), WORDS(starts), .dflt = "scrambled",
+	    .meaning = "How the service begins when the SCS sees it for the first time. After that simulgate service decides." },
 	{ "align", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.align), .dflt = "false",
 	    .meaning = "Whether crypto-periods begin on multiples of their duration since 1970." },
 	{ "cw_length", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.cw_length),
@@ -492,6 +505,15 @@ check_service(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &s->s.authentication, "this scrambling has no authentication");
 	if (s->s.crypto_period_ms % 100)
 		gw_conf_fail(c, &s->s.crypto_period_ms, "crypto_period is no whole number of tenths of a second");
+	if (s->s.on_loss == HE_EXPOSE && !s->loss_confirmed)
+		gw_conf_fail(c, &s->s.on_loss, "on_loss: clear has to be said twice: add on_loss_clear: true if the media of this service may be "
+		    "sent in clear");
+	if (s->s.on_loss != HE_EXPOSE && s->loss_confirmed)
+		gw_conf_fail(c, &s->loss_confirmed, "on_loss_clear is for on_loss: clear");
+	if (s->s.scrambling == HE_NONE && s->s.on_loss != HE_HOLD)
+		gw_conf_fail(c, &s->s.on_loss, "with scrambling none the scrambler is not ours: it can be held only");
+	if (s->s.scrambling == HE_NONE && s->s.start_clear)
+		gw_conf_fail(c, &s->s.start_clear, "with scrambling none the scrambler is not ours: it cannot be told to be clear");
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
 	check_streams(c, s, s->stkm, s->nstkm, &s->stkm);

@@ -11,6 +11,8 @@
 #include "lib/addr.h"
 #include "lib/err.h"
 
+/* When a required ECM does not come for on_loss_after of extension: the key stays; nothing is sent; it is sent in clear. */
+enum he_loss { HE_HOLD = 0, HE_MUTE = 1, HE_EXPOSE = 2 };
 enum he_scrambling { HE_IPSEC = 0, HE_SRTP = 1, HE_ISMACRYP = 2, HE_CISSA = 7, HE_NONE = 255 };	/* 0..7: traffic_protection_protocol */
 
 struct he_place { int line, column; };	/* where it stands in the file, from 1 */
@@ -90,6 +92,8 @@ struct he_service {
 	uint32_t crypto_period_ms;		/* 1 s .. 6553.5 s, whole tenths of a second */
 	uint32_t extension_alarm_ms;		/* default 30 s */
 	uint32_t optional_wait_ms;		/* how long a required: false KMS is waited for past its time-out; default 0 */
+	enum he_loss on_loss; uint32_t on_loss_after_ms;	/* default: hold */
+	bool start_clear;			/* until the first command, from its first start on */
 	bool align;				/* CP boundaries on multiples of the period since the epoch */
 	uint8_t cw_length;			/* scrambling none: 8 or 16; default 8 */
 	struct he_medium *media; size_t nmedia;

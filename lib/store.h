@@ -14,7 +14,8 @@ enum gw_outcome {
 	GW_FENCED,	/* another owner took the service: stop at once */
 	GW_UNAVAILABLE,	/* not now: retry until the committed horizon ends, then hold the last TEK and STKM */
 };
-enum gw_record_kind { GW_RECORD_KEY = 1, GW_RECORD_CP = 2 };	/* a drawn key, wrapped; a committed crypto-period */
+/* A drawn key, wrapped; a committed crypto-period; the latest command to the service (cp 0, never trimmed). */
+enum gw_record_kind { GW_RECORD_KEY = 1, GW_RECORD_CP = 2, GW_RECORD_MODE = 3 };
 
 struct gw_store;
 /* Opens or creates the file (0600, its directory 0700 if created). A corrupt file or a newer schema is refused with the reason. */
@@ -37,7 +38,7 @@ enum gw_outcome gw_store_get(struct gw_store *, const char *service, enum gw_rec
  * returns non-zero. */
 enum gw_outcome gw_store_each(struct gw_store *, const char *service, enum gw_record_kind, int64_t from,
     int (*each)(void *self, int64_t cp, const void *value, size_t len), void *self);
-/* Forgets records of both kinds below cp. */
+/* Forgets keys and crypto-periods below cp. */
 enum gw_outcome gw_store_trim(struct gw_store *, const char *service, int64_t epoch, int64_t cp);
 void gw_store_free(struct gw_blob *);
 /* GW_WON if there is any record, GW_EXISTS if there is none (never had, or all trimmed). */

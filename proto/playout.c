@@ -24,6 +24,7 @@ static const struct sim_param params[] = {
 	{ PLAYOUT_ECM_REP_PERIOD,      "ECM_rep_period",      SIM_UINT,  2, 2,    "ms", 0 },
 	{ PLAYOUT_ECM_DATAGRAM,        "ECM_datagram",        SIM_BYTES, 0, UINT16_MAX, NULL, 0 },
 	{ PLAYOUT_OUT,                 "out",                 SIM_TEXT,  1, 320,  NULL, 0 },
+	{ PLAYOUT_MODE,                "mode",                SIM_UINT,  1, 1,    NULL, 0 },
 	{ PLAYOUT_ERROR_STATUS,        "error_status",        SIM_HEX,   2, 2,    NULL, 0 },
 	{ PLAYOUT_ERROR_INFORMATION,   "error_information",   SIM_TEXT,  0, UINT16_MAX, NULL, 0 },
 };
@@ -47,8 +48,12 @@ static const struct sim_message messages[] = {
 		ONE(PLAYOUT_EPOCH), ONE(PLAYOUT_PROTECTION), ONE(PLAYOUT_AUTHENTICATED), OPT(PLAYOUT_KEY_IDENTIFIER),
 		ONE(PLAYOUT_KEY_MATERIAL)) },
 	{ PLAYOUT_KEY_ACK,         "key_ack",         USES(CP) },
+	{ PLAYOUT_MODE_RECORD,     "mode_record",     USES(CP, ONE(PLAYOUT_START), ONE(PLAYOUT_EPOCH), ONE(PLAYOUT_MODE)) },
+	{ PLAYOUT_SERVICE_COMMAND, "service_command", USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_MODE)) },
+	{ PLAYOUT_SERVICE_ANSWER,  "service_answer",  USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_MODE), OPT(PLAYOUT_START),
+		OPT(PLAYOUT_ERROR_STATUS), OPT(PLAYOUT_ERROR_INFORMATION)) },
 	{ PLAYOUT_SERVICE_END,     "service_end",     USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_START)) },
-	{ PLAYOUT_RECORD_ERROR,    "record_error",    USES(CP, ERROR) },
+	{ PLAYOUT_RECORD_ERROR,    "record_error",    USES(CP, OPT(PLAYOUT_SUPER_CAS_ID), OPT(PLAYOUT_ECM_ID), ERROR) },
 };
 
 static const struct sim_error errors[] = {
@@ -66,6 +71,7 @@ static const struct sim_status statuses[] = {
 	{ PLAYOUT_E_PROTECTION, "protection not available", "the scrambler cannot do this protection or takes no such key", "compare scrambling of the service in both configurations" },
 	{ PLAYOUT_E_OUT, "output not usable", "the mux cannot send to this address", "check out of the service's stkm and the host's interfaces" },
 	{ PLAYOUT_E_RESOURCES, "out of resources", "the follower has no room for another record", "look at the follower's memory and its status" },
+	{ PLAYOUT_E_STORE, "not stored", "the command could not be stored, so it was not obeyed", "look at the SCS's log and the disk of its state directory, then command again" },
 };
 
 const struct sim_iface playout = { "playout", PLAYOUT_VERSION, PLAYOUT_VERSION, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };

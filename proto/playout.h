@@ -9,8 +9,11 @@
  * link_test/link_status both              liveness; a test is answered by a status at once
  * ecm_record            SCS -> mux        one ECM of one stream of a committed CP; answered by ecm_ack. Sent again after a reconnection.
  * key_record            SCS -> scrambler  the key of a committed CP; answered by key_ack. Sent only when every mux has acknowledged its ECMs.
+ * mode_record           SCS -> scrambler  a committed CP without a key: in clear, or nothing at all; as key_record otherwise
+ * service_command       operator -> SCS   the service in clear, or scrambled again; answered by service_answer once it is stored
+ * service_answer        SCS -> operator   when it takes effect (absent: it is so already), or error_status
  * service_end           SCS -> both       the service is gone (from `start` on): forget its keys, take its ECMs off the air
- * record_error          follower -> SCS   a record was refused: service, cp, error_status, error_information
+ * record_error          follower -> SCS   a record was refused: service, cp, of which stream, error_status, error_information
  *
  * A record of a (service, cp) already held replaces it when it differs (a later start); acknowledged either way.
  */
@@ -22,11 +25,12 @@ enum playout_message {
 	PLAYOUT_FOLLOWER_SETUP = 0x9001, PLAYOUT_FOLLOWER_STATUS = 0x9002, PLAYOUT_FOLLOWER_ERROR = 0x9003,
 	PLAYOUT_LINK_TEST = 0x9004, PLAYOUT_LINK_STATUS = 0x9005, PLAYOUT_FOLLOWER_HELD = 0x9006,
 	PLAYOUT_ECM_RECORD = 0x9011, PLAYOUT_ECM_ACK = 0x9012,
-	PLAYOUT_KEY_RECORD = 0x9021, PLAYOUT_KEY_ACK = 0x9022,
+	PLAYOUT_KEY_RECORD = 0x9021, PLAYOUT_KEY_ACK = 0x9022, PLAYOUT_MODE_RECORD = 0x9023,
 	PLAYOUT_SERVICE_END = 0x9031, PLAYOUT_RECORD_ERROR = 0x9032,
+	PLAYOUT_SERVICE_COMMAND = 0x9041, PLAYOUT_SERVICE_ANSWER = 0x9042,
 };
 enum playout_param {
-	PLAYOUT_FOLLOWER_ROLE = 0x0001,		/* 1: 1 mux, 2 scrambler */
+	PLAYOUT_FOLLOWER_ROLE = 0x0001,		/* 1: 1 mux, 2 scrambler, 3 operator */
 	PLAYOUT_FOLLOWER_NAME = 0x0002,		/* 1..64, text */
 	PLAYOUT_HEAD_END = 0x0003,		/* 1..64, text */
 	PLAYOUT_SERVICE = 0x0004,		/* 1..128, text: the protected unit */
@@ -48,12 +52,15 @@ enum playout_param {
 	PLAYOUT_ECM_REP_PERIOD = 0x0014,	/* 2: ms; 0: the mux's own */
 	PLAYOUT_ECM_DATAGRAM = 0x0015,		/* 0..65535; empty: no ECM on air for this CP */
 	PLAYOUT_OUT = 0x0016,			/* 1..320, text: where it goes, an address of lib/addr.h */
+	PLAYOUT_MODE = 0x0017,			/* 1: enum playout_mode */
 	PLAYOUT_ERROR_STATUS = 0x7000,		/* 2 */
 	PLAYOUT_ERROR_INFORMATION = 0x7001,	/* text */
 };
-enum playout_role { PLAYOUT_MUX = 1, PLAYOUT_SCRAMBLER = 2 };
+enum playout_role { PLAYOUT_MUX = 1, PLAYOUT_SCRAMBLER = 2, PLAYOUT_OPERATOR = 3 };
+enum playout_mode { PLAYOUT_SCRAMBLED = 0, PLAYOUT_CLEAR = 1, PLAYOUT_MUTED = 2 };
 enum playout_error { PLAYOUT_E_INVALID = 0x0001, PLAYOUT_E_VERSION = 0x0002, PLAYOUT_E_UNKNOWN = 0x0003,
-	PLAYOUT_E_STATE = 0x0004, PLAYOUT_E_ROLE = 0x0005, PLAYOUT_E_PROTECTION = 0x0006, PLAYOUT_E_OUT = 0x0007, PLAYOUT_E_RESOURCES = 0x0008 };
+	PLAYOUT_E_STATE = 0x0004, PLAYOUT_E_ROLE = 0x0005, PLAYOUT_E_PROTECTION = 0x0006, PLAYOUT_E_OUT = 0x0007, PLAYOUT_E_RESOURCES = 0x0008,
+	PLAYOUT_E_STORE = 0x0009 };
 enum { PLAYOUT_VERSION = 1 };
 
 extern const struct sim_iface playout;

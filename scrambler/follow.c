@@ -46,7 +46,7 @@ send_held(struct gw_link *link, const struct scr_unit *u)
 	uint8_t buf[256];
 	struct sim_writer w;
 
-	if (!k->n && !k->now.key.p)
+	if (!k->n && !k->now.mode)
 		return;
 	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_HELD, buf, sizeof(buf));
 	sim_put_text(&w, PLAYOUT_SERVICE, u->id);
@@ -87,33 +87,48 @@ answer(struct gw_link *link, const struct sim_msg *m, int status, const char *wh
 }
 
 static void
-on_key(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+take(struct scrambler *app, struct gw_link *link, const struct sim_msg *m, const struct scr_record *r)
 {
-	static const struct sim_value none = { 0 };
-	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0), *key = sim_value(m, PLAYOUT_KEY_MATERIAL, 0);
-	const struct sim_value *id = sim_value(m, PLAYOUT_KEY_IDENTIFIER, 0);
+	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0);
 	struct scr_unit *u = scr_unit_find(app, (const char *)service->p, service->len);
 	const char *why = "this scrambler has no such service";
 	int status = PLAYOUT_E_UNKNOWN;
 
-	id = id ? id : &none;
-	struct scr_record r = {
-		.cp = (uint64_t)sim_int(m, PLAYOUT_CP, 0), .start_us = sim_int(m, PLAYOUT_START, 0),
-		.duration_ms = (uint32_t)sim_int(m, PLAYOUT_DURATION, 0), .min_duration_ms = (uint32_t)sim_int(m, PLAYOUT_MIN_DURATION, 0),
-		.protection = (uint8_t)sim_int(m, PLAYOUT_PROTECTION, 0), .authenticated = sim_int(m, PLAYOUT_AUTHENTICATED, 0) != 0,
-		.key_id = id->p, .key_id_len = id->len, .key = key->p, .key_len = key->len,
-	};
 	app->records++;
-	if (u && (status = scr_keys_take(&u->keys, &r, &why)) == 0) {
+	if (u && (status = scr_keys_take(&u->keys, r, &why)) == 0) {
 		answer(link, m, 0, NULL);
 		scr_unit_tick(u);
 		scr_unit_plan(u);
 		return;
 	}
 	app->refused++;
-	gw_log_limited(&app->rate, GW_WARNING, "key_record_refused", why, "service=%.*s cp=%llu status=%#06x",
-	    (int)service->len, (const char *)service->p, (unsigned long long)r.cp, (unsigned)status);
+	gw_log_limited(&app->rate, GW_WARNING, "record_refused", why, "message=%s service=%.*s cp=%llu status=%#06x", m->def->name,
+	    (int)service->len, (const char *)service->p, (unsigned long long)r->cp, (unsigned)status);
 	answer(link, m, status, why);
+}
+
+static void
+on_key(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	static const struct sim_value none = { 0 };
+	const struct sim_value *key = sim_value(m, PLAYOUT_KEY_MATERIAL, 0), *id = sim_value(m, PLAYOUT_KEY_IDENTIFIER, 0);
+
+	id = id ? id : &none;
+	take(app, link, m, &(struct scr_record){ .mode = SCR_SCRAMBLED,
+		.cp = (uint64_t)sim_int(m, PLAYOUT_CP, 0), .start_us = sim_int(m, PLAYOUT_START, 0),
+		.duration_ms = (uint32_t)sim_int(m, PLAYOUT_DURATION, 0), .min_duration_ms = (uint32_t)sim_int(m, PLAYOUT_MIN_DURATION, 0),
+		.protection = (uint8_t)sim_int(m, PLAYOUT_PROTECTION, 0), .authenticated = sim_int(m, PLAYOUT_AUTHENTICATED, 0) != 0,
+		.key_id = id->p, .key_id_len = id->len, .key = key->p, .key_len = key->len });
+}
+
+/* What is neither of the two is refused: a mode that a newer SCS may know is not clear. */
+static void
+on_mode(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
+{
+	int64_t mode = sim_int(m, PLAYOUT_MODE, -1);
+
+	take(app, link, m, &(struct scr_record){ .cp = (uint64_t)sim_int(m, PLAYOUT_CP, 0), .start_us = sim_int(m, PLAYOUT_START, 0),
+		.mode = mode == PLAYOUT_CLEAR ? SCR_CLEAR : mode == PLAYOUT_MUTED ? SCR_MUTED : SCR_NONE });
 }
 
 static void
@@ -174,6 +189,7 @@ static const struct { uint16_t message; bool welcome; void (*take)(struct scramb
 	{ PLAYOUT_LINK_TEST,       false, on_test },
 	{ PLAYOUT_LINK_STATUS,     false, NULL },	/* heard_us says it all */
 	{ PLAYOUT_KEY_RECORD,      true,  on_key },
+	{ PLAYOUT_MODE_RECORD,     true,  on_mode },
 	{ PLAYOUT_SERVICE_END,     true,  on_end },
 	{ PLAYOUT_ECM_RECORD,      false, on_ecm },
 };

@@ -13,6 +13,14 @@ drop(struct scr_key *k)
 	*k = (struct scr_key){ 0 };
 }
 
+const char *
+scr_mode_name(enum scr_mode mode)
+{
+	static const char *const names[] = { [SCR_NONE] = "none", [SCR_SCRAMBLED] = "scrambled", [SCR_CLEAR] = "clear", [SCR_MUTED] = "muted" };
+
+	return names[mode];
+}
+
 void
 scr_keys_init(struct scr_keys *k)
 {
@@ -32,6 +40,8 @@ scr_keys_fini(struct scr_keys *k)
 static bool
 same(const struct scr_key *k, const struct scr_record *r)
 {
+	if (k->mode != r->mode || r->mode != SCR_SCRAMBLED)
+		return k->mode == r->mode;
 	return k->authenticated == r->authenticated && k->key_id_len == r->key_id_len &&
 	    memcmp(k->key_id, r->key_id, r->key_id_len) == 0 && gw_secret_equal(&k->key, r->key, r->key_len);
 }
@@ -39,15 +49,21 @@ same(const struct scr_key *k, const struct scr_record *r)
 static int
 check(const struct scr_keys *k, const struct scr_record *r, const char **why)
 {
-	size_t id_len = k->now.key.p ? k->now.key_id_len : k->n ? k->coming[0].key_id_len : r->key_id_len;
+	size_t id_len = k->now.key_id_len;
 
+	for (size_t i = 0; i < k->n && !id_len; i++)
+		id_len = k->coming[i].key_id_len;
+	if (r->mode == SCR_CLEAR || r->mode == SCR_MUTED)
+		return 0;
+	if (r->mode != SCR_SCRAMBLED)
+		return *why = "no such mode", PLAYOUT_E_INVALID;
 	if (r->protection != PROTECTION_SRTP)
 		return *why = "this scrambler does SRTP only", PLAYOUT_E_PROTECTION;
 	if (r->key_len != SRTP_MATERIAL)
 		return *why = "SRTP key material is 30 octets: master key (16) and master salt (14)", PLAYOUT_E_PROTECTION;
 	if (r->key_id_len < 1 || r->key_id_len > sizeof(k->now.key_id))
 		return *why = "SRTP needs an MKI of 1 to 8 octets", PLAYOUT_E_PROTECTION;
-	if (r->key_id_len != id_len)
+	if (id_len && r->key_id_len != id_len)
 		return *why = "the length of the MKI changes within the session", PLAYOUT_E_PROTECTION;
 	return 0;
 }
@@ -72,7 +88,7 @@ scr_keys_take(struct scr_keys *k, const struct scr_record *r, const char **why)
 	if (status)
 		return status;
 	k->end_us = INT64_MAX;	/* a service that is given keys goes on */
-	if (k->now.key.p && r->cp <= k->now.cp)
+	if (k->now.mode && r->cp <= k->now.cp)
 		return take_known(&k->now, r, why);
 	while (i < k->n && k->coming[i].cp < r->cp)
 		i++;
@@ -81,12 +97,15 @@ scr_keys_take(struct scr_keys *k, const struct scr_record *r, const char **why)
 			return *why = "a second key for a committed crypto-period", PLAYOUT_E_STATE;
 	} else {
 		struct gw_secret key = { 0 };
-		if (k->n == SCR_COMING || gw_secret_set(&key, r->key, r->key_len) < 0)
+		if (k->n == SCR_COMING || (r->mode == SCR_SCRAMBLED && gw_secret_set(&key, r->key, r->key_len) < 0))
 			return *why = "no room for another crypto-period", PLAYOUT_E_RESOURCES;
 		memmove(&k->coming[i + 1], &k->coming[i], (k->n - i) * sizeof(k->coming[0]));
-		k->coming[i] = (struct scr_key){ .cp = r->cp, .authenticated = r->authenticated, .key_id_len = r->key_id_len, .key = key };
-		memcpy(k->coming[i].key_id, r->key_id, r->key_id_len);
-		gw_fingerprint(r->key, r->key_len, k->coming[i].fingerprint);
+		k->coming[i] = (struct scr_key){ .mode = r->mode, .cp = r->cp, .authenticated = r->authenticated, .key = key };
+		if (key.p) {
+			k->coming[i].key_id_len = r->key_id_len;
+			memcpy(k->coming[i].key_id, r->key_id, r->key_id_len);
+			gw_fingerprint(r->key, r->key_len, k->coming[i].fingerprint);
+		}
 		k->n++;
 	}
 	k->coming[i].start_us = r->start_us;
@@ -118,7 +137,7 @@ scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 	if (due == 0)
 		return SCR_GO_ON;
 	/* A period that we join while it runs has lasted since its start: only that may be counted, and only then. */
-	int64_t ran = k->now.key.p ? 0 : utc_us - k->coming[due - 1].start_us;
+	int64_t ran = k->now.mode ? 0 : utc_us - k->coming[due - 1].start_us;
 	drop(&k->now);
 	for (size_t i = 0; i + 1 < due; i++)
 		drop(&k->coming[i]);

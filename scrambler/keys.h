@@ -4,6 +4,9 @@
  * A key is in force from the start of its crypto-period until a later one starts: without a successor it is held. It starts by
  * absolute time, but never earlier than min_duration of monotonic time after the one before it, so that a jumping clock makes
  * no short crypto-period. A key once in force for a crypto-period is that period's only key.
+ *
+ * A committed crypto-period may be without a key: in clear, or nothing at all. Clear is only ever what a record says; before the
+ * first record, after the end and while a key cannot be installed there is nothing.
  */
 #ifndef SCR_KEYS_H
 #define SCR_KEYS_H
@@ -14,7 +17,11 @@
 
 enum { SCR_COMING = 8 };	/* crypto-periods known ahead */
 
-struct scr_record {		/* key_record; key is lent */
+/* As the playout link has it; SCR_NONE: nothing is known. */
+enum scr_mode { SCR_NONE, SCR_SCRAMBLED, SCR_CLEAR, SCR_MUTED };
+
+struct scr_record {		/* key_record; key is lent. Or mode_record: nothing but mode, cp and start */
+	enum scr_mode mode;
 	uint64_t cp;
 	int64_t start_us;	/* UTC */
 	uint32_t duration_ms, min_duration_ms;
@@ -23,21 +30,23 @@ struct scr_record {		/* key_record; key is lent */
 	const uint8_t *key; size_t key_len;
 };
 struct scr_key {		/* the same, held */
+	enum scr_mode mode;
 	uint64_t cp;
 	int64_t start_us;
 	uint32_t duration_ms, min_duration_ms;
 	bool authenticated;
 	uint8_t key_id[8]; size_t key_id_len;
-	struct gw_secret key;	/* p NULL: none */
+	struct gw_secret key;	/* p NULL: none, as modes but SCR_SCRAMBLED have it */
 	char fingerprint[17];
 };
 struct scr_keys {
-	struct scr_key now;	/* in force; key.p NULL: none */
+	struct scr_key now;	/* in force; SCR_NONE: none */
 	struct scr_key coming[SCR_COMING]; size_t n;	/* ascending cp */
 	int64_t hold_us;	/* monotonic: no switch before */
 	int64_t end_us;		/* UTC: the service ends; INT64_MAX: it does not */
 };
 enum scr_step { SCR_GO_ON, SCR_SWITCH, SCR_END };
+const char *scr_mode_name(enum scr_mode);	/* "scrambled" … */
 
 void scr_keys_init(struct scr_keys *);
 void scr_keys_fini(struct scr_keys *);

@@ -31,6 +31,8 @@ pass(struct scr_medium *m, struct gw_packet *pk)
 		return SCR_CUT;
 	if (rtp_parse(pk->p, pk->len, &rtp) < 0 || (rtp.payload_type >= RTCP_FIRST && rtp.payload_type <= RTCP_LAST))
 		return GW_SRTP_NOT_RTP;
+	if (m->unit->clear)
+		return m->sent_clear++, GW_SRTP_OK;
 	return gw_srtp_protect(m->unit->tx, m->index, pk->p, &pk->len);
 }
 

@@ -26,7 +26,7 @@ struct scr_medium {
 	int in_fd, out_fd;
 	uv_poll_t poll; bool polling;
 	struct { char *name; struct gw_addr out; int out_fd; } next;	/* while a configuration is tried */
-	uint64_t received, sent, dropped[SCR_REASONS];
+	uint64_t received, sent, sent_clear, dropped[SCR_REASONS];
 };
 struct scr_unit {
 	char *id;
@@ -35,6 +35,7 @@ struct scr_unit {
 	struct scr_marks marks;
 	struct gw_srtp_tx *tx;
 	bool ready; uint64_t ready_cp;		/* the key made ready in tx */
+	bool clear;				/* the record in force says so: media pass as they are */
 	struct scr_medium **media; size_t nmedia;
 	struct scr_medium **staged; size_t nstaged;	/* media of the configuration being tried */
 	uint32_t inputs;				/* media there ever were */

@@ -12,7 +12,7 @@ ready(struct scr_unit *u, const struct scr_key *k)
 		.authenticated = k->authenticated };
 	struct gw_err err = { 0 };
 
-	if (u->ready && u->ready_cp == k->cp)
+	if (k->mode != SCR_SCRAMBLED || (u->ready && u->ready_cp == k->cp))
 		return;
 	memcpy(key.mki, k->key_id, k->key_id_len);
 	u->ready = gw_srtp_tx_prepare(u->tx, &key, &err) == 0;
@@ -22,25 +22,40 @@ ready(struct scr_unit *u, const struct scr_key *k)
 }
 
 static void
+forget(struct scr_unit *u)
+{
+	gw_srtp_tx_forget(u->tx);
+	u->ready = u->clear = false;
+}
+
+static void
 switched(struct scr_unit *u)
 {
+	const struct scr_key *k = &u->keys.now;
 	char start[32];
 
-	ready(u, &u->keys.now);
-	if (!u->ready)
-		return;
-	gw_srtp_tx_switch(u->tx);
-	u->ready = false;
+	u->clear = false;	/* should the key not do, nothing is sent, not everything */
+	if (k->mode == SCR_SCRAMBLED) {
+		ready(u, k);
+		if (!u->ready)
+			return;
+		gw_srtp_tx_switch(u->tx);
+		u->ready = false;
+	} else {
+		forget(u);
+		u->clear = k->mode == SCR_CLEAR;
+	}
 	u->switches++;
-	gw_log(GW_INFO, "key_switch", NULL, "service=%s cp=%llu key=%s start=%s", u->id, (unsigned long long)u->keys.now.cp,
-	    u->keys.now.fingerprint, gw_utc_text(u->keys.now.start_us, start));
+	gw_log(k->mode == SCR_SCRAMBLED ? GW_INFO : GW_WARNING, k->mode == SCR_SCRAMBLED ? "key_switch" : "not_scrambled",
+	    k->mode == SCR_CLEAR ? "the media are sent in clear" : k->mode == SCR_MUTED ? "nothing is sent" : NULL,
+	    "service=%s cp=%llu mode=%s key=%s start=%s", u->id, (unsigned long long)k->cp, scr_mode_name(k->mode), k->fingerprint,
+	    gw_utc_text(k->start_us, start));
 }
 
 static void
 ended(struct scr_unit *u)
 {
-	gw_srtp_tx_forget(u->tx);
-	u->ready = false;
+	forget(u);
 	gw_log(GW_NOTICE, "service_end", "nothing is sent until there is a new key", "service=%s", u->id);
 }
 

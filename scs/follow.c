@@ -49,10 +49,7 @@ follows(const struct scs_follower *f, int role, const struct scs_unit *u)
 {
 	if (f->role != role)
 		return false;
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->services[i], u->conf->id) == 0)
-			return true;
-	return f->n == 0;
+	return f->n == 0 || gw_index_get(&f->following, u->conf->id, strlen(u->conf->id));
 }
 
 static void
@@ -73,18 +70,21 @@ send_key(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *
 {
 	const struct scs_key_entry *k = scs_unit_key(u, cp->cp);
 	const struct he_service *s = u->conf->service;
+	int64_t least = scs_schedule_period(u->schedule);
 	uint8_t buf[1024], id[8];
 	struct sim_writer w;
 	size_t n;
 
-	if (!k || s->scrambling == HE_NONE)	/* somebody else's scrambler */
+	if (!k)
 		return;
+	/* a period that was made longer is not this one's */
+	least = least < cp->duration_us ? least : cp->duration_us;
 	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_KEY_RECORD, buf, sizeof(buf));
 	sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
 	sim_put_int(&w, PLAYOUT_CP, cp->cp);
 	sim_put_int(&w, PLAYOUT_START, cp->start_us);
 	sim_put_int(&w, PLAYOUT_DURATION, cp->duration_us / 1000);
-	sim_put_int(&w, PLAYOUT_MIN_DURATION, scs_schedule_period(u->schedule) / 1000);
+	sim_put_int(&w, PLAYOUT_MIN_DURATION, least / 1000);
 	sim_put_int(&w, PLAYOUT_EPOCH, u->epoch);
 	sim_put_int(&w, PLAYOUT_PROTECTION, s->scrambling);
 	sim_put_int(&w, PLAYOUT_AUTHENTICATED, s->authentication);
@@ -93,6 +93,30 @@ send_key(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *
 	sim_put_bytes(&w, PLAYOUT_KEY_MATERIAL, k->material.p, k->material.len);
 	finish(f, &w);
 	f->sent++;
+}
+
+static void
+send_mode(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *cp)
+{
+	uint8_t buf[512];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_MODE_RECORD, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
+	sim_put_int(&w, PLAYOUT_CP, cp->cp);
+	sim_put_int(&w, PLAYOUT_START, cp->start_us);
+	sim_put_int(&w, PLAYOUT_EPOCH, u->epoch);
+	sim_put_int(&w, PLAYOUT_MODE, cp->mode == SCS_MUTED ? PLAYOUT_MUTED : PLAYOUT_CLEAR);
+	finish(f, &w);
+	f->sent++;
+}
+
+/* What a scrambler gets of a released CP. One that is not ours gets nothing. */
+static void
+send_release(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *cp)
+{
+	if (u->conf->service->scrambling != HE_NONE)
+		(cp->mode == SCS_SCRAMBLED ? send_key : send_mode)(f, u, cp);
 }
 
 /* ---- what a unit wants of its followers ---- */
@@ -158,7 +182,7 @@ scs_follow_install(struct scs_unit *u, const struct scs_cp *cp)
 	u->air_cp = -1;
 	for (struct scs_follower *f = u->app->followers; f; f = f->next)
 		if (follows(f, PLAYOUT_SCRAMBLER, u))
-			send_key(f, u, cp);
+			send_release(f, u, cp);
 }
 
 void
@@ -188,11 +212,19 @@ bring_up_to_date(struct scs_follower *f, struct scs_unit *u)
 		if (f->role == PLAYOUT_MUX)
 			send_ecms(f, u, live[i]->cp);
 		else if (live[i]->released)
-			send_key(f, u, live[i]);
+			send_release(f, u, live[i]);
 	}
 }
 
 /* ---- messages ---- */
+
+const char *
+scs_role_name(int role)
+{
+	static const char *const names[] = { "-", [PLAYOUT_MUX] = "mux", [PLAYOUT_SCRAMBLER] = "scrambler", [PLAYOUT_OPERATOR] = "operator" };
+
+	return names[role];
+}
 
 static char *
 text(const struct sim_value *v)
@@ -241,8 +273,9 @@ take_services(struct scs_follower *f, const struct sim_msg *m)
 
 	f->services = calloc(n ? n : 1, sizeof(*f->services));
 	for (size_t i = 0; f->services && i < n; i++)
-		if ((f->services[f->n] = text(sim_value(m, PLAYOUT_SERVICE, i))) != NULL)
-			f->n++;
+		if ((f->services[f->n] = text(sim_value(m, PLAYOUT_SERVICE, i))) != NULL &&
+		    gw_index_put(&f->following, f->services[f->n++], f) < 0)
+			return -1;
 	return f->services && f->n == n ? 0 : -1;
 }
 
@@ -254,8 +287,8 @@ on_setup(struct scs_follower *f, const struct sim_msg *m)
 	uint8_t buf[256];
 	struct sim_writer w;
 
-	if (f->role || (role != PLAYOUT_MUX && role != PLAYOUT_SCRAMBLER)) {
-		refuse(f, f->role ? PLAYOUT_E_STATE : PLAYOUT_E_ROLE, "follower_setup comes once, with role 1 (mux) or 2 (scrambler)");
+	if (f->role || role < PLAYOUT_MUX || role > PLAYOUT_OPERATOR) {
+		refuse(f, f->role ? PLAYOUT_E_STATE : PLAYOUT_E_ROLE, "follower_setup comes once, with role 1 (mux), 2 (scrambler) or 3 (operator)");
 		return;
 	}
 	if (take_services(f, m) < 0) {
@@ -268,10 +301,10 @@ on_setup(struct scs_follower *f, const struct sim_msg *m)
 	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_STATUS, buf, sizeof(buf));
 	sim_put_text(&w, PLAYOUT_HEAD_END, f->app->he->head_end);
 	finish(f, &w);
-	gw_log(GW_NOTICE, "follower_up", NULL, "peer=%s role=%s services=%zu held=%zu", f->name,
-	    role == PLAYOUT_MUX ? "mux" : "scrambler", f->n, f->nheld);
+	gw_log(role == PLAYOUT_OPERATOR ? GW_INFO : GW_NOTICE, "follower_up", NULL, "peer=%s role=%s services=%zu held=%zu", f->name,
+	    scs_role_name(role), f->n, f->nheld);
 	believe_held(f);
-	for (size_t i = 0; i < f->app->nunits; i++)
+	for (size_t i = 0; role != PLAYOUT_OPERATOR && i < f->app->nunits; i++)
 		if (follows(f, role, f->app->units[i])) {
 			bring_up_to_date(f, f->app->units[i]);
 			scs_follow_count(f->app->units[i]);
@@ -287,6 +320,15 @@ unit_of(const struct scs_follower *f, const struct sim_msg *m)
 }
 
 static void
+ecm_taken(struct scs_follower *f, struct scs_unit *u, int place)
+{
+	for (size_t k = 0; k < SCS_MUXES; k++)
+		if (u->air[k].mux == f)
+			u->air[k].acked |= UINT64_C(1) << place;
+	settle_air(u);
+}
+
+static void
 on_ecm_ack(struct scs_follower *f, const struct sim_msg *m)
 {
 	struct scs_unit *u = unit_of(f, m);
@@ -295,19 +337,52 @@ on_ecm_ack(struct scs_follower *f, const struct sim_msg *m)
 	    scs_record_place(frames, sim_int(m, PLAYOUT_SUPER_CAS_ID, -1), sim_int(m, PLAYOUT_ECM_ID, -1)) : -1;
 
 	f->acked++;
-	if (place < 0 || place > 63)
-		return;
-	for (size_t k = 0; k < SCS_MUXES; k++)
-		if (u->air[k].mux == f)
-			u->air[k].acked |= UINT64_C(1) << place;
-	settle_air(u);
+	if (place >= 0 && place < 64)
+		ecm_taken(f, u, place);
 }
 
 static void
 on_key_ack(struct scs_follower *f, const struct sim_msg *m)
 {
-	(void)m;
+	struct scs_unit *u = unit_of(f, m);
+
 	f->acked++;
+	if (!u || u->refused.by != f || sim_int(m, PLAYOUT_CP, -1) < u->refused.cp)
+		return;
+	u->refused.by = NULL;
+	gw_log(GW_NOTICE, "record_taken", "the scrambler is in step again", "peer=%s service=%s cp=%lld", f->name, u->conf->id,
+	    (long long)sim_int(m, PLAYOUT_CP, -1));
+}
+
+/* Which stream a mux speaks of; NULL: none, or it does not say. */
+static struct scs_unit_stream *
+stream_of(struct scs_unit *u, const struct sim_msg *m)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (u->streams[i].conf->kms->super_cas_id == sim_int(m, PLAYOUT_SUPER_CAS_ID, -1) &&
+		    u->streams[i].conf->ecm_id == sim_int(m, PLAYOUT_ECM_ID, -1))
+			return &u->streams[i];
+	return NULL;
+}
+
+/*
+ * A mux has no place for an ECM. Of an optional KMS: its receivers go without, as if it had not answered. Of a required one: what is
+ * in its way may go away.
+ */
+static void
+ecm_refused(struct scs_follower *f, struct scs_unit *u, const struct sim_msg *m)
+{
+	const struct scs_unit_stream *t = stream_of(u, m);
+	const struct scs_frames *frames = scs_unit_frames(u, u->air_cp);
+	int place = t && !t->conf->required && frames ?
+	    scs_record_place(frames, t->conf->kms->super_cas_id, t->conf->ecm_id) : -1;
+
+	if (place >= 0 && place < 64) {
+		ecm_taken(f, u, place);
+		return;
+	}
+	scs_schedule_not_aired(u->schedule, u->air_cp, scs_now(u->app));
+	scs_touch(u);
 }
 
 static void
@@ -318,13 +393,50 @@ on_record_error(struct scs_follower *f, const struct sim_msg *m)
 	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
 
 	f->errors++;
-	gw_log_limited(&f->app->rate, GW_ERR, "record_refused", "a follower cannot do as committed; the crypto-period before goes on",
-	    "peer=%s service=%.*s cp=%lld error=0x%04x reason=%.*s", f->name, (int)id->len, (const char *)id->p,
-	    (long long)cp, (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), why ? (int)why->len : 0, why ? (const char *)why->p : "");
-	if (u && f->role == PLAYOUT_MUX && cp == u->air_cp) {	/* what is in its way may go away */
-		scs_schedule_not_aired(u->schedule, cp, scs_now(u->app));
-		scs_touch(u);
+	const struct scs_unit_stream *t = u ? stream_of(u, m) : NULL;
+	gw_log_limited(&f->app->rate, GW_ERR, "record_refused", f->role == PLAYOUT_SCRAMBLER ?
+	    "the scrambler goes on with what it has; the record is sent again every second" : t && !t->conf->required ?
+	    "the mux has no place for an ECM that is not required: it is left out" :
+	    "the mux cannot do as committed: the crypto-period before goes on",
+	    "peer=%s service=%.*s kms=%s cp=%lld error=0x%04x reason=%.*s", f->name, (int)id->len, (const char *)id->p,
+	    t ? t->conf->kms->name : "-", (long long)cp, (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), why ? (int)why->len : 0,
+	    why ? (const char *)why->p : "");
+	if (u && f->role == PLAYOUT_MUX && cp == u->air_cp)
+		ecm_refused(f, u, m);
+	if (u && f->role == PLAYOUT_SCRAMBLER) {
+		u->refused.by = f;
+		u->refused.cp = cp;
+		u->refused.status = (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0);
 	}
+}
+
+/* service_answer: the parameters that name the service and the mode are those of the command. */
+static void
+on_command(struct scs_follower *f, const struct sim_msg *m)
+{
+	const struct sim_value *id = sim_value(m, PLAYOUT_SERVICE, 0);
+	int64_t mode = sim_int(m, PLAYOUT_MODE, -1), at = -1;
+	const char *why = "mode 0 is scrambled, 1 is clear";
+	int status = PLAYOUT_E_INVALID;
+	uint8_t buf[512];
+	struct sim_writer w;
+
+	if (f->role != PLAYOUT_OPERATOR) {
+		refuse(f, PLAYOUT_E_ROLE, "only an operator commands");
+		return;
+	}
+	if (mode == PLAYOUT_SCRAMBLED || mode == PLAYOUT_CLEAR)
+		at = scs_unit_command(f->app, (const char *)id->p, id->len, mode == PLAYOUT_CLEAR, &status, &why);
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_SERVICE_ANSWER, buf, sizeof(buf));
+	sim_put_bytes(&w, PLAYOUT_SERVICE, id->p, id->len);
+	sim_put_int(&w, PLAYOUT_MODE, mode);
+	if (at > 0)
+		sim_put_int(&w, PLAYOUT_START, at);
+	if (at < 0) {
+		sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
+		sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
+	}
+	finish(f, &w);
 }
 
 static void
@@ -358,6 +470,7 @@ static const struct { uint16_t message; bool known; void (*act)(struct scs_follo
 	{ PLAYOUT_ECM_ACK,         true,        on_ecm_ack        },
 	{ PLAYOUT_KEY_ACK,         true,        on_key_ack        },
 	{ PLAYOUT_RECORD_ERROR,    true,        on_record_error   },
+	{ PLAYOUT_SERVICE_COMMAND, true,        on_command        },
 	{ PLAYOUT_FOLLOWER_ERROR,  false,       on_follower_error },
 	{ PLAYOUT_LINK_TEST,       false,       on_test           },
 	{ PLAYOUT_LINK_STATUS,     false,       on_link_status    },
@@ -408,13 +521,17 @@ down(void *self, struct gw_link *link, const struct gw_err *why)
 
 	(void)link;
 	if (!app->stopping)
-		gw_log(GW_WARNING, "follower_down", why ? why->text : "closed", "peer=%s role=%s", f->name[0] ? f->name : "-",
-		    mux ? "mux" : f->role ? "scrambler" : "-");
+		gw_log(f->role == PLAYOUT_OPERATOR ? GW_INFO : GW_WARNING, "follower_down", why ? why->text : "closed", "peer=%s role=%s",
+		    f->name[0] ? f->name : "-", scs_role_name(f->role));
 	for (at = &app->followers; *at != f; at = &(*at)->next)
 		;
 	*at = f->next;
 	for (size_t i = 0; mux && !app->stopping && i < app->nunits; i++)
 		scs_follow_count(app->units[i]);
+	for (size_t i = 0; i < app->nunits; i++)
+		if (app->units[i]->refused.by == f)
+			app->units[i]->refused.by = NULL;
+	gw_index_clear(&f->following);
 	for (size_t i = 0; i < f->n; i++)
 		free(f->services[i]);
 	for (size_t i = 0; i < f->nheld; i++)
@@ -467,12 +584,30 @@ scs_follow_close(struct scs *app)
 		gw_link_close(f->link, GRACE_MS);
 }
 
+/* A key that was refused is sent again, as long as it is one that is needed. */
+static void
+send_refused(struct scs *app)
+{
+	const struct scs_cp *live[SCS_LIVE];
+
+	for (struct scs_follower *f = app->followers; f; f = f->next)
+		for (size_t i = 0; f->role == PLAYOUT_SCRAMBLER && i < app->nunits; i++) {
+			struct scs_unit *u = app->units[i];
+			size_t n = u->refused.by == f ? scs_schedule_live(u->schedule, scs_now(app), live) : 0;
+			while (n > 0 && !live[n - 1]->released)
+				n--;
+			if (n > 0)
+				send_release(f, u, live[n - 1]);
+		}
+}
+
 /* Once a second: a silent follower is tested, a dead one let go, so that nobody waits for its acknowledgements. */
 void
 scs_follow_second(struct scs *app)
 {
 	int64_t now = gw_mono_us();
 
+	send_refused(app);
 	for (struct scs_follower *f = app->followers; f; f = f->next) {
 		if (now - f->heard_us > SILENCE_US) {
 			gw_link_abort(f->link, GW_EPEER, "the follower does not answer");

@@ -74,6 +74,17 @@ unit_stays(const struct scs_unit *u, const struct headend *he)
 	return true;
 }
 
+/* The units by name, whose names are those of the configuration. */
+static int
+reindex(struct scs *app, struct gw_err *err)
+{
+	gw_index_clear(&app->index);
+	for (size_t i = 0; i < app->nunits; i++)
+		if (gw_index_put(&app->index, app->units[i]->conf->id, app->units[i]) < 0)
+			return gw_fail(err, GW_ESYS, "out of memory");
+	return 0;
+}
+
 /* What is no more, or means something else now, goes; what stays is bound to the new file. */
 static void
 let_go(struct scs *app, const struct headend *he)
@@ -134,6 +145,8 @@ bring_in(struct scs *app, const struct headend *he, struct gw_err *err)
 		app->units = units;
 	if (!peers || !units)
 		return gw_fail(err, GW_ESYS, "out of memory");
+	if (reindex(app, err) < 0)
+		return -1;
 	for (size_t i = 0; i < he->nkms; i++)
 		if (used(he, &he->kms[i]) && !has_peer(app, he->kms[i].name) && !open_peer(app, &he->kms[i], err))
 			return -1;
@@ -147,7 +160,7 @@ bring_in(struct scs *app, const struct headend *he, struct gw_err *err)
 			else
 				rc = -1;
 		}
-	return rc;
+	return reindex(app, err) < 0 ? -1 : rc;
 }
 
 /* What a reload could not take up, the store being away, say: tried again. */
@@ -211,6 +224,7 @@ end_units(struct scs *app)
 		scs_unit_close(app->units[i], false);
 	}
 	app->nunits = 0;
+	gw_index_clear(&app->index);
 }
 
 static void

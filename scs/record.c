@@ -138,7 +138,7 @@ scs_record_pack(const struct scs_cp *cp, const struct scs_frames *f, struct gw_b
 	put64(b->p + 9, (uint64_t)cp->start_us);
 	put64(b->p + 17, (uint64_t)cp->duration_us);
 	put64(b->p + 25, (uint64_t)cp->lead_us);
-	b->p[33] = cp->first;
+	b->p[33] = (uint8_t)(cp->first | cp->mode << 1);
 	put64(b->p + 34, cp->with);
 	if (f->len)
 		memcpy(b->p + HEAD, f->p, f->len);
@@ -167,13 +167,14 @@ scs_record_unpack(const void *value, size_t len, struct scs_cp *cp, struct scs_f
 	if (len < HEAD || p[0] != FORMAT)
 		return -1;
 	*cp = (struct scs_cp){ .cp = (int64_t)get64(p + 1), .start_us = (int64_t)get64(p + 9), .duration_us = (int64_t)get64(p + 17),
-		.lead_us = (int64_t)get64(p + 25), .first = p[33] != 0, .with = get64(p + 34) };
+		.lead_us = (int64_t)get64(p + 25), .first = p[33] & 1, .mode = (enum scs_mode)(p[33] >> 1), .with = get64(p + 34) };
 	*f = (struct scs_frames){ .cp = cp->cp, .len = len - HEAD };
 	f->p = malloc(f->len ? f->len : 1);
 	if (!f->p)
 		return -1;
 	memcpy(f->p, p + HEAD, f->len);
-	if (cp->cp >= 0 && cp->duration_us > 0 && cp->lead_us >= 0 && p[33] <= 1 && sound(f))
+	/* a mode that a newer release knows is none of ours: the store is refused, nothing is guessed */
+	if (cp->cp >= 0 && cp->duration_us > 0 && cp->lead_us >= 0 && p[33] >> 1 < SCS_NOTHING && sound(f))
 		return 0;
 	free(f->p);
 	*f = (struct scs_frames){ 0 };

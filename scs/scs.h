@@ -11,6 +11,7 @@
 #include "lib/args.h"
 #include "lib/clock.h"
 #include "lib/headend.h"
+#include "lib/index.h"
 #include "lib/link.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -27,6 +28,8 @@ struct scs_ecm { int64_t cp; uint8_t *p; size_t len; struct scs_terms terms; };	
 /* A committed CP's ECMs as the messages that go to the mux, one after the other. */
 struct scs_frames { int64_t cp; uint8_t *p; size_t len; };
 
+struct scs_criteria { int64_t from; struct scs_criteria *older; size_t len; uint8_t p[]; };	/* in force from a CP on */
+
 struct scs_unit_stream {
 	struct scs_unit *unit;
 	const struct he_stkm *conf;
@@ -34,6 +37,8 @@ struct scs_unit_stream {
 	size_t number;			/* in the peer's channel */
 	struct scs_terms terms; bool known;
 	struct scs_ecm ecm;		/* the answer for the CP in preparation */
+	struct scs_criteria *criteria;	/* the newest first */
+	uint64_t committed;		/* crypto-periods with an ECM of this stream */
 };
 struct scs_unit {
 	struct scs *app;
@@ -47,13 +52,15 @@ struct scs_unit {
 	struct scs_frames frames[SCS_LIVE];
 	struct scs_air { const struct scs_follower *mux; uint64_t acked; } air[SCS_MUXES];	/* bits by place in the CP's messages */
 	int64_t air_cp;			/* waits for acknowledgements; -1: none does */
+	enum scs_mode mode;		/* as the log knows it */
 	int64_t held;			/* of one that a reload replaced: the newest CP released */
 	/* what the store was asked in this turn */
 	struct { bool draw, drawn, commit, ok; int64_t last, cp, start_us; } asked;
 	struct gw_timer timer;
+	struct { const struct scs_follower *by; int64_t cp; unsigned status; } refused;	/* a scrambler cannot use its key; by NULL: none */
 	bool dirty, fenced;
 	struct scs_unit *next_dirty;
-	uint64_t committed, extensions;
+	uint64_t generated, committed, extensions;
 };
 
 struct scs_peer {
@@ -73,6 +80,7 @@ struct scs_follower {
 	int role;			/* enum playout_role; 0 before follower_setup */
 	char name[65];
 	char **services; size_t n;	/* none: all */
+	struct gw_index following;	/* the same by name */
 	struct { char *service; int64_t cp; } *held; size_t nheld;
 	int64_t heard_us; bool testing;	/* monotonic */
 	uint64_t sent, acked, errors;
@@ -88,6 +96,7 @@ struct scs {
 	struct gw_store *store;
 	struct gw_wrap *wrap;
 	struct scs_unit **units; size_t nunits;
+	struct gw_index index;		/* units by id */
 	struct scs_peer **peers; size_t npeers;
 	struct scs_follower *followers;
 	struct gw_listener *listener;
@@ -109,9 +118,14 @@ int64_t scs_now(struct scs *);
 /* Takes the unit over in the store and its earlier life up. The caller puts it into app->units. */
 struct scs_unit *scs_unit_open(struct scs *, const struct he_unit *, struct gw_err *);
 void scs_unit_close(struct scs_unit *, bool end);	/* end: the service is over, followers are told; frees itself later */
-/* Whether the two mean the same to a running unit. */
+/* Whether a running unit can become the other: the same keys, and ECMs for the same streams. */
 bool scs_unit_same(const struct he_unit *, const struct he_unit *);
-void scs_unit_rebind(struct scs_unit *, const struct he_unit *);	/* an equal configuration of another file */
+void scs_unit_rebind(struct scs_unit *, const struct he_unit *);	/* takes such a configuration over, from the next CP on */
+/*
+ * A service, or one unit of it, in clear from the end of its crypto-period on, or scrambled again; stored before it is obeyed. When, 0
+ * being that it is so already; else -1 with error_status of the playout link and why.
+ */
+int64_t scs_unit_command(struct scs *, const char *name, size_t len, bool clear, int *status, const char **why);
 void scs_touch(struct scs_unit *);		/* something happened: works off the unit's actions at the end of this turn */
 void scs_work(struct scs *);			/* all that was touched */
 struct scs_unit *scs_unit_find(const struct scs *, const char *id, size_t len);
@@ -143,6 +157,7 @@ bool scs_record_next(const struct scs_frames *, size_t *at, const uint8_t **msg,
 int scs_follow_open(struct scs *, struct gw_err *);
 void scs_follow_close(struct scs *);
 void scs_follow_second(struct scs *);
+const char *scs_role_name(int role);
 void scs_follow_air(struct scs_unit *, int64_t cp);		/* its ECMs to every mux */
 void scs_follow_install(struct scs_unit *, const struct scs_cp *);	/* its key to every scrambler */
 void scs_follow_end(struct scs_unit *);

@@ -8,8 +8,9 @@ stream_status(const struct scs_unit *u, size_t i)
 {
 	const struct scs_unit_stream *t = &u->streams[i];
 	int64_t us = scs_chan_latency(t->peer->chan, t->number);
-	json_t *j = json_pack("{s:s, s:i, s:b, s:b, s:s, s:s}", "kms", t->conf->kms->name, "ECM_id", t->conf->ecm_id,
-	    "required", t->conf->required, "up", scs_schedule_up(u->schedule, i), "asked", scs_schedule_asked(u->schedule, i),
+	json_t *j = json_pack("{s:s, s:i, s:b, s:I, s:I, s:b, s:s, s:s}", "kms", t->conf->kms->name, "ECM_id", t->conf->ecm_id,
+	    "required", t->conf->required, "generated", (json_int_t)u->generated, "committed", (json_int_t)t->committed,
+	    "up", scs_schedule_up(u->schedule, i), "asked", scs_schedule_asked(u->schedule, i),
 	    "state", scs_chan_stream_state(t->peer->chan, t->number));
 
 	if (j && us >= 0)
@@ -31,20 +32,34 @@ cp_status(const struct scs_unit *u, const struct scs_cp *cp)
 	return j;
 }
 
+/* What a person has to look at. */
+static bool
+in_alarm(const struct scs_unit *u)
+{
+	enum scs_mode mode = scs_schedule_mode(u->schedule);
+
+	return scs_schedule_in_alarm(u->schedule) || mode == SCS_MUTED || mode == SCS_EXPOSED || u->refused.by;
+}
+
 static json_t *
 unit_status(const struct scs_unit *u)
 {
 	const struct scs_cp *live[SCS_LIVE];
 	size_t n = scs_schedule_live(u->schedule, gw_utc_us(), live);
-	json_t *streams = json_array(), *cps = json_array();
+	json_t *streams = json_array(), *cps = json_array(), *refused = json_object();
+	enum scs_mode mode = scs_schedule_mode(u->schedule);
 
 	for (size_t i = 0; i < u->n; i++)
 		json_array_append_new(streams, stream_status(u, i));
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(cps, cp_status(u, live[i]));
-	return json_pack("{s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
+	if (u->refused.by)
+		json_object_update_new(refused, json_pack("{s:s, s:I, s:i}", "peer", u->refused.by->name, "cp", (json_int_t)u->refused.cp,
+		    "error_status", (int)u->refused.status));
+	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
+	    "mode", scs_mode_name(mode), "commanded", scs_schedule_commanded(u->schedule) ? "clear" : "scrambled", "key_refused", refused,
 	    "cp", (json_int_t)scs_schedule_running(u->schedule, gw_utc_us()), "phase", scs_schedule_phase(u->schedule),
-	    "extended", scs_schedule_extended(u->schedule), "alarm", scs_schedule_in_alarm(u->schedule),
+	    "extended", scs_schedule_extended(u->schedule), "alarm", in_alarm(u),
 	    "period_ms", (json_int_t)(scs_schedule_period(u->schedule) / 1000), "epoch", (json_int_t)u->epoch,
 	    "released", (json_int_t)u->committed, "extensions", (json_int_t)u->extensions, "streams", streams, "live", cps,
 	    "next", cp_status(u, scs_schedule_preparing(u->schedule)));
@@ -75,7 +90,7 @@ scs_status(void *self)
 		json_array_append_new(kms, peer_status(app->peers[i]));
 	for (const struct scs_follower *f = app->followers; f; f = f->next)
 		json_array_append_new(followers, json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", f->name,
-		    "role", f->role == PLAYOUT_MUX ? "mux" : f->role ? "scrambler" : "", "records", (json_int_t)f->sent,
+		    "role", scs_role_name(f->role), "records", (json_int_t)f->sent,
 		    "acknowledged", (json_int_t)f->acked, "errors", (json_int_t)f->errors));
 	return json_pack("{s:s, s:o, s:o, s:o}", "head_end", app->he->head_end, "services", services, "kms", kms, "followers", followers);
 }
@@ -85,7 +100,8 @@ static const struct gw_metric
 	released = { "simulgate_scs_crypto_periods_total", "crypto-periods released to the scramblers", GW_COUNTER },
 	extensions = { "simulgate_scs_extensions_total", "crypto-periods that had to be extended", GW_COUNTER },
 	extended = { "simulgate_scs_extended", "1 while the running crypto-period is being extended", GW_GAUGE },
-	in_alarm = { "simulgate_scs_alarm", "1 while it is so for longer than extension_alarm", GW_GAUGE },
+	alarm_on = { "simulgate_scs_alarm", "1 while it is so for longer than extension_alarm, or the service is muted or exposed, or a scrambler refuses its key", GW_GAUGE },
+	unscrambled = { "simulgate_scs_not_scrambled", "1 while a committed crypto-period has the service muted or in clear, by mode", GW_GAUGE },
 	channel = { "simulgate_scs_channel_open", "1 while the channel to the KMS's ECMG is open", GW_GAUGE },
 	provisions = { "simulgate_scs_cw_provisions_total", "CW_provisions sent", GW_COUNTER },
 	responses = { "simulgate_scs_ecm_responses_total", "ECM_responses received", GW_COUNTER },
@@ -106,7 +122,11 @@ collect_unit(struct gw_samples *s, const struct scs_unit *u)
 	gw_sample(s, &released, labels, (double)u->committed);
 	gw_sample(s, &extensions, labels, (double)u->extensions);
 	gw_sample(s, &extended, labels, scs_schedule_extended(u->schedule));
-	gw_sample(s, &in_alarm, labels, scs_schedule_in_alarm(u->schedule));
+	gw_sample(s, &alarm_on, labels, in_alarm(u));
+	for (enum scs_mode m = SCS_CLEAR; m < SCS_NOTHING; m++) {
+		memcpy(with, labels, sizeof(labels));
+		gw_sample(s, &unscrambled, gw_label(with, sizeof(with), "mode", scs_mode_name(m)), scs_schedule_mode(u->schedule) == m);
+	}
 	for (size_t i = 0; i < u->n; i++) {
 		int64_t us = scs_chan_latency(u->streams[i].peer->chan, u->streams[i].number);
 		memcpy(with, labels, sizeof(labels));

@@ -1,6 +1,7 @@
 /* scs/unit.c: a protected unit: what its schedule asks for is done here, with keys, store, peers and followers */
 #include <stdlib.h>
 #include <string.h>
+#include "proto/playout.h"
 #include "scs/scs.h"
 
 /* ---- keys ---- */
@@ -29,9 +30,48 @@ scs_unit_key_id(const struct scs_unit *u, int64_t cp, uint8_t out[8])
 size_t
 scs_unit_criteria(const struct scs_unit_stream *t, int64_t cp, const uint8_t **p)
 {
-	(void)cp;
-	*p = t->conf->access_criteria;
-	return t->conf->access_criteria_len;
+	for (const struct scs_criteria *c = t->criteria; c; c = c->older)
+		if (cp >= c->from) {
+			*p = c->p;
+			return c->len;
+		}
+	return 0;
+}
+
+static int
+add_criteria(struct scs_unit_stream *t, int64_t from)
+{
+	struct scs_criteria *c = malloc(sizeof(*c) + t->conf->access_criteria_len), *unused;
+
+	if (!c)
+		return -1;
+	while ((unused = t->criteria) && unused->from >= from) {	/* no CP got them: the file was changed twice */
+		t->criteria = unused->older;
+		free(unused);
+	}
+	c->from = from;
+	c->len = t->conf->access_criteria_len;
+	if (c->len)
+		memcpy(c->p, t->conf->access_criteria, c->len);
+	c->older = t->criteria;
+	t->criteria = c;
+	return 0;
+}
+
+/* Keeps what is in force from a CP on. */
+static void
+drop_criteria(struct scs_unit_stream *t, int64_t cp)
+{
+	struct scs_criteria **at = &t->criteria, *c;
+
+	while (*at && (*at)->from > cp)
+		at = &(*at)->older;
+	if (*at)
+		at = &(*at)->older;
+	while ((c = *at)) {
+		*at = c->older;
+		free(c);
+	}
 }
 
 static struct scs_key_entry *
@@ -153,6 +193,7 @@ draw(struct scs_unit *u, int64_t cp)
 	switch (n < 0 ? GW_UNAVAILABLE :
 	    gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_KEY, cp, wrapped, (size_t)n, &found)) {
 	case GW_WON:
+		u->generated++;
 		return 0;
 	case GW_EXISTS:
 		rc = 0;
@@ -226,6 +267,11 @@ commit(struct scs_unit *u, const struct scs_action *a)
 	if (outcome == GW_EXISTS && found.p) {	/* an earlier life of ours committed it: that one stands */
 		struct scs_cp other;
 		if (scs_record_unpack(found.p, found.len, &other, &f) == 0) {
+			if (other.mode != cp->mode) {	/* nor can it be forgotten: the epoch keeps others out */
+				free(f.p);
+				gw_store_free(&found);
+				return false;
+			}
 			keep_frames(u, f);
 			u->asked.start_us = other.start_us;
 			outcome = GW_WON;
@@ -247,7 +293,9 @@ say(const struct scs_unit *u, const struct scs_action *a)
 	gw_utc_text(a->start_us, at);
 	switch (a->kind) {
 	case SCS_EXTENDED:
-		gw_log(GW_WARNING, "cp_extended", "not every required ECM is there: the crypto-period goes on with its key",
+		gw_log(GW_WARNING, "cp_extended", scs_schedule_mode(u->schedule) == SCS_CLEAR ?
+		    "not every required ECM is there: the service stays in clear until then" :
+		    "not every required ECM is there: the crypto-period goes on with its key",
 		    "service=%s cp=%lld planned_end=%s", u->conf->id, (long long)a->cp, at);
 		break;
 	case SCS_ALARM:
@@ -265,6 +313,8 @@ static void
 trim(struct scs_unit *u, int64_t below)
 {
 	drop_keys(u, below);
+	for (size_t i = 0; i < u->n; i++)
+		drop_criteria(&u->streams[i], below);
 	for (size_t i = 0; i < SCS_LIVE; i++)
 		if (u->frames[i].p && u->frames[i].cp < below) {
 			free(u->frames[i].p);
@@ -275,6 +325,24 @@ trim(struct scs_unit *u, int64_t below)
 		fence(u);
 }
 
+/* A service that leaves its scrambling, or comes back to it. */
+static void
+say_mode(struct scs_unit *u, const struct scs_action *a)
+{
+	static const struct { enum gw_level level; const char *event, *text; } said[] = {
+		[SCS_SCRAMBLED] = { GW_NOTICE, "service_scrambled", NULL },
+		[SCS_CLEAR] = { GW_NOTICE, "service_clear", "in clear by command" },
+		[SCS_MUTED] = { GW_ERR, "service_muted", "a required ECM does not come: nothing is sent until it does; look at the ECMGs" },
+		[SCS_EXPOSED] = { GW_ERR, "service_exposed", "a required ECM does not come: sent in clear until it does; look at the ECMGs" },
+	};
+	char at[32];
+
+	if (a->mode != u->mode && (a->mode != SCS_SCRAMBLED || u->mode != SCS_NOTHING))
+		gw_log(said[a->mode].level, said[a->mode].event, said[a->mode].text, "service=%s cp=%lld start=%s", u->conf->id,
+		    (long long)a->cp, gw_utc_text(a->start_us, at));
+	u->mode = a->mode;
+}
+
 static void
 install(struct scs_unit *u, const struct scs_action *a)
 {
@@ -283,8 +351,11 @@ install(struct scs_unit *u, const struct scs_action *a)
 	char at[32];
 
 	u->committed++;
+	for (size_t i = 0; i < u->n; i++)
+		u->streams[i].committed += cp && cp->with >> i & 1;
+	say_mode(u, a);
 	gw_log(GW_INFO, "cp_released", NULL, "service=%s cp=%lld start=%s duration_ms=%lld key=%s", u->conf->id, (long long)a->cp,
-	    gw_utc_text(a->start_us, at), (long long)(a->duration_us / 1000), k ? k->fingerprint : "-");
+	    gw_utc_text(a->start_us, at), (long long)(a->duration_us / 1000), k && a->mode == SCS_SCRAMBLED ? k->fingerprint : "-");
 	if (cp)
 		scs_follow_install(u, cp);
 }
@@ -407,10 +478,7 @@ on_timer(void *self)
 struct scs_unit *
 scs_unit_find(const struct scs *app, const char *id, size_t len)
 {
-	for (size_t i = 0; i < app->nunits; i++)
-		if (strlen(app->units[i]->conf->id) == len && memcmp(app->units[i]->conf->id, id, len) == 0)
-			return app->units[i];
-	return NULL;
+	return gw_index_get(&app->index, id, len);
 }
 
 /* A number that differs from service to service and is always the same for one: FNV-1a. */
@@ -442,6 +510,15 @@ take_record(void *self, int64_t cp, const void *value, size_t len)
 	e->cps[e->n++] = c;
 	keep_frames(e->u, f);
 	return 0;
+}
+
+static int
+any_record(void *self, int64_t cp, const void *value, size_t len)
+{
+	(void)cp;
+	(void)value;
+	(void)len;
+	return ++((struct earlier *)self)->n > 0;
 }
 
 static int
@@ -480,7 +557,7 @@ take_up(struct scs_unit *u, struct gw_err *err)
 		return gw_fail(err, GW_ESTORE, "service %s: the store cannot be read", u->conf->id);
 	if (e.n) {
 		for (size_t i = 0; i < e.n; i++)
-			if (!find_key(u, e.cps[i].cp))
+			if (e.cps[i].mode == SCS_SCRAMBLED && !find_key(u, e.cps[i].cp))
 				return gw_fail(err, GW_ESTORE, "service %s: the key of committed crypto-period %lld is missing from the store",
 				    u->conf->id, (long long)e.cps[i].cp);
 		scs_schedule_adopt(u->schedule, e.cps, e.n, scs_now(u->app));
@@ -491,16 +568,91 @@ take_up(struct scs_unit *u, struct gw_err *err)
 	return 0;
 }
 
+/* ---- commands ---- */
+
+/* Its first command is what the file has for its start, should this service never have run before. */
+static int
+take_command(struct scs_unit *u, bool *clear, struct gw_err *err)
+{
+	struct gw_blob b = { 0 };
+	uint8_t first = u->conf->service->start_clear;
+	struct earlier e = { .u = u };
+	enum gw_outcome o = gw_store_get(u->app->store, u->conf->id, GW_RECORD_MODE, 0, &b);
+
+	*clear = o == GW_WON && b.len == 1 && b.p[0] == 1;
+	gw_store_free(&b);
+	if (o == GW_EXISTS && (o = gw_store_each(u->app->store, u->conf->id, GW_RECORD_CP, 0, any_record, &e)) == GW_WON) {
+		first = first && e.n == 0;
+		*clear = first;
+		o = gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &first, 1, NULL);
+	}
+	return o == GW_WON ? 0 : gw_fail(err, GW_ESTORE, "service %s: the store cannot be read", u->conf->id);
+}
+
+static bool
+commanded(const struct scs_unit *u, const char *name, size_t len)
+{
+	const char *id = u->conf->id, *service = u->conf->service->id;
+
+	return (strlen(id) == len && memcmp(id, name, len) == 0) || (strlen(service) == len && memcmp(service, name, len) == 0);
+}
+
+int64_t
+scs_unit_command(struct scs *app, const char *name, size_t len, bool clear, int *status, const char **why)
+{
+	const uint8_t value = clear;
+	int64_t latest = 0;
+	size_t n = 0;
+
+	gw_store_begin(app->store);	/* all units of the service, or none */
+	for (size_t i = 0; i < app->nunits; i++) {
+		const struct scs_unit *u = app->units[i];
+		if (!commanded(u, name, len))
+			continue;
+		n++;
+		if (clear && u->conf->service->scrambling == HE_NONE) {
+			gw_store_drop(app->store);
+			return *status = PLAYOUT_E_PROTECTION, *why = "its scrambler is not ours: it cannot be told to be clear", -1;
+		}
+		gw_store_amend(app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &value, 1);
+	}
+	if (gw_store_flush(app->store) != GW_WON)
+		return *status = PLAYOUT_E_STORE, *why = "it could not be stored, and so it is not obeyed", -1;
+	if (n == 0)
+		return *status = PLAYOUT_E_UNKNOWN, *why = "the SCS has no such service", -1;
+	for (size_t i = 0; i < app->nunits; i++) {
+		struct scs_unit *u = app->units[i];
+		int64_t at = commanded(u, name, len) ? scs_schedule_command(u->schedule, clear, scs_now(app)) : 0;
+		latest = at > latest ? at : latest;
+		scs_touch(u);
+	}
+	gw_log(GW_NOTICE, "service_command", NULL, "service=%.*s mode=%s", (int)len, name, clear ? "clear" : "scrambled");
+	return latest;
+}
+
+_Static_assert((int)HE_HOLD == SCS_HOLD && (int)HE_MUTE == SCS_MUTE && (int)HE_EXPOSE == SCS_EXPOSE, "the file's policy is the schedule's");
+
+static struct scs_schedule_conf
+schedule_conf(const struct scs_unit *u)
+{
+	const struct he_service *s = u->conf->service;
+	int64_t period = s->crypto_period_ms * INT64_C(1000);
+
+	return (struct scs_schedule_conf){ .period_us = period, .align = s->align,
+		.phase_us = s->align ? 0 : (int64_t)(spread(u->conf->id) % (uint64_t)period),
+		.extension_alarm_us = s->extension_alarm_ms * INT64_C(1000), .optional_wait_us = s->optional_wait_ms * INT64_C(1000),
+		.on_loss = (enum scs_loss)s->on_loss, .on_loss_us = s->on_loss_after_ms * INT64_C(1000),
+		.needs_mux = u->with_out != 0, .nstreams = u->n, .required = u->required };
+}
+
 static int
 make_schedule(struct scs_unit *u, struct gw_err *err)
 {
 	const struct he_service *s = u->conf->service;
-	int64_t period = s->crypto_period_ms * INT64_C(1000);
-	struct scs_schedule_conf c = { .period_us = period, .align = s->align,
-		.phase_us = s->align ? 0 : (int64_t)(spread(u->conf->id) % (uint64_t)period),
-		.extension_alarm_us = s->extension_alarm_ms * INT64_C(1000), .optional_wait_us = s->optional_wait_ms * INT64_C(1000),
-		.needs_mux = u->with_out != 0, .nstreams = u->n, .required = u->required };
+	struct scs_schedule_conf c = schedule_conf(u);
 
+	if (take_command(u, &c.clear, err) < 0)
+		return -1;
 	if (u->n == 0 || u->n > SCS_STREAMS)
 		return gw_fail(err, GW_ECONF, "%s:%d:%d: service %s: from 1 to %d stkm streams", u->app->he->file, s->at.line, s->at.column,
 		    u->conf->id, SCS_STREAMS);
@@ -547,6 +699,7 @@ scs_unit_open(struct scs *app, const struct he_unit *conf, struct gw_err *err)
 	u->app = app;
 	u->conf = conf;
 	u->air_cp = -1;
+	u->mode = SCS_NOTHING;
 	u->n = conf->nstkm;
 	gw_timer_init(&u->timer, &app->loop, on_timer, u);
 	u->streams = calloc(u->n ? u->n : 1, sizeof(*u->streams));
@@ -556,6 +709,8 @@ scs_unit_open(struct scs *app, const struct he_unit *conf, struct gw_err *err)
 	for (size_t i = 0; i < u->n; i++) {
 		u->streams[i] = (struct scs_unit_stream){ .unit = u, .conf = &conf->stkm[i], .ecm.cp = -1 };
 		u->required[i] = conf->stkm[i].required;
+		if (add_criteria(&u->streams[i], INT64_MIN) < 0)
+			goto fail;
 		if (conf->stkm[i].out.scheme && i < SCS_STREAMS)
 			u->with_out |= UINT64_C(1) << i;
 	}
@@ -598,6 +753,8 @@ scs_unit_close(struct scs_unit *u, bool end)
 		if (u->streams[i].peer)
 			scs_peer_leave(u->streams[i].peer, &u->streams[i]);
 		free(u->streams[i].ecm.p);
+		drop_criteria(&u->streams[i], INT64_MIN);
+		free(u->streams[i].criteria);
 	}
 	for (size_t i = 0; i < SCS_LIVE; i++)
 		free(u->frames[i].p);
@@ -613,9 +770,7 @@ scs_unit_close(struct scs_unit *u, bool end)
 static bool
 same_stream(const struct he_stkm *a, const struct he_stkm *b)
 {
-	return strcmp(a->kms->name, b->kms->name) == 0 && a->ecm_id == b->ecm_id && a->required == b->required &&
-	    memcmp(&a->out, &b->out, sizeof(a->out)) == 0 && a->access_criteria_len == b->access_criteria_len &&
-	    (a->access_criteria_len == 0 || memcmp(a->access_criteria, b->access_criteria, a->access_criteria_len) == 0);
+	return strcmp(a->kms->name, b->kms->name) == 0 && a->ecm_id == b->ecm_id && memcmp(&a->out, &b->out, sizeof(a->out)) == 0;
 }
 
 bool
@@ -623,9 +778,8 @@ scs_unit_same(const struct he_unit *a, const struct he_unit *b)
 {
 	const struct he_service *s = a->service, *t = b->service;
 
-	if (s->scrambling != t->scrambling || s->authentication != t->authentication || s->crypto_period_ms != t->crypto_period_ms ||
-	    s->extension_alarm_ms != t->extension_alarm_ms || s->optional_wait_ms != t->optional_wait_ms || s->align != t->align ||
-	    s->cw_length != t->cw_length || a->index != b->index || a->nstkm != b->nstkm)
+	if (s->scrambling != t->scrambling || s->authentication != t->authentication || s->cw_length != t->cw_length ||
+	    a->index != b->index || a->nstkm != b->nstkm)
 		return false;
 	for (size_t i = 0; i < a->nstkm; i++)
 		if (!same_stream(&a->stkm[i], &b->stkm[i]))
@@ -633,10 +787,38 @@ scs_unit_same(const struct he_unit *a, const struct he_unit *b)
 	return true;
 }
 
+static bool
+criteria_differ(const struct scs_unit_stream *t)
+{
+	const struct scs_criteria *c = t->criteria;
+
+	return c->len != t->conf->access_criteria_len || (c->len && memcmp(c->p, t->conf->access_criteria, c->len) != 0);
+}
+
 void
 scs_unit_rebind(struct scs_unit *u, const struct he_unit *conf)
 {
+	struct scs_schedule_conf c;
+	int64_t now = scs_now(u->app);
+
 	u->conf = conf;
-	for (size_t i = 0; i < u->n; i++)
+	for (size_t i = 0; i < u->n; i++) {
 		u->streams[i].conf = &conf->stkm[i];
+		u->required[i] = conf->stkm[i].required;
+	}
+	c = schedule_conf(u);
+	/* The criteria first: with them begins the CP that is not asked for yet, and the new period may be what has it asked for. */
+	for (size_t i = 0; i < u->n; i++) {
+		struct scs_unit_stream *t = &u->streams[i];
+		if (!criteria_differ(t))
+			continue;
+		int64_t cp = scs_schedule_criteria(u->schedule, i, now);
+		if (add_criteria(t, cp) < 0)
+			gw_log(GW_ERR, "access_criteria_kept", "out of memory: the stream keeps what it had", "service=%s kms=%s", conf->id,
+			    t->conf->kms->name);
+		else
+			gw_log(GW_NOTICE, "access_criteria", NULL, "service=%s kms=%s from_cp=%lld", conf->id, t->conf->kms->name, (long long)cp);
+	}
+	scs_schedule_reconf(u->schedule, &c, now);
+	scs_touch(u);
 }

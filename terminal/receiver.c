@@ -223,6 +223,28 @@ plausible(const uint8_t *p, size_t len)
 	return rtp.payload_len > 0 && rtp.payload_len % TS_PACKET == 0;
 }
 
+/*
+ * A service that is in clear for a while (SimulCrypt transitions). SRTP has no mark for it; but what ends behind its last transport
+ * stream packet has no room for an MKI, and a cipher text does not look like this.
+ */
+static bool
+in_clear(const uint8_t *p, size_t len, struct rtp *rtp)
+{
+	return rtp_parse(p, len, rtp) == 0 && rtp->payload_type == PT_MP2T && plausible(p, len);
+}
+
+/* The sequence goes on through the clear: no gap may be seen where there was none. */
+static void
+follow_clear(struct medium *m, const struct rtp *rtp)
+{
+	uint64_t index = rtp->seq;
+
+	for (size_t i = 0; i < SOURCES; i++)
+		if (m->track[i].used && m->track[i].ssrc == rtp->ssrc)
+			index = m->track[i].highest + (uint64_t)(int64_t)(int16_t)(rtp->seq - (uint16_t)m->track[i].highest);
+	follow(m, rtp->ssrc, index);
+}
+
 bool
 receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int64_t mono_us)
 {
@@ -233,11 +255,16 @@ receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int6
 	struct id id = { 0 };
 	size_t id_len = 0;
 
+	const uint8_t *mki = gw_srtp_rx_mki(m->srtp, p, *len, &id_len);
+	if (!mki && in_clear(p, *len, &rtp)) {
+		follow_clear(m, &rtp);
+		c->clear++;
+		return true;
+	}
 	if (c->accepted == 0) {
 		c->waiting++;
 		return false;
 	}
-	const uint8_t *mki = gw_srtp_rx_mki(m->srtp, p, *len, &id_len);
 	if (mki) {
 		memcpy(id.octets, mki, id_len);
 		id.len = (uint8_t)id_len;

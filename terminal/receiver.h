@@ -14,6 +14,7 @@ enum { RECEIVER_REASONS = RX_FAILED + 1 };
 
 struct receiver_counts {
 	uint64_t packets;	/* descrambled right */
+	uint64_t clear;		/* came in clear: transport stream packets, whole, under no key */
 	uint64_t lost;		/* missing between the first and the newest of them, arrived undecryptable or not at all */
 	uint64_t undecryptable;	/* no key for it, not authentic, or not what its payload type promises */
 	uint64_t waiting;	/* came before this terminal could have a key: see receiver_packet */

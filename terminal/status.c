@@ -49,9 +49,9 @@ term_summary(const struct terminal *app)
 	struct receiver_counts c;
 
 	term_counts(app, &c);
-	printf("terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu waiting=%llu repeated=%llu stkm=%llu accepted=%llu "
+	printf("terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu clear=%llu waiting=%llu repeated=%llu stkm=%llu accepted=%llu "
 	    "repeats=%llu refused=%llu", app->name, (unsigned long long)c.packets, (unsigned long long)c.lost,
-	    (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.waiting,
+	    (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.clear, (unsigned long long)c.waiting,
 	    (unsigned long long)c.repeated, (unsigned long long)c.stkm, (unsigned long long)c.accepted, (unsigned long long)c.repeats,
 	    (unsigned long long)refused(&c));
 	if (app->air)
@@ -70,8 +70,8 @@ unit_status(const struct term_unit *u)
 	for (size_t r = 1; r < RECEIVER_REASONS; r++)
 		if (c.refused[r])
 			json_object_set_new(why, reasons[r], json_integer((json_int_t)c.refused[r]));
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:o}}", "service", u->id,
-	    "packets", (json_int_t)c.packets, "lost", (json_int_t)c.lost, "undecryptable", (json_int_t)c.undecryptable,
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:o}}", "service", u->id, "kms", u->kms,
+	    "clear", (json_int_t)c.clear, "packets", (json_int_t)c.packets, "lost", (json_int_t)c.lost, "undecryptable", (json_int_t)c.undecryptable,
 	    "waiting", (json_int_t)c.waiting, "repeated", (json_int_t)c.repeated, "crypto_periods", (json_int_t)c.crypto_periods,
 	    "keys", (json_int_t)receiver_keys(u->receiver),
 	    "stkm", "received", (json_int_t)c.stkm, "accepted", (json_int_t)c.accepted, "repeats", (json_int_t)c.repeats, "refused", why);
@@ -116,6 +116,7 @@ static const struct gw_metric
 	packets = { "simulgate_terminal_packets_total", "packets descrambled right", GW_COUNTER },
 	lost = { "simulgate_terminal_packets_lost", "packets missing in the sequence", GW_GAUGE },
 	undecryptable = { "simulgate_terminal_packets_undecryptable_total", "packets without a key, not authentic or not plausible", GW_COUNTER },
+	clear = { "simulgate_terminal_packets_clear_total", "packets that came in clear", GW_COUNTER },
 	waiting = { "simulgate_terminal_packets_waiting_total", "packets that came before a key could be there", GW_COUNTER },
 	periods = { "simulgate_terminal_crypto_periods_total", "key identifiers seen in packets descrambled", GW_COUNTER },
 	stkm = { "simulgate_terminal_stkm_total", "STKM datagrams, by what became of them", GW_COUNTER },
@@ -175,6 +176,7 @@ term_collect(void *self, struct gw_samples *s)
 		receiver_counts(u->receiver, &c);
 		gw_label(gw_label(labels, sizeof(labels), "terminal", app->name), sizeof(labels), "service", u->id);
 		gw_sample(s, &packets, labels, (double)c.packets);
+		gw_sample(s, &clear, labels, (double)c.clear);
 		gw_sample(s, &lost, labels, (double)c.lost);
 		gw_sample(s, &undecryptable, labels, (double)c.undecryptable);
 		gw_sample(s, &waiting, labels, (double)c.waiting);

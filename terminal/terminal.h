@@ -22,7 +22,7 @@ struct term_medium {
 };
 struct term_unit {
 	struct terminal *app;
-	char *id;
+	char *id, *kms;
 	struct term_card *card;
 	struct receiver *receiver;
 	int stkm_fd; uv_poll_t poll;

@@ -134,7 +134,7 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 
 	u->app = app;
 	u->stkm_fd = -1;
-	if (!(u->id = strdup(conf->id)) || !(u->media = calloc(conf->nmedia + 1, sizeof(*u->media))))
+	if (!(u->id = strdup(conf->id)) || !(u->kms = strdup(s->kms->name)) || !(u->media = calloc(conf->nmedia + 1, sizeof(*u->media))))
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (!(u->card = term_card_new(t->keys, t->smartcard, t->service->authentication, app->air, err)))
 		return -1;
@@ -222,6 +222,7 @@ term_units_free(struct terminal *app)
 		term_card_free(u->card);
 		free(u->media);
 		free(u->id);
+		free(u->kms);
 	}
 	free(app->units);
 	term_air_free(app->air);
@@ -260,6 +261,7 @@ term_counts(const struct terminal *app, struct receiver_counts *sum)
 			continue;
 		receiver_counts(app->units[i].receiver, &c);
 		sum->packets += c.packets;
+		sum->clear += c.clear;
 		sum->lost += c.lost;
 		sum->undecryptable += c.undecryptable;
 		sum->waiting += c.waiting;

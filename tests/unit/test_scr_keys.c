@@ -23,7 +23,7 @@ record(uint64_t cp)
 	id[t][0] = (uint8_t)(cp >> 8);
 	id[t][1] = (uint8_t)cp;
 	memset(key[t], (int)(cp & 0xff), 30);
-	return (struct scr_record){ .cp = cp, .start_us = T0 + ((int64_t)cp - 100) * D, .duration_ms = 10000, .min_duration_ms = 1000,
+	return (struct scr_record){ .mode = SCR_SCRAMBLED, .cp = cp, .start_us = T0 + ((int64_t)cp - 100) * D, .duration_ms = 10000, .min_duration_ms = 1000,
 	    .protection = 1, .authenticated = true, .key_id = id[t], .key_id_len = 2, .key = key[t], .key_len = 30 };
 }
 
