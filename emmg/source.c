@@ -201,28 +201,10 @@ emmg_source_file(const char *path, uint8_t format, bool loop, struct gw_err *err
 	return NULL;
 }
 
-int
-emmg_source_reload(struct emmg_source *s, struct gw_err *err)
-{
-	struct content fresh = { 0 };
-
-	if (s->plugin)
-		return 0;
-	if (read_content(&fresh, s->path, s->format, err) < 0) {
-		content_free(&fresh);
-		return -1;
-	}
-	content_free(&s->c);
-	s->c = fresh;
-	s->at = 0;
-	s->ended = false;
-	return 0;
-}
-
 /* ---- the plugin ---- */
 
 struct emmg_source *
-emmg_source_plugin(struct emmg_plugin *p, const struct kms_ltkm *what, void (*ready)(void *), void *self, struct gw_err *err)
+emmg_source_plugin(struct emmg_plugin *p, const struct kms_ltkm *what, struct gw_err *err)
 {
 	struct emmg_source *s = calloc(1, sizeof(*s));
 
@@ -235,11 +217,16 @@ emmg_source_plugin(struct emmg_plugin *p, const struct kms_ltkm *what, void (*re
 	s->what = *what;
 	s->what.size = sizeof(s->what);
 	s->format = what->section_TSpkt_flag;
-	s->ready = ready;
-	s->self = self;
 	s->round_us = INT64_MIN / 2;
 	s->rate = (struct gw_rate){ .burst = 5, .per_ms = 10000 };
 	return s;
+}
+
+void
+emmg_source_listen(struct emmg_source *s, void (*ready)(void *), void *self)
+{
+	s->ready = ready;
+	s->self = self;
 }
 
 static void
@@ -285,7 +272,7 @@ on_answer(void *self, int rc, const uint8_t *out, const char *why)
 		s->index++;
 		s->failures = 0;
 	}
-	if (!s->asking)
+	if (!s->asking && s->ready)
 		s->ready(s->self);
 }
 

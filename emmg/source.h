@@ -14,11 +14,10 @@ enum { EMMG_DATAGRAM_MAX = 65500 };	/* fits a data_provision by TCP of any versi
 struct emmg_source;
 /* Reads and checks all of it. NULL with FILE: offset N: sentence. loop: it begins again at its end. */
 struct emmg_source *emmg_source_file(const char *path, uint8_t format, bool loop, struct gw_err *);
-/* ready: there is something to take, after emmg_source_peek() had said that there was not. */
-struct emmg_source *emmg_source_plugin(struct emmg_plugin *, const struct kms_ltkm *, void (*ready)(void *self), void *self, struct gw_err *);
+struct emmg_source *emmg_source_plugin(struct emmg_plugin *, const struct kms_ltkm *, struct gw_err *);
 void emmg_source_free(struct emmg_source *);
-/* Reads a file again; one that fails leaves what there was. */
-int emmg_source_reload(struct emmg_source *, struct gw_err *);
+/* ready: there is something to take, or `next` has changed, after emmg_source_peek() had found nothing. */
+void emmg_source_listen(struct emmg_source *, void (*ready)(void *self), void *self);
 
 /* Octets of the next datagram. 0: there is none now; at `next` there may be, or `ready` is called, or it has ended. */
 size_t emmg_source_peek(struct emmg_source *, int64_t now_us);
