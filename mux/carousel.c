@@ -29,7 +29,7 @@ struct stream {
 	size_t place;		/* in the heap */
 	int64_t next_us;	/* monotonic: when it wants to be looked at */
 	int64_t end_us;		/* UTC: service_end; INT64_MAX: none */
-	uint64_t hash, sent;
+	uint64_t hash, sent, aired;
 	uint32_t super_cas_id;
 	uint16_t ecm_id;
 	struct rec *recs;	/* ascending by cp */
@@ -386,6 +386,7 @@ step(struct stream *s, size_t i, int64_t utc_us, int64_t mono_us)
 		x->state = ON;
 		x->since_us = utc_us;
 		x->due_us = mono_us;
+		s->aired += x->len > 0;
 	}
 	if (x->state == ON && utc_us >= until(s, i))
 		x->state = OFF;
@@ -495,7 +496,7 @@ mux_carousel_each(const struct mux_carousel *c, void (*each)(void *, const struc
 	for (size_t k = 0; k < c->n; k++) {
 		const struct stream *s = c->heap[k];
 		struct mux_stream_view v = { .service = s->service, .kms = s->kms, .super_cas_id = s->super_cas_id,
-			.ecm_id = s->ecm_id, .sent = s->sent };
+			.ecm_id = s->ecm_id, .sent = s->sent, .aired = s->aired };
 		for (size_t i = 0; i < s->n; i++) {
 			const struct rec *x = &s->recs[i];
 			if (x->state == ON) {

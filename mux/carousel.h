@@ -48,6 +48,7 @@ struct mux_stream_view {
 	uint64_t cp;		/* the newest on air */
 	int64_t since_us;	/* UTC */
 	uint64_t sent;		/* datagrams of the stream, over all CPs */
+	uint64_t aired;		/* CPs whose ECM went on air */
 	bool pending;
 	uint64_t next_cp;	/* the first that waits, and when it goes on air */
 	int64_t next_us;

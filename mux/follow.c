@@ -116,6 +116,10 @@ send_error(struct mux_follow *f, const struct sim_msg *m, uint16_t status, const
 	if (record) {
 		sim_put_bytes(&w, PLAYOUT_SERVICE, service->p, service->len);
 		sim_put_int(&w, PLAYOUT_CP, sim_int(m, PLAYOUT_CP, 0));
+		if (sim_value(m, PLAYOUT_SUPER_CAS_ID, 0) && sim_value(m, PLAYOUT_ECM_ID, 0)) {	/* the SCS may do without this one */
+			sim_put_int(&w, PLAYOUT_SUPER_CAS_ID, sim_int(m, PLAYOUT_SUPER_CAS_ID, 0));
+			sim_put_int(&w, PLAYOUT_ECM_ID, sim_int(m, PLAYOUT_ECM_ID, 0));
+		}
 	}
 	sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
 	sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);

@@ -52,6 +52,7 @@ show_stream(void *self, const struct mux_stream_view *v)
 	json_object_set_new(j, "out", v->out ? json_string(mux_output_text(v->out)) : json_null());
 	json_object_set_new(j, "cp", v->on_air ? json_integer((json_int_t)v->cp) : json_null());
 	json_object_set_new(j, "since", v->on_air ? json_string(gw_utc_text(v->since_us, since)) : json_null());
+	json_object_set_new(j, "aired", json_integer((json_int_t)v->aired));
 	json_object_set_new(j, "sent", json_integer((json_int_t)v->sent));
 	json_object_set_new(j, "next_cp", v->pending ? json_integer((json_int_t)v->next_cp) : json_null());
 	json_object_set_new(j, "next", v->pending ? json_string(gw_utc_text(v->next_us, next)) : json_null());

@@ -747,7 +747,7 @@ static int64_t
 prepare_at(const struct scs_schedule *s)
 {
 	const struct scs_cp plain = { 0 };
-	int64_t at = s->plan_us, least = s->base_us - lead(s, &plain);
+	int64_t at = s->plan_us, least = s->next.first ? s->base_us : s->base_us - lead(s, &plain);
 
 	if (at == INT64_MIN)
 		return at;

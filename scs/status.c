@@ -1,4 +1,5 @@
 /* scs/status.c: what operators see: the service x KMS matrix, the crypto-period being prepared, the followers */
+#include <stdio.h>
 #include <string.h>
 #include "proto/playout.h"
 #include "scs/scs.h"
@@ -46,7 +47,8 @@ unit_status(const struct scs_unit *u)
 {
 	const struct scs_cp *live[SCS_LIVE];
 	size_t n = scs_schedule_live(u->schedule, gw_utc_us(), live);
-	json_t *streams = json_array(), *cps = json_array(), *refused = json_object();
+	json_t *streams = json_array(), *cps = json_array();
+	char refused[100] = "";
 	enum scs_mode mode = scs_schedule_mode(u->schedule);
 
 	for (size_t i = 0; i < u->n; i++)
@@ -54,9 +56,8 @@ unit_status(const struct scs_unit *u)
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(cps, cp_status(u, live[i]));
 	if (u->refused.by)
-		json_object_update_new(refused, json_pack("{s:s, s:I, s:i}", "peer", u->refused.by->name, "cp", (json_int_t)u->refused.cp,
-		    "error_status", (int)u->refused.status));
-	return json_pack("{s:s, s:s, s:s, s:o, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
+		snprintf(refused, sizeof(refused), "0x%04x of %s, cp %lld", u->refused.status, u->refused.by->name, (long long)u->refused.cp);
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
 	    "mode", scs_mode_name(mode), "commanded", scs_schedule_commanded(u->schedule) ? "clear" : "scrambled", "key_refused", refused,
 	    "cp", (json_int_t)scs_schedule_running(u->schedule, gw_utc_us()), "phase", scs_schedule_phase(u->schedule),
 	    "extended", scs_schedule_extended(u->schedule), "alarm", in_alarm(u),

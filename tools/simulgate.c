@@ -16,6 +16,7 @@ static const struct command {
 	{ "run", tool_run, "start and watch all processes of one machine" },
 	{ "check-config", tool_check_config, "find every error of a configuration, start nothing" },
 	{ "status", tool_status, "the state of all local processes" },
+	{ "service", tool_service, "puts a service in clear, or scrambles it again" },
 	{ "explain", tool_explain, "an error code in words" },
 	{ "play", NULL, "send a transport stream or a capture at its own pace" },
 	{ "decode", NULL, "SimulCrypt captures and messages as text" },

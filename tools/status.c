@@ -168,6 +168,79 @@ print_lists(const json_t *j, int depth)
 	}
 }
 
+/* The list of that name of every process of a program, one entry after the other. */
+static void
+each_of(const json_t *all, const char *who, const char *list, void (*each)(const json_t *entry, void *self), void *self)
+{
+	size_t i, k;
+	json_t *j, *v;
+
+	json_array_foreach(all, i, j)
+		if (strcmp(text_of(j, "program"), who) == 0)
+			json_array_foreach(json_object_get(j, list), k, v)
+				each(v, self);
+}
+
+static json_int_t
+number(const json_t *j, const char *key)
+{
+	return json_integer_value(json_object_get(j, key));
+}
+
+/* One stream of a service on its way; -1: nobody here counts that. */
+struct way { const char *service, *kms; json_int_t ecm_id, on_air, seen; };
+
+static void
+on_air(const json_t *stream, void *self)
+{
+	struct way *w = self;
+
+	if (strcmp(text_of(stream, "service"), w->service) == 0 && strcmp(text_of(stream, "kms"), w->kms) == 0 &&
+	    number(stream, "ECM_id") == w->ecm_id)
+		w->on_air = number(stream, "aired");
+}
+
+/* Of several terminals the one that has seen most: one that is switched off says nothing about the air. */
+static void
+seen(const json_t *unit, void *self)
+{
+	struct way *w = self;
+	json_int_t n = number(json_object_get(unit, "stkm"), "accepted");
+
+	if (strcmp(text_of(unit, "service"), w->service) == 0 && strcmp(text_of(unit, "kms"), w->kms) == 0 && n > w->seen)
+		w->seen = n;
+}
+
+static void
+print_count(const char *name, json_int_t n)
+{
+	if (n < 0)
+		printf(" %s=-", name);
+	else
+		printf(" %s=%" JSON_INTEGER_FORMAT, name, n);
+}
+
+/* Where an ECM gets lost between its KMS and a receiver: the stage whose count stands still. Each process counts from its own start. */
+static void
+print_way(const json_t *service, void *self)
+{
+	static const char *const stages[] = { "generated", "provisioned", "answered", "committed" };
+	json_t *stream;
+	size_t i;
+
+	json_array_foreach(json_object_get(service, "streams"), i, stream) {
+		struct way w = { text_of(service, "service"), text_of(stream, "kms"), number(stream, "ECM_id"), -1, -1 };
+		each_of(self, "mux", "streams", on_air, &w);
+		each_of(self, "terminal", "services", seen, &w);
+		printf("ecm: service=%s kms=%s ECM_id=%" JSON_INTEGER_FORMAT, w.service, w.kms, w.ecm_id);
+		for (size_t k = 0; k < sizeof(stages) / sizeof(stages[0]); k++)
+			print_count(stages[k], json_object_get(stream, stages[k]) ? number(stream, stages[k]) : -1);
+		print_count("on_air", w.on_air);
+		print_count("seen", w.seen);
+		printf("\n");
+	}
+}
+
 static void
 print_table(const json_t *all)
 {
@@ -182,6 +255,7 @@ print_table(const json_t *all)
 		print_facts(j, true);
 		print_lists(j, 1);
 	}
+	each_of(all, "scs", "services", print_way, (void *)(uintptr_t)all);
 }
 
 int

@@ -11,6 +11,7 @@
 int tool_check_config(int argc, char **argv);
 int tool_explain(int argc, char **argv);
 int tool_run(int argc, char **argv);
+int tool_service(int argc, char **argv);
 int tool_status(int argc, char **argv);
 
 /* The program simulgate-NAME: beside our own executable, in ../sbin of it, in $SIMULGATE_LIBEXEC/NAME and …/tools (a build tree), or

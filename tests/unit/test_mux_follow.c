@@ -235,7 +235,7 @@ START_TEST(follows_records_and_goes_on_alone)
 	hears("follower_setup follower_role=1 follower_name=\"mux\"\n");
 	ck_assert_ptr_null(strstr(heard, "follower_held"));
 	record(6, now, 2, where, "early", 5);	/* before our follower_status: out of place */
-	hears("record_error service=\"news\" cp=6 error_status=0x0004");
+	hears("record_error service=\"news\" cp=6 Super_CAS_id=0x00010001 ECM_id=1 error_status=0x0004");
 	welcome();
 	record(7, now, 2, where, "seven", 5);
 	hears("ecm_ack service=\"news\" cp=7 Super_CAS_id=0x00010001 ECM_id=1\n");
@@ -350,7 +350,7 @@ START_TEST(answers_nonsense_with_errors_and_goes_on)
 	gw_link_send(scs, "\x09\x90\x04\x00\x00", 5);
 	hears("follower_error error_status=0x0002");
 	record(7, -5, 2, where, "seven", 5);
-	hears("record_error service=\"news\" cp=7 error_status=0x0001");
+	hears("record_error service=\"news\" cp=7 Super_CAS_id=0x00010001 ECM_id=1 error_status=0x0001");
 	ck_assert_int_eq(downs, 0);
 	finish();
 }

@@ -1,4 +1,5 @@
-/* tests/unit/test_scs_schedule.c: the timetable, case by case and then for weeks of faults on a fake clock */
+/* tests/unit/test_scs_schedule.c: the timetable, case by case and then for a year of faults on a fake clock */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "scs/schedule.h"
@@ -12,9 +13,9 @@ static const int64_t T0 = INT64_C(1795257000) * S;
 
 /* ECMGs as design.md 6 has them: DRM profile looks one CW ahead, Smartcard profile does not. */
 static const struct scs_terms drm = { .lead_CW = 1, .CW_per_msg = 2, .delay_start = -2000, .delay_stop = -2000,
-	.transition_delay_start = -2000, .transition_delay_stop = -2000, .max_comp_time = 500, .min_CP_duration = 10, .ECM_rep_period = 500 };
+	.transition_delay_start = -2000, .transition_delay_stop = -2000, .AC_delay_start = -2000, .AC_delay_stop = -2000, .max_comp_time = 500, .min_CP_duration = 10, .ECM_rep_period = 500 };
 static const struct scs_terms card = { .lead_CW = 0, .CW_per_msg = 1, .delay_start = -2000, .delay_stop = -2000,
-	.transition_delay_start = -2000, .transition_delay_stop = -2000, .max_comp_time = 500, .min_CP_duration = 10, .ECM_rep_period = 500 };
+	.transition_delay_start = -2000, .transition_delay_stop = -2000, .AC_delay_start = -2000, .AC_delay_stop = -2000, .max_comp_time = 500, .min_CP_duration = 10, .ECM_rep_period = 500 };
 static const bool both[] = { true, true }, first_only[] = { true, false };
 
 static struct scs_schedule *
@@ -387,25 +388,320 @@ START_TEST(clock_jump_shrinks_no_cp)
 }
 END_TEST
 
+/* ---- clear, mute, criteria, reconfiguration ---- */
+
+static struct scs_schedule *
+with_policy(enum scs_loss on_loss, bool clear)
+{
+	struct scs_schedule_conf c = { .period_us = 10 * S, .extension_alarm_us = 30 * S, .needs_mux = true, .on_loss = on_loss,
+		.on_loss_us = 20 * S, .clear = clear, .nstreams = 2, .required = both };
+	struct scs_schedule *s = scs_schedule_new(&c);
+
+	scs_schedule_muxes(s, 1, T0);
+	return s;
+}
+
+/* From the commit of a CP without a key to its release. */
+static int64_t
+whole_mode(struct scs_schedule *s, int64_t cp, enum scs_mode mode, int64_t now)
+{
+	struct scs_action a = expect(s, SCS_COMMIT);
+
+	ck_assert_int_eq(a.cp, cp);
+	ck_assert_int_eq(a.mode, mode);
+	ck_assert_uint_eq(scs_schedule_find(s, cp)->with, 0);
+	scs_schedule_stored(s, cp, true, a.start_us, now);
+	expect(s, SCS_AIR);
+	scs_schedule_aired(s, cp, now);
+	a = expect(s, SCS_INSTALL);
+	ck_assert_int_eq(a.mode, mode);
+	expect(s, SCS_TRIM);
+	ck_assert_int_eq(scs_schedule_mode(s), mode);
+	return a.start_us;
+}
+
+START_TEST(clear_by_command_and_back)
+{
+	struct scs_terms t = card;
+	int64_t start, now = T0 + 12 * S;
+	struct scs_schedule *s = make(both, 0, false);
+	int16_t from, stop;
+
+	t.transition_delay_start = -4000, t.transition_delay_stop = 500;
+	scs_schedule_muxes(s, 1, T0);
+	scs_schedule_stream_up(s, 0, &drm, T0), scs_schedule_stream_up(s, 1, &t, T0);
+	ck_assert_int_eq(whole_cp(s, 0, T0), T0 + 4100 * MS);		/* clear until the slowest KMS's lead has elapsed */
+	/* the running CP ends at its boundary; its ECMs stay for transition_delay_stop */
+	ck_assert_int_eq(scs_schedule_command(s, true, now), T0 + 20 * S);
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 20 * S - 2100 * MS - 500 * MS);
+	scs_schedule_tick(s, now = T0 + 20 * S - 2600 * MS);
+	ck_assert_int_eq(whole_mode(s, 1, SCS_CLEAR, now), T0 + 20 * S);
+	scs_schedule_delays(s, 1, scs_schedule_find(s, 1), &from, &stop);
+	ck_assert_int_eq(stop, 500);
+	ck_assert_int_eq(scs_schedule_command(s, true, now), 0);
+	/* nothing happens, whatever comes and goes: no CP, no extension */
+	scs_schedule_tick(s, T0 + 86400 * S);
+	scs_schedule_stream_down(s, 0, T0 + 86400 * S);
+	nothing(s);
+	ck_assert(scs_schedule_next(s) == INT64_MAX);
+	scs_schedule_stream_up(s, 0, &drm, now = T0 + 90000 * S);
+	/* back: ECM on air 4 s before the first key */
+	start = scs_schedule_command(s, false, now);
+	ck_assert_int_eq(start, now + 5100 * MS);
+	ck_assert_int_eq(whole_cp(s, 2, now), start);
+	ck_assert(scs_schedule_find(s, 2)->first);
+	scs_schedule_delays(s, 1, scs_schedule_find(s, 2), &from, &stop);
+	ck_assert_int_eq(from, -4000);
+	ck_assert_int_eq(scs_schedule_mode(s), SCS_SCRAMBLED);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(a_command_taken_back_asks_nobody_twice)
+{
+	int64_t start, now = T0 + 20 * S - 3100 * MS;
+	struct scs_schedule *s = started(0, false, &start);
+	struct scs_action a;
+
+	scs_schedule_tick(s, now);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 0, 1, now);
+	scs_schedule_muxes(s, 0, now);		/* so that nothing is committed at once */
+	scs_schedule_command(s, true, now);
+	scs_schedule_ecm(s, 1, 1, now);		/* arrives all the same */
+	nothing(s);
+	ck_assert_int_eq(scs_schedule_command(s, false, now), 0);
+	scs_schedule_muxes(s, 1, now);
+	a = expect(s, SCS_COMMIT);
+	ck_assert_int_eq(a.mode, SCS_SCRAMBLED);
+	ck_assert_uint_eq(scs_schedule_find(s, 1)->with, 3);
+	/* committed: a command is for the one after it */
+	ck_assert_int_eq(scs_schedule_command(s, true, now), a.start_us + a.duration_us);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(loss_policies)	/* _i: enum scs_loss */
+{
+	static const enum scs_mode becomes[] = { [SCS_HOLD] = SCS_SCRAMBLED, [SCS_MUTE] = SCS_MUTED, [SCS_EXPOSE] = SCS_EXPOSED };
+	struct scs_schedule *s = with_policy((enum scs_loss)_i, false);
+	int64_t now = T0 + 20 * S - 3100 * MS, at;
+	struct scs_action a;
+
+	scs_schedule_stream_up(s, 0, &drm, T0), scs_schedule_stream_up(s, 1, &card, T0);
+	whole_cp(s, 0, T0);
+	scs_schedule_stream_down(s, 1, T0 + 5 * S);
+	scs_schedule_tick(s, now);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 0, 1, now);
+	scs_schedule_tick(s, T0 + 20 * S);
+	expect(s, SCS_EXTENDED);
+	scs_schedule_tick(s, T0 + 40 * S - 1);
+	nothing(s);
+	scs_schedule_tick(s, now = T0 + 40 * S);
+	if (_i == SCS_HOLD) {
+		nothing(s);
+		ck_assert_int_eq(scs_schedule_mode(s), SCS_SCRAMBLED);
+		scs_schedule_free(s);
+		return;
+	}
+	at = whole_mode(s, 1, becomes[_i], now);
+	ck_assert_int_eq(at, now + 2100 * MS);		/* the ECM leaves the air before */
+	ck_assert(scs_schedule_in_alarm(s));
+	/* its number is spent; the next one is asked for, and brings the service back by itself */
+	scs_schedule_tick(s, now += 5 * S);
+	a = expect(s, SCS_DRAW);
+	ck_assert_int_eq(a.cp, 2);
+	scs_schedule_drawn(s, a.last, now);
+	ck_assert_uint_eq(expect(s, SCS_PROVISION).stream, 0);
+	scs_schedule_ecm(s, 0, 2, now);
+	scs_schedule_tick(s, now += 3600 * S);
+	nothing(s);					/* for as long as it takes */
+	scs_schedule_stream_up(s, 1, &card, now);
+	expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 1, 2, now);
+	a = expect(s, SCS_COMMIT);
+	ck_assert_int_eq(a.mode, SCS_SCRAMBLED);
+	scs_schedule_stored(s, 2, true, a.start_us, now);
+	expect(s, SCS_AIR);
+	scs_schedule_aired(s, 2, now);
+	expect(s, SCS_RESUMED), expect(s, SCS_INSTALL);
+	ck_assert_int_eq(scs_schedule_mode(s), SCS_SCRAMBLED);
+	scs_schedule_free(s);
+}
+END_TEST
+
+/* The store and the mux are no KMS: their loss is none of the policy's. Nor is that everybody is away when the SCS has just started. */
+START_TEST(no_policy_for_what_is_no_kms)
+{
+	struct scs_cp before = { .cp = 7, .start_us = T0 - 100 * S, .duration_us = 40 * S, .lead_us = 2100 * MS, .with = 3 };
+	struct scs_schedule *s = with_policy(SCS_EXPOSE, false);
+	int64_t now = T0 + 100 * S;
+	struct scs_action a;
+
+	scs_schedule_stream_up(s, 0, &drm, T0), scs_schedule_stream_up(s, 1, &card, T0);
+	whole_cp(s, 0, T0);
+	scs_schedule_tick(s, now);			/* asleep for long: the answers are due after the question */
+	expect(s, SCS_DRAW);
+	scs_schedule_draw_failed(s, now);
+	while (scs_schedule_take(s, &a))
+		ck_assert(a.kind == SCS_EXTENDED || a.kind == SCS_ALARM);
+	scs_schedule_tick(s, now += S);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
+	scs_schedule_tick(s, now += 900 * MS);
+	nothing(s);
+	scs_schedule_muxes(s, 0, now);
+	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
+	scs_schedule_tick(s, now += 100 * S);
+	nothing(s);
+	scs_schedule_free(s);
+
+	s = with_policy(SCS_EXPOSE, false);
+	scs_schedule_adopt(s, &before, 1, T0);
+	expect(s, SCS_AIR);
+	scs_schedule_held(s, 7, T0);
+	scs_schedule_tick(s, T0 + 19 * S);
+	while (scs_schedule_take(s, &a))
+		ck_assert_int_ne(a.kind, SCS_COMMIT);
+	scs_schedule_tick(s, T0 + 20 * S);
+	ck_assert_int_eq(expect(s, SCS_COMMIT).mode, SCS_EXPOSED);
+	scs_schedule_free(s);
+}
+END_TEST
+
+/* _i: bit 0: clear is what the stored command says now; bit 1: the record is of the policy, which is another now, or not */
+START_TEST(a_restart_makes_nothing_clear_by_itself)
+{
+	bool stands = _i & 1, policy = _i & 2;
+	struct scs_cp clear = { .cp = 9, .start_us = T0 - 7200 * S, .duration_us = 10 * S, .lead_us = 2100 * MS,
+		.mode = policy ? SCS_EXPOSED : SCS_CLEAR };
+	struct scs_schedule *s = with_policy(policy && stands ? SCS_EXPOSE : SCS_MUTE, !policy && stands);
+	struct scs_action a;
+	bool told = false;
+
+	scs_schedule_adopt(s, &clear, 1, T0);
+	for (int64_t now = T0; now < T0 + 60 * S; now += 100 * MS) {
+		scs_schedule_tick(s, now);
+		while (scs_schedule_take(s, &a)) {
+			if (a.kind == SCS_AIR)
+				scs_schedule_aired(s, a.cp, now);
+			if (a.kind == SCS_COMMIT || a.kind == SCS_AMEND)
+				scs_schedule_stored(s, a.cp, true, a.start_us, now);
+			told |= a.kind == SCS_INSTALL && (a.mode == SCS_CLEAR || a.mode == SCS_EXPOSED);
+		}
+	}
+	ck_assert_int_eq(told, stands);
+	if (!stands)		/* nobody answers: what went on in clear all the time, without us, is stopped where the policy has it */
+		ck_assert_int_eq(scs_schedule_mode(s), SCS_MUTED);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(changed_criteria_have_delays_of_their_own)
+{
+	int64_t start, now = T0 + 12 * S;
+	struct scs_terms t = card;
+	struct scs_schedule *s = started(0, false, &start);
+	struct scs_action a;
+	int16_t from, stop;
+
+	t.AC_delay_start = -3000, t.AC_delay_stop = -1000;
+	scs_schedule_stream_up(s, 1, &t, now);
+	ck_assert_int_eq(scs_schedule_criteria(s, 1, now), 1);
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 20 * S - 3100 * MS - 1000 * MS);	/* earlier by the AC delay */
+	scs_schedule_tick(s, now = T0 + 20 * S - 4100 * MS);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
+	ck_assert_int_eq(scs_schedule_criteria(s, 1, now), 2);	/* too late: this one is asked for */
+	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
+	a = expect(s, SCS_COMMIT);
+	scs_schedule_delays(s, 1, scs_schedule_find(s, 1), &from, &stop);
+	ck_assert_int_eq(from, -3000);
+	ck_assert_int_eq(stop, -1000);
+	scs_schedule_delays(s, 0, scs_schedule_find(s, 1), &from, &stop);
+	ck_assert_int_eq(from, -2000);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(a_new_period_is_for_the_next_cp)
+{
+	struct scs_schedule_conf c = { .period_us = 4 * S, .extension_alarm_us = 30 * S, .needs_mux = true, .nstreams = 2, .required = both };
+	int64_t start, now = T0 + 15 * S;
+	struct scs_schedule *s = started(0, false, &start);
+	struct scs_action a;
+
+	scs_schedule_reconf(s, &c, now);
+	ck_assert_int_eq(scs_schedule_period(s), 4 * S);
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 20 * S - 3100 * MS);	/* the running one ends as it was promised */
+	scs_schedule_tick(s, now = T0 + 20 * S - 3100 * MS);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	a = expect(s, SCS_PROVISION);
+	ck_assert_int_eq(a.duration_us, 4 * S);
+	expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
+	a = expect(s, SCS_COMMIT);
+	scs_schedule_stored(s, 1, true, a.start_us, now);
+	expect(s, SCS_AIR);
+	scs_schedule_aired(s, 1, now);
+	expect(s, SCS_INSTALL), expect(s, SCS_TRIM);
+	c.period_us = 20 * S, c.required = first_only;
+	scs_schedule_reconf(s, &c, now);
+	scs_schedule_tick(s, now = T0 + 24 * S - 3100 * MS);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	ck_assert_int_eq(expect(s, SCS_PROVISION).duration_us, 36 * S);	/* from 24 to a slot of the new period, 20 s later at least */
+	expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 0, 2, now);
+	scs_schedule_tick(s, T0 + 24 * S - 2100 * MS);	/* and the other one is not required any more */
+	ck_assert_int_eq(expect(s, SCS_COMMIT).start_us, T0 + 24 * S);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(table_of_modes)
+{
+	static char text[4096];
+
+	ck_assert_uint_lt(scs_schedule_print_modes(text, sizeof(text)), sizeof(text));
+	vec_golden("scs/modes.txt", text);
+}
+END_TEST
+
 /*
- * Weeks of faults: ECMGs that answer late, refuse, vanish and return with other terms, one of them optional; muxes and a store that
- * fail; UTC set to and fro; an SCS killed at any moment and restarted from what it had stored; CP_number wraps on the way. A model of
- * mux and scrambler checks what a viewer would; it counts in real time (`now`), the engine sees UTC (`now` + `skew`).
+ * A year of faults: ECMGs that answer late, never, twice or out of order, refuse, vanish and return with other terms, one of them
+ * optional at times; muxes and a store that fail; UTC set to and fro; an SCS killed at any moment and restarted from what it had stored;
+ * commands, other periods, other criteria, other policies; CP_number wraps on the way. A model of mux and scrambler checks what a
+ * viewer would; it counts in real time (`now`), the engine sees UTC (`now` + `skew`). Under a sanitizer it is a month: ten times slower.
  */
-enum { STREAMS = 3, MUXES = 2 };
-static const bool most[STREAMS] = { true, true, false };
+enum { STREAMS = 3, MUXES = 2, RING = 64 };
+#ifdef __SANITIZE_ADDRESS__
+enum { DAYS = 30 };
+#else
+enum { DAYS = 365 };
+#endif
 struct world {
 	struct scs_schedule *s;
-	int64_t now, skew;
-	struct { bool up; int64_t back, answer; int64_t cp; } st[STREAMS];
+	int64_t now, skew, fault_at;
+	struct { bool up; int64_t back, answer, late, cp, changed, seen; } st[STREAMS];
 	struct { bool up; int64_t back, air_cp, air_at; } mux[MUXES];	/* air: an ECM on its way, and when it is there */
 	int64_t acked_cp; bool acked[MUXES];
-	int64_t jumps, left_out, drawn;
+	bool clear, required[STREAMS];	/* stored, and in the file */
+	enum scs_loss on_loss;
+	int64_t period;
+	int64_t jumps, left_out, drawn, missing[STREAMS];
 	struct scs_cp disk[2]; size_t ndisk;
 	struct { int64_t cp, since; } aired[4];	/* what the mux got, and when */
-	int64_t in_force, force_start, period;	/* the scrambler */
-	struct { int64_t cp, start; } installed;
-	int64_t switches, extensions, restarts;
+	struct key { int64_t cp, start, duration; enum scs_mode mode; } in_force, installed;	/* the scrambler */
+	int64_t switches, extensions, restarts, commands, modes[SCS_NOTHING + 1], criteria;
 };
 
 static unsigned
@@ -419,39 +715,41 @@ dice(unsigned n)
 
 #define UTC(w) ((w)->now + (w)->skew)
 
-static struct scs_schedule *
-life(void)
+static struct scs_schedule_conf
+file(const struct world *w)
 {
-	struct scs_schedule_conf c = { .period_us = 10 * S, .phase_us = 4 * S, .extension_alarm_us = 30 * S, .needs_mux = true,
-		.nstreams = STREAMS, .required = most };
-	return scs_schedule_new(&c);
+	return (struct scs_schedule_conf){ .period_us = w->period, .phase_us = 3 * S, .extension_alarm_us = 30 * S, .needs_mux = true,
+		.on_loss = w->on_loss, .on_loss_us = 25 * S, .clear = w->clear, .nstreams = STREAMS, .required = w->required };
 }
 
 /* A key's start is UTC; that of the waiting one is kept in real time, as a scrambler that follows the clock's jumps has it. */
 static void
-scrambler_takes(struct world *w, int64_t cp, int64_t start)
+scrambler_takes(struct world *w, const struct scs_action *a)
 {
-	if (cp <= w->in_force || cp == w->installed.cp)
+	if (a->cp == w->installed.cp || a->cp == w->in_force.cp)
 		return;
-	HOLDS(w->installed.cp <= w->in_force);	/* no third key while one is waiting */
-	HOLDS(cp == w->in_force + 1);
-	w->installed.cp = cp, w->installed.start = start - w->skew;
+	HOLDS(a->cp > w->in_force.cp);
+	HOLDS(w->installed.cp <= w->in_force.cp);	/* no third key while one is waiting */
+	w->installed = (struct key){ a->cp, a->start_us - w->skew, a->duration_us, a->mode };
 }
 
 static void
 scrambler_runs(struct world *w)
 {
-	if (w->installed.cp <= w->in_force || w->now < w->installed.start)
+	struct key *k = &w->installed;
+	bool known = k->mode != SCS_SCRAMBLED;
+
+	if (k->cp <= w->in_force.cp || w->now < k->start)
 		return;
-	bool known = false;
 	for (size_t i = 0; i < 4; i++)
-		if (w->aired[i].cp == w->installed.cp && w->aired[i].since <= w->installed.start - 1900 * MS)
+		if (w->aired[i].cp == k->cp && w->aired[i].since <= k->start - 1900 * MS)
 			known = true;
-	HOLDS(known);	/* receivers had its ECM in time */
-	if (w->switches > 0)
-		HOLDS(w->installed.start - w->force_start >= 10 * S);
-	w->in_force = w->installed.cp, w->force_start = w->installed.start;
+	HOLDS(known);		/* receivers had its ECM in time */
+	if (w->switches > 0 && w->in_force.mode == SCS_SCRAMBLED)
+		HOLDS(k->start - w->in_force.start >= w->in_force.duration);	/* as CW_provision promised; more than min_CP_duration */
+	w->in_force = *k;
 	w->switches++;
+	w->modes[k->mode]++;
 }
 
 static void
@@ -463,26 +761,70 @@ mux_gets(struct world *w, int64_t cp)
 	w->aired[cp % 4].cp = cp, w->aired[cp % 4].since = w->now;
 }
 
+/* What may be committed: a key with every required ECM; clear by command; mute and exposure by the policy, because of a loss. */
+static void
+may_be(const struct world *w, const struct scs_cp *cp)
+{
+	bool lost = false;
+
+	for (size_t i = 0; i < STREAMS; i++)
+		lost |= w->required[i] && w->missing[i] != -1;
+	switch (cp->mode) {
+	case SCS_SCRAMBLED:
+		for (size_t i = 0; i < STREAMS; i++)
+			HOLDS(!w->required[i] || cp->with >> i & 1);
+		HOLDS(w->drawn >= cp->cp);
+		break;
+	case SCS_CLEAR:
+		HOLDS(w->clear);
+		break;
+	case SCS_MUTED:
+		HOLDS(w->on_loss == SCS_MUTE || w->disk[w->ndisk - 1].mode == SCS_EXPOSED);
+		HOLDS(lost);
+		break;
+	default:
+		HOLDS(cp->mode == SCS_EXPOSED && w->on_loss == SCS_EXPOSE && lost && !w->clear);
+	}
+	if (cp->mode != SCS_SCRAMBLED)
+		HOLDS(cp->with == 0);
+}
+
 static void
 stored(struct world *w, const struct scs_action *a)
 {
-	const struct scs_cp *cp = scs_schedule_find(w->s, a->cp);
+	const struct scs_cp *cp = scs_schedule_find(w->s, a->cp), *last = &w->disk[w->ndisk - 1];
 
-	HOLDS((cp->with & 3) == 3);		/* every required ECM */
-	HOLDS(w->drawn >= a->cp);
-	w->left_out += !(cp->with & 4);
+	/* a number is committed once, for one purpose: its key is its only one */
+	HOLDS(a->kind == SCS_COMMIT ? a->cp == last->cp + 1 : a->cp == last->cp && cp->mode == last->mode && cp->with == last->with);
+	if (a->kind == SCS_COMMIT)
+		may_be(w, cp);
+	w->left_out += cp->mode == SCS_SCRAMBLED && !(cp->with & 4);
 	if (dice(500) == 0) {
 		scs_schedule_stored(w->s, a->cp, false, 0, UTC(w));
 		return;
 	}
-	if (w->ndisk == 0 || w->disk[w->ndisk - 1].cp != a->cp) {
+	if (a->kind == SCS_COMMIT) {
 		if (w->ndisk == 2)
 			w->disk[0] = w->disk[1], w->ndisk = 1;
 		w->ndisk++;
+		for (size_t i = 0; i < STREAMS; i++)
+			w->st[i].seen = cp->with >> i & 1 || cp->mode == SCS_CLEAR ? w->now : w->st[i].seen;
 	}
 	w->disk[w->ndisk - 1] = *cp;
 	w->disk[w->ndisk - 1].start_us = a->start_us;
 	scs_schedule_stored(w->s, a->cp, true, a->start_us, UTC(w));
+}
+
+static void
+provision(struct world *w, const struct scs_action *a)
+{
+	HOLDS(w->st[a->stream].up);
+	HOLDS(w->drawn >= a->cp);
+	HOLDS(w->st[a->stream].cp != a->cp);	/* nobody is asked twice for the same; of a late optional one the channel takes care */
+	HOLDS(a->duration_us >= S);
+	w->st[a->stream].cp = a->cp;
+	/* late for a while; or never: the channel's time-out answers */
+	w->st[a->stream].answer = w->now + 1000 * (int64_t)(dice(50) == 0 ? dice(20000) : dice(400));
 }
 
 static void
@@ -501,10 +843,7 @@ answer_all(struct world *w)
 			scs_schedule_drawn(w->s, a.last, UTC(w));
 			break;
 		case SCS_PROVISION:
-			HOLDS(w->st[a.stream].up);
-			HOLDS(w->drawn >= a.cp);
-			w->st[a.stream].cp = a.cp;
-			w->st[a.stream].answer = w->now + 1000 * (int64_t)(dice(50) == 0 ? dice(20000) : dice(400));
+			provision(w, &a);
 			break;
 		case SCS_COMMIT:
 		case SCS_AMEND:
@@ -516,7 +855,7 @@ answer_all(struct world *w)
 				w->acked[k] = false, w->mux[k].air_cp = w->mux[k].up ? a.cp : -1, w->mux[k].air_at = w->now + dice(20) * MS;
 			break;
 		case SCS_INSTALL:
-			scrambler_takes(w, a.cp, a.start_us);
+			scrambler_takes(w, &a);
 			break;
 		case SCS_EXTENDED:
 			w->extensions++;
@@ -524,6 +863,20 @@ answer_all(struct world *w)
 		default:
 			break;
 		}
+}
+
+/* Whose ECM for the CP in preparation is not there: since when; -1: it is there. */
+static void
+note_missing(struct world *w)
+{
+	for (size_t i = 0; i < STREAMS; i++)
+		w->missing[i] = strcmp(scs_schedule_asked(w->s, i), "answered") == 0 ? -1 : w->now;
+}
+
+static void
+down(struct world *w, size_t i, unsigned most_ms)
+{
+	w->st[i].up = false, w->st[i].cp = -1, w->st[i].back = w->now + (1 + dice(most_ms)) * MS;
 }
 
 static void
@@ -534,19 +887,21 @@ ecmgs(struct world *w)
 	static const struct scs_terms *const terms[STREAMS][2] = { { &drm, &far }, { &card, &card }, { &drm, &card } };
 
 	for (size_t i = 0; i < STREAMS; i++) {
-		if (w->st[i].up && dice(4000) == 0) {
-			w->st[i].up = false, w->st[i].cp = -1, w->st[i].back = w->now + dice(60000) * MS;
-			scs_schedule_stream_down(w->s, i, UTC(w));
-		} else if (!w->st[i].up && w->now >= w->st[i].back) {
+		if (!w->st[i].up && w->now >= w->st[i].back) {
 			w->st[i].up = true;
 			scs_schedule_stream_up(w->s, i, terms[i][dice(2)], UTC(w));
 		}
 		if (w->st[i].cp >= 0 && w->now >= w->st[i].answer) {
 			int64_t cp = w->st[i].cp;
 			w->st[i].cp = -1;
-			if (dice(100) == 0)
+			if (dice(100) == 0) {
 				scs_schedule_refused(w->s, i, cp, UTC(w));
-			else
+				continue;
+			}
+			if (dice(50) == 0)	/* out of order: what the last but one was asked */
+				scs_schedule_ecm(w->s, i, cp - 1, UTC(w));
+			scs_schedule_ecm(w->s, i, cp, UTC(w));
+			if (dice(50) == 0)
 				scs_schedule_ecm(w->s, i, cp, UTC(w));
 		}
 	}
@@ -568,15 +923,18 @@ count_muxes(struct world *w)
 }
 
 static void
+mux_down(struct world *w, size_t k, unsigned most_ms)
+{
+	w->mux[k].up = w->acked[k] = false, w->mux[k].back = w->now + (1 + dice(most_ms)) * MS, w->mux[k].air_cp = -1;
+}
+
+static void
 muxes(struct world *w)
 {
 	const struct scs_cp *live[SCS_LIVE];
 
 	for (size_t k = 0; k < MUXES; k++) {
-		if (w->mux[k].up && dice(8000) == 0) {
-			w->mux[k].up = w->acked[k] = false, w->mux[k].back = w->now + dice(30000) * MS, w->mux[k].air_cp = -1;
-			count_muxes(w);
-		} else if (!w->mux[k].up && w->now >= w->mux[k].back) {
+		if (!w->mux[k].up && w->now >= w->mux[k].back) {
 			size_t n = scs_schedule_live(w->s, UTC(w), live);
 			w->mux[k].up = true;
 			if (n && !live[n - 1]->released)
@@ -596,66 +954,161 @@ muxes(struct world *w)
 	}
 }
 
+/* kill -9; and back from what was stored. At times after so long that the records are old, and the scrambler alone knows its key. */
 static void
-faults(struct world *w)
+restart(struct world *w)
 {
-	if (dice(20000) == 0) {		/* NTP sets the clock */
+	struct scs_schedule_conf c;
+
+	scs_schedule_free(w->s);
+	w->now += dice(20) == 0 ? 300 * S : dice(3000) * MS;
+	scrambler_runs(w);
+	c = file(w);
+	w->s = scs_schedule_new(&c);
+	scs_schedule_adopt(w->s, w->disk, w->ndisk, UTC(w));
+	for (size_t i = 0; i < STREAMS; i++)
+		down(w, i, 3000), w->st[i].changed = -1;
+	for (size_t k = 0; k < MUXES; k++)
+		mux_down(w, k, 500);
+	w->acked_cp = -1;
+	scs_schedule_held(w->s, w->installed.cp, UTC(w));
+	w->restarts++;
+}
+
+static void
+reconfigure(struct world *w)
+{
+	static const int64_t periods[] = { 4 * S, 6 * S, 10 * S };
+	struct scs_schedule_conf c;
+
+	w->period = periods[dice(3)];
+	w->on_loss = (enum scs_loss)dice(3);
+	w->required[2] = dice(4) == 0;
+	c = file(w);
+	note_missing(w);
+	scs_schedule_reconf(w->s, &c, UTC(w));
+}
+
+static void
+fault(struct world *w)
+{
+	unsigned what = dice(100);
+	size_t i = dice(STREAMS);
+
+	if (what < 60 && w->st[i].up) {
+		down(w, i, 60000);
+		note_missing(w);
+		scs_schedule_stream_down(w->s, i, UTC(w));
+	} else if (what < 75 && w->mux[i % MUXES].up) {
+		mux_down(w, i % MUXES, 30000);
+		count_muxes(w);
+	} else if (what < 80) {		/* NTP sets the clock */
 		int64_t jump = ((int64_t)dice(7200) - 3600) * S;
 		w->skew += jump;
 		w->jumps++;
 		scs_schedule_jump(w->s, jump, UTC(w));
-	}
-	ecmgs(w);
-	muxes(w);
-	if (dice(12000) == 0) {		/* kill -9 */
-		scs_schedule_free(w->s);
-		w->s = life();
-		scs_schedule_adopt(w->s, w->disk, w->ndisk, UTC(w));
-		for (size_t i = 0; i < STREAMS; i++)
-			w->st[i].up = false, w->st[i].cp = -1, w->st[i].back = w->now + dice(3000) * MS;
-		for (size_t k = 0; k < MUXES; k++)
-			w->mux[k].up = w->acked[k] = false, w->mux[k].back = w->now + dice(500) * MS, w->mux[k].air_cp = -1;
-		w->acked_cp = -1;
-		scs_schedule_held(w->s, w->installed.cp, UTC(w));
-		w->restarts++;
+	} else if (what < 88) {
+		restart(w);
+	} else if (what < 92) {		/* the service is commanded; it is scrambled for most of the time */
+		bool clear = !w->clear && dice(2) == 0;
+		w->commands += clear != w->clear;
+		w->clear = clear;
+		scs_schedule_command(w->s, clear, UTC(w));
+	} else if (what < 96) {
+		reconfigure(w);
+	} else {
+		int64_t cp = scs_schedule_criteria(w->s, i, UTC(w));
+		HOLDS(cp >= w->st[i].changed && cp > w->in_force.cp);
+		HOLDS(cp > w->st[i].cp);	/* not the one that is being asked */
+		w->st[i].changed = cp;
+		w->criteria++;
 	}
 }
 
-START_TEST(weeks_of_faults)
+static void
+sooner(const struct world *w, int64_t *at, int64_t t)
 {
-	struct scs_cp before = { .cp = 65530, .start_us = T0 - 86400 * S, .duration_us = 10 * S, .lead_us = 2100 * MS, .with = 3 };
-	struct world w = { .now = T0, .in_force = 65530, .acked_cp = -1, .installed = { 65530, 0 }, .disk = { before }, .ndisk = 1 };
-	int64_t last_switch = 0, at = T0, end = T0 + 20 * 86400 * S;
+	if (t > w->now && t < *at)
+		*at = t;
+}
 
-	w.s = life();
+/* On to whatever is next. */
+static void
+advance(struct world *w)
+{
+	int64_t next = scs_schedule_next(w->s), at = w->fault_at;
+
+	HOLDS(next == INT64_MAX || next == INT64_MIN || next - w->skew > w->now);	/* no timer that fires without end */
+	if (next == INT64_MIN)
+		return;
+	if (next != INT64_MAX)
+		sooner(w, &at, next - w->skew);
+	for (size_t i = 0; i < STREAMS; i++) {
+		if (!w->st[i].up)
+			sooner(w, &at, w->st[i].back);
+		else if (w->st[i].cp >= 0)
+			sooner(w, &at, w->st[i].answer);
+	}
+	for (size_t k = 0; k < MUXES; k++) {
+		if (!w->mux[k].up)
+			sooner(w, &at, w->mux[k].back);
+		else if (w->mux[k].air_cp >= 0)
+			sooner(w, &at, w->mux[k].air_at);
+	}
+	if (w->installed.cp > w->in_force.cp)
+		sooner(w, &at, w->installed.start);
+	w->now = at;
+}
+
+START_TEST(year_of_faults)
+{
+	struct scs_cp before = { .cp = 65530, .start_us = T0 - 86400 * S, .duration_us = 10 * S, .lead_us = 2100 * MS, .with = 7 };
+	struct world w = { .now = T0, .fault_at = T0 + 60 * S, .in_force = { .cp = 65529 }, .acked_cp = -1, .installed = { .cp = 65529 },
+		.disk = { before }, .ndisk = 1, .period = 10 * S, .required = { true, true, false } };
+	int64_t last_switch = 0, at = T0, end = T0 + DAYS * 86400 * S;
+	struct scs_schedule_conf c = file(&w);
+
+	w.s = scs_schedule_new(&c);
 	scs_schedule_adopt(w.s, &before, 1, T0);
 	for (size_t i = 0; i < 4; i++)
 		w.aired[i].cp = -1;
 	for (size_t i = 0; i < STREAMS; i++)
-		w.st[i].cp = -1;
+		w.st[i].cp = w.st[i].changed = -1, w.st[i].seen = T0;
 	for (size_t k = 0; k < MUXES; k++)
 		w.mux[k].air_cp = -1;
 	while (w.now < end) {
-		faults(&w);
+		if (w.now >= w.fault_at) {
+			fault(&w);
+			w.fault_at = w.now + (1 + dice(200000)) * MS;
+		}
+		note_missing(&w);
+		ecmgs(&w);
+		muxes(&w);
 		scs_schedule_tick(w.s, UTC(&w));
 		answer_all(&w);
 		scrambler_runs(&w);
-		if (w.switches != last_switch)
+		bool rests = w.clear && w.in_force.mode == SCS_CLEAR;
+		if (w.switches != last_switch || rests)
 			last_switch = w.switches, at = w.now;
-		if (w.now - at > 600 * S)
-			ck_abort_msg("stuck at CP %ld, phase %s", (long)w.in_force, scs_schedule_phase(w.s));
-		int64_t next = scs_schedule_next(w.s) == INT64_MAX ? INT64_MAX : scs_schedule_next(w.s) - w.skew;
-		HOLDS(next > w.now || scs_schedule_next(w.s) == INT64_MIN);	/* no timer that fires without end */
-		w.now += (1 + dice(400)) * MS;
-		if (next > w.now - 400 * MS && next < w.now)
-			w.now = next;
+		for (size_t i = 0; i < STREAMS; i++) {
+			w.st[i].seen = rests ? w.now : w.st[i].seen;
+			if (w.now - at > 900 * S || w.now - w.st[i].seen > 3600 * S)
+				ck_abort_msg("stream %zu stuck at CP %ld, phase %s", i, (long)w.in_force.cp, scs_schedule_phase(w.s));
+		}
+		advance(&w);
 	}
-	ck_assert_int_gt(w.switches, 50000);
-	ck_assert_int_gt(w.in_force, 65536 + 50000);
-	ck_assert_int_gt(w.extensions, 500);
-	ck_assert_int_gt(w.restarts, 200);
-	ck_assert_int_gt(w.jumps, 100);
-	ck_assert_int_gt(w.left_out, 500);
+	printf("# %d days: switches=%ld extensions=%ld restarts=%ld jumps=%ld left_out=%ld commands=%ld criteria=%ld clear=%ld muted=%ld exposed=%ld\n",
+	    DAYS, (long)w.switches, (long)w.extensions, (long)w.restarts, (long)w.jumps, (long)w.left_out, (long)w.commands, (long)w.criteria,
+	    (long)w.modes[SCS_CLEAR], (long)w.modes[SCS_MUTED], (long)w.modes[SCS_EXPOSED]);
+	ck_assert_int_gt(w.switches, DAYS * 5000);
+	ck_assert_int_gt(w.extensions, DAYS * 20);
+	ck_assert_int_gt(w.restarts, DAYS * 20);
+	ck_assert_int_gt(w.jumps, DAYS * 10);
+	ck_assert_int_gt(w.left_out, DAYS * 50);
+	ck_assert_int_gt(w.commands, DAYS * 5);
+	ck_assert_int_gt(w.criteria, DAYS * 10);
+	for (enum scs_mode m = SCS_CLEAR; m <= SCS_EXPOSED; m++)
+		ck_assert_int_gt(w.modes[m], DAYS / 2);
 	scs_schedule_free(w.s);
 }
 END_TEST
@@ -670,4 +1123,8 @@ SUITE("scs_schedule", tcase_add_test(t, first_cp_comes_as_soon_as_its_ecms_lead)
       tcase_add_test(t, min_CP_duration_of_an_ecmg_stretches_the_period);
       tcase_add_test(t, an_earlier_life_is_taken_up);
       tcase_add_test(t, clock_jump_shrinks_no_cp);
-      tcase_add_test(t, weeks_of_faults))
+      tcase_add_test(t, clear_by_command_and_back); tcase_add_test(t, a_command_taken_back_asks_nobody_twice);
+      tcase_add_loop_test(t, loss_policies, 0, 3); tcase_add_test(t, no_policy_for_what_is_no_kms);
+      tcase_add_loop_test(t, a_restart_makes_nothing_clear_by_itself, 0, 4);
+      tcase_add_test(t, changed_criteria_have_delays_of_their_own); tcase_add_test(t, a_new_period_is_for_the_next_cp);
+      tcase_add_test(t, table_of_modes); tcase_add_test(t, year_of_faults))
