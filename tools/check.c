@@ -1,7 +1,6 @@
 /* tools/check.c: simulgate check-config: finds every error, starts nothing */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +8,6 @@
 #include <unistd.h>
 #include "lib/args.h"
 #include "tools/tools.h"
-
-enum { PROBE_MS = 2000 };
 
 static int
 take_probe(void *self, const char *value, struct gw_err *err)
@@ -22,7 +19,7 @@ take_probe(void *self, const char *value, struct gw_err *err)
 }
 
 static const struct gw_option options[] = {
-	{ "probe", NULL, "try whether the ECMGs can be reached; 69 if one cannot", take_probe },
+	{ "probe", NULL, "ask the ECMGs, and the mux by TCP and UDP, whether they are there; 69 if one is not", take_probe },
 };
 static const struct gw_program program = {
 	"simulgate check-config", "FILE [--probe]", "Finds every error of a head-end's configuration, starts nothing.", options, 1, 0, 1,
@@ -115,48 +112,6 @@ tool_check_programs(const struct headend *h, const char *path)
 	return status;
 }
 
-/* NULL: it can be reached; else why not. */
-static const char *
-reach(const struct gw_addr *addr, struct gw_err *err)
-{
-	struct gw_addr a = *addr;
-	struct pollfd p = { .events = POLLOUT };
-	socklen_t len = sizeof(errno);
-	int e = 0;
-
-	if (gw_addr_resolve(&a, err) < 0)
-		return err->text;
-	p.fd = socket(a.ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p.fd < 0)
-		return strerror(errno);
-	if (connect(p.fd, (const struct sockaddr *)&a.ss, a.sslen) < 0) {
-		e = errno;
-		if (e == EINPROGRESS)
-			e = poll(&p, 1, PROBE_MS) > 0 && getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &e, &len) == 0 ? e : ETIMEDOUT;
-	}
-	close(p.fd);
-	return e ? strerror(e) : NULL;
-}
-
-static int
-probe(const struct headend *h)
-{
-	char text[GW_ADDR_TEXT];
-	struct gw_err err = { 0 };
-	int status = 0;
-
-	for (size_t i = 0; i < h->nkms; i++)
-		for (size_t j = 0; j < h->kms[i].necmg; j++) {
-			const char *why = reach(&h->kms[i].ecmg[j], &err);
-
-			printf("kms %s at %s: %s%s\n", h->kms[i].name, gw_addr_text(&h->kms[i].ecmg[j], text, sizeof(text)),
-			    why ? "not reachable: " : "reachable", why ? why : "");
-			if (why)
-				status = gw_exit_status(GW_EUNAVAIL);
-		}
-	return status;
-}
-
 int
 tool_check_config(int argc, char **argv)
 {
@@ -185,7 +140,7 @@ tool_check_config(int argc, char **argv)
 		    h->nservices, streams, h->nterminals);
 	fflush(stdout);
 	if (status == 0 && probing)
-		status = probe(h);
+		status = tool_probe(h);
 	headend_free(h);
 	return status;
 }

@@ -24,6 +24,9 @@ struct headend *tool_load(const char *path, int *status);
 /* Every program checks its own part of the file. The worst exit status. */
 int tool_check_programs(const struct headend *, const char *path);
 
+/* Asks every peer whether it is there and takes us, a line each on stdout. 69 if one does not. */
+int tool_probe(const struct headend *);
+
 /* What `simulgate run` starts for a head-end; in the order of starting, the reverse of stopping. */
 enum tool_stage { STAGE_ECMG, STAGE_SCS, STAGE_MUX, STAGE_SCRAMBLER, STAGE_TERMINAL, STAGE_PLAY, STAGES };
 enum { TOOL_ARGS = 16 };

@@ -7,6 +7,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
+	%D%/check_probe.sh \
 	%D%/examples.sh \
 	%D%/fencing.sh \
 	%D%/gstreamer_srtp.sh \

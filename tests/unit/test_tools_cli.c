@@ -219,20 +219,150 @@ START_TEST(every_program_checks_its_part)
 }
 END_TEST
 
-START_TEST(ports_are_probed)
+/* A socket on a port of its own, on loopback. */
+static int
+bound(int type)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	return fd;
+}
+
+/* A peer for one connection: takes `want` octets, says that, waits for the other's end; `then` octets must have come until then. */
+static pid_t
+peer(int fd, size_t want, const char *says, size_t then)
+{
+	uint8_t in[256], out_[256];
+	size_t len = unhex(says, out_, sizeof(out_)), have = 0;
+	pid_t pid;
+	ssize_t n = 1;
+
+	ck_assert_int_eq(listen(fd, 5), 0);
+	pid = fork();
+	if (pid == 0) {
+		int c = accept(fd, NULL, NULL);
+
+		while (have < want && (n = read(c, in + have, want - have)) > 0)
+			have += (size_t)n;
+		if (write(c, out_, len) != (ssize_t)len)
+			_exit(2);
+		if (len)
+			while ((n = read(c, in, sizeof(in))) > 0)
+				have += (size_t)n;
+		_exit(have == want + then && n >= 0 ? 0 : 1);
+	}
+	return pid;
+}
+
+#define ECMG_STATUS "05 0003 0039 000e 0002 ffff  0002 0001 02  0003 0002 ff38  0004 0002 0000  0007 0002 0064  0008 0002 0000  0009 0002 000a " \
+	"000a 0001 00  000b 0001 01  000c 0002 01f4"
+static const struct { const char *says; size_t then; int status; const char *said; } ecmgs[] = {
+	{ ECMG_STATUS, 11, 0, "kms k at tcp://127.0.0.1:PORT, TIME ms: open, version 5: channel_status ECM_channel_id=65535 section_TSpkt_flag=2 " },
+	/* something else first, and a test in between, that is none of our business */
+	{ "05 0701 0000  05 0002 0006 000e 0002 ffff " ECMG_STATUS, 11, 0, "open, version 5: channel_status " },
+	{ "05 0005 000c 000e 0002 ffff 7000 0002 0005", 0, 69,
+	    "refuses: 0x0005 unknown Super_CAS_id value: the ECMG does not serve this Super_CAS_id; next: compare super_cas_id of the KMS" },
+	{ "05 0005 000c 000e 0002 ffff 7000 0002 9999", 0, 69, "refuses: 0x9999 user defined: the number is the peer's vendor's own; next: " },
+	{ "03 0005 000c 000e 0002 ffff 7000 0002 0002", 0, 69, "(version 3: channel_error ECM_channel_id=65535 error_status=0x0002)" },
+	{ "05 0005 000c 000e 0002 ffff 7000 0002 0013", 0, 0, "answers; the channel is somebody's already, as is right while the head-end runs: 0x0013 " },
+	{ "05 0003 0001 00", 0, 69, "answers what is no message of ECMG<=>SCS: malformed message, version 5, message 0x0003" },
+	{ "15 0003 0000", 0, 69, "answers what is no message of ECMG<=>SCS: unsupported protocol version, version 21, " },
+	{ "", 0, 69, "connected, but the peer closes without an answer\n" },
+};
+enum { NECMGS = sizeof(ecmgs) / sizeof(ecmgs[0]) };
+
+/* The one line that it said of a peer, its port and time replaced. */
+static const char *
+line_of(const char *who, unsigned port)
+{
+	static char line[1024];
+	char want[64], *begin_ = strstr(out, who), *rest, *p;
+
+	ck_assert_msg(begin_ != NULL, "%s", out);
+	ck_assert_ptr_null(strstr(begin_ + 1, who));
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(begin_, "\n") + 1, begin_);
+	snprintf(want, sizeof(want), ":%u, ", port);
+	p = strstr(line, want);
+	ck_assert_msg(p != NULL, "%s", line);
+	rest = strstr(begin_ + (p - line), " ms: ");
+	snprintf(p, sizeof(line) - (size_t)(p - line), ":PORT, TIME%.*s", (int)strcspn(rest, "\n") + 1, rest);
+	return line;
+}
+
+START_TEST(ecmgs_are_probed)
+{
+	int fd = bound(SOCK_STREAM), st;
+	const char *line;
+	pid_t pid;
 
 	build();
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	put_good(port_of(fd));
+	pid = peer(fd, 19, ecmgs[_i].says, ecmgs[_i].then);
+	ck_assert_int_eq(run("check-config he.yaml --probe"), ecmgs[_i].status);
+	line = line_of("kms k", port_of(fd));
+	ck_assert_msg(strstr(line, ecmgs[_i].said) != NULL, "%s", line);
+	waitpid(pid, &st, 0);
+	ck_assert_int_eq(st, 0);
+	close(fd);
+	remove_all();
+}
+END_TEST
+
+START_TEST(a_port_that_nobody_has)
+{
+	int fd = bound(SOCK_STREAM);
+
+	build();
 	put_good(port_of(fd));
 	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);	/* bound, but nobody listens */
-	ck_assert_ptr_nonnull(strstr(out, ": not reachable: Connection refused\n"));
+	ck_assert_str_eq(line_of("kms k", port_of(fd)), "kms k at tcp://127.0.0.1:PORT, TIME ms: not reachable: Connection refused\n");
 	ck_assert_int_eq(listen(fd, 5), 0);
-	ck_assert_int_eq(run("check-config he.yaml --probe"), 0);
-	ck_assert_ptr_nonnull(strstr(out, ": reachable\n"));
+	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);	/* the kernel accepts, nobody answers */
+	ck_assert_ptr_nonnull(strstr(out, "connected, but no answer to channel_setup: Connection timed out\n"));
 	close(fd);
+	remove_all();
+}
+END_TEST
+
+static void
+put_mux(unsigned tcp, unsigned udp, const char *ltkm)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "head_end: lab\nplayout: unix:run\nmux: { emmg: tcp://127.0.0.1:%u, emmg_udp: udp://127.0.0.1:%u }\n%s", tcp, udp, ltkm);
+	put_file("he.yaml", text, 0644);
+}
+
+START_TEST(the_mux_is_probed_both_ways)
+{
+	int tcp = bound(SOCK_STREAM), udp = bound(SOCK_DGRAM), nobody = bound(SOCK_DGRAM), st;
+	const unsigned closed = port_of(nobody);
+	uint8_t in[64], want[64];
+	pid_t pid;
+
+	build();
+	close(nobody);
+	put_mux(port_of(tcp), port_of(udp), "kms: { k: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:1 } }\n"
+	    "ltkm:\n  - { kms: k, data_id: 1, out: udp://239.255.0.1:1 }\n  - { kms: k, data_id: 2, out: udp://239.255.0.1:2 }\n");
+	pid = peer(tcp, 24, "05 0013 0013 0001 0004 00010001  0003 0002 ffff  0002 0001 02", 19);
+	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);	/* for the ECMG's sake */
+	ck_assert_str_eq(line_of("mux, client", port_of(tcp)), "mux, client_id 0x00010001, at tcp://127.0.0.1:PORT, TIME ms: open, version 5: "
+	    "channel_status client_id=0x00010001 data_channel_id=65535 section_TSpkt_flag=2\n");
+	waitpid(pid, &st, 0);
+	ck_assert_int_eq(st, 0);
+	ck_assert_int_eq(recv(udp, in, sizeof(in), MSG_DONTWAIT), (ssize_t)unhex("03 0211 0012 0001 0004 00000000 0008 0002 0000 0005 0000", want, 64));
+	ck_assert_mem_eq(in, want, 23);
+	put_mux(port_of(tcp), port_of(udp), "");	/* no stream: there is no client to be */
+	ck_assert_int_eq(run("check-config he.yaml --probe"), 0);
+	ck_assert_str_eq(line_of("mux at", port_of(tcp)), "mux at tcp://127.0.0.1:PORT, TIME ms: reachable\n");
+	ck_assert_str_eq(line_of("mux, data", port_of(udp)), "mux, data by UDP, at udp://127.0.0.1:PORT, TIME ms: a datagram was not refused; there is never an answer\n");
+	put_mux(port_of(tcp), closed, "");
+	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);
+	ck_assert_str_eq(line_of("mux, data", closed), "mux, data by UDP, at udp://127.0.0.1:PORT, TIME ms: nobody has the port: Connection refused\n");
+	close(tcp);
+	close(udp);
 	remove_all();
 }
 END_TEST
@@ -301,4 +431,5 @@ END_TEST
 
 SUITE("tools_cli", tcase_add_loop_test(t, words_and_statuses, 0, NROWS); tcase_add_test(t, codes_of_bcast_by_both_numbers);
       tcase_add_test(t, help_lists_what_is_there); tcase_add_test(t, programs_are_found_in_a_build_tree_and_on_the_path);
-      tcase_add_test(t, every_program_checks_its_part); tcase_add_test(t, ports_are_probed); tcase_add_test(t, status_is_a_table_or_json))
+      tcase_add_test(t, every_program_checks_its_part); tcase_add_loop_test(t, ecmgs_are_probed, 0, NECMGS);
+      tcase_add_test(t, a_port_that_nobody_has); tcase_add_test(t, the_mux_is_probed_both_ways); tcase_add_test(t, status_is_a_table_or_json))

@@ -1,0 +1,289 @@
+/* tools/probe.c: simulgate check-config --probe: asks every peer of a head-end whether it is there and takes us, one line each */
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "lib/clock.h"
+#include "proto/ecmg_scs.h"
+#include "proto/emmg_mux.h"
+#include "tools/tools.h"
+
+enum { ANSWER_US = 2 * 1000 * 1000, REFUSAL_MS = 300, SAY = 3 };
+
+/* A channel that is set up and closed again: what to say on which interface. The first `nclose` parameters name the channel. */
+struct trial {
+	const char *who;
+	const struct gw_addr *at;
+	const struct sim_iface *iface;
+	uint8_t version;
+	uint16_t setup, status, error, close, in_use[2];	/* messages; error_status of a channel that somebody has open */
+	struct { uint16_t type; int64_t value; } say[SAY]; size_t nsay, nclose;
+	int64_t began_us;
+};
+
+static void __attribute__((format(printf, 4, 5)))
+report(const char *who, const struct gw_addr *at, int64_t began_us, const char *fmt, ...)
+{
+	char where[GW_ADDR_TEXT];
+	va_list ap;
+
+	printf("%s at %s, %.1f ms: ", who, gw_addr_text(at, where, sizeof(where)), (double)(gw_mono_us() - began_us) / 1000);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* Waits until `until_us`. 0, or -1 with why. */
+static int
+wait_for(int fd, short events, int64_t until_us, const char *what, struct gw_err *err)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int64_t left_ms;
+	int rc;
+
+	do {
+		left_ms = (until_us - gw_mono_us() + 999) / 1000;
+		rc = left_ms > 0 ? poll(&p, 1, (int)left_ms) : 0;
+	} while (rc < 0 && errno == EINTR);
+	if (rc > 0)
+		return 0;
+	errno = rc < 0 ? errno : ETIMEDOUT;
+	return gw_fail(err, GW_EUNAVAIL, "%s: %s", what, strerror(errno));
+}
+
+/* The socket, or -1 with why. */
+static int
+reach(const struct gw_addr *addr, int type, int64_t until_us, struct gw_err *err)
+{
+	struct gw_addr a = *addr;
+	socklen_t len = sizeof(int);
+	int fd, e = 0;
+
+	if (gw_addr_resolve(&a, err) < 0)
+		return -1;
+	fd = socket(a.ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return gw_fail(err, GW_ESYS, "socket: %s", strerror(errno));
+	if (connect(fd, (const struct sockaddr *)&a.ss, a.sslen) == 0)
+		return fd;
+	e = errno;
+	if (e == EINPROGRESS)
+		e = wait_for(fd, POLLOUT, until_us, "not reachable", err) < 0 ? ETIMEDOUT :
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) < 0 ? errno : e;
+	if (!e)
+		return fd;
+	close(fd);
+	return gw_fail(err, GW_EUNAVAIL, "not reachable: %s", strerror(e));
+}
+
+static int
+say(const struct trial *t, int fd, uint16_t message, size_t n, struct gw_err *err)
+{
+	uint8_t out[128];
+	struct sim_writer w;
+	size_t len;
+
+	sim_begin(&w, t->iface, t->version, message, out, sizeof(out));
+	for (size_t k = 0; k < n; k++)
+		sim_put_int(&w, t->say[k].type, t->say[k].value);
+	len = sim_end(&w, NULL);
+	if (send(fd, out, len, MSG_NOSIGNAL) != (ssize_t)len)
+		return gw_fail(err, GW_EUNAVAIL, "connected, then: %s", strerror(errno));
+	return 0;
+}
+
+/* One whole frame into buf (SIM_MAX). Its length, or -1 with why. */
+static int
+hear(int fd, uint8_t *buf, int64_t until_us, struct gw_err *err)
+{
+	size_t have = 0, want = SIM_HEADER;
+
+	while (have < want) {
+		ssize_t n;
+
+		if (wait_for(fd, POLLIN, until_us, "connected, but no answer to channel_setup", err) < 0)
+			return -1;
+		n = recv(fd, buf + have, want - have, 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return gw_fail(err, GW_EUNAVAIL, "connected, but the peer closes without an answer%s%s", n < 0 ? ": " : "",
+			    n < 0 ? strerror(errno) : "");
+		have += (size_t)n;
+		want = have < SIM_HEADER ? SIM_HEADER : sim_frame_length(buf, have);
+	}
+	return (int)have;
+}
+
+/* The answer to channel_setup into m, which borrows buf; what else comes, such as a test, is passed over. */
+static int
+hear_answer(const struct trial *t, int fd, uint8_t *buf, int64_t until_us, struct sim_msg *m, struct gw_err *err)
+{
+	do {
+		int len = hear(fd, buf, until_us, err);
+		struct sim_fault why;
+
+		if (len < 0)
+			return -1;
+		if (sim_decode(t->iface, buf, (size_t)len, m, &why) < 0 && why.verdict != SIM_NO_MESSAGE)
+			return gw_fail(err, GW_EPEER, "answers what is no message of %s: %s, version %u, message 0x%04x, parameter 0x%04x",
+			    t->iface->name, sim_verdict_text(why.verdict), m->version, m->type, why.param);
+	} while (m->type != t->status && m->type != t->error);
+	return 0;
+}
+
+/* 0 if the peer is well. */
+static int
+judge(const struct trial *t, const struct sim_msg *m)
+{
+	char text[512];
+	uint16_t code;
+	const struct sim_status *s;
+
+	sim_print(m, text, sizeof(text));
+	if (m->type == t->status) {
+		report(t->who, t->at, t->began_us, "open, version %u: %s", m->version, text);
+		return 0;
+	}
+	code = (uint16_t)sim_int(m, ECMG_ERROR_STATUS, 0);	/* the same number on all interfaces */
+	s = sim_status_words(t->iface, code);
+	if (code == t->in_use[0] || code == t->in_use[1]) {
+		report(t->who, t->at, t->began_us, "answers; the channel is somebody's already, as is right while the head-end runs: 0x%04x %s",
+		    code, s->name);
+		return 0;
+	}
+	report(t->who, t->at, t->began_us, "refuses: 0x%04x %s: %s; next: %s (version %u: %s)", code, s->name, s->meaning, s->next,
+	    m->version, text);
+	return -1;
+}
+
+/* Connects, opens the channel, closes it. 0 if the peer is well. */
+static int
+try_channel(struct trial *t)
+{
+	static uint8_t buf[SIM_MAX];
+	static struct sim_msg m;
+	struct gw_err err = { 0 };
+	int64_t until_us;
+	int fd, rc = -1;
+
+	t->began_us = gw_mono_us();
+	until_us = t->began_us + ANSWER_US;
+	fd = reach(t->at, SOCK_STREAM, until_us, &err);
+	if (fd >= 0 && t->nsay == 0) {	/* nobody to introduce ourselves as */
+		report(t->who, t->at, t->began_us, "reachable");
+		close(fd);
+		return 0;
+	}
+	if (fd < 0 || say(t, fd, t->setup, t->nsay, &err) < 0 || hear_answer(t, fd, buf, until_us, &m, &err) < 0) {
+		report(t->who, t->at, t->began_us, "%s", err.text);
+	} else {
+		rc = judge(t, &m);
+		if (m.type == t->status)
+			say(t, fd, t->close, t->nclose, &err);	/* has no answer; if it does not arrive, the end of the connection does */
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/*
+ * Data of client 0, which nobody is: a mux has no place for them, and UDP gets no answer. But a port that nobody has is told to a
+ * connected socket, by ICMP, after the first datagram. 0 unless that came.
+ */
+static int
+try_udp(const char *who, const struct gw_addr *at)
+{
+	const int64_t began_us = gw_mono_us();
+	struct gw_err err = { 0 };
+	struct sim_writer w;
+	uint8_t out[64];
+	size_t len;
+	int fd = reach(at, SOCK_DGRAM, 0, &err), e = 0;
+	socklen_t n = sizeof(e);
+
+	if (fd < 0) {
+		report(who, at, began_us, "%s", err.text);
+		return -1;
+	}
+	sim_begin(&w, &emmg_mux_udp, 3, EMMG_DATA_PROVISION, out, sizeof(out));
+	sim_put_int(&w, EMMG_CLIENT_ID, 0);
+	sim_put_int(&w, EMMG_DATA_ID, 0);
+	sim_put_bytes(&w, EMMG_DATAGRAM, "", 0);
+	len = sim_end(&w, NULL);
+	if (send(fd, out, len, 0) < 0)
+		e = errno;
+	else if (wait_for(fd, POLLIN, began_us + REFUSAL_MS * 1000, "", &err) == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) < 0)
+		e = errno;
+	close(fd);
+	if (e)
+		report(who, at, began_us, "nobody has the port: %s", strerror(e));
+	else
+		report(who, at, began_us, "a datagram was not refused; there is never an answer");
+	return e ? -1 : 0;
+}
+
+/* A channel of its own, the last of those that the SCS may take, unless the peer wants always the same. */
+static int
+try_ecmg(const struct headend *h, const struct he_kms *k, const struct gw_addr *at)
+{
+	char who[96];
+	struct trial t = { .who = who, .at = at, .iface = &ecmg_scs, .version = k->protocol_version, .setup = ECMG_CHANNEL_SETUP,
+		.status = ECMG_CHANNEL_STATUS, .error = ECMG_CHANNEL_ERROR, .close = ECMG_CHANNEL_CLOSE,
+		.in_use = { ECMG_E_CHANNEL_ID_IN_USE, ECMG_E_CHANNEL_ID_IN_USE },
+		.say = { { ECMG_CHANNEL_ID, k->manners.channel_id.set ? k->manners.channel_id.v : h->scs.channel_id_max },
+			{ ECMG_SUPER_CAS_ID, k->super_cas_id } }, .nsay = 2, .nclose = 1 };
+
+	snprintf(who, sizeof(who), "kms %s", k->name);
+	return try_channel(&t);
+}
+
+/* As the EMMG of that stream; NULL: whether there is a mux at all. */
+static int
+try_mux(const struct gw_addr *at, const struct he_ltkm *l)
+{
+	char who[96] = "mux";
+	const uint32_t client_id = l ? l->client_id : 0;
+	const bool bcast = client_id >> 16 == 1 || client_id >> 16 == 2;
+	struct trial t = { .who = who, .at = at, .iface = &emmg_mux, .version = bcast ? 5 : 3, .setup = EMMG_CHANNEL_SETUP,
+		.status = EMMG_CHANNEL_STATUS, .error = EMMG_CHANNEL_ERROR, .close = EMMG_CHANNEL_CLOSE,
+		.in_use = { EMMG_E_CHANNEL_ID_IN_USE, EMMG_E_CLIENT_ID_IN_USE },
+		.say = { { EMMG_CLIENT_ID, client_id }, { EMMG_CHANNEL_ID, UINT16_MAX }, { EMMG_SECTION_TSPKT, bcast ? 2 : 0 } },
+		.nsay = l ? 3 : 0, .nclose = 2 };
+
+	if (l)
+		snprintf(who, sizeof(who), "mux, client_id 0x%08x,", client_id);
+	return try_channel(&t);
+}
+
+static bool
+asked_before(const struct headend *h, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (h->ltkm[k].client_id == h->ltkm[i].client_id)
+			return true;
+	return false;
+}
+
+int
+tool_probe(const struct headend *h)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < h->nkms; i++)
+		for (size_t j = 0; j < h->kms[i].necmg; j++)
+			bad |= try_ecmg(h, &h->kms[i], &h->kms[i].ecmg[j]);
+	if (h->mux.emmg.scheme && h->nltkm == 0)
+		bad |= try_mux(&h->mux.emmg, NULL);
+	for (size_t i = 0; h->mux.emmg.scheme && i < h->nltkm; i++)
+		if (!asked_before(h, i))
+			bad |= try_mux(&h->mux.emmg, &h->ltkm[i]);
+	if (h->mux.emmg_udp.scheme)
+		bad |= try_udp("mux, data by UDP,", &h->mux.emmg_udp);
+	return bad ? gw_exit_status(GW_EUNAVAIL) : 0;
+}
