@@ -128,6 +128,14 @@ take_max_streams(void *self, const char *value, struct gw_err *err)
 	return take_number(value, 0, INT32_MAX, &((struct ecmg_args *)self)->own.max_streams, err);
 }
 
+static int
+take_misbehave(void *self, const char *value, struct gw_err *err)
+{
+	return ecmg_misbehave_parse(&((struct ecmg_args *)self)->own.misbehave, value, err);
+}
+
+static char misbehaviours[4096] = "break the protocol on purpose, to try an SCS; P is a probability, 1 unless given:";
+
 static const struct gw_option options[] = {
 	{ "listen", "ADDR", "tcp://HOST:PORT or unix:///PATH; port 0: the kernel picks; may be repeated", take_listen },
 	{ "plugin", "NAME|FILE", "the KMS: lab, drm, smartcard, or a plugin's file", take_plugin },
@@ -138,6 +146,7 @@ static const struct gw_option options[] = {
 	{ "workers", "N", "threads for a plugin that may block (4)", take_workers },
 	{ "silence", "SECONDS", "probe a peer that is silent so long with channel_test (30); 0: never", take_silence },
 	{ "ecm-limit", "MS", "give up an ECM that takes the plugin longer (10000); 0: never", take_limit },
+	{ "misbehave", "LIST", misbehaviours, take_misbehave },
 	{ "max-channels", "N", "channels of this ECMG; 0: no limit (default)", take_max_channels },
 	{ "max-streams", "N", "streams of this ECMG; 0: no limit (default)", take_max_streams },
 };
@@ -147,9 +156,23 @@ static const struct gw_program program = {
 	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
 };
 
+/* --help has the table of misbehave.c behind its own words. */
+static void
+tell_misbehaviours(void)
+{
+	char form[48];
+	const char *meaning;
+	size_t n = strlen(misbehaviours);
+
+	for (size_t k = 0; (meaning = ecmg_misbehave_row(k, form)) != NULL && n < sizeof(misbehaviours); k++)
+		n += (size_t)snprintf(misbehaviours + n, sizeof(misbehaviours) - n, "\n      %-22s %s", form, meaning);
+}
+
 int
 ecmg_args(struct ecmg_args *a, int argc, char **argv)
 {
+	if (!strchr(misbehaviours, '\n'))
+		tell_misbehaviours();
 	*a = (struct ecmg_args){ .own = { .workers = WORKERS, .silence_ms = SILENCE_S * 1000, .ecm_limit_ms = ECM_LIMIT_MS } };
 	return gw_args(&program, &a->common, a, argc, argv);
 }
@@ -300,6 +323,8 @@ ecmg_conf_print(const struct ecmg_conf *c)
 		printf("super_cas_id=0x%08x\n", c->super_cas_id);
 	printf("strict=%s\nworkers=%u\nsilence=%us\necm_limit=%ums\nmax_channels=%u\nmax_streams=%u\n", c->strict ? "true" : "false",
 	    c->workers, c->silence_ms / 1000, c->ecm_limit_ms, c->max_channels, c->max_streams);
+	if (c->misbehave.on)
+		printf("misbehave=%s\n", c->misbehave.list);
 	override("lead_CW", &c->lead_CW);
 	override("CW_per_msg", &c->CW_per_msg);
 	override("delay_start", &c->delay_start);

@@ -3,6 +3,7 @@
 #define ECMG_CONF_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "ecmg/misbehave.h"
 #include "kms/kms-plugin.h"
 #include "lib/addr.h"
 #include "lib/args.h"
@@ -23,6 +24,7 @@ struct ecmg_conf {
 	/* instead of what the plugin announces */
 	struct he_opt lead_CW, CW_per_msg, delay_start, delay_stop, ECM_rep_period, max_comp_time, min_CP_duration, max_streams_channel;
 	struct gw_addr status;		/* scheme 0: none */
+	struct ecmg_misbehave misbehave;
 };
 struct ecmg_args {
 	struct gw_args common;

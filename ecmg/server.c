@@ -27,13 +27,34 @@ trace(const struct ecmg_conn *k, const char *way, const uint8_t *msg, size_t len
 }
 
 static void
+put_out(void *self, const uint8_t *bytes, size_t len)
+{
+	struct ecmg_conn *k = self;
+
+	if (gw_link_send(k->link, bytes, len) == 1)
+		gw_link_read(k->link, false);	/* what it does not take in it shall not ask for */
+}
+
+static int64_t
+now_us(const struct ecmg_server *s)
+{
+	return (int64_t)uv_now(&s->loop) * 1000;
+}
+
+static void wake_edges(struct ecmg_server *);
+
+static void
 door_send(void *self, const uint8_t *msg, size_t len)
 {
 	struct ecmg_conn *k = self;
 
 	trace(k, "out", msg, len);
-	if (gw_link_send(k->link, msg, len) == 1)
-		gw_link_read(k->link, false);	/* what it does not take in it shall not ask for */
+	if (!k->edge) {
+		put_out(k, msg, len);
+		return;
+	}
+	ecmg_edge_send(k->edge, msg, len, now_us(k->server));
+	wake_edges(k->server);
 }
 
 static int
@@ -150,6 +171,63 @@ door_clock(void *self)
 	return gw_mono_tick_us();
 }
 
+/* ---- faults on purpose */
+
+static void
+edge_close(void *self)
+{
+	gw_link_close(((struct ecmg_conn *)self)->link, 0);
+}
+
+static void
+edge_struck(void *self, const char *fault, const char *message)
+{
+	struct ecmg_conn *k = self;
+
+	gw_log_limited(&k->rate, GW_NOTICE, "misbehaved", NULL, "kms=%s peer=%s fault=%s message=%s", k->server->conf.kms,
+	    gw_link_peer(k->link), fault, message);
+}
+
+static const struct ecmg_edge_door edge_door = { put_out, edge_close, edge_struck };
+
+static void
+on_edges(uv_timer_t *t)
+{
+	struct ecmg_server *s = t->data;
+
+	for (size_t i = 0; i < s->nslots; i++)
+		if (s->conns[i] && !s->conns[i]->leaving)
+			ecmg_edge_time(s->conns[i]->edge, now_us(s));
+	wake_edges(s);
+}
+
+static void
+wake_edges(struct ecmg_server *s)
+{
+	int64_t due = INT64_MAX, wait;
+
+	for (size_t i = 0; i < s->nslots; i++)
+		if (s->conns[i] && !s->conns[i]->leaving && ecmg_edge_due(s->conns[i]->edge) < due)
+			due = ecmg_edge_due(s->conns[i]->edge);
+	wait = (due - now_us(s) + 999) / 1000;
+	if (due != INT64_MAX && !s->stopping)
+		uv_timer_start(&s->edges, on_edges, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+static int
+misbehave(struct ecmg_server *s, struct gw_err *err)
+{
+	if (!s->conf.misbehave.on)
+		return 0;
+	s->faults = calloc(1, sizeof(*s->faults));
+	if (!s->faults)
+		return gw_fail(err, GW_ESYS, "out of memory");
+	ecmg_faults_init(s->faults, &s->conf.misbehave, &edge_door);
+	gw_log(GW_ERR, "misbehaving", "this ECMG breaks the protocol on purpose: it is for tests, never for a service", "kms=%s faults=%s",
+	    s->conf.kms, s->conf.misbehave.list);
+	return 0;
+}
+
 static const struct ecmg_door door = { door_send, door_channel, door_stream, door_ecm, door_close, door_note, door_clock };
 
 /* ---- connections */
@@ -180,12 +258,16 @@ on_accept(void *owner, struct gw_link *link)
 	const size_t slot = free_slot(s);
 	struct ecmg_conn *k = slot < s->nslots && !s->stopping ? calloc(1, sizeof(*k)) : NULL;
 
+	if (k && s->faults && !(k->edge = ecmg_edge_new(s->faults, k))) {
+		free(k);
+		k = NULL;
+	}
 	if (!k)
 		return NULL;
 	k->server = s;
 	k->link = link;
 	k->rate = (struct gw_rate){ .burst = LOG_BURST, .per_ms = LOG_PER_MS };
-	ecmg_channel_init(&k->channel, &s->engine, k, (uint16_t)slot, (int64_t)uv_now(&s->loop) * 1000);
+	ecmg_channel_init(&k->channel, &s->engine, k, (uint16_t)slot, now_us(s));
 	s->conns[slot] = k;
 	s->nconns++;
 	return k;
@@ -221,7 +303,7 @@ on_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
 	if (k->leaving)
 		return;
 	trace(k, "in", msg, len);
-	ecmg_channel_feed(&k->channel, msg, len, (int64_t)uv_now(&k->server->loop) * 1000);
+	ecmg_channel_feed(&k->channel, msg, len, now_us(k->server));
 }
 
 static void
@@ -245,6 +327,7 @@ on_down(void *self, struct gw_link *link, const struct gw_err *why)
 	if (k->channel.slot < s->hint)
 		s->hint = k->channel.slot;
 	s->nconns--;
+	ecmg_edge_free(k->edge);
 	free(k);
 	end_if_done(s);
 }
@@ -271,7 +354,7 @@ static void
 on_tick(uv_timer_t *t)
 {
 	struct ecmg_server *s = t->data;
-	const int64_t now = (int64_t)uv_now(&s->loop) * 1000;
+	const int64_t now = now_us(s);
 
 	for (size_t i = 0; i < s->nslots; i++)
 		if (s->conns[i] && !s->conns[i]->leaving)
@@ -394,13 +477,14 @@ ecmg_server_start(struct ecmg_server *s, struct gw_err *err)
 	take_rules(s);
 	uv_timer_init(&s->loop, &s->tick);
 	uv_timer_init(&s->loop, &s->deadline);
-	s->tick.data = s->deadline.data = s;
+	uv_timer_init(&s->loop, &s->edges);
+	s->tick.data = s->deadline.data = s->edges.data = s;
 	s->timers = true;
 	if (gw_life_open(&s->life, &s->loop, ecmg_server_stop, ecmg_server_reload, s, err) < 0 || !(s->host = open_host(s, &s->conf, err)))
 		return -1;
 	if (s->conf.status.scheme && !(s->ops = gw_ops_open(&s->loop, &s->conf.status, &ops, err)))
 		return -1;
-	if (open_listeners(s, err) < 0)
+	if (misbehave(s, err) < 0 || open_listeners(s, err) < 0)
 		return -1;
 	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	gw_life_ready(&s->life, "serving");
@@ -419,6 +503,7 @@ end_if_done(struct ecmg_server *s)
 	if (s->timers) {
 		uv_close((uv_handle_t *)&s->tick, NULL);
 		uv_close((uv_handle_t *)&s->deadline, NULL);
+		uv_close((uv_handle_t *)&s->edges, NULL);
 	}
 	gw_life_close(&s->life);
 }
@@ -469,6 +554,7 @@ void
 ecmg_server_fini(struct ecmg_server *s)
 {
 	free(s->conns);
+	free(s->faults);
 	ecmg_conf_free(&s->conf);
 	ecmg_args_free(&s->args);
 	gw_cleanse(&s->engine, sizeof(s->engine));

@@ -4,6 +4,7 @@
 #include "ecmg/channel.h"
 #include "ecmg/conf.h"
 #include "ecmg/host.h"
+#include "ecmg/misbehave.h"
 #include "lib/link.h"
 #include "lib/loop.h"
 #include "lib/ops.h"
@@ -13,6 +14,7 @@ enum { ECMG_ERRORS = 64, ECMG_RECENT = 16, ECMG_HOSTS = 8 };
 struct ecmg_conn {
 	struct ecmg_server *server;
 	struct gw_link *link;
+	struct ecmg_edge *edge;		/* NULL: it behaves */
 	struct ecmg_channel channel;
 	struct gw_rate rate;
 	bool leaving;			/* told to close */
@@ -23,6 +25,8 @@ struct ecmg_server {
 	struct ecmg_args args;
 	struct ecmg_conf conf;
 	struct ecmg_engine engine;
+	struct ecmg_faults *faults;		/* NULL: it behaves */
+	uv_timer_t edges;			/* what faults hold back */
 	struct ecmg_host *host;			/* the plugin in force */
 	struct ecmg_host *hosts[ECMG_HOSTS];	/* and those that a reload replaced, until their last answer has come */
 	size_t nhosts;

@@ -3,7 +3,7 @@
 #include "ecmg/server.h"
 #include "lib/clock.h"
 
-enum metric { CONNECTIONS, CHANNELS, STREAMS, ECM, SECONDS, PENDING, REFUSED, IGNORED, UNWANTED, METRICS };
+enum metric { CONNECTIONS, CHANNELS, STREAMS, ECM, SECONDS, PENDING, REFUSED, IGNORED, UNWANTED, MISBEHAVED, METRICS };
 static const struct gw_metric metrics[METRICS] = {
 	[CONNECTIONS] = { "simulgate_ecmg_connections", "TCP connections of SCSs", GW_GAUGE },
 	[CHANNELS] = { "simulgate_ecmg_channels", "open ECM channels", GW_GAUGE },
@@ -13,6 +13,7 @@ static const struct gw_metric metrics[METRICS] = {
 	[PENDING] = { "simulgate_ecmg_pending", "ECMs the plugin is working on", GW_GAUGE },
 	[REFUSED] = { "simulgate_ecmg_refused_total", "errors sent, by error_status", GW_COUNTER },
 	[IGNORED] = { "simulgate_ecmg_ignored_total", "messages of unknown type", GW_COUNTER },
+	[MISBEHAVED] = { "simulgate_ecmg_misbehaved_total", "messages spoilt on purpose", GW_COUNTER },
 	[UNWANTED] = { "simulgate_ecmg_unwanted_total", "ECMs that came when nobody waited any more", GW_COUNTER },
 };
 
@@ -46,6 +47,8 @@ ecmg_collect(void *self, struct gw_samples *out)
 	}
 	gw_sample(out, &metrics[IGNORED], kms, (double)s->engine.ignored);
 	gw_sample(out, &metrics[UNWANTED], kms, (double)s->unwanted);
+	if (s->faults)
+		gw_sample(out, &metrics[MISBEHAVED], kms, (double)s->faults->struck);
 }
 
 static json_t *
@@ -126,9 +129,9 @@ ecmg_status(void *self)
 	const struct ecmg_server *s = self;
 	const struct kms_plugin *p = ecmg_host_plugin(s->host);
 
-	return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:I, s:o}", "kms", s->conf.kms,
+	return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:I, s:I, s:o}", "kms", s->conf.kms,
 	    "plugin", "name", p->name, "version", p->version, "file", ecmg_host_path(s->host),
 	    "listening", listening(s), "channels", channels(s), "streams", (int)s->engine.streams, "connections", (int)s->nconns,
 	    "ecm_total", (json_int_t)s->engine.ecm_total, "pending", (json_int_t)pending(s), "refused", refusals(s),
-	    "ignored", (json_int_t)s->engine.ignored, "last_errors", recent(s));
+	    "ignored", (json_int_t)s->engine.ignored, "misbehaved", (json_int_t)(s->faults ? s->faults->struck : 0), "last_errors", recent(s));
 }

@@ -16,6 +16,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/kill9.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
+	%D%/misbehave.sh \
 	%D%/scs_reload.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \

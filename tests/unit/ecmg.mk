@@ -1,10 +1,16 @@
 # ecmg/: the engine of a connection, and the plugin host with plugins made to misbehave
-check_PROGRAMS += %D%/test_ecmg_channel %D%/test_ecmg_host
-TESTS += %D%/test_ecmg_channel %D%/test_ecmg_host
+check_PROGRAMS += %D%/test_ecmg_channel %D%/test_ecmg_host %D%/test_ecmg_misbehave %D%/test_ecmg_conf %D%/test_ecmg_server
+TESTS += %D%/test_ecmg_channel %D%/test_ecmg_host %D%/test_ecmg_misbehave %D%/test_ecmg_conf %D%/test_ecmg_server
 %C%_test_ecmg_channel_SOURCES = %D%/test_ecmg_channel.c
 %C%_test_ecmg_channel_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
 %C%_test_ecmg_host_SOURCES = %D%/test_ecmg_host.c
 %C%_test_ecmg_host_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
+%C%_test_ecmg_misbehave_SOURCES = %D%/test_ecmg_misbehave.c
+%C%_test_ecmg_misbehave_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs)
+%C%_test_ecmg_conf_SOURCES = %D%/test_ecmg_conf.c
+%C%_test_ecmg_conf_LDADD = ecmg/libecmg.la $(kms_load_libs) $(net_libs) $(test_libs)
+%C%_test_ecmg_server_SOURCES = %D%/test_ecmg_server.c
+%C%_test_ecmg_server_LDADD = ecmg/libecmg.la $(kms_load_libs) $(net_libs) $(test_libs)
 EXTRA_DIST += tests/data/ecmg
 
 # one source, one module a fault
