@@ -8,6 +8,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/check_probe.sh \
+	%D%/ecmg_vectors.sh \
 	%D%/examples.sh \
 	%D%/fencing.sh \
 	%D%/gstreamer_srtp.sh \

@@ -3,11 +3,15 @@
 
 simwire.py negatives HOST:PORT LOG VECTORS [strict]
     Sends every negative ECMG message to a running ECMG; says "ok …" or "not ok …" a line, and why.
+simwire.py positives VECTORS lenient|strict LEAD/PER=HOST:PORT=LOG ...
+    Sends every other ECMG message, and the segmentation cases, to the running ECMG of the lead_CW and CW_per_msg it is made for.
 """
+import fcntl
 import json
 import socket
 import struct
 import sys
+import termios
 import time
 
 MESSAGES = {0x0001: "channel_setup", 0x0002: "channel_test", 0x0003: "channel_status", 0x0004: "channel_close",
@@ -188,6 +192,114 @@ def negatives(where, log, vectors, strict):
     print(f"ok a neighbour's stream got all of its {cp} ECMs", flush=True)
 
 
+STATUS, SSTATUS, RESPONSE, CLOSED = 0x0003, 0x0103, 0x0202, 0x0105
+# What an ECMG does with each message: what must be open, and the type of its answer. None: no answer. An error: type and status.
+REACTIONS = {0x0001: ("", STATUS), 0x0002: ("channel", STATUS), 0x0003: ("channel", None), 0x0004: ("channel", EOFError),
+             0x0005: ("channel", None), 0x0101: ("channel", SSTATUS), 0x0102: ("stream", SSTATUS), 0x0103: ("stream", None),
+             0x0104: ("stream", CLOSED), 0x0105: ("stream", (0x0106, 0x0001)), 0x0106: ("stream", None),
+             0x0201: ("stream", RESPONSE), 0x0202: ("stream", (0x0106, 0x0001))}
+
+
+def reaction(m, strict):
+    before, answer = REACTIONS[m.type]
+    if m.type == 0x0201 and m.raw(0x0018):
+        return before, (0x0106, 0x0011)  # a ciphertext is not taken for a CW
+    if m.type == 0x0001 and m.raw(0x8001) and strict:
+        return before, (0x0005, 0x000E)  # a parameter that channel_setup does not have
+    return before, answer
+
+
+def expect(peer, m, answer):
+    """The answer to m, which has been sent."""
+    if answer is EOFError:  # channel_close has no answer; the ECMG closes TCP, too
+        try:
+            raise ValueError(f"an answer: {peer.get(10)}")
+        except EOFError:
+            return
+    if answer is None:  # what comes next is the answer to what was asked next
+        got = peer.ask(frame(m.version, 2, u16(0x0E, peer.channel_id)), STATUS)
+    else:
+        kind, status = answer if isinstance(answer, tuple) else (answer, None)
+        got = peer.get()
+        if got is None or got.type != kind or got.int(0x7000) != status:
+            raise ValueError(f"answer: {got}; wanted {MESSAGES[kind]} {status}")
+        for t in (0x0E, 0x0F, 0x12):  # identifiers and CP_number as asked
+            if t in dict(got.params) and got.int(t) != m.int(t):
+                raise ValueError(f"{PARAMS[t]} {got.int(t)}: {got}")
+    if got.version != m.version:
+        raise ValueError(f"protocol_version {got.version}, wanted {m.version}")
+
+
+def react(where, log, sent, strict):
+    m = Message(sent)
+    before, answer = reaction(m, strict)
+    peer = Peer(where, m.version)
+    peer.channel_id = m.int(0x0E)
+    if before:
+        peer.channel(peer.channel_id)
+    if before == "stream":
+        params = [u16(0x0E, peer.channel_id), u16(0x0F, m.int(0x0F))] + [u16(0x19, 1)] * (m.version > 1) + [u16(0x10, 100)]
+        peer.ask(frame(m.version, 0x101, *params), SSTATUS)
+    peer.send(sent)
+    expect(peer, m, answer)
+    peer.close()
+    with open(log, encoding="utf-8") as f:
+        tolerated = sum("event=tolerated" in line and f"peer={peer.name} " in line for line in f)
+    if tolerated != (m.type == 1 and bool(m.raw(0x8001)) and not strict):
+        raise ValueError(f"{tolerated} deviations in the log")
+
+
+def window(m):
+    """LEAD/PER that a CW_provision is made for; others go anywhere."""
+    cps = [int.from_bytes(v[:2], "big") for v in m.raw(0x14)]
+    return f"{(cps[-1] - m.int(0x12)) & 0xFFFF}/{len(cps)}" if cps else "1/2"
+
+
+def drained(sock):
+    """The last chunk is with the peer's kernel: the next one is a segment of its own."""
+    left, until = b"\1", time.monotonic() + 5
+    while int.from_bytes(left, sys.byteorder) and time.monotonic() < until:
+        left = fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4)
+
+
+def segments(where, chunks):
+    peer = Peer(where)
+    for chunk in chunks:
+        peer.send(chunk)
+        drained(peer.sock)
+    rest = b"".join(chunks)
+    while rest:
+        n = 5 + int.from_bytes(rest[3:5], "big")
+        m, rest = Message(rest[:n]), rest[n:]
+        expect(peer, m, REACTIONS[m.type][1])
+    peer.close()
+
+
+def positives(vectors, strict, places):
+    with open(vectors, encoding="utf-8") as f:
+        all_ = json.load(f)
+    cases = []
+    for v in (v for v in all_["vectors"] if v["interface"] == "ECMG-SCS"):
+        sent = bytes.fromhex(v["hex"])
+        where, log = places[window(Message(sent))]
+        cases.append((v["name"], lambda w=where, l=log, b=sent: react(w, l, b, strict)))
+    for v in (v for v in all_["streams"] if v["interface"] == "ECMG-SCS"):
+        chunks = [bytes.fromhex(c) for c in v["chunks"]]
+        bytes_ = [bytes([b]) for b in b"".join(chunks)]
+        where = places["1/2"][0]
+        cases.append((f"{v['name']}, in {len(chunks)} segments", lambda w=where, c=chunks: segments(w, c)))
+        cases.append((f"{v['name']}, a byte a segment", lambda w=where, c=bytes_: segments(w, c)))
+    print(f"ok there are {len(cases)} cases" if len(cases) == 33 else f"not ok {len(cases)} cases", flush=True)
+    for name, case in cases:
+        try:
+            case()
+            print("ok", name, flush=True)
+        except (ValueError, EOFError, OSError) as e:
+            print("not ok", name, "|", repr(e), flush=True)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "positives":
+        positives(sys.argv[2], sys.argv[3] == "strict", {k: (w, l) for k, w, l in (a.split("=") for a in sys.argv[4:])})
     if sys.argv[1] == "negatives":
         negatives(sys.argv[2], sys.argv[3], sys.argv[4], "strict" in sys.argv[5:])
