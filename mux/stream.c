@@ -4,6 +4,7 @@
 #include <string.h>
 
 enum { DEPTH_US = 100000, DEPTH_LEAST = 12000 };	/* a bucket holds 100 ms, one full Ethernet frame at least */
+enum { PASSED_US = 60000000 };				/* what longer waits give is more than any debt: no overflow */
 
 struct mux_unit {
 	STAILQ_ENTRY(mux_unit) next;
@@ -124,7 +125,7 @@ fill(struct mux_stream *s, int64_t now_us)
 	const int64_t depth = bps > DEPTH_LEAST * 10 ? bps * DEPTH_US : bps > 0 ? DEPTH_LEAST * INT64_C(1000000) : 0;
 
 	s->filled_us = now_us;
-	s->tokens += bps * (passed < 0 ? 0 : passed < 1000000 ? passed : 1000000);
+	s->tokens += bps * (passed < 0 ? 0 : passed < PASSED_US ? passed : PASSED_US);
 	if (s->tokens > depth)
 		s->tokens = depth;
 }
