@@ -243,31 +243,64 @@ try_ecmg(const struct headend *h, const struct he_kms *k, const struct gw_addr *
 	return try_channel(&t);
 }
 
-/* As the EMMG of that stream; NULL: whether there is a mux at all. */
 static int
-try_mux(const struct gw_addr *at, const struct he_ltkm *l)
+try_mux(const struct he_ltkm *l)
 {
-	char who[96] = "mux";
-	const uint32_t client_id = l ? l->client_id : 0;
-	const bool bcast = client_id >> 16 == 1 || client_id >> 16 == 2;
-	struct trial t = { .who = who, .at = at, .iface = &emmg_mux, .version = bcast ? 5 : 3, .setup = EMMG_CHANNEL_SETUP,
+	char who[96];
+	struct trial t = { .who = who, .at = &l->to, .iface = &emmg_mux, .version = l->protocol_version, .setup = EMMG_CHANNEL_SETUP,
 		.status = EMMG_CHANNEL_STATUS, .error = EMMG_CHANNEL_ERROR, .close = EMMG_CHANNEL_CLOSE,
 		.in_use = { EMMG_E_CHANNEL_ID_IN_USE, EMMG_E_CLIENT_ID_IN_USE },
-		.say = { { EMMG_CLIENT_ID, client_id }, { EMMG_CHANNEL_ID, UINT16_MAX }, { EMMG_SECTION_TSPKT, bcast ? 2 : 0 } },
-		.nsay = l ? 3 : 0, .nclose = 2 };
+		.say = { { EMMG_CLIENT_ID, l->client_id }, { EMMG_CHANNEL_ID, UINT16_MAX }, { EMMG_SECTION_TSPKT, l->format } },
+		.nsay = 3, .nclose = 2 };
 
-	if (l)
-		snprintf(who, sizeof(who), "mux, client_id 0x%08x,", client_id);
+	snprintf(who, sizeof(who), "mux, client_id 0x%08x,", l->client_id);
+	return try_channel(&t);
+}
+
+/* There is no client to be: whether anybody listens. */
+static int
+try_bare_mux(const struct gw_addr *at)
+{
+	struct trial t = { .who = "mux", .at = at };
+
 	return try_channel(&t);
 }
 
 static bool
-asked_before(const struct headend *h, size_t i)
+same_addr(const struct gw_addr *a, const struct gw_addr *b)
 {
-	for (size_t k = 0; k < i; k++)
-		if (h->ltkm[k].client_id == h->ltkm[i].client_id)
-			return true;
-	return false;
+	char one[GW_ADDR_TEXT], other[GW_ADDR_TEXT];
+
+	return a->scheme && b->scheme && strcmp(gw_addr_text(a, one, sizeof(one)), gw_addr_text(b, other, sizeof(other))) == 0;
+}
+
+/* A mux is asked once for each client, a UDP port once. */
+static int
+try_muxes(const struct headend *h)
+{
+	const struct gw_addr *tcp = &h->mux.emmg, *udp = &h->mux.emmg_udp;
+	bool taken = false;
+	int bad = 0;
+
+	if (udp->scheme)
+		bad |= try_udp("mux, data by UDP,", udp);
+	for (size_t i = 0; i < h->nltkm; i++) {
+		const struct he_ltkm *l = &h->ltkm[i];
+		bool tcp_again = !l->to.scheme, udp_again = !l->to_udp.scheme || same_addr(&l->to_udp, udp);
+
+		for (size_t k = 0; k < i; k++) {
+			tcp_again |= h->ltkm[k].client_id == l->client_id && same_addr(&h->ltkm[k].to, &l->to);
+			udp_again |= same_addr(&h->ltkm[k].to_udp, &l->to_udp);
+		}
+		taken |= same_addr(&l->to, tcp);
+		if (!tcp_again)
+			bad |= try_mux(l);
+		if (!udp_again)
+			bad |= try_udp("mux, data by UDP,", &l->to_udp);
+	}
+	if (tcp->scheme && !taken)
+		bad |= try_bare_mux(tcp);
+	return bad;
 }
 
 int
@@ -278,12 +311,6 @@ tool_probe(const struct headend *h)
 	for (size_t i = 0; i < h->nkms; i++)
 		for (size_t j = 0; j < h->kms[i].necmg; j++)
 			bad |= try_ecmg(h, &h->kms[i], &h->kms[i].ecmg[j]);
-	if (h->mux.emmg.scheme && h->nltkm == 0)
-		bad |= try_mux(&h->mux.emmg, NULL);
-	for (size_t i = 0; h->mux.emmg.scheme && i < h->nltkm; i++)
-		if (!asked_before(h, i))
-			bad |= try_mux(&h->mux.emmg, &h->ltkm[i]);
-	if (h->mux.emmg_udp.scheme)
-		bad |= try_udp("mux, data by UDP,", &h->mux.emmg_udp);
+	bad |= try_muxes(h);
 	return bad ? gw_exit_status(GW_EUNAVAIL) : 0;
 }

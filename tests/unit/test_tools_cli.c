@@ -345,7 +345,7 @@ START_TEST(the_mux_is_probed_both_ways)
 	build();
 	close(nobody);
 	put_mux(port_of(tcp), port_of(udp), "kms: { k: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:1 } }\n"
-	    "ltkm:\n  - { kms: k, data_id: 1, out: udp://239.255.0.1:1 }\n  - { kms: k, data_id: 2, out: udp://239.255.0.1:2 }\n");
+	    "ltkm:\n  - { kms: k, data_id: 1, udp: true, out: udp://239.255.0.1:1 }\n  - { kms: k, data_id: 2, out: udp://239.255.0.1:2 }\n");
 	pid = peer(tcp, 24, "05 0013 0013 0001 0004 00010001  0003 0002 ffff  0002 0001 02", 19);
 	ck_assert_int_eq(run("check-config he.yaml --probe"), 69);	/* for the ECMG's sake */
 	ck_assert_str_eq(line_of("mux, client", port_of(tcp)), "mux, client_id 0x00010001, at tcp://127.0.0.1:PORT, TIME ms: open, version 5: "
