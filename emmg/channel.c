@@ -944,7 +944,7 @@ emmg_chan_overhead(const struct emmg_chan *c, bool udp)
 bool
 emmg_chan_udp(const struct emmg_chan *c)
 {
-	return c->conf.udp && c->version >= emmg_mux_udp.oldest;
+	return c->conf.udp && c->version >= 2;	/* version 1 has no data_id, by which UDP knows a stream; the tables tolerate it */
 }
 
 /* 6.2.5.9 and 6.3.1: by TCP with channel and stream, by UDP with client_id and data_id alone. */
