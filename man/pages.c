@@ -42,7 +42,7 @@ use(const struct sim_iface *iface, const struct sim_use *u, const char *comma)
 	else if (u->from)
 		n += (size_t)snprintf(more + n, sizeof(more) - n, ", from version %d", u->from);
 	if (u->spare)
-		n += (size_t)snprintf(more + n, sizeof(more) - n, ", tolerated if missing");
+		n += (size_t)snprintf(more + n, sizeof(more) - n, u->least ? ", tolerated if missing" : ", tolerated");
 	if (u->len)
 		n += (size_t)snprintf(more + n, sizeof(more) - n, ", %d octets", u->len);
 	if (u->top)

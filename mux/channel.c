@@ -16,11 +16,12 @@ enum { DRM_PROFILE = 0x0001, SMARTCARD_PROFILE = 0x0002 };	/* upper half of clie
 const char *const mux_udp_drops[MUX_UDP_DROPS] = { "malformed", "not_data_provision", "unknown_stream", "refused" };
 
 /* What a lenient mux lets pass, and names once for each connection. */
-enum deviation { UNKNOWN_MESSAGE, UNKNOWN_PARAM, NO_DATA_ID, NO_STREAM_ID, FLAG_2, UDP_PARAM };
+enum deviation { UNKNOWN_MESSAGE, UNKNOWN_PARAM, NO_DATA_ID, DATA_ID_IN_1, NO_STREAM_ID, FLAG_2, UDP_PARAM };
 static const char *const deviations[] = {
 	[UNKNOWN_MESSAGE] = "it sends messages of a type unknown here: they are ignored (4.4.1)",
 	[UNKNOWN_PARAM] = "it sends parameters that these messages do not list: they are ignored (4.4.1)",
 	[NO_DATA_ID] = "it leaves data_id out, which is mandatory from protocol_version 2 on: data_stream_id is taken for it",
+	[DATA_ID_IN_1] = "it sends data_id, which protocol_version 1 does not have, as TSDuck does: it counts",
 	[NO_STREAM_ID] = "its data_provision lacks data_channel_id or data_stream_id, which are mandatory on TCP: client_id and data_id tell the stream",
 	[FLAG_2] = "it uses section_TSpkt_flag 2 with a protocol_version below 5",
 	[UDP_PARAM] = "its data_provision by UDP holds more than client_id, data_id and datagrams, as TSDuck's does: the rest is ignored",
@@ -395,8 +396,8 @@ named(struct mux_channel *c, const struct input *in)
 static uint16_t
 data_id_of(struct mux_channel *c, const struct sim_msg *m)
 {
-	if (!sim_value(m, EMMG_DATA_ID, 0) && c->version >= 2)
-		tolerate(c, NO_DATA_ID);
+	if ((sim_value(m, EMMG_DATA_ID, 0) != NULL) != (c->version >= 2))
+		tolerate(c, c->version >= 2 ? NO_DATA_ID : DATA_ID_IN_1);
 	return (uint16_t)sim_int(m, EMMG_DATA_ID, sim_int(m, EMMG_STREAM_ID, 0));
 }
 
@@ -570,12 +571,13 @@ take_data(void *self, const void *arg)
 	const struct input *in = arg;
 	struct mux_stream *s = stream_of_data(c, in);
 	struct gw_err err = { 0 };
-	uint16_t status;
+	uint16_t status, data_id;
 	size_t lost, at = 0;
 
 	if (!s)
 		return;
-	if (sim_value(in->m, EMMG_STREAM_ID, 0) && c->version >= 2 && data_id_of(c, in->m) != s->route.data_id && sim_value(in->m, EMMG_DATA_ID, 0)) {
+	data_id = data_id_of(c, in->m);
+	if (sim_value(in->m, EMMG_STREAM_ID, 0) && sim_value(in->m, EMMG_DATA_ID, 0) && data_id != s->route.data_id) {
 		refuse(c, in, (struct refusal){ .status = EMMG_E_DATA_ID, .why = "the stream was set up with another data_id" });
 		return;
 	}

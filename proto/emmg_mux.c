@@ -16,14 +16,15 @@ static const struct sim_param params[] = {
 };
 
 /*
- * data_id came with version 2. Some peers never send it; a lenient receiver takes data_stream_id for it.
+ * data_id came with version 2. Some peers never send it; a lenient receiver takes data_stream_id for it. TSDuck sends it with version 1,
+ * too: a lenient receiver takes it, for by UDP it is what the data are known by.
  * section_TSpkt_flag 2 belongs to version 5; BCAST peers use it with 3, too, but 1 and 2 know a boolean only.
  * data_type 2 is reserved (for ECMs), as are all above it.
  * Data on TCP names channel and stream (6.2.5.9); from version 2 on client_id and data_id say as much, and a lenient receiver takes that.
  */
 #define CHANNEL ONE(EMMG_CLIENT_ID), ONE(EMMG_CHANNEL_ID)
 #define STREAM CHANNEL, ONE(EMMG_STREAM_ID)
-#define DATA_ID { EMMG_DATA_ID, 1, 1, 2, 0, 1, 0, 0 }
+#define DATA_ID { EMMG_DATA_ID, 0, 1, 1, 1, 1, 0, 0 }, { EMMG_DATA_ID, 1, 1, 2, 0, 1, 0, 0 }
 #define DATA_TYPE { EMMG_DATA_TYPE, 1, 1, 0, 0, 0, 0, 1 }
 #define TSPKT { EMMG_SECTION_TSPKT, 1, 1, 1, 2, 0, 0, 1 }, { EMMG_SECTION_TSPKT, 1, 1, 3, 0, 0, 0, 2 }
 #define DATA_OF(t) { (t), 1, 1, 1, 1, 0, 0, 0 }, { (t), 1, 1, 2, 0, 1, 0, 0 }

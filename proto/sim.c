@@ -219,6 +219,8 @@ admit(struct sim_msg *m, struct checks *c, const struct sim_value *v, size_t at,
 	const struct sim_param *param = sim_param_find(m->iface, v->type);
 	const struct sim_use *use = c->rules && param ? find_use(c->rules, v->type, m->version, &c->row) : NULL;
 
+	if (use && c->strict && use->spare && use->least == 0)
+		use = NULL;
 	if (!param || (c->rules && !use)) {
 		m->ignored++;
 		if (c->strict)

@@ -23,7 +23,7 @@ struct sim_param {		/* one parameter, wherever it appears */
 struct sim_use {
 	uint16_t type, least, most;
 	uint8_t from, to;	/* the protocol_versions in which the message carries it (0, 0: all of them) */
-	uint8_t spare;		/* 1: a lenient receiver goes on without it */
+	uint8_t spare;		/* 1: a lenient receiver goes on without it; with least 0: only a lenient one takes it */
 	uint16_t len;		/* bytes it must have in this place; 0: as the parameter says */
 	uint16_t top;		/* largest value; 0: any */
 };

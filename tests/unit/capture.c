@@ -147,8 +147,11 @@ capture_read(const char *rel)
 const struct cap_message *
 capture_next(const struct capture *c, size_t flow, size_t *at)
 {
-	while (*at < c->nmessages)
-		if (c->message[(*at)++].flow == flow)
-			return &c->message[*at - 1];
+	while (*at < c->nmessages) {
+		const struct cap_message *g = &c->message[(*at)++];
+
+		if (g->flow == flow || (g->udp && c->flow[g->flow].server == c->flow[flow].server))
+			return g;
+	}
 	return NULL;
 }

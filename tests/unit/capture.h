@@ -26,6 +26,6 @@ struct capture {
 
 /* A file below tests/data; kept until the next one is read. */
 const struct capture *capture_read(const char *rel);
-/* The next message of a flow from *at on, which moves behind it; NULL at its end. */
+/* The next message of a session from *at on, which moves behind it; NULL at its end: a connection and the datagrams to its server's port. */
 const struct cap_message *capture_next(const struct capture *, size_t flow, size_t *at);
 #endif

@@ -1,5 +1,7 @@
 /* tests/unit/test_captures.c: sessions of other people's equipment: read, and played against our engines with the peer's half */
 #include "ecmg/channel.h"
+#include "emmg/channel.h"
+#include "mux/intake.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 #include "proto/ifaces.h"
@@ -8,10 +10,12 @@
 #include "tests/unit/sim_vectors.h"
 
 #define ECMG_PCAP "captures/third-party-ecmg-scs.pcap"
+#define TCP_PCAP "captures/third-party-emmg-mux-tcp.pcap"
+#define UDP_PCAP "captures/third-party-emmg-mux-udp.pcap"
 static const struct { const char *pcap, *text; size_t flows; } files[] = {
 	{ ECMG_PCAP, "captures/ecmg-scs.txt", 7 },
-	{ "captures/third-party-emmg-mux-tcp.pcap", "captures/emmg-mux-tcp.txt", 5 },
-	{ "captures/third-party-emmg-mux-udp.pcap", "captures/emmg-mux-udp.txt", 8 },
+	{ TCP_PCAP, "captures/emmg-mux-tcp.txt", 5 },
+	{ UDP_PCAP, "captures/emmg-mux-udp.txt", 8 },
 };
 enum { NFILES = sizeof(files) / sizeof(files[0]), LINE = 200 };
 
@@ -33,13 +37,12 @@ line(const struct capture *c, const struct cap_message *g, char *out, size_t cap
 	    g->from_server ? "from" : "to", f->server, m.version, text, whole >= sizeof(text) ? "..." : "");
 }
 
-/* The equipment says data_id in version 1, too, which has none: written as version 2, the message is the same. */
+/* The equipment says data_id in version 1, too; we would not write it: as version 2, the message is the same. */
 static void
 same_bytes_as_version_2(const struct cap_message *g)
 {
 	uint8_t copy[4096];
 
-	ck_assert_uint_eq(m.version, 1);
 	ck_assert_uint_le(g->len, sizeof(copy));
 	memcpy(copy, g->p, g->len);
 	copy[0] = 2;
@@ -62,7 +65,8 @@ START_TEST(every_message_decodes_prints_and_encodes)	/* _i: file */
 		ck_assert_ptr_nonnull(iface);
 		ck_assert_msg(sim_decode(iface, g->p, g->len, &m, &why) == 0, "message %zu: %s", k, sim_verdict_text(why.verdict));
 		at += line(c, g, text + at, sizeof(text) - at);
-		if (m.ignored)
+		ck_assert_uint_eq(m.ignored, 0);
+		if (iface == &emmg_mux && m.version == 1 && sim_value(&m, EMMG_DATA_ID, 0))
 			same_bytes_as_version_2(g);
 		else
 			same_bytes("capture", g->p, g->len);
@@ -413,5 +417,233 @@ START_TEST(our_scs_is_served_by_their_ecmg)	/* _i: session */
 }
 END_TEST
 
+/* ---- our MUX, with the half of an EMMG ---- */
+
+static const struct { const char *pcap; size_t flow; } data_sessions[] = {
+	{ TCP_PCAP, 0 }, { TCP_PCAP, 1 }, { TCP_PCAP, 2 }, { TCP_PCAP, 3 }, { TCP_PCAP, 4 },
+	{ UDP_PCAP, 0 }, { UDP_PCAP, 2 }, { UDP_PCAP, 4 }, { UDP_PCAP, 6 },
+};
+enum { NDATA_SESSIONS = sizeof(data_sessions) / sizeof(data_sessions[0]), SECOND = 1000000 };
+static const uint16_t of_version_1[] = { EMMG_DATA_ID, 0 };	/* the equipment has it there, too */
+static struct mux_intake intake;
+static struct mux_channel mux_channel;
+static const struct cap_message *feeding;	/* whose datagrams are to come on air */
+static size_t aired;				/* of it */
+static unsigned tolerated;			/* what our mux named */
+
+static void
+mux_send(void *self, const uint8_t *p, size_t len)
+{
+	(void)self;
+	said_as_captured(&emmg_mux, true, p, len, of_version_1);
+}
+
+static void
+mux_close(void *self)
+{
+	(void)self;
+	closed = true;
+}
+
+static void
+mux_note(void *self, const struct mux_note *n)
+{
+	(void)self;
+	ck_assert_msg(n->level > GW_WARNING, "%s: %s", n->event, n->why ? n->why : "");
+	tolerated += strcmp(n->event, "tolerated") == 0;
+}
+
+static void *
+mux_open(void *owner, const struct mux_route *route, uint8_t section_TSpkt_flag, struct gw_err *err)
+{
+	(void)owner, (void)err;
+	ck_assert_uint_eq(route->data_id, 5);
+	ck_assert_uint_le(section_TSpkt_flag, 1);
+	return &aired;
+}
+
+static void
+mux_shut(void *owner, void *out)
+{
+	(void)owner, (void)out;
+}
+
+static void
+mux_air(void *owner, void *out, const uint8_t *datagram, size_t len)
+{
+	const struct sim_value *v;
+
+	(void)owner, (void)out;
+	ck_assert_int_eq(sim_decode(&emmg_mux, feeding->p, feeding->len, &theirs, NULL), 0);
+	v = sim_value(&theirs, EMMG_DATAGRAM, aired++);
+	ck_assert_msg(v != NULL, "more on air than came");
+	ck_assert_uint_eq(len, v->len);
+	ck_assert_mem_eq(datagram, v->p, len);
+}
+
+/* One message of the equipment's EMMG; a second later all that it brought is on air. */
+static void
+mux_feed(const struct cap_message *g, int64_t *now)
+{
+	feeding = g;
+	aired = 0;
+	if (g->udp)
+		mux_intake_udp(&intake, g->p, g->len, *now);
+	else
+		mux_channel_feed(&mux_channel, g->p, g->len, *now);
+	*now += SECOND;
+	mux_intake_run(&intake, *now);
+	ck_assert_int_eq(sim_decode(&emmg_mux, g->p, g->len, &theirs, NULL), 0);
+	ck_assert_uint_eq(aired, sim_count(&theirs, EMMG_DATAGRAM));
+}
+
+START_TEST(our_mux_serves_their_emmg)	/* _i: session */
+{
+	static const struct mux_door door = { mux_send, mux_close, mux_note, mux_open, mux_shut, mux_air };
+	const struct cap_message *g;
+	struct mux_map map = { 0 };
+	unsigned channels = 0, streams = 0, data = 0, quirks = 0;
+	int64_t now = SECOND;
+	size_t at = 0;
+
+	begin(data_sessions[_i].pcap, data_sessions[_i].flow);
+	ck_assert_int_eq(mux_map_add(&map, "0x4adc0001/5=udp://239.255.0.1:5", NULL), 0);
+	memset(&intake, 0, sizeof(intake));
+	intake.door = &door;
+	intake.map = &map;
+	intake.total_bps = 10000000;
+	intake.limits = (struct he_mux){ .max_channels = 1, .max_channels_per_client = 1, .max_streams = 1, .max_streams_per_channel = 1,
+		.max_datagrams = 1000, .max_message = SIM_MAX };
+	mux_intake_init(&intake);
+	mux_channel_init(&mux_channel, &intake, &mux_channel, now);
+	closed = false;
+	tolerated = 0;
+	while ((g = capture_next(played, flow, &at)) != NULL) {
+		if (g->from_server)
+			continue;
+		mux_feed(g, &now);
+		channels += type_of(g) == EMMG_CHANNEL_SETUP;
+		channels -= type_of(g) == EMMG_CHANNEL_CLOSE;
+		streams += type_of(g) == EMMG_STREAM_SETUP;
+		streams -= type_of(g) == EMMG_STREAM_CLOSE_REQUEST;
+		data += type_of(g) == EMMG_DATA_PROVISION;
+		quirks |= (g->p[0] == 1 ? 1u : 0) | (g->udp ? 2u : 0);
+		ck_assert_uint_eq(intake.nchannels, channels);
+		ck_assert_uint_eq(intake.nstreams, streams);
+		ck_assert(!closed);
+	}
+	ck_assert(half_is_over(true));
+	ck_assert_uint_eq(channels + streams, 0);
+	ck_assert_uint_ge(data, 12);
+	ck_assert_uint_eq(tolerated, (quirks & 1) + (quirks >> 1));	/* data_id in version 1; identifiers by UDP: each once */
+	mux_channel_fini(&mux_channel);
+	mux_intake_fini(&intake);
+	mux_map_free(&map);
+}
+END_TEST
+
+/* ---- our EMMG, with the half of a MUX ---- */
+
+static uint32_t granted;
+
+static int
+emmg_send(void *self, const void *p, size_t len)
+{
+	(void)self;
+	said_as_captured(&emmg_mux, false, p, len, of_version_1);
+	return 0;
+}
+
+static int
+emmg_send_udp(void *self, const void *p, size_t len)
+{
+	(void)self;
+	said_as_captured(&emmg_mux_udp, false, p, len, nothing);
+	return 0;
+}
+
+static void
+emmg_rate(void *self, size_t stream, uint32_t bps)
+{
+	(void)self;
+	ck_assert_uint_eq(stream, 0);
+	granted = bps;
+}
+
+/* What makes our EMMG say what the captured one says now; stream_setup and stream_BW_request it says by itself. */
+static void
+emmg_do(struct emmg_chan *c, const struct cap_message *g, int64_t now)
+{
+	static struct sim_msg whole;	/* `theirs` is read anew while our message is compared */
+	struct emmg_datagram d[64];
+	size_t n;
+
+	ck_assert_int_eq(sim_decode(&emmg_mux, g->p, g->len, &whole, NULL), 0);
+	switch (type_of(g)) {
+	case EMMG_CHANNEL_SETUP:
+		emmg_chan_connected(c, "peer", now);
+		break;
+	case EMMG_DATA_PROVISION:
+		n = sim_count(&whole, EMMG_DATAGRAM);
+		ck_assert(n > 0 && n <= 64);
+		for (size_t k = 0; k < n; k++)
+			d[k] = (struct emmg_datagram){ sim_value(&whole, EMMG_DATAGRAM, k)->p, sim_value(&whole, EMMG_DATAGRAM, k)->len };
+		/* by UDP as the standard has it: not in version 1, where the equipment does it all the same */
+		ck_assert_int_eq(emmg_chan_data(c, 0, d, n, g->udp && emmg_chan_udp(c), now), 0);
+		break;
+	case EMMG_STREAM_CLOSE_REQUEST:
+		emmg_chan_remove(c, 0, now);
+		emmg_chan_tick(c, now + SECOND);	/* what UDP still carries has its time */
+		break;
+	case EMMG_CHANNEL_CLOSE:
+		emmg_chan_stop(c, now);
+		break;
+	default:
+		break;
+	}
+}
+
+START_TEST(our_emmg_is_served_by_their_mux)	/* _i: session */
+{
+	static const struct emmg_chan_ops ops = { emmg_send, emmg_send_udp, scs_drop, emmg_rate };
+	static const struct emmg_stream_conf stream = { .data_id = 5, .bandwidth_bps = 100000 };
+	struct emmg_chan_conf conf = { .name = "e", .client_id = 0x4adc0001, .channel_id = 1, .udp = true };
+	const struct cap_message *g;
+	struct emmg_chan *c;
+	int64_t now = SECOND;
+	size_t at = 0;
+
+	gw_log_init("test", GW_ERR);
+	begin(data_sessions[_i].pcap, data_sessions[_i].flow);
+	memset(&did, 0, sizeof(did));
+	g = capture_next(played, flow, &at);
+	ck_assert_int_eq(sim_decode(&emmg_mux, g->p, g->len, &theirs, NULL), 0);
+	conf.version = theirs.version;
+	conf.format = (uint8_t)sim_int(&theirs, EMMG_SECTION_TSPKT, 0);
+	at = 0;
+	c = emmg_chan_new(&conf, &ops, NULL);
+	ck_assert_int_eq(emmg_chan_add(c, &stream, now), 0);
+	while ((g = capture_next(played, flow, &at)) != NULL) {
+		now += SECOND / 10;
+		if (g->from_server) {
+			emmg_chan_frame(c, g->p, g->len, now);
+			continue;
+		}
+		emmg_do(c, g, now);
+		ck_assert_uint_eq(at_ours, at);	/* said, and compared */
+		if (type_of(g) == EMMG_DATA_PROVISION)
+			ck_assert_uint_eq(granted, 100000);
+	}
+	ck_assert(half_is_over(false));
+	ck_assert(emmg_chan_idle(c));
+	ck_assert_uint_eq(did.drop, 1);	/* in order */
+	emmg_chan_lost(c, now);
+	ck_assert_str_eq(emmg_chan_state(c), "IDLE");
+	ck_assert_uint_eq(emmg_chan_counts(c)->nerrors + emmg_chan_counts(c)->refused + emmg_chan_counts(c)->ignored, 0);
+	emmg_chan_free(c);
+}
+END_TEST
+
 SUITE("captures", tcase_add_loop_test(t, every_message_decodes_prints_and_encodes, 0, NFILES);
-    tcase_add_loop_test(t, our_ecmg_serves_their_scs, 0, 7); tcase_add_loop_test(t, our_scs_is_served_by_their_ecmg, 0, 7))
+    tcase_add_loop_test(t, our_ecmg_serves_their_scs, 0, 7); tcase_add_loop_test(t, our_scs_is_served_by_their_ecmg, 0, 7);
+    tcase_add_loop_test(t, our_mux_serves_their_emmg, 0, NDATA_SESSIONS); tcase_add_loop_test(t, our_emmg_is_served_by_their_mux, 0, NDATA_SESSIONS))

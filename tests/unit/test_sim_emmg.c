@@ -129,7 +129,7 @@ END_TEST
 static const struct { const struct sim_iface *iface; const char *hex; enum sim_verdict strict, lenient; size_t ignored; } rules[] = {
 	/* data_id: not in version 1, mandatory from 2 on, but some peers never send it */
 	{ &emmg_mux, "01 0111 0019" IDS "0004 0002 0003 0007 0001 00",                       SIM_OK,         SIM_OK,         0 },
-	{ &emmg_mux, "01 0111 001f" IDS "0004 0002 0003 0008 0002 0020 0007 0001 00",        SIM_NO_PARAM,   SIM_OK,         1 },
+	{ &emmg_mux, "01 0111 001f" IDS "0004 0002 0003 0008 0002 0020 0007 0001 00",        SIM_NO_PARAM,   SIM_OK,         0 },
 	{ &emmg_mux, "02 0111 0019" IDS "0004 0002 0003 0007 0001 00",                       SIM_MISSING,    SIM_OK,         0 },
 	{ &emmg_mux, "04 0113 0019" IDS "0004 0002 0003 0007 0001 00",                       SIM_MISSING,    SIM_OK,         0 },
 	{ &emmg_mux, "05 0111 001a" IDS "0004 0002 0003 0008 0002 0020",                     SIM_MISSING,    SIM_MISSING,    0 },
