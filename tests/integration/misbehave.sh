@@ -46,5 +46,5 @@ for fault in "${faults[@]}"; do
 	check "$fault: and then keys change again" rotates "${key:-0}" 60
 	check "$fault: nothing was in clear, unannounced or stale" clean
 done
-check "it is said loudly" logged drm 'level=err .*event=misbehaving .*faults=unknown,times=2'
+check "it is said loudly" logged drm 'level=err .*event=misbehaving .*faults="unknown,times=2"'
 for t in handset phone; do check "$t could read every packet" content $t 1000; done

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """tests/integration/tshark_judge.py: what tshark says of a captured session against what our programs said of it.
 
-tshark_judge.py simulcrypt PDML LOG ...   the messages against the debug log of simulgate-ecmg (event=message), one for one
+tshark_judge.py simulcrypt PDML VERSIONS LOG ...   the messages against the debug log of simulgate-ecmg (event=message), one for one;
+                                          VERSIONS: the protocol_versions to be found; a "+" behind them: with OMA BCAST's parameters
 tshark_judge.py mikey PDML                STKMs on air, and in ECM_responses, that tshark decoded as MIKEY
 Says "ok …" or "not ok …" a line.
 """
@@ -54,8 +55,9 @@ def parameter(p, names):
     return kind, f"{name}={number(value[0])}{UNIT.get(kind, '')}"
 
 
-def simulcrypt(pdml, logs):
+def simulcrypt(pdml, versions, logs):
     from simwire import MESSAGES, PARAMS
+    wanted, strangers, seen = versions.rstrip("+"), OURS if versions.endswith("+") else set(), set()
     theirs, unknown, malformed, kinds = defaultdict(list), Counter(), [], Counter()
     for p in packets(pdml):
         if any(e.get("name") in ("_ws.malformed", "_ws.expert.message") and "alformed" in (e.get("show") or "") + (e.get("showname") or "")
@@ -75,13 +77,15 @@ def simulcrypt(pdml, logs):
                     unknown[int(q.get("value"), 16)] += 1
             kinds[MESSAGES.get(kind)] += 1
             version = number(field(e, "simulcrypt.version"))
+            seen.add(version)
             text = f"v{version} " + " ".join([MESSAGES.get(kind, f"message_{kind:#06x}")] + [v for _, v in values])
             theirs[tuple(ports)].append(text)
     say(sum(kinds.values()) >= 20, f"tshark found SimulCrypt messages: {sum(kinds.values())}", dict(kinds))
     want = {"channel_setup", "channel_status", "stream_setup", "stream_status", "CW_provision", "ECM_response"}
     say(want <= set(kinds), "of every kind a session has", f"missing: {want - set(kinds)}")
     say(not malformed, "none is malformed", f"packets {malformed[:20]}")
-    say(set(unknown) == OURS, "unknown to it are our user-defined parameters 0x8001 and 0x8002 and nothing else", dict(unknown))
+    say(seen == set(map(int, wanted)), f"of the versions {wanted}", seen)
+    say(set(unknown) == strangers, f"unknown to it are {', '.join(map(hex, sorted(strangers))) or 'none'}", dict(unknown))
 
     line = re.compile(r'event=message .*peer=127\.0\.0\.1:(\d+) way=(\S+) version=(\d+) msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
     ours = defaultdict(list)
@@ -108,7 +112,7 @@ def simulcrypt(pdml, logs):
         for f in p.iter("field"):
             if f.get("name") == "simulcrypt.cp_cw_combination":
                 cws[f.get("value")[:4]].add(f.get("value")[4:])
-    say(len(cws) >= 3 and all(len(v) == 1 for v in cws.values()), f"both KMSs got the same control word for each of {len(cws)} crypto-periods",
+    say(len(cws) >= 3 and all(len(v) == 1 for v in cws.values()), f"all KMSs got the same control word for each of {len(cws)} crypto-periods",
         {k: len(v) for k, v in cws.items()})
 
 
@@ -136,6 +140,6 @@ def mikey(pdml):
 
 if __name__ == "__main__":
     if sys.argv[1] == "simulcrypt":
-        simulcrypt(sys.argv[2], sys.argv[3:])
+        simulcrypt(sys.argv[2], sys.argv[3], sys.argv[4:])
     else:
         mikey(sys.argv[2])
