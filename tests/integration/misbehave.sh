@@ -5,26 +5,26 @@
 . "$(dirname "$0")/lib.sh"
 headend 2s
 faults=(
-	late=800ms,times=2
-	drop,times=2
-	drop=0.5,duplicate=0.5,late=400ms@0.5,seed=7,times=4
-	wrong-cp,times=2
-	wrong-channel,times=2
-	truncate,times=2
-	garbage,times=2,seed=7
-	error=0x000D,times=2
-	error=0x7001,times=1
-	error=0x0007,times=1
-	duplicate,times=2
-	reorder,times=2
-	close,times=2
-	half-open,times=1
-	version=2,times=3
-	no-stream-status,times=1
-	slow-status=700ms,times=2
-	split=1,times=6
-	unasked-test,times=2
-	unknown,times=2
+	"late=800ms,times=2"
+	"drop,times=2"
+	"drop=0.5,duplicate=0.5,late=400ms@0.5,seed=7,times=4"
+	"wrong-cp,times=2"
+	"wrong-channel,times=2"
+	"truncate,times=2"
+	"garbage,times=2,seed=7"
+	"error=0x000D,times=2"
+	"error=0x7001,times=1"
+	"error=0x0007,times=1"
+	"duplicate,times=2"
+	"reorder,times=2"
+	"close,times=2"
+	"half-open,times=1"
+	"version=2,times=3"
+	"no-stream-status,times=1"
+	"slow-status=700ms,times=2"
+	"split=1,times=6"
+	"unasked-test,times=2"
+	"unknown,times=2"
 )
 plan $((4 + 3 * ${#faults[@]}))
 mki() { value "$dir/eyes.sock" 's["mki"]'; }
