@@ -101,8 +101,15 @@ run_feeds(struct emmg_peer *p, int64_t now)
 		    p->conf.c.channel_id, f->conf.s.data_id, (unsigned long long)f->feed.datagrams, (unsigned long long)f->feed.bytes);
 		emmg_chan_remove(p->chan, f->number, now);
 	}
+}
+
+/* After time and messages: all streams may have come to their ends. */
+static void
+settle(struct emmg_peer *p)
+{
 	if (!p->closing && p->n && emmg_chan_idle(p->chan))
-		emmg_peer_close(p);	/* all have come to their ends */
+		emmg_peer_close(p);
+	plan(p);
 }
 
 static void
@@ -122,7 +129,7 @@ on_timer(uv_timer_t *t)
 
 	emmg_chan_tick(p->chan, now);
 	run_feeds(p, now);
-	plan(p);
+	settle(p);
 }
 
 /* ---- the link's calls ---- */
@@ -145,7 +152,7 @@ link_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
 
 	(void)link;
 	emmg_chan_frame(p->chan, msg, len, gw_mono_us());
-	plan(p);
+	settle(p);
 }
 
 static void
@@ -175,7 +182,7 @@ link_down(void *self, struct gw_link *link, const struct gw_err *why)
 	}
 	p->link = NULL;
 	emmg_chan_lost(p->chan, gw_mono_us());
-	plan(p);
+	settle(p);
 	if (p->closing)
 		gw_dialer_close(p->dialer, dialer_closed);
 }
