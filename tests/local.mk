@@ -21,6 +21,7 @@ include %D%/unit/media.mk
 include %D%/unit/kms.mk
 include %D%/unit/scs.mk
 include %D%/unit/ecmg.mk
+include %D%/unit/emmg.mk
 include %D%/unit/mux.mk
 include %D%/unit/tools.mk
 include %D%/fuzz/local.mk
