@@ -4,3 +4,7 @@ EXTRA_PROGRAMS += %D%/bench_ecmg
 EXTRA_DIST += %D%/run.sh
 CLEANFILES += %D%/bench_ecmg$(EXEEXT)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
+bench_programs += %D%/bench_mux
+EXTRA_PROGRAMS += %D%/bench_mux
+CLEANFILES += %D%/bench_mux$(EXEEXT)
+%C%_bench_mux_LDADD = $(net_libs)
