@@ -709,6 +709,19 @@ mux_channel_init(struct mux_channel *c, struct mux_intake *e, void *self, int64_
 }
 
 void
+mux_channel_turn_away(struct mux_intake *e, void *self, const uint8_t *msg, size_t len)
+{
+	static const uint8_t nothing[SIM_HEADER] = { 3 };	/* the version that most equipment speaks */
+	const struct input in = { msg ? msg : nothing, msg ? len : sizeof(nothing), &e->in };
+	struct mux_channel c;
+
+	mux_channel_init(&c, e, self, 0);
+	sim_decode(&emmg_mux, in.msg, in.len, &e->in, NULL);
+	if (event_of(e->in.type) != ERROR && event_of(e->in.type) != STREAM_ERROR)
+		refuse(&c, &in, (struct refusal){ EMMG_E_TOO_MANY_CHANNELS, 0, 0, "no room for another connection" });
+}
+
+void
 mux_channel_fini(struct mux_channel *c)
 {
 	const bool open = c->state.state == MUX_OPEN;

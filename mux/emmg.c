@@ -95,7 +95,7 @@ static void
 door_note(void *self, const struct mux_note *n)
 {
 	struct mux_conn *k = self;
-	char client[16], channel[16], stream[16], param[16];
+	char client[16], channel[16], stream[16], param[16], status[16] = "-";
 	const char *peer = gw_link_peer(k->link);
 
 	snprintf(client, sizeof(client), n->client_id < 0 ? "-" : "0x%08x", (unsigned)n->client_id);
@@ -106,11 +106,12 @@ door_note(void *self, const struct mux_note *n)
 	else if (strcmp(n->event, "tolerated") == 0)
 		k->server->tolerated++;
 	if (n->status)
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s message=%s error=0x%04x param=%s offset=%zu",
-		    peer, client, channel, stream, n->message ? n->message : "-", n->status, param_name(param, n->param), n->offset);
+		snprintf(status, sizeof(status), "0x%04x", n->status);
+	if (n->message)
+		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s message=%s error=%s param=%s offset=%zu",
+		    peer, client, channel, stream, n->message, status, param_name(param, n->param), n->offset);
 	else
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s message=%s", peer, client, channel,
-		    stream, n->message ? n->message : "-");
+		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s", peer, client, channel, stream);
 }
 
 /* Sections go to an address without PID as datagrams, each by itself. */
@@ -244,6 +245,19 @@ on_down(void *self, struct gw_link *link, const struct gw_err *why)
 		end_timers(s);
 }
 
+/* No descriptor for it: it is told, and everybody else stays. */
+static void
+on_refuse(void *owner, struct gw_link *link, const uint8_t *msg, size_t len)
+{
+	struct mux_emmg *s = owner;
+	struct mux_conn k = { .server = s, .link = link, .rate = s->full };
+
+	if (msg)
+		trace(&k, "in", msg, len);
+	mux_channel_turn_away(&s->intake, &k, msg, len);
+	s->full = k.rate;
+}
+
 static const struct gw_link_ops link_ops = { on_up, on_frame, on_down, on_drained };
 
 /* ---- UDP */
@@ -318,6 +332,7 @@ mux_emmg_open(struct mux_emmg *s, uv_loop_t *loop, const struct mux_conf *c, str
 	s->outputs = o;
 	s->air = air;
 	s->udp_fd = -1;
+	s->full = (struct gw_rate){ .burst = LOG_BURST, .per_ms = LOG_PER_MS };
 	s->udp_rate = (struct gw_rate){ .burst = LOG_BURST, .per_ms = 10 * LOG_PER_MS };
 	TAILQ_INIT(&s->conns);
 	s->intake.door = &door;
@@ -335,6 +350,7 @@ mux_emmg_open(struct mux_emmg *s, uv_loop_t *loop, const struct mux_conf *c, str
 	s->listener = gw_listen(loop, &c->rules.emmg, &link_ops, NULL, on_accept, s, err);
 	if (!s->listener)
 		return -1;
+	gw_listener_refuse(s->listener, on_refuse);
 	gw_log(GW_NOTICE, "listening", NULL, "address=%s", gw_addr_text(gw_listener_addr(s->listener), text, sizeof(text)));
 	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	return 0;

@@ -31,7 +31,7 @@ struct mux_emmg {
 	uv_poll_t udp; int udp_fd; uint8_t *udp_room;
 	uv_timer_t tick, queue;		/* liveness and rates; what waits for tokens or its next repetition */
 	struct { uint16_t status; uint64_t n; } refused[MUX_ERRORS]; size_t nrefused;
-	struct gw_rate udp_rate;
+	struct gw_rate udp_rate, full;
 	uint64_t tolerated;
 	bool open, closing;
 };

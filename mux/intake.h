@@ -95,4 +95,6 @@ void mux_channel_init(struct mux_channel *, struct mux_intake *, void *self, int
 void mux_channel_fini(struct mux_channel *);	/* the connection is lost: channel and streams with it */
 void mux_channel_feed(struct mux_channel *, const uint8_t *msg, size_t len, int64_t now_us);
 void mux_channel_time(struct mux_channel *, int64_t now_us);
+/* A newcomer that there is no room for: the answer (0x0007) to its first message; msg NULL: it has said nothing. */
+void mux_channel_turn_away(struct mux_intake *, void *self, const uint8_t *msg, size_t len);
 #endif

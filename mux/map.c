@@ -89,7 +89,7 @@ mux_map_take(struct mux_map *m, const struct headend *h, struct gw_err *err)
 		const struct mux_route r = { .client_id = l->client_id, .data_id = l->data_id, .data_type = l->data_type,
 			.most_bps = l->bandwidth_bps, .repeat = l->repeat, .repeat_ms = l->repeat_every_ms,
 			.udp_alone = l->udp_without_control, .out = l->out };
-		if (insert(m, &r, err) < 0)
+		if (l->out.scheme && insert(m, &r, err) < 0)
 			return -1;
 	}
 	return 0;

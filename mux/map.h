@@ -22,7 +22,7 @@ struct mux_map { struct mux_route *v; size_t n; };	/* by client_id, data_id, dat
 
 /* One of the command line: "[DATA_TYPE/]CLIENT_ID/DATA_ID=udp://HOST:PORT". 0, or -1 with why; a second one of its name is refused. */
 int mux_map_add(struct mux_map *, const char *text, struct gw_err *);
-/* Those of the head-end's file. */
+/* Those of the head-end's file that go anywhere from here. */
 int mux_map_take(struct mux_map *, const struct headend *, struct gw_err *);
 void mux_map_free(struct mux_map *);
 /* data_type: MUX_ANY_TYPE when it is not known: UDP names none. NULL: nothing goes anywhere. */

@@ -9,6 +9,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_scs.sh \
 	%D%/check_probe.sh \
 	%D%/ecmg_vectors.sh \
+	%D%/emmg_vectors.sh \
 	%D%/examples.sh \
 	%D%/fencing.sh \
 	%D%/gstreamer_srtp.sh \
@@ -18,6 +19,8 @@ integration_tests = tests/test_rooms.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
 	%D%/misbehave.sh \
+	%D%/mux_crowd.sh \
+	%D%/mux_ts.sh \
 	%D%/scs_reload.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
@@ -25,4 +28,4 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
+EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/emmgwire.py %D%/mux_ts.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
