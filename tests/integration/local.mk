@@ -1,12 +1,15 @@
 # Real processes on loopback and judges that are not ours. `need` says what happens when a judge is missing.
-check_PROGRAMS += %D%/keys
+check_PROGRAMS += %D%/keys %D%/ltkm_air
 %C%_keys_SOURCES = %D%/keys.c
 %C%_keys_LDADD = cwg/libcwg.la lib/libgwbase.la $(CRYPTO_LIBS)
+%C%_ltkm_air_SOURCES = %D%/ltkm_air.c
+%C%_ltkm_air_LDADD = $(kms_load_libs) $(net_libs)
 
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
+	%D%/broadcast_rights.sh \
 	%D%/check_probe.sh \
 	%D%/ecmg_vectors.sh \
 	%D%/emmg_vectors.sh \
@@ -29,3 +32,4 @@ integration_tests = tests/test_rooms.sh \
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/emmgwire.py %D%/mux_ts.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
+EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/tshark_judge.py %D%/leaks.py %D%/ltkm_judge.py %D%/gst_recover.c %D%/.shellcheckrc
