@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need openssl
-plan 24
+plan 31
 headend 2s
 keys=$dir/keys/drm-broadcast.yaml
 ports p_ltkm
@@ -62,6 +62,10 @@ for k in 8 9 10; do
 	check "and alone opens what is on air then" await_status 30 "$state" "s['ltkm']['rights'] == 1 and u['crypto_periods'] >= $periods + 5"
 done
 check "all that was sent since was seen" content handset 500
+mkdir "$dir/seen"
+for page in status metrics; do "$PYTHON" "$here/probe.py" get "$state" /$page >"$dir/seen/$page"; done
+check "its pages count registration and rights" grep -qE '^simulgate_terminal_ltkm_total\{.*object="bcro",result="accepted"\} [4-9]' "$dir/seen/metrics"
+check "no key in a log or a page" "$PYTHON" "$here/leaks.py" "$keys" "$dir"/keys/*.yaml -- "$dir"/log/* "$dir"/seen/*
 ltkm_off
 check "the programme outlives the carousel" await_status 20 "$state" "u['crypto_periods'] >= $(value "$state" 'u["crypto_periods"]') + 3"
 stop handset 10

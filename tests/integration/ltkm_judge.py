@@ -57,8 +57,8 @@ class Judge:
             text = re.sub(r"#.*", "", f.read())
         self.one = {k: bytes.fromhex(v) for k, v in re.findall(r"(\w+): *0x([0-9a-f]+)", text)}  # of the last entry of that name
         self.base = re.search(r"base_cid: *(\S+)", text)[1]
-        self.seaks = {int(e, 16): bytes.fromhex(k + s) for e, k, s in
-                      re.findall(r"service_CID_extension: *(0x\w+).*?SEK: *0x(\w+).*?SAS: *0x(\w+)", text, re.S)}
+        self.seaks = {int(e, 0): bytes.fromhex(k + s) for e, k, s in
+                      re.findall(r"service_CID_extension: *(\w+).*?SEK: *0x(\w+).*?SAS: *0x(\w+)", text, re.S)}
         self.number = re.search(r'unique_device_number: *"(\d+)"', text)[1]
         self.verdicts = {}
 
