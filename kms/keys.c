@@ -438,6 +438,12 @@ keys_card_free(struct keys_card *d)
 	memset(d, 0, sizeof(*d));
 }
 
+void
+keys_print_mdoc(bool smartcard, FILE *f)
+{
+	gw_conf_print_mdoc(smartcard ? &card_schema : &drm_schema, f);
+}
+
 /* --- asking ----------------------------------------------------------------------------------------------------------- */
 
 static const void *

@@ -4,6 +4,7 @@
  */
 #ifndef KMS_KEYS_H
 #define KMS_KEYS_H
+#include <stdio.h>
 #include "kms/drm_stkm.h"
 #include "kms/mikey_stkm.h"
 #include "lib/secret.h"
@@ -70,6 +71,9 @@ int keys_drm_load(const char *path, struct keys_drm *, struct gw_err *err);
 void keys_drm_free(struct keys_drm *);
 int keys_card_load(const char *path, struct keys_card *, struct gw_err *err);
 void keys_card_free(struct keys_card *);
+
+/* The keys of such a file for simulgate-keys(5), mdoc, from the rows that it is read by. */
+void keys_print_mdoc(bool smartcard, FILE *);
 
 /* The service of an ECM_id: by `streams`, or the only one there is. NULL: none. */
 const struct keys_drm_service *keys_drm_service(const struct keys_drm *, uint16_t ecm_id);

@@ -1,9 +1,10 @@
 /*
  * man/pages.c: fills the lists of the manual from the tables that the programs work by. Template on standard input, page on
- * standard output; a line "@exit@", "@yaml@", "@iface NAME@" or "@example@" (argument: a file) is replaced.
+ * standard output; a line "@exit@", "@yaml@", "@keys PROFILE@", "@iface NAME@" or "@example@" (argument: a file) is replaced.
  */
 #include <stdio.h>
 #include <string.h>
+#include "kms/keys.h"
 #include "lib/err.h"
 #include "lib/headend.h"
 #include "proto/cpsig_psig.h"
@@ -122,6 +123,8 @@ fill(char *what, const char *example)
 		return exit_statuses(), 0;
 	if (strcmp(what, "yaml") == 0)
 		return headend_print_mdoc(), 0;
+	if (strcmp(what, "keys drm") == 0 || strcmp(what, "keys smartcard") == 0)
+		return keys_print_mdoc(what[5] == 's', stdout), 0;
 	if (strcmp(what, "example") == 0)
 		return copy(example);
 	for (size_t i = 0; i < sizeof(ifaces) / sizeof(ifaces[0]); i++)
