@@ -11,7 +11,7 @@
 #include "lib/clock.h"
 
 enum { PROFILE = 0x0001, PAGE = 256, KEPT = 4, MARK = 8, LOOK_US = 1000000 };
-enum { EMM_MISSING = 0x000c, EMM_BAD_VALUE = 0x000d, EMM_UNKNOWN_CLIENT = 0x000e, EMM_UNKNOWN = 0x7000 };	/* TS 103 197 clause 6.2.6 */
+enum { EMM_BAD_VALUE = 0x000d, EMM_UNKNOWN_CLIENT = 0x000e, EMM_UNKNOWN = 0x7000 };	/* TS 103 197 clause 6.2.6 */
 
 /* Time stamp and keys of an answer, so that the same request is answered with the same octets; told by its first ciphertext. */
 struct kept { uint32_t super_cas_id; uint16_t cp; bool used; uint8_t mark[MARK]; uint64_t stamp; struct drm_key *seak, *peak; };
@@ -355,7 +355,7 @@ drm_ltkm(void *state, const struct kms_ltkm *l, uint32_t index, uint8_t *out, si
 	if (l->section_TSpkt_flag != 2 || l->data_type != 0)
 		return plug_refuse(EMM_BAD_VALUE, why, why_cap, "LTKMs are EMMs (data_type 0) of arbitrary bytes (section_TSpkt_flag 2)");
 	if (!d->keys.issuer.given)
-		return plug_refuse(EMM_MISSING, why, why_cap, "%s: without a rights_issuer there are no LTKMs", d->path);
+		return plug_refuse(EMM_UNKNOWN, why, why_cap, "%s: without a rights_issuer there are no LTKMs", d->path);
 	if (!d->carousel && !(d->carousel = drm_carousel_new(&d->keys, &err)))
 		return plug_refuse(EMM_UNKNOWN, why, why_cap, "%s", err.text);
 	n = drm_carousel_get(d->carousel, index, l->utc_s, out, cap, &err);
