@@ -425,6 +425,8 @@ check_kms(struct gw_conf *c, void *object)
 	if (!(said & 2))
 		k->bcast_parameters = bcast;
 	check_limits(c, k);
+	if (k->necmg > HE_ECMGS)
+		gw_conf_fail(c, &k->ecmg, "more than %d ECMGs", HE_ECMGS);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (!gw_conf_given(c, &k->plugin) && gw_conf_given(c, ours[i].member))
 			gw_conf_fail(c, ours[i].member, "%s is for a plugin of ours, and this KMS has none", ours[i].key);
@@ -914,6 +916,24 @@ headend_kms(const struct headend *h, const char *name)
 		if (strcmp(h->kms[i].name, name) == 0)
 			return &h->kms[i];
 	return NULL;
+}
+
+static bool
+same_opt(const struct he_opt *a, const struct he_opt *b)
+{
+	return a->set == b->set && (!a->set || a->v == b->v);
+}
+
+bool
+he_same_manners(const struct he_manners *a, const struct he_manners *b)
+{
+	for (size_t i = 0; i < HE_ANNOUNCED; i++)
+		if (!same_opt(&a->limits[i].min, &b->limits[i].min) || !same_opt(&a->limits[i].max, &b->limits[i].max) ||
+		    !same_opt(&a->limits[i].replace, &b->limits[i].replace))
+			return false;
+	return a->omit_ECM_id == b->omit_ECM_id && a->refuse_empty_ECM == b->refuse_empty_ECM &&
+	    a->CP_duration_always == b->CP_duration_always && a->criteria_always == b->criteria_always &&
+	    a->stream_ids == b->stream_ids && a->channel_id.set == b->channel_id.set && a->channel_id.v == b->channel_id.v;
 }
 
 const struct he_service *

@@ -25,6 +25,7 @@ enum he_announced { HE_LEAD_CW, HE_CW_PER_MSG, HE_DELAY_START, HE_DELAY_STOP, HE
 	HE_AC_DELAY_START, HE_AC_DELAY_STOP, HE_ECM_REP_PERIOD, HE_MAX_COMP_TIME, HE_MIN_CP_DURATION, HE_MAX_STREAMS, HE_ANNOUNCED };
 struct he_limit { struct he_opt min, max, replace; };
 
+enum { HE_ECMGS = 32 };			/* of one KMS */
 enum he_stream_ids { HE_FROM_0, HE_FROM_1, HE_ECM_ID };	/* ECM_stream_id: from 0 or 1 upwards on each channel, or the ECM_id */
 
 /* How a vendor's ECMG wants to be spoken to; a profile may say it for the entry. */
@@ -169,6 +170,7 @@ struct headend *headend_load_text(const char *path, char *text, size_t len, stru
 void headend_free(struct headend *);
 const struct he_kms *headend_kms(const struct headend *, const char *name);
 const struct he_service *headend_service(const struct headend *, const char *id);
+bool he_same_manners(const struct he_manners *, const struct he_manners *);
 const struct he_unit *headend_unit(const struct headend *, const char *id);
 /* The file as understood, every default filled in; parses back to itself. stdout. Key files' contents are never shown. */
 void headend_print(const struct headend *);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/clock.h"
+#include "lib/due.h"
 #include "lib/fsm.h"
 #include "lib/log.h"
 #include "lib/secret.h"
@@ -13,10 +14,11 @@
 enum { MS = 1000, S = 1000 * 1000 };
 /*
  * ANSWER: for every answer but an ECM; NETWORK: on top of max_comp_time, at least LEAST in all; SILENCE: then channel_test;
- * FAILURES in a row on one stream: the peer is tried anew (and the next address of the KMS with it).
+ * FAILURES in a row on one stream: the connection is tried anew; ROUND: in this time every stream of an idle channel is tested once.
  */
 enum { ANSWER = 5 * S, NETWORK = 500 * MS, LEAST = 1 * S, SILENCE = 10 * S, AGAIN_LEAST = 1 * S, AGAIN_MOST = 60 * S,
-	CLOSE_WAIT = 500 * MS, FAILURES = 3 };
+	CLOSE_WAIT = 500 * MS, FAILURES = 3, ROUND = 600 * S };
+enum { IDS = 65536, PAGE = 256, NAMED = 16 };
 
 enum { CLOSED, SETTING_UP, OPEN, CLOSING };
 enum { CONNECTED, STATUS, TEST, ERROR, TIMEOUT, LOST, STOP, STREAMS_GONE };
@@ -25,27 +27,34 @@ static const char *const chan_events[] = { "CONNECTED", "STATUS", "TEST", "ERROR
 
 enum { NONE, SETUP, READY, PENDING, ENDING };
 enum { S_WANTED, S_STATUS, S_TEST, S_ERROR, S_PROVISION, S_ECM, S_TIMEOUT, S_LOST, S_STOP, S_CLOSED, S_FORGOT,
-	S_BROKEN };
+	S_BROKEN, S_UNSENT };
 static const char *const stream_states[] = { "NONE", "SETUP", "READY", "PENDING", "ENDING" };
 static const char *const stream_events[] = { "WANTED", "STATUS", "TEST", "ERROR", "PROVISION", "ECM", "TIMEOUT", "LOST", "STOP", "CLOSED", "FORGOT",
-	"BROKEN" };
+	"BROKEN", "UNSENT" };
 
 struct stream {
+	struct gw_due due;		/* first: of the state */
 	struct scs_chan *chan;
 	size_t number;
-	struct scs_chan_stream conf;	/* with copies of what it points at */
-	bool gone;			/* removed: its number is free once it is NONE */
+	uint16_t id;			/* ECM_stream_id */
+	struct stream *same_id;		/* an earlier one, being closed: with ECM_ids for ids they meet */
+	struct stream *next_free;
+	struct scs_chan_stream conf;	/* with a copy of the name */
+	bool gone, spare;		/* removed: its number is free once it is NONE; it is */
+	bool testing;			/* stream_test sent */
 	struct gw_state fsm;
-	int64_t deadline_us;		/* of the state; INT64_MAX: none */
 	int64_t again_us;		/* wait before the next attempt to set it up */
 	int64_t want, asked, last;	/* CP wanted by the owner; CP of the outstanding message; the one before it on this set-up */
 	int64_t duration_us;		/* of `want` */
 	int64_t sent_us, latency_us;
 	uint16_t nominal;
 	unsigned failures;
-	bool criteria_each, criteria_sent;
+	bool criteria_each;		/* access_criteria_transfer_mode 1 */
+	struct { bool sent; uint8_t *p; size_t len; } criteria;	/* what the ECMG has now */
 };
 #define NO_CP INT64_MIN		/* priming goes below the first CP: -1 is one */
+/* A deviation from the standard that was tolerated, and named, on this connection. */
+struct deviation { uint16_t message, param; enum sim_verdict verdict; };
 struct scs_chan {
 	struct scs_chan_conf conf;
 	char kms[65];
@@ -54,36 +63,44 @@ struct scs_chan {
 	struct gw_state fsm;
 	char peer[80];
 	int64_t now_us, heard_us, deadline_us;
-	bool testing;
-	struct scs_terms terms;
-	struct stream **streams; size_t n;
+	bool testing, stream_tests;	/* stream_tests: it has not failed to answer one on this connection */
+	unsigned versions;		/* bits of protocol_versions that were refused */
+	struct scs_terms announced, terms;
+	struct stream **streams; size_t n, room;
+	struct stream **pages[IDS / PAGE];	/* by ECM_stream_id; pages are made as they are needed */
+	struct stream *free;		/* gone and NONE: their numbers may be given out */
+	size_t busy, up, next_test;	/* streams that are not NONE; READY or PENDING; the number whose turn it is */
+	struct gw_dues dues;
 	struct scs_chan_counts counts;
 	uint16_t last_error;
+	struct deviation named[NAMED]; size_t nnamed;
 	struct gw_rate rate;
-	struct sim_msg msg;
-	uint8_t out[SIM_MAX];
 };
+
+/* Of all channels: one message is read or made at a time. */
+static struct sim_msg in;
+static uint8_t out[SIM_MAX];
+
+static void
+due(struct stream *t, int64_t at_us)
+{
+	gw_due_set(&t->chan->dues, &t->due, at_us);
+}
 
 /* ---- sending ---- */
 
 static void
 begin(struct scs_chan *c, struct sim_writer *w, uint16_t message)
 {
-	sim_begin(w, &ecmg_scs, c->conf.version, message, c->out, sizeof(c->out));
+	sim_begin(w, &ecmg_scs, c->conf.version, message, out, sizeof(out));
 	sim_put_int(w, ECMG_CHANNEL_ID, c->conf.channel_id);
-}
-
-static uint16_t
-stream_id(const struct stream *t)
-{
-	return (uint16_t)(t->number + 1);
 }
 
 static void
 begin_stream(struct stream *t, struct sim_writer *w, uint16_t message)
 {
 	begin(t->chan, w, message);
-	sim_put_int(w, ECMG_STREAM_ID, stream_id(t));
+	sim_put_int(w, ECMG_STREAM_ID, t->id);
 }
 
 /* Every message, its secrets masked: what a laboratory wants to see first. */
@@ -103,7 +120,7 @@ trace_sent(struct scs_chan *c, size_t len)
 {
 	static struct sim_msg m;
 
-	if (gw_log_on(GW_DEBUG) && sim_decode(&ecmg_scs, c->out, len, &m, NULL) == 0)
+	if (gw_log_on(GW_DEBUG) && sim_decode(&ecmg_scs, out, len, &m, NULL) == 0)
 		trace(c, "sent", &m);
 }
 
@@ -111,16 +128,17 @@ static bool
 finish(struct scs_chan *c, struct sim_writer *w)
 {
 	struct sim_fault why;
-	size_t len = sim_end(w, &why);
+	/* without the ECM_id, if need be, our own messages hold by lenient rules only */
+	size_t len = sim_end_as(w, c->conf.manners.omit_ECM_id ? SIM_LENIENT : SIM_STRICT, &why);
 
 	if (len) {
 		trace_sent(c, len);
-		c->ops->send(c->self, c->out, len);
+		c->ops->send(c->self, out, len);
 	} else {
 		gw_log(GW_ERR, "message_unsendable", sim_verdict_text(why.verdict), "kms=%s peer=%s param=0x%04x", c->conf.kms,
 		    c->peer, why.param);
 	}
-	gw_cleanse(c->out, w->len);
+	gw_cleanse(out, w->len);
 	return len != 0;
 }
 
@@ -143,6 +161,31 @@ send_stream_plain(struct stream *t, uint16_t message)
 }
 
 /* ---- the channel's actions ---- */
+
+static bool
+is_up(const struct stream *t)
+{
+	return t->fsm.state == READY || t->fsm.state == PENDING;
+}
+
+/* An event of a stream, and what its change of state means for the channel. */
+static void
+feed(struct stream *t, int event, const void *arg)
+{
+	struct scs_chan *c = t->chan;
+	bool busy = t->fsm.state != NONE, up = is_up(t);
+
+	gw_fsm_feed(&t->fsm, t, event, arg);
+	c->busy += (t->fsm.state != NONE) - (size_t)busy;
+	c->up += is_up(t) - (size_t)up;
+	if (t->gone && !t->spare && t->fsm.state == NONE) {
+		t->spare = true;
+		t->next_free = c->free;
+		c->free = t;
+	}
+	if (c->fsm.state == CLOSING && !c->busy && !c->fsm.running)
+		gw_fsm_feed(&c->fsm, c, STREAMS_GONE, NULL);
+}
 
 static void
 send_channel_setup(void *self, const void *arg)
@@ -177,16 +220,80 @@ read_terms(const struct sim_msg *m, struct scs_terms *t)
 	};
 }
 
-static bool
-has_room(const struct stream *t)
-{
-	const struct scs_chan *c = t->chan;
+/* The values of channel_status by enum he_announced. */
+#define VALUE(m, sign, low, high) { #m, offsetof(struct scs_terms, m), sizeof(((struct scs_terms *)0)->m), sign, low, high }
+static const struct { const char *name; size_t at, size; bool sign; int64_t low, high; } values[HE_ANNOUNCED] = {
+	[HE_LEAD_CW] = VALUE(lead_CW, false, 0, 255),
+	[HE_CW_PER_MSG] = VALUE(CW_per_msg, false, 0, 255),
+	[HE_DELAY_START] = VALUE(delay_start, true, INT16_MIN, INT16_MAX),
+	[HE_DELAY_STOP] = VALUE(delay_stop, true, INT16_MIN, INT16_MAX),
+	[HE_TRANSITION_DELAY_START] = VALUE(transition_delay_start, true, INT16_MIN, INT16_MAX),
+	[HE_TRANSITION_DELAY_STOP] = VALUE(transition_delay_stop, true, INT16_MIN, INT16_MAX),
+	[HE_AC_DELAY_START] = VALUE(AC_delay_start, true, INT16_MIN, INT16_MAX),
+	[HE_AC_DELAY_STOP] = VALUE(AC_delay_stop, true, INT16_MIN, INT16_MAX),
+	[HE_ECM_REP_PERIOD] = VALUE(ECM_rep_period, false, 0, UINT16_MAX),
+	[HE_MAX_COMP_TIME] = VALUE(max_comp_time, false, 0, UINT16_MAX),
+	[HE_MIN_CP_DURATION] = VALUE(min_CP_duration, false, 0, UINT16_MAX),
+	[HE_MAX_STREAMS] = VALUE(max_streams, false, 0, UINT16_MAX),
+};
 
-	if (!c->terms.max_streams || t->number < c->terms.max_streams)
-		return true;
-	gw_log(GW_ERR, "max_streams", "the ECMG takes no more streams on a channel: this service gets no ECM from it",
-	    "kms=%s peer=%s service=%s max_streams=%u", c->conf.kms, c->peer, t->conf.unit, c->terms.max_streams);
-	return false;
+const char *
+scs_terms_name(int i)
+{
+	return values[i].name;
+}
+
+int64_t
+scs_terms_value(const struct scs_terms *t, int i)
+{
+	const char *p = (const char *)t + values[i].at;
+	uint16_t v;
+
+	if (values[i].size == 1)
+		return *(const uint8_t *)p;
+	memcpy(&v, p, sizeof(v));
+	return values[i].sign ? (int64_t)(int16_t)v : (int64_t)v;
+}
+
+static void
+set_value(struct scs_terms *t, int i, int64_t v)
+{
+	uint16_t wide;
+
+	v = v < values[i].low ? values[i].low : v > values[i].high ? values[i].high : v;
+	wide = (uint16_t)v;
+	if (values[i].size == 1)
+		*((uint8_t *)t + values[i].at) = (uint8_t)v;
+	else
+		memcpy((char *)t + values[i].at, &wide, sizeof(wide));
+}
+
+/* What the operator corrects of what the ECMG announced. */
+static void
+correct(struct scs_chan *c)
+{
+	c->terms = c->announced;
+	for (int i = 0; i < HE_ANNOUNCED; i++) {
+		const struct he_limit *l = &c->conf.manners.limits[i];
+		int64_t theirs = scs_terms_value(&c->announced, i), v = l->replace.set ? l->replace.v : theirs;
+
+		if (l->min.set && v < l->min.v)
+			v = l->min.v;
+		if (l->max.set && v > l->max.v)
+			v = l->max.v;
+		if (v == theirs)
+			continue;
+		set_value(&c->terms, i, v);
+		gw_log(GW_NOTICE, "announced_overridden", "as the configuration of this KMS says",
+		    "kms=%s peer=%s channel=%u value=%s announced=%lld in_force=%lld", c->conf.kms, c->peer, c->conf.channel_id,
+		    values[i].name, (long long)theirs, (long long)scs_terms_value(&c->terms, i));
+	}
+}
+
+static bool
+has_room(const struct scs_chan *c)
+{
+	return !c->terms.max_streams || c->busy < c->terms.max_streams;
 }
 
 static void
@@ -194,12 +301,14 @@ adopt_status(void *self, const void *arg)
 {
 	struct scs_chan *c = self;
 
-	read_terms(arg, &c->terms);
+	read_terms(arg, &c->announced);
+	correct(c);
+	c->versions = 0;
 	if (c->terms.CW_per_msg == 0 || c->terms.section_TSpkt_flag > 2) {
 		gw_log(GW_ERR, "channel_status_invalid", "the ECMG announces no CW per message, or an unknown datagram format",
 		    "kms=%s peer=%s CW_per_msg=%u section_TSpkt_flag=%u", c->conf.kms, c->peer, c->terms.CW_per_msg,
 		    c->terms.section_TSpkt_flag);
-		c->ops->drop(c->self, "channel_status cannot be used");
+		c->ops->drop(c->self, "channel_status cannot be used", false);
 		return;
 	}
 	if (c->terms.lead_CW == 0 && c->terms.delay_start >= 0)
@@ -210,23 +319,27 @@ adopt_status(void *self, const void *arg)
 	    c->conf.version, c->terms.lead_CW, c->terms.CW_per_msg, c->terms.delay_start, c->terms.delay_stop,
 	    c->terms.max_comp_time, c->terms.min_CP_duration, c->terms.max_streams);
 	c->deadline_us = INT64_MAX;
+	c->ops->opened(c->self, &c->terms);
 	for (size_t i = 0; i < c->n; i++) {
 		struct stream *t = c->streams[i];
 		t->again_us = 0;
 		t->failures = 0;
-		if (!t->gone && has_room(t))
-			gw_fsm_feed(&t->fsm, t, S_WANTED, NULL);
+		if (t->gone)
+			continue;
+		if (has_room(c))
+			feed(t, S_WANTED, NULL);
+		else
+			c->ops->setup_failed(c->self, i, true);
 	}
 }
 
 static bool
 same_terms(const struct scs_terms *a, const struct scs_terms *b)
 {
-	return a->lead_CW == b->lead_CW && a->CW_per_msg == b->CW_per_msg && a->section_TSpkt_flag == b->section_TSpkt_flag &&
-	    a->delay_start == b->delay_start && a->delay_stop == b->delay_stop &&
-	    a->transition_delay_start == b->transition_delay_start && a->transition_delay_stop == b->transition_delay_stop &&
-	    a->AC_delay_start == b->AC_delay_start && a->AC_delay_stop == b->AC_delay_stop && a->ECM_rep_period == b->ECM_rep_period &&
-	    a->max_comp_time == b->max_comp_time && a->min_CP_duration == b->min_CP_duration && a->max_streams == b->max_streams;
+	for (int i = 0; i < HE_ANNOUNCED; i++)
+		if (scs_terms_value(a, i) != scs_terms_value(b, i))
+			return false;
+	return a->section_TSpkt_flag == b->section_TSpkt_flag;
 }
 
 /* Values are fixed for the life of a channel: a change that matters means a new channel. */
@@ -238,15 +351,15 @@ check_status(void *self, const void *arg)
 
 	read_terms(arg, &t);
 	c->testing = false;
-	if (!same_terms(&t, &c->terms))
-		c->ops->drop(c->self, "the ECMG changed its channel_status; a new channel adopts it");
+	if (!same_terms(&t, &c->announced))
+		c->ops->drop(c->self, "the ECMG changed its channel_status; a new channel adopts it", false);
 }
 
 static void
 answer_test(void *self, const void *arg)
 {
 	struct scs_chan *c = self;
-	const struct scs_terms *t = &c->terms;
+	const struct scs_terms *t = &c->announced;
 	struct sim_writer w;
 
 	(void)arg;
@@ -278,21 +391,40 @@ log_error(struct scs_chan *c, const struct sim_msg *m, const char *unit)
 	return status;
 }
 
-/* A refused channel: the version the ECMG answers with may be the one to speak (1.5); then the connection is useless. */
+/*
+ * The protocol_version to try after one was refused: the one that the ECMG answered in may be the one to speak (1.5); one that
+ * only mirrors ours leaves the lower ones to be tried. 0: all were refused.
+ */
+static uint8_t
+next_version(struct scs_chan *c, uint8_t theirs)
+{
+	uint8_t v = theirs;
+
+	c->versions |= 1u << c->conf.version;
+	if (theirs == c->conf.version)
+		for (v = c->conf.version; v > 0 && c->versions & 1u << v; v--)
+			;
+	return c->versions & 1u << v ? 0 : v;
+}
+
+/* A refused channel: the connection is useless. What can be changed is, and then there is no reason to wait. */
 static void
 channel_refused(void *self, const void *arg)
 {
 	struct scs_chan *c = self;
 	const struct sim_msg *m = arg;
-	uint16_t status = log_error(c, m, NULL);
+	uint16_t status = log_error(c, m, NULL), id = c->conf.channel_id;
+	uint8_t version = status == ECMG_E_VERSION ? next_version(c, m->version) : 0;
 
 	c->counts.channel_error++;
-	if (status == ECMG_E_VERSION && m->version != c->conf.version) {
+	if (version) {
 		gw_log(GW_NOTICE, "version_changed", "trying the ECMG's own protocol_version", "kms=%s peer=%s from=%u to=%u",
-		    c->conf.kms, c->peer, c->conf.version, m->version);
-		c->conf.version = m->version;
+		    c->conf.kms, c->peer, c->conf.version, version);
+		c->conf.version = version;
 	}
-	c->ops->drop(c->self, "the ECMG refused the channel");
+	if (status == ECMG_E_CHANNEL_ID_IN_USE)
+		c->conf.channel_id = c->ops->another_id(c->self, id);
+	c->ops->drop(c->self, "the ECMG refused the channel", version || c->conf.channel_id != id);
 }
 
 /* 2.7: codes about the message are noted; those about the channel or its capacity end it. */
@@ -303,9 +435,9 @@ channel_error(void *self, const void *arg)
 	uint16_t status = log_error(c, arg, NULL);
 
 	c->counts.channel_error++;
-	if ((status >= ECMG_E_SUPER_CAS_ID && status <= ECMG_E_TOO_MANY_STREAMS_ECMG) || status == ECMG_E_CHANNEL_ID_IN_USE ||
-	    status == ECMG_E_UNRECOVERABLE)
-		c->ops->drop(c->self, "the ECMG reported an error of the channel");
+	if ((status >= ECMG_E_SUPER_CAS_ID && status <= ECMG_E_TOO_MANY_STREAMS_ECMG) || status == ECMG_E_STORAGE ||
+	    status == ECMG_E_COMPUTATION || status == ECMG_E_CHANNEL_ID_IN_USE || status == ECMG_E_UNRECOVERABLE)
+		c->ops->drop(c->self, "the ECMG reported an error of the channel", false);
 }
 
 static void
@@ -315,7 +447,24 @@ no_answer(void *self, const void *arg)
 
 	(void)arg;
 	c->counts.timeouts++;
-	c->ops->drop(c->self, "no answer to channel_setup");
+	c->ops->drop(c->self, "no answer to channel_setup", false);
+}
+
+/* Some streams of a channel that had nothing to say, in turn, so that each is tested once a ROUND. */
+static void
+test_streams(struct scs_chan *c)
+{
+	size_t some = (size_t)((int64_t)c->up * c->conf.test_us / ROUND) + 1;
+
+	for (size_t seen = 0; c->stream_tests && some && seen < c->n; seen++) {
+		struct stream *t = c->streams[c->next_test++ % c->n];
+		if (t->fsm.state != READY || t->testing)
+			continue;
+		t->testing = true;
+		due(t, c->now_us + ANSWER);
+		send_stream_plain(t, ECMG_STREAM_TEST);
+		some--;
+	}
 }
 
 static void
@@ -326,19 +475,20 @@ probe(void *self, const void *arg)
 	(void)arg;
 	if (c->testing) {
 		c->counts.timeouts++;
-		c->ops->drop(c->self, "no answer to channel_test");
+		c->ops->drop(c->self, "no answer to channel_test", false);
 		return;
 	}
 	c->testing = true;
 	c->heard_us = c->now_us;	/* the answer's time counts from the question, however late that was */
 	send_plain(c, ECMG_CHANNEL_TEST);
+	test_streams(c);
 }
 
 static void
 all_streams(struct scs_chan *c, int event)
 {
 	for (size_t i = 0; i < c->n; i++)
-		gw_fsm_feed(&c->streams[i]->fsm, c->streams[i], event, NULL);
+		feed(c->streams[i], event, NULL);
 }
 
 static void
@@ -360,10 +510,8 @@ stop_streams(void *self, const void *arg)
 	(void)arg;
 	c->deadline_us = c->now_us + CLOSE_WAIT;
 	all_streams(c, S_STOP);
-	for (size_t i = 0; i < c->n; i++)
-		if (c->streams[i]->fsm.state != NONE)
-			return;
-	gw_fsm_post(&c->fsm, STREAMS_GONE);
+	if (!c->busy)
+		gw_fsm_post(&c->fsm, STREAMS_GONE);
 }
 
 static void
@@ -374,7 +522,7 @@ close_channel(void *self, const void *arg)
 	(void)arg;
 	c->deadline_us = INT64_MAX;
 	send_plain(c, ECMG_CHANNEL_CLOSE);
-	c->ops->drop(c->self, NULL);
+	c->ops->drop(c->self, NULL, false);
 }
 
 static void
@@ -383,7 +531,7 @@ drop_quietly(void *self, const void *arg)
 	struct scs_chan *c = self;
 
 	(void)arg;
-	c->ops->drop(c->self, NULL);
+	c->ops->drop(c->self, NULL, false);
 }
 
 static const struct gw_edge chan_edges[] = {
@@ -435,13 +583,13 @@ send_stream_setup(void *self, const void *arg)
 	(void)arg;
 	t->nominal = c->ops->nominal(c->self, t->number, &c->terms);
 	begin_stream(t, &w, ECMG_STREAM_SETUP);
-	if (c->conf.version >= 2)
+	if (c->conf.version >= 2 && !c->conf.manners.omit_ECM_id)
 		sim_put_int(&w, ECMG_ECM_ID, t->conf.ecm_id);
 	sim_put_int(&w, ECMG_NOMINAL_CP_DURATION, t->nominal);
 	finish(c, &w);
-	t->deadline_us = c->now_us + ANSWER;
+	due(t, c->now_us + ANSWER);
 	t->want = t->asked = t->last = NO_CP;
-	t->criteria_sent = false;
+	t->criteria.sent = t->testing = false;
 }
 
 static void
@@ -451,9 +599,9 @@ stream_ready(void *self, const void *arg)
 	struct scs_chan *c = t->chan;
 
 	t->criteria_each = sim_int(arg, ECMG_AC_TRANSFER_MODE, 0) != 0;
-	t->deadline_us = INT64_MAX;
+	due(t, INT64_MAX);
 	gw_log(GW_INFO, "stream_open", NULL, "kms=%s peer=%s service=%s channel=%u stream=%u ECM_id=%u", c->conf.kms, c->peer,
-	    t->conf.unit, c->conf.channel_id, stream_id(t), t->conf.ecm_id);
+	    t->conf.unit, c->conf.channel_id, t->id, t->conf.ecm_id);
 	c->ops->stream_up(c->self, t->number, &c->terms);
 }
 
@@ -463,19 +611,26 @@ set_up_later(struct stream *t)
 	t->again_us = t->again_us ? 2 * t->again_us : AGAIN_LEAST;
 	if (t->again_us > AGAIN_MOST)
 		t->again_us = AGAIN_MOST;
-	t->deadline_us = t->chan->now_us + t->again_us;
+	due(t, t->chan->now_us + t->again_us);
 }
 
 static void
 stream_refused(void *self, const void *arg)
 {
 	struct stream *t = self;
+	struct scs_chan *c = t->chan;
+	uint16_t status = arg ? log_error(c, arg, t->conf.unit) : 0;
+	bool full = status == ECMG_E_TOO_MANY_STREAMS_CHANNEL;
 
+	c->counts.stream_error++;
 	/* What it says is open is of an earlier life of the stream: it is closed first, then the identifier is free. */
-	if (arg && log_error(t->chan, arg, t->conf.unit) == ECMG_E_STREAM_ID_IN_USE)
+	if (status == ECMG_E_STREAM_ID_IN_USE)
 		send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
-	t->chan->counts.stream_error++;
-	set_up_later(t);
+	if (full)
+		due(t, INT64_MAX);
+	else
+		set_up_later(t);
+	c->ops->setup_failed(c->self, t->number, full);
 }
 
 /* CWs of the window of `cp`: n + 1 + x - y .. n + x (2.5). A CP before the first never existed: it repeats the first one's CW. */
@@ -512,36 +667,63 @@ put_window(struct stream *t, struct sim_writer *w, int64_t cp)
 	return true;
 }
 
+/* In transfer mode 0 when they are others than those it has; none any more is said by a length of 0, since it keeps the last ones. */
+static void
+put_criteria(struct stream *t, struct sim_writer *w, int64_t cp)
+{
+	struct scs_chan *c = t->chan;
+	const uint8_t *p = NULL;
+	size_t len = c->ops->criteria(c->self, t->number, cp, &p), had = t->criteria.sent ? t->criteria.len : 0;
+	bool same = len == had && t->criteria.sent && (len == 0 || memcmp(p, t->criteria.p, len) == 0);
+	uint8_t *copy;
+
+	if (len + had == 0 || (same && !t->criteria_each && !c->conf.manners.criteria_always))
+		return;
+	sim_put_bytes(w, ECMG_ACCESS_CRITERIA, p, len);
+	if (same)
+		return;
+	copy = realloc(t->criteria.p, len ? len : 1);
+	t->criteria.sent = copy != NULL;	/* else they go with the next message again */
+	if (!copy)
+		return;
+	if (len)
+		memcpy(copy, p, len);
+	t->criteria.p = copy;
+	t->criteria.len = len;
+}
+
 static void
 send_provision(struct stream *t, int64_t cp)
 {
 	struct scs_chan *c = t->chan;
 	uint8_t protection[2] = { t->conf.protection, t->conf.authenticated };
 	uint16_t duration = (uint16_t)(t->duration_us / (100 * MS));
+	int64_t wait = c->terms.max_comp_time * (int64_t)MS + NETWORK;
 	struct sim_writer w;
 
+	t->asked = cp;
+	t->sent_us = c->now_us;
+	t->testing = false;
 	begin_stream(t, &w, ECMG_CW_PROVISION);
 	sim_put_int(&w, ECMG_CP_NUMBER, cp & 0xffff);
 	if (!put_window(t, &w, cp)) {
-		gw_log(GW_ERR, "cw_window_missing", "a CW of the window does not exist", "kms=%s service=%s cp=%lld", c->conf.kms,
-		    t->conf.unit, (long long)cp);
-		gw_cleanse(c->out, w.len);
-	} else {
-		if (cp == t->want && duration != t->nominal && t->duration_us < 65536LL * 100 * MS)
-			sim_put_int(&w, ECMG_CP_DURATION, duration);
-		if (t->conf.access_criteria_len && (t->criteria_each || !t->criteria_sent))
-			sim_put_bytes(&w, ECMG_ACCESS_CRITERIA, t->conf.access_criteria, t->conf.access_criteria_len);
-		if (c->conf.bcast_parameters && t->conf.protection <= 7)
-			sim_put_bytes(&w, ECMG_TRAFFIC_PROTECTION, protection, sizeof(protection));
-		if (finish(c, &w))
-			t->criteria_sent = true;
+		gw_log_limited(&c->rate, GW_ERR, "cw_window_missing", "a CW of the window does not exist", "kms=%s service=%s cp=%lld",
+		    c->conf.kms, t->conf.unit, (long long)cp);
+		gw_cleanse(out, w.len);
+		gw_fsm_post(&t->fsm, S_UNSENT);
+		return;
+	}
+	if (cp == t->want && (duration != t->nominal || c->conf.manners.CP_duration_always) && t->duration_us < 65536LL * 100 * MS)
+		sim_put_int(&w, ECMG_CP_DURATION, duration);
+	put_criteria(t, &w, cp);
+	if (c->conf.bcast_parameters && t->conf.protection <= 7)
+		sim_put_bytes(&w, ECMG_TRAFFIC_PROTECTION, protection, sizeof(protection));
+	if (!finish(c, &w)) {
+		gw_fsm_post(&t->fsm, S_UNSENT);
+		return;
 	}
 	c->counts.cw_provision++;
-	t->asked = cp;
-	t->sent_us = c->now_us;
-	t->deadline_us = c->now_us + c->terms.max_comp_time * (int64_t)MS + NETWORK;
-	if (t->deadline_us < c->now_us + LEAST)
-		t->deadline_us = c->now_us + LEAST;
+	due(t, c->now_us + (wait > LEAST ? wait : LEAST));
 }
 
 /*
@@ -561,26 +743,35 @@ provision(void *self, const void *arg)
 	send_provision(t, t->last == t->want ? t->want : cp);
 }
 
+static void request_failed(struct stream *, size_t remedy, bool timed_out);
+
 static void
 answered(void *self, const void *arg)
 {
 	struct stream *t = self;
+	struct scs_chan *c = t->chan;
 	const struct sim_value *ecm = sim_value(arg, ECMG_ECM_DATAGRAM, 0);
 	int64_t cp = t->asked;
 
-	t->latency_us = t->chan->now_us - t->sent_us;
+	t->latency_us = c->now_us - t->sent_us;
+	c->counts.ecm_response++;
+	if (ecm->len == 0 && cp == t->want && c->conf.manners.refuse_empty_ECM) {
+		gw_log_limited(&c->rate, GW_WARNING, "ecm_empty", "an ECM_datagram of length 0 is no answer, says empty_ECM of this KMS",
+		    "kms=%s peer=%s service=%s cp=%lld", c->conf.kms, c->peer, t->conf.unit, (long long)cp);
+		request_failed(t, SIZE_MAX, false);
+		return;
+	}
 	t->failures = 0;
 	t->last = cp;
-	t->deadline_us = INT64_MAX;
+	due(t, INT64_MAX);
 	t->asked = NO_CP;
-	t->chan->counts.ecm_response++;
 	if (cp != t->want) {
 		gw_fsm_post(&t->fsm, S_PROVISION);	/* that was priming; on to the next */
 		return;
 	}
 	t->again_us = 0;
 	t->want = NO_CP;
-	t->chan->ops->ecm(t->chan->self, t->number, cp, ecm->p, ecm->len);
+	c->ops->ecm(c->self, t->number, cp, ecm->p, ecm->len);
 }
 
 /* What a stream_error to a CW_provision means for the stream (2.7, 2.8); any other: the request was refused, the stream stays. */
@@ -603,14 +794,15 @@ remedy_of(uint16_t status)
 }
 
 static void
-request_failed(struct stream *t, size_t remedy)
+request_failed(struct stream *t, size_t remedy, bool timed_out)
 {
 	struct scs_chan *c = t->chan;
 	int64_t cp = t->asked;
 
-	t->deadline_us = INT64_MAX;
+	due(t, INT64_MAX);
+	t->criteria.sent = false;	/* it may not have taken them */
 	if ((remedy < NREMEDIES && remedies[remedy].leave) || ++t->failures >= FAILURES) {
-		c->ops->drop(c->self, "the ECMG does not answer as it should; a new connection is tried");
+		c->ops->drop(c->self, "the ECMG does not answer as it should; a new connection is tried", false);
 		return;
 	}
 	if (remedy < NREMEDIES) {
@@ -625,7 +817,20 @@ request_failed(struct stream *t, size_t remedy)
 		return;
 	}
 	t->want = NO_CP;
-	c->ops->refused(c->self, t->number, cp);
+	c->ops->refused(c->self, t->number, cp, timed_out);
+}
+
+/* Nothing of ours to send: no fault of the ECMG. */
+static void
+provision_unsent(void *self, const void *arg)
+{
+	struct stream *t = self;
+	int64_t cp = t->want;
+
+	(void)arg;
+	due(t, INT64_MAX);
+	t->want = t->asked = NO_CP;
+	t->chan->ops->refused(t->chan->self, t->number, cp, false);
 }
 
 static void
@@ -637,7 +842,7 @@ provision_refused(void *self, const void *arg)
 	t->chan->counts.stream_error++;
 	if (t->asked == t->want || remedy < NREMEDIES)	/* that an ECMG refuses priming is no news */
 		log_error(t->chan, arg, t->conf.unit);
-	request_failed(t, remedy);
+	request_failed(t, remedy, false);
 }
 
 static void
@@ -649,8 +854,19 @@ provision_timed_out(void *self, const void *arg)
 	t->chan->counts.timeouts++;
 	gw_log_limited(&t->chan->rate, GW_WARNING, "ecm_late", "no ECM_response within max_comp_time and the network's allowance",
 	    "kms=%s peer=%s service=%s stream=%u cp=%lld max_comp_time=%u", t->chan->conf.kms, t->chan->peer, t->conf.unit,
-	    stream_id(t), (long long)t->asked, t->chan->terms.max_comp_time);
-	request_failed(t, NREMEDIES);
+	    t->id, (long long)t->asked, t->chan->terms.max_comp_time);
+	request_failed(t, NREMEDIES, true);
+}
+
+static void
+stream_well(void *self, const void *arg)
+{
+	struct stream *t = self;
+
+	(void)arg;
+	if (t->testing)
+		due(t, INT64_MAX);
+	t->testing = false;
 }
 
 static void
@@ -659,6 +875,7 @@ note_error(void *self, const void *arg)
 	struct stream *t = self;
 	size_t remedy = remedy_of(log_error(t->chan, arg, t->conf.unit));
 
+	stream_well(self, NULL);	/* an answer to stream_test, too */
 	t->chan->counts.stream_error++;
 	if (remedy < NREMEDIES && !remedies[remedy].leave)
 		gw_fsm_post(&t->fsm, remedies[remedy].event);
@@ -672,10 +889,32 @@ answer_stream_test(void *self, const void *arg)
 
 	(void)arg;
 	begin_stream(t, &w, ECMG_STREAM_STATUS);
-	if (t->chan->conf.version >= 2)
+	if (t->chan->conf.version >= 2 && !t->chan->conf.manners.omit_ECM_id)
 		sim_put_int(&w, ECMG_ECM_ID, t->conf.ecm_id);
 	sim_put_int(&w, ECMG_AC_TRANSFER_MODE, t->criteria_each);
 	finish(t->chan, &w);
+}
+
+static void tolerate(struct scs_chan *, uint16_t message, const struct sim_fault *);
+
+/* The channel is alive, or its own test will tell: this ECMG has no answer to stream_test, or lost the stream without a word. */
+static void
+test_unanswered(void *self, const void *arg)
+{
+	struct stream *t = self;
+	struct sim_fault why = { SIM_MISSING, 0, 0 };
+
+	(void)arg;
+	t->testing = false;
+	t->chan->counts.timeouts++;
+	if (t->chan->conf.strict) {
+		gw_log_limited(&t->chan->rate, GW_WARNING, "stream_test_unanswered", "it is closed and set up again",
+		    "kms=%s peer=%s service=%s stream=%u", t->chan->conf.kms, t->chan->peer, t->conf.unit, t->id);
+		gw_fsm_post(&t->fsm, S_BROKEN);
+		return;
+	}
+	t->chan->stream_tests = false;
+	tolerate(t->chan, ECMG_STREAM_TEST, &why);
 }
 
 static void
@@ -684,7 +923,8 @@ stream_lost(void *self, const void *arg)
 	struct stream *t = self;
 
 	(void)arg;
-	t->deadline_us = INT64_MAX;
+	t->testing = false;
+	due(t, INT64_MAX);
 	t->want = t->asked = t->last = NO_CP;
 	t->chan->ops->stream_down(t->chan->self, t->number);
 }
@@ -703,7 +943,7 @@ forget(void *self, const void *arg)
 	struct stream *t = self;
 
 	(void)arg;
-	t->deadline_us = INT64_MAX;
+	due(t, INT64_MAX);
 }
 
 static void
@@ -712,7 +952,7 @@ send_close(void *self, const void *arg)
 	struct stream *t = self;
 
 	(void)arg;
-	t->deadline_us = INT64_MAX;	/* the channel's own closing deadline covers it */
+	due(t, INT64_MAX);	/* the channel's own closing deadline covers it */
 	send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
 }
 
@@ -723,24 +963,18 @@ close_broken(void *self, const void *arg)
 
 	stream_lost(self, arg);
 	send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
-	t->deadline_us = t->chan->now_us + CLOSE_WAIT;
+	due(t, t->chan->now_us + CLOSE_WAIT);
 }
 
 static void
 stream_closed(void *self, const void *arg)
 {
 	struct stream *t = self;
-	struct scs_chan *c = t->chan;
 
 	(void)arg;
-	t->deadline_us = INT64_MAX;
-	if (!t->gone && c->fsm.state == OPEN)
+	due(t, INT64_MAX);
+	if (!t->gone && t->chan->fsm.state == OPEN)
 		set_up_later(t);
-	for (size_t i = 0; i < c->n; i++)
-		if (c->streams[i]->fsm.state != NONE)
-			return;
-	if (c->fsm.state == CLOSING)
-		gw_fsm_feed(&c->fsm, c, STREAMS_GONE, NULL);
 }
 
 static const struct gw_edge stream_edges[] = {
@@ -762,7 +996,9 @@ static const struct gw_edge stream_edges[] = {
 	{ READY,   S_ERROR,     READY,   note_error          },
 	{ READY,   S_TEST,      READY,   answer_stream_test  },
 	{ PENDING, S_TEST,      PENDING, answer_stream_test  },
-	{ READY,   S_STATUS,    READY,   NULL                },
+	{ READY,   S_STATUS,    READY,   stream_well         },
+	{ READY,   S_TIMEOUT,   READY,   test_unanswered     },
+	{ PENDING, S_UNSENT,    READY,   provision_unsent    },
 	{ PENDING, S_STATUS,    PENDING, NULL                },
 	{ READY,   S_FORGOT,    NONE,    begin_again         },
 	{ READY,   S_BROKEN,    ENDING,  close_broken        },
@@ -787,7 +1023,7 @@ stream_stray(void *self, int state, int event, const void *arg)
 	(void)arg;
 	t->chan->counts.ignored++;
 	gw_log_limited(&t->chan->rate, GW_NOTICE, "message_out_of_state", "ignored: it means nothing in this state",
-	    "kms=%s peer=%s service=%s stream=%u state=%s on=%s", t->chan->conf.kms, t->chan->peer, t->conf.unit, stream_id(t),
+	    "kms=%s peer=%s service=%s stream=%u state=%s on=%s", t->chan->conf.kms, t->chan->peer, t->conf.unit, t->id,
 	    stream_states[state], stream_events[event]);
 }
 
@@ -807,6 +1043,8 @@ scs_chan_new(const struct scs_chan_conf *conf, const struct scs_chan_ops *ops, v
 	c->conf = *conf;
 	snprintf(c->kms, sizeof(c->kms), "%s", conf->kms);
 	c->conf.kms = c->kms;	/* the caller's goes with its configuration */
+	if (c->conf.test_us <= 0)
+		c->conf.test_us = SILENCE;
 	c->ops = ops;
 	c->self = self;
 	c->deadline_us = INT64_MAX;
@@ -820,68 +1058,110 @@ scs_chan_free(struct scs_chan *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
+		free(c->streams[i]->criteria.p);
 		free(c->streams[i]);
+	}
+	for (size_t i = 0; i < IDS / PAGE; i++)
+		free(c->pages[i]);
 	free(c->streams);
-	gw_cleanse(c->out, sizeof(c->out));
+	gw_dues_free(&c->dues);
 	free(c);
 }
 
-/* The stream with room behind it for what its configuration points at. */
+/* The stream with room behind it for its name. */
 static struct stream *
 new_stream(struct scs_chan *c, const struct scs_chan_stream *conf)
 {
 	size_t name = strlen(conf->unit) + 1;
-	struct stream *t = calloc(1, sizeof(*t) + name + conf->access_criteria_len);
-	char *room = (char *)(t + 1);
+	struct stream *t = calloc(1, sizeof(*t) + name);
 
 	if (!t)
 		return NULL;
 	t->chan = c;
 	t->conf = *conf;
-	t->conf.unit = memcpy(room, conf->unit, name);
-	if (conf->access_criteria_len)
-		t->conf.access_criteria = memcpy(room + name, conf->access_criteria, conf->access_criteria_len);
-	t->deadline_us = INT64_MAX;
+	t->conf.unit = memcpy(t + 1, conf->unit, name);
+	t->due.at_us = INT64_MAX;
 	t->want = t->asked = t->last = NO_CP;
 	t->latency_us = -1;
 	gw_fsm_init(&t->fsm, &stream_fsm, NONE);
 	return t;
 }
 
-/* A number that nobody uses: a new one at the end, or that of a stream that is gone. c->n + 1 streams fit on return. */
+/* Where the stream of an ECM_stream_id is found; make: even if there was never one near it. NULL: there was not, or out of memory. */
+static struct stream **
+by_id(struct scs_chan *c, uint16_t id, bool make)
+{
+	struct stream ***page = &c->pages[id / PAGE];
+
+	if (!*page && make)
+		*page = calloc(PAGE, sizeof(**page));
+	return *page ? &(*page)[id % PAGE] : NULL;
+}
+
+static void
+forget_id(struct stream *t)
+{
+	struct stream **at = by_id(t->chan, t->id, false);
+
+	while (at && *at && *at != t)
+		at = &(*at)->same_id;
+	if (at && *at)
+		*at = t->same_id;
+}
+
+/* A number that nobody uses: that of a stream that is gone, or a new one at the end. */
 static int
 free_number(struct scs_chan *c)
 {
-	struct stream **grown;
+	struct stream *t = c->free, **grown;
 
-	for (size_t i = 0; i < c->n; i++)
-		if (c->streams[i]->gone && c->streams[i]->fsm.state == NONE) {
-			free(c->streams[i]);
-			return (int)i;
-		}
-	grown = realloc(c->streams, (c->n + 1) * sizeof(*grown));
-	if (!grown || c->n == UINT16_MAX)
-		return -1;
-	c->streams = grown;
-	return (int)c->n++;
+	if (t) {
+		size_t i = t->number;
+		c->free = t->next_free;
+		forget_id(t);
+		free(t->criteria.p);
+		free(t);
+		return (int)i;
+	}
+	if (c->n == c->room) {
+		size_t room = c->room ? 2 * c->room : 4;
+		grown = realloc(c->streams, room * sizeof(*grown));
+		if (!grown)
+			return -1;
+		c->streams = grown;
+		c->room = room;
+	}
+	return c->n == UINT16_MAX ? -1 : (int)c->n++;
 }
 
 int
 scs_chan_add(struct scs_chan *c, const struct scs_chan_stream *conf, int64_t now)
 {
-	struct stream *t = new_stream(c, conf);
+	struct stream *t = gw_dues_reserve(&c->dues, c->n + 1) == 0 ? new_stream(c, conf) : NULL, **at = NULL;
 	int i = t ? free_number(c) : -1;
 
+	if (i >= 0) {
+		c->streams[i] = t;
+		t->number = (size_t)i;
+		t->id = c->conf.manners.stream_ids == HE_ECM_ID ? conf->ecm_id : (uint16_t)(i + (c->conf.manners.stream_ids == HE_FROM_1));
+		at = by_id(c, t->id, true);
+	}
 	if (i < 0) {
 		free(t);
 		return -1;
 	}
-	c->streams[i] = t;
-	t->number = (size_t)i;
+	if (!at) {	/* out of memory: the number stays free */
+		t->gone = t->spare = true;
+		t->next_free = c->free;
+		c->free = t;
+		return -1;
+	}
+	t->same_id = *at;
+	*at = t;
 	c->now_us = now;
-	if (c->fsm.state == OPEN && has_room(t))
-		t->deadline_us = now;	/* set up by the next tick: the owner has the number by then */
+	if (c->fsm.state == OPEN)
+		due(t, now);	/* set up by the next tick: the owner has the number by then */
 	return i;
 }
 
@@ -892,9 +1172,9 @@ scs_chan_remove(struct scs_chan *c, size_t i, int64_t now)
 
 	c->now_us = now;
 	t->gone = true;
-	gw_fsm_feed(&t->fsm, t, S_STOP, NULL);
+	feed(t, S_STOP, NULL);
 	if (t->fsm.state == ENDING)
-		t->deadline_us = now + CLOSE_WAIT;
+		due(t, now + CLOSE_WAIT);
 }
 
 void
@@ -905,6 +1185,8 @@ scs_chan_connected(struct scs_chan *c, const char *peer, int64_t now)
 	memcpy(c->peer, peer, n);
 	c->peer[n] = '\0';
 	c->now_us = c->heard_us = now;
+	c->nnamed = 0;
+	c->stream_tests = true;
 	gw_fsm_feed(&c->fsm, c, CONNECTED, NULL);
 }
 
@@ -931,7 +1213,7 @@ scs_chan_provision(struct scs_chan *c, size_t i, int64_t cp, int64_t duration_us
 	t->want = cp;
 	t->duration_us = duration_us;
 	if (t->fsm.state == READY)
-		gw_fsm_feed(&t->fsm, t, S_PROVISION, NULL);
+		feed(t, S_PROVISION, NULL);
 }
 
 /* Which event of which machine a message is. */
@@ -946,13 +1228,13 @@ static const struct { uint16_t message; bool stream; int event; } meanings[] = {
 static void
 refuse(struct scs_chan *c, uint16_t status, const struct sim_fault *why)
 {
-	uint16_t type = c->msg.def ? c->msg.def->type : 0;
-	int64_t stream = sim_int(&c->msg, ECMG_STREAM_ID, -1);
+	uint16_t type = in.type;
+	int64_t stream = sim_int(&in, ECMG_STREAM_ID, -1);
 	struct sim_writer w;
 
 	gw_log_limited(&c->rate, GW_WARNING, "message_refused", sim_verdict_text(why->verdict),
 	    "kms=%s peer=%s channel=%u message=%s param=0x%04x offset=%zu error=0x%04x", c->conf.kms, c->peer, c->conf.channel_id,
-	    c->msg.def ? c->msg.def->name : "-", why->param, why->offset, status);
+	    in.def ? in.def->name : "-", why->param, why->offset, status);
 	if (type == ECMG_CHANNEL_ERROR || type == ECMG_STREAM_ERROR)
 		return;
 	begin(c, &w, type >= ECMG_STREAM_SETUP && stream >= 0 ? ECMG_STREAM_ERROR : ECMG_CHANNEL_ERROR);
@@ -962,46 +1244,84 @@ refuse(struct scs_chan *c, uint16_t status, const struct sim_fault *why)
 	finish(c, &w);
 }
 
+/* What a lenient receiver takes although the standard has it otherwise: named once a connection, counted always. */
+static void
+tolerate(struct scs_chan *c, uint16_t message, const struct sim_fault *why)
+{
+	const struct sim_param *param = sim_param_find(&ecmg_scs, why->param);
+	const struct sim_message *def = sim_message_find(&ecmg_scs, message);
+
+	c->counts.tolerated++;
+	for (size_t i = 0; i < c->nnamed; i++)
+		if (c->named[i].message == message && c->named[i].param == why->param && c->named[i].verdict == why->verdict)
+			return;
+	if (c->nnamed == NAMED)
+		return;
+	c->named[c->nnamed++] = (struct deviation){ message, why->param, why->verdict };
+	gw_log(GW_NOTICE, "deviation_tolerated", message == ECMG_STREAM_TEST ? "no answer to stream_test" : sim_verdict_text(why->verdict),
+	    "kms=%s peer=%s channel=%u message=%s type=0x%04x param=%s parameter_type=0x%04x offset=%zu", c->conf.kms, c->peer,
+	    c->conf.channel_id, def ? def->name : "-", message, param ? param->name : "-", why->param, why->offset);
+}
+
 /* An ECM_response that is not the answer to the outstanding message: of a request that had timed out, or nobody's. */
 static bool
 late_answer(struct stream *t, const struct sim_msg *m)
 {
+	const struct sim_value *ecm = sim_value(m, ECMG_ECM_DATAGRAM, 0);
+	struct scs_chan *c = t->chan;
 	uint16_t cp = (uint16_t)sim_int(m, ECMG_CP_NUMBER, 0);
 
-	if (t->fsm.state == PENDING && cp == (uint16_t)t->asked)
+	if (!is_up(t) || (t->fsm.state == PENDING && cp == (uint16_t)t->asked))
 		return false;
-	if (t->fsm.state != PENDING && t->fsm.state != READY)
-		return false;
-	if (t->last != NO_CP && cp == (uint16_t)t->last) {
-		const struct sim_value *ecm = sim_value(m, ECMG_ECM_DATAGRAM, 0);
+	if (t->last != NO_CP && cp == (uint16_t)t->last && (ecm->len || !c->conf.manners.refuse_empty_ECM)) {
 		t->failures = 0;
-		t->chan->ops->ecm(t->chan->self, t->number, t->last, ecm->p, ecm->len);
+		c->ops->ecm(c->self, t->number, t->last, ecm->p, ecm->len);
 		return true;
 	}
-	t->chan->counts.ignored++;
-	gw_log_limited(&t->chan->rate, GW_NOTICE, "ecm_unexpected", "dropped: nobody asked for the ECM of this CP_number",
-	    "kms=%s peer=%s service=%s CP_number=%u", t->chan->conf.kms, t->chan->peer, t->conf.unit, cp);
+	c->counts.ignored++;
+	gw_log_limited(&c->rate, GW_NOTICE, "ecm_unexpected", "dropped: nobody asked for the ECM of this CP_number",
+	    "kms=%s peer=%s service=%s CP_number=%u", c->conf.kms, c->peer, t->conf.unit, cp);
 	return true;
 }
 
 static void
 to_stream(struct scs_chan *c, int event)
 {
-	int64_t id = sim_int(&c->msg, ECMG_STREAM_ID, -1);
+	int64_t id = sim_int(&in, ECMG_STREAM_ID, -1);
 	struct sim_fault why = { SIM_BAD_VALUE, ECMG_STREAM_ID, 0 };
 
 	if (c->fsm.state != OPEN && c->fsm.state != CLOSING) {
 		c->counts.ignored++;
 		return;
 	}
-	if (id < 1 || (size_t)id > c->n) {
+	struct stream **at = id >= 0 ? by_id(c, (uint16_t)id, false) : NULL, *t = at ? *at : NULL;
+	if (!t || t->spare) {
 		refuse(c, ECMG_E_STREAM_ID, &why);
 		return;
 	}
-	struct stream *t = c->streams[id - 1];
-	if (event == S_ECM && late_answer(t, &c->msg))
+	while (event == S_CLOSED && t->fsm.state != ENDING && t->same_id)
+		t = t->same_id;		/* the answer to its predecessor's end */
+	if (event == S_ECM && late_answer(t, &in))
 		return;
-	gw_fsm_feed(&t->fsm, t, event, &c->msg);
+	feed(t, event, &in);
+}
+
+/* Read by the standard; else, if the configuration lets it be, as far as 4.4.1 has a receiver go. */
+static bool
+understood(struct scs_chan *c, const uint8_t *msg, size_t len, struct sim_fault *why)
+{
+	struct sim_fault strict;
+	bool expected;
+
+	if (sim_decode_as(&ecmg_scs, SIM_STRICT, msg, len, &in, &strict) == 0)
+		return true;
+	*why = strict;
+	expected = c->conf.manners.omit_ECM_id && strict.verdict == SIM_MISSING && strict.param == ECMG_ECM_ID;
+	if ((c->conf.strict && !expected) || sim_decode_as(&ecmg_scs, SIM_LENIENT, msg, len, &in, why) < 0)
+		return false;
+	if (!expected)
+		tolerate(c, in.type, &strict);
+	return true;
 }
 
 void
@@ -1011,26 +1331,26 @@ scs_chan_frame(struct scs_chan *c, const uint8_t *msg, size_t len, int64_t now)
 
 	c->now_us = c->heard_us = now;
 	c->testing = false;
-	if (sim_decode_as(&ecmg_scs, c->conf.strict ? SIM_STRICT : SIM_LENIENT, msg, len, &c->msg, &why) < 0) {
+	if (!understood(c, msg, len, &why)) {
 		if (why.verdict == SIM_NO_MESSAGE && !c->conf.strict)
-			c->counts.ignored++;
+			tolerate(c, in.type, &why);
 		else
 			refuse(c, sim_status_of(&ecmg_scs, why.verdict), &why);
 		return;
 	}
-	trace(c, "received", &c->msg);
-	if (sim_int(&c->msg, ECMG_CHANNEL_ID, -1) != c->conf.channel_id && c->msg.def->type != ECMG_CHANNEL_ERROR) {
+	trace(c, "received", &in);
+	if (sim_int(&in, ECMG_CHANNEL_ID, -1) != c->conf.channel_id && in.def->type != ECMG_CHANNEL_ERROR) {
 		why = (struct sim_fault){ SIM_BAD_VALUE, ECMG_CHANNEL_ID, 0 };
 		refuse(c, ECMG_E_CHANNEL_ID, &why);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-		if (meanings[i].message != c->msg.def->type)
+		if (meanings[i].message != in.def->type)
 			continue;
 		if (meanings[i].stream)
 			to_stream(c, meanings[i].event);
 		else
-			gw_fsm_feed(&c->fsm, c, meanings[i].event, &c->msg);
+			gw_fsm_feed(&c->fsm, c, meanings[i].event, &in);
 		return;
 	}
 	why = (struct sim_fault){ SIM_MALFORMED, 0, 1 };	/* a message that only an SCS sends */
@@ -1040,18 +1360,18 @@ scs_chan_frame(struct scs_chan *c, const uint8_t *msg, size_t len, int64_t now)
 void
 scs_chan_tick(struct scs_chan *c, int64_t now)
 {
+	struct gw_due *d;
+
 	c->now_us = now;
-	for (size_t i = 0; i < c->n; i++) {
-		struct stream *t = c->streams[i];
-		if (t->deadline_us <= now && (c->fsm.state == OPEN || c->fsm.state == CLOSING)) {
-			t->deadline_us = INT64_MAX;
-			gw_fsm_feed(&t->fsm, t, S_TIMEOUT, NULL);
-		}
+	while ((d = gw_dues_first(&c->dues)) && d->at_us <= now) {
+		struct stream *t = (struct stream *)d;
+		due(t, INT64_MAX);
+		feed(t, S_TIMEOUT, NULL);
 	}
 	if (c->deadline_us <= now) {
 		c->deadline_us = INT64_MAX;
 		gw_fsm_feed(&c->fsm, c, TIMEOUT, NULL);
-	} else if (c->fsm.state == OPEN && now >= c->heard_us + (c->testing ? ANSWER : SILENCE)) {
+	} else if (c->fsm.state == OPEN && now >= c->heard_us + (c->testing ? ANSWER : c->conf.test_us)) {
 		gw_fsm_feed(&c->fsm, c, TIMEOUT, NULL);
 	}
 }
@@ -1059,23 +1379,19 @@ scs_chan_tick(struct scs_chan *c, int64_t now)
 int64_t
 scs_chan_next(const struct scs_chan *c)
 {
-	int64_t at = c->deadline_us;
+	int64_t at = c->deadline_us, test = c->heard_us + (c->testing ? ANSWER : c->conf.test_us), first = gw_dues_next(&c->dues);
 
-	if (c->fsm.state == OPEN && c->heard_us + (c->testing ? ANSWER : SILENCE) < at)
-		at = c->heard_us + (c->testing ? ANSWER : SILENCE);
-	for (size_t i = 0; i < c->n; i++)
-		if (c->streams[i]->deadline_us < at)
-			at = c->streams[i]->deadline_us;
-	return at;
+	if (c->fsm.state == OPEN && test < at)
+		at = test;
+	return first < at ? first : at;
 }
 
 void
 scs_chan_view(const struct scs_chan *c, struct scs_chan_view *v)
 {
-	*v = (struct scs_chan_view){ .state = gw_fsm_name(&c->fsm), .open = c->fsm.state == OPEN, .terms = c->terms,
-		.version = c->conf.version, .counts = c->counts, .last_error = c->last_error };
-	for (size_t i = 0; i < c->n; i++)
-		v->streams_up += c->streams[i]->fsm.state == READY || c->streams[i]->fsm.state == PENDING;
+	*v = (struct scs_chan_view){ .state = gw_fsm_name(&c->fsm), .open = c->fsm.state == OPEN, .announced = c->announced,
+		.terms = c->terms, .version = c->conf.version, .counts = c->counts, .last_error = c->last_error, .streams = c->busy,
+		.streams_up = c->up };
 }
 
 int64_t
@@ -1096,6 +1412,12 @@ scs_chan_id(const struct scs_chan *c)
 	return c->conf.channel_id;
 }
 
+uint16_t
+scs_chan_stream_id(const struct scs_chan *c, size_t i)
+{
+	return c->streams[i]->id;
+}
+
 const char *
 scs_chan_peer(const struct scs_chan *c)
 {
@@ -1103,9 +1425,9 @@ scs_chan_peer(const struct scs_chan *c)
 }
 
 size_t
-scs_chan_print_machines(char *out, size_t cap)
+scs_chan_print_machines(char *text, size_t cap)
 {
-	size_t n = gw_fsm_print(&chan_fsm, out, cap);
+	size_t n = gw_fsm_print(&chan_fsm, text, cap);
 
-	return n + gw_fsm_print(&stream_fsm, n < cap ? out + n : NULL, n < cap ? cap - n : 0);
+	return n + gw_fsm_print(&stream_fsm, n < cap ? text + n : NULL, n < cap ? cap - n : 0);
 }

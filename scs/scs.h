@@ -1,5 +1,5 @@
 /*
- * scs/scs.h: the program: units (schedule, keys, records), peers (one channel to a KMS's ECMG), followers (mux and scrambler on
+ * scs/scs.h: the program: units (schedule, keys, records), peers (a KMS with the connections to its ECMGs), followers (mux and scrambler on
  * the playout link). Everything runs on one loop thread; what a loop turn brings is worked off together at its end, so that one
  * transaction of the store serves every unit that reached a boundary.
  */
@@ -18,7 +18,7 @@
 #include "lib/ops.h"
 #include "lib/secret.h"
 #include "lib/store.h"
-#include "scs/chan.h"
+#include "scs/kms.h"
 #include "scs/schedule.h"
 
 enum { SCS_MUXES = 8 };		/* that may follow one unit */
@@ -34,7 +34,7 @@ struct scs_unit_stream {
 	struct scs_unit *unit;
 	const struct he_stkm *conf;
 	struct scs_peer *peer;
-	size_t number;			/* in the peer's channel */
+	struct scs_kms_stream *line;	/* of the peer */
 	struct scs_terms terms; bool known;
 	struct scs_ecm ecm;		/* the answer for the CP in preparation */
 	struct scs_criteria *criteria;	/* the newest first */
@@ -66,12 +66,10 @@ struct scs_unit {
 struct scs_peer {
 	struct scs *app;
 	const struct he_kms *kms;	/* of app->he */
-	struct scs_chan *chan;
-	struct gw_dialer *dialer;
-	struct gw_link *link;
+	struct scs_kms *engine;
 	uv_timer_t timer;
-	struct scs_unit_stream **streams; size_t n;	/* by number in the channel; NULL: gone */
-	bool closing;
+	size_t conns;			/* connections, and attempts at one */
+	bool closing, stopped;
 };
 
 struct scs_follower {
@@ -105,7 +103,7 @@ struct scs {
 	struct gw_clock_watch watch;
 	uv_timer_t second; uv_prepare_t turn; bool ticking;
 	struct scs_unit *dirty, *replaced;	/* replaced: during a reload */
-	uint16_t channel_ids;
+	uint16_t channel_ids[65536]; unsigned next_channel_id;	/* by ECM_channel_id: channels that have it */
 	struct gw_rate rate;
 	bool stopping, fenced, incomplete; int status;	/* incomplete: a service of the configuration could not be taken up */
 };

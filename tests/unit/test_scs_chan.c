@@ -15,6 +15,7 @@ static char diary[8192];
 static struct sim_msg last;
 static uint8_t sent[SIM_MAX];
 static int64_t oldest;
+static struct he_manners manners = { .stream_ids = HE_FROM_1 };	/* of the next channel */
 
 static void
 note(const char *fmt, ...)
@@ -32,15 +33,38 @@ on_send(void *self, const void *msg, size_t len)
 {
 	(void)self;
 	memcpy(sent, msg, len);
-	ck_assert_int_eq(sim_decode_as(&ecmg_scs, SIM_STRICT, sent, len, &last, NULL), 0);
+	ck_assert_int_eq(sim_decode_as(&ecmg_scs, manners.omit_ECM_id ? SIM_LENIENT : SIM_STRICT, sent, len, &last, NULL), 0);
 	note("%s\n", last.def->name);
 }
 
 static void
-on_drop(void *self, const char *why)
+on_drop(void *self, const char *why, bool at_once)
 {
 	(void)self;
-	note("drop: %s\n", why ? why : "in order");
+	note("drop%s: %s\n", at_once ? " at once" : "", why ? why : "in order");
+}
+
+static uint16_t other_id;
+
+static uint16_t
+on_another(void *self, uint16_t id)
+{
+	(void)self;
+	return other_id ? other_id : id;
+}
+
+static void
+on_opened(void *self, const struct scs_terms *t)
+{
+	(void)self;
+	(void)t;
+}
+
+static void
+on_failed(void *self, size_t stream, bool full)
+{
+	(void)self;
+	note("failed %zu%s\n", stream, full ? " full" : "");
 }
 
 static void
@@ -66,10 +90,10 @@ on_ecm(void *self, size_t stream, int64_t cp, const uint8_t *p, size_t len)
 }
 
 static void
-on_refused(void *self, size_t stream, int64_t cp)
+on_refused(void *self, size_t stream, int64_t cp, bool timed_out)
 {
 	(void)self;
-	note("refused %zu cp=%d\n", stream, (int)cp);
+	note("%s %zu cp=%d\n", timed_out ? "silent" : "refused", stream, (int)cp);
 }
 
 /* The CW of a CP: its number, eight times; CPs below `oldest` never existed. */
@@ -93,21 +117,38 @@ on_nominal(void *self, size_t stream, const struct scs_terms *t)
 	return t->min_CP_duration > 100 ? t->min_CP_duration : 100;
 }
 
-static const struct scs_chan_ops ops = { on_send, on_drop, on_up, on_down, on_ecm, on_refused, on_key, on_nominal };
+/* Access criteria of the first stream from CP 0 on; others after CP `change`, and none after `ending`. */
+static int64_t change, ending;
+
+static size_t
+on_criteria(void *self, size_t stream, int64_t cp, const uint8_t **p)
+{
+	static const uint8_t before[] = { 1, 2, 0, 15 }, after[] = { 9 };
+
+	(void)self;
+	*p = cp >= change ? after : before;
+	return stream || cp >= ending ? 0 : cp >= change ? sizeof(after) : sizeof(before);
+}
+
+static const struct scs_chan_ops ops = { .send = on_send, .drop = on_drop, .another_id = on_another, .opened = on_opened,
+	.stream_up = on_up, .stream_down = on_down, .setup_failed = on_failed, .ecm = on_ecm, .refused = on_refused, .key = on_key,
+	.nominal = on_nominal, .criteria = on_criteria };
+static bool strict;
 
 static struct scs_chan *
 make(uint8_t version, bool bcast, size_t streams)
 {
-	static const uint8_t criteria[] = { 1, 2, 0, 15 };
-	struct scs_chan_conf c = { .kms = "k", .super_cas_id = 0x4ae60001, .channel_id = 7, .version = version, .bcast_parameters = bcast };
+	struct scs_chan_conf c = { .kms = "k", .super_cas_id = 0x4ae60001, .channel_id = 7, .version = version, .bcast_parameters = bcast,
+		.manners = manners, .strict = strict };
 	struct scs_chan *chan = scs_chan_new(&c, &ops, NULL);
 
 	gw_log_init("test", GW_ERR);
 	diary[0] = '\0';
 	oldest = 0;
+	change = ending = INT64_MAX;
+	other_id = 0;
 	for (size_t i = 0; i < streams; i++) {
-		struct scs_chan_stream t = { .unit = "news", .ecm_id = (uint16_t)(100 + i), .protection = 1, .authenticated = true,
-			.access_criteria = criteria, .access_criteria_len = i == 0 ? sizeof(criteria) : 0 };
+		struct scs_chan_stream t = { .unit = "news", .ecm_id = (uint16_t)(100 + i), .protection = 1, .authenticated = true };
 		ck_assert_int_eq(scs_chan_add(chan, &t, T0), (int)i);
 	}
 	return chan;
@@ -351,7 +392,7 @@ START_TEST(what_an_earlier_life_left_open_is_closed)
 	scs_chan_connected(c, "peer", T0);
 	status(c, 3, 1, 2, T0);
 	stream_error(c, 3, 1, ECMG_E_STREAM_ID_IN_USE, T0);
-	ck_assert_str_eq(diary, "channel_setup\nstream_setup\nstream_close_request\n");
+	ck_assert_str_eq(diary, "channel_setup\nstream_setup\nstream_close_request\nfailed 0\n");
 	say(3, ECMG_STREAM_CLOSE_RESPONSE);
 	sim_put_int(&reply, ECMG_STREAM_ID, 1);
 	to(c, T0);
@@ -375,7 +416,7 @@ END_TEST
 START_TEST(the_name_of_the_kms_is_kept)
 {
 	char *name = strdup("k");
-	struct scs_chan_conf conf = { .kms = name, .super_cas_id = 1, .channel_id = 7, .version = 3 };
+	struct scs_chan_conf conf = { .kms = name, .super_cas_id = 1, .channel_id = 7, .version = 3, .manners = { .stream_ids = HE_FROM_1 } };
 	struct scs_chan *c = scs_chan_new(&conf, &ops, NULL);
 
 	diary[0] = '\0';
@@ -397,15 +438,15 @@ START_TEST(late_lost_and_strange_answers)
 	ck_assert_int_eq(scs_chan_next(c), now + 2500 * MS);	/* max_comp_time and the network's allowance */
 	response(c, 3, 1, 9, now);				/* nobody asked */
 	scs_chan_tick(c, now += 2500 * MS);
-	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=1\n");
+	ck_assert_str_eq(diary, "CW_provision\nsilent 0 cp=1\n");
 	response(c, 3, 1, 1, now);				/* late, but still good */
-	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=1\necm 0 cp=1 bytes=4\n");
+	ck_assert_str_eq(diary, "CW_provision\nsilent 0 cp=1\necm 0 cp=1 bytes=4\n");
 	diary[0] = '\0';
 	for (int i = 0; i < 3; i++) {
 		scs_chan_provision(c, 0, 2, 10 * S, now);
 		scs_chan_tick(c, now += 2500 * MS);
 	}
-	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=2\nCW_provision\nrefused 0 cp=2\nCW_provision\n"
+	ck_assert_str_eq(diary, "CW_provision\nsilent 0 cp=2\nCW_provision\nsilent 0 cp=2\nCW_provision\n"
 	    "drop: the ECMG does not answer as it should; a new connection is tried\n");
 	scs_chan_free(c);
 }
@@ -420,7 +461,7 @@ START_TEST(silence_is_probed)
 	status(c, 3, 1, 2, T0 + 11 * S);
 	scs_chan_tick(c, T0 + 21 * S);
 	scs_chan_tick(c, T0 + 26 * S);
-	ck_assert_str_eq(diary, "channel_test\nchannel_test\ndrop: no answer to channel_test\n");
+	ck_assert_str_eq(diary, "channel_test\nstream_test\nchannel_test\ndrop: no answer to channel_test\n");
 	/* suspended for a minute: the question first, then time for the answer */
 	diary[0] = '\0';
 	status(c, 3, 1, 2, T0 + 26 * S);
@@ -468,7 +509,7 @@ START_TEST(version_refused_is_adopted)
 	scs_chan_connected(c, "peer", T0 + S);
 	ck_assert_uint_eq(last.version, 2);
 	status(c, 2, 1, 2, T0 + S);
-	ck_assert_str_eq(diary, "channel_setup\ndrop: the ECMG refused the channel\nchannel_setup\nstream_setup\n");
+	ck_assert_str_eq(diary, "channel_setup\ndrop at once: the ECMG refused the channel\nchannel_setup\nstream_setup\n");
 	scs_chan_free(c);
 }
 END_TEST
