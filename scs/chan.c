@@ -63,6 +63,7 @@ struct scs_chan {
 	struct gw_state fsm;
 	char peer[80];
 	int64_t now_us, heard_us, deadline_us;
+	bool dropped;			/* its end was asked for */
 	bool testing, stream_tests;	/* stream_tests: it has not failed to answer one on this connection */
 	unsigned versions;		/* bits of protocol_versions that were refused */
 	struct scs_terms announced, terms;
@@ -161,6 +162,13 @@ send_stream_plain(struct stream *t, uint16_t message)
 }
 
 /* ---- the channel's actions ---- */
+
+static void
+drop(struct scs_chan *c, const char *why, bool at_once)
+{
+	c->dropped = true;
+	c->ops->drop(c->self, why, at_once);
+}
 
 static bool
 is_up(const struct stream *t)
@@ -308,7 +316,7 @@ adopt_status(void *self, const void *arg)
 		gw_log(GW_ERR, "channel_status_invalid", "the ECMG announces no CW per message, or an unknown datagram format",
 		    "kms=%s peer=%s CW_per_msg=%u section_TSpkt_flag=%u", c->conf.kms, c->peer, c->terms.CW_per_msg,
 		    c->terms.section_TSpkt_flag);
-		c->ops->drop(c->self, "channel_status cannot be used", false);
+		drop(c, "channel_status cannot be used", false);
 		return;
 	}
 	if (c->terms.lead_CW == 0 && c->terms.delay_start >= 0)
@@ -352,7 +360,7 @@ check_status(void *self, const void *arg)
 	read_terms(arg, &t);
 	c->testing = false;
 	if (!same_terms(&t, &c->announced))
-		c->ops->drop(c->self, "the ECMG changed its channel_status; a new channel adopts it", false);
+		drop(c, "the ECMG changed its channel_status; a new channel adopts it", false);
 }
 
 static void
@@ -424,7 +432,7 @@ channel_refused(void *self, const void *arg)
 	}
 	if (status == ECMG_E_CHANNEL_ID_IN_USE)
 		c->conf.channel_id = c->ops->another_id(c->self, id);
-	c->ops->drop(c->self, "the ECMG refused the channel", version || c->conf.channel_id != id);
+	drop(c, "the ECMG refused the channel", version || c->conf.channel_id != id);
 }
 
 /* 2.7: codes about the message are noted; those about the channel or its capacity end it. */
@@ -437,7 +445,7 @@ channel_error(void *self, const void *arg)
 	c->counts.channel_error++;
 	if ((status >= ECMG_E_SUPER_CAS_ID && status <= ECMG_E_TOO_MANY_STREAMS_ECMG) || status == ECMG_E_STORAGE ||
 	    status == ECMG_E_COMPUTATION || status == ECMG_E_CHANNEL_ID_IN_USE || status == ECMG_E_UNRECOVERABLE)
-		c->ops->drop(c->self, "the ECMG reported an error of the channel", false);
+		drop(c, "the ECMG reported an error of the channel", false);
 }
 
 static void
@@ -447,7 +455,7 @@ no_answer(void *self, const void *arg)
 
 	(void)arg;
 	c->counts.timeouts++;
-	c->ops->drop(c->self, "no answer to channel_setup", false);
+	drop(c, "no answer to channel_setup", false);
 }
 
 /* Some streams of a channel that had nothing to say, in turn, so that each is tested once a ROUND. */
@@ -475,7 +483,7 @@ probe(void *self, const void *arg)
 	(void)arg;
 	if (c->testing) {
 		c->counts.timeouts++;
-		c->ops->drop(c->self, "no answer to channel_test", false);
+		drop(c, "no answer to channel_test", false);
 		return;
 	}
 	c->testing = true;
@@ -522,7 +530,7 @@ close_channel(void *self, const void *arg)
 	(void)arg;
 	c->deadline_us = INT64_MAX;
 	send_plain(c, ECMG_CHANNEL_CLOSE);
-	c->ops->drop(c->self, NULL, false);
+	drop(c, NULL, false);
 }
 
 static void
@@ -531,7 +539,7 @@ drop_quietly(void *self, const void *arg)
 	struct scs_chan *c = self;
 
 	(void)arg;
-	c->ops->drop(c->self, NULL, false);
+	drop(c, NULL, false);
 }
 
 static const struct gw_edge chan_edges[] = {
@@ -802,7 +810,7 @@ request_failed(struct stream *t, size_t remedy, bool timed_out)
 	due(t, INT64_MAX);
 	t->criteria.sent = false;	/* it may not have taken them */
 	if ((remedy < NREMEDIES && remedies[remedy].leave) || ++t->failures >= FAILURES) {
-		c->ops->drop(c->self, "the ECMG does not answer as it should; a new connection is tried", false);
+		drop(c, "the ECMG does not answer as it should; a new connection is tried", false);
 		return;
 	}
 	if (remedy < NREMEDIES) {
@@ -1187,6 +1195,7 @@ scs_chan_connected(struct scs_chan *c, const char *peer, int64_t now)
 	c->now_us = c->heard_us = now;
 	c->nnamed = 0;
 	c->stream_tests = true;
+	c->dropped = false;
 	gw_fsm_feed(&c->fsm, c, CONNECTED, NULL);
 }
 
@@ -1371,7 +1380,7 @@ scs_chan_tick(struct scs_chan *c, int64_t now)
 	if (c->deadline_us <= now) {
 		c->deadline_us = INT64_MAX;
 		gw_fsm_feed(&c->fsm, c, TIMEOUT, NULL);
-	} else if (c->fsm.state == OPEN && now >= c->heard_us + (c->testing ? ANSWER : c->conf.test_us)) {
+	} else if (c->fsm.state == OPEN && !c->dropped && now >= c->heard_us + (c->testing ? ANSWER : c->conf.test_us)) {
 		gw_fsm_feed(&c->fsm, c, TIMEOUT, NULL);
 	}
 }
@@ -1381,7 +1390,7 @@ scs_chan_next(const struct scs_chan *c)
 {
 	int64_t at = c->deadline_us, test = c->heard_us + (c->testing ? ANSWER : c->conf.test_us), first = gw_dues_next(&c->dues);
 
-	if (c->fsm.state == OPEN && test < at)
+	if (c->fsm.state == OPEN && !c->dropped && test < at)
 		at = test;
 	return first < at ? first : at;
 }

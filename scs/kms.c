@@ -75,7 +75,7 @@ struct scs_kms {
 	void *self;
 	int64_t now_us;
 	struct scs_kms_stream **streams; size_t n, room;
-	struct scs_kms_stream *move;
+	struct scs_kms_stream *move, **move_end;
 	size_t preferred, nlines;	/* nlines: those being closed, too */
 	bool changed, moved, stopping;	/* changed: something at an ECMG did; moved: its state did, or who is preferred */
 	struct gw_dues lines, hedges, ecmgs;
@@ -546,8 +546,9 @@ on_setup_failed(void *self, size_t number, bool full)
 		if (!l->terms.max_streams)
 			l->limit = l->learned = v.streams_up;
 		if (!t->move) {
-			t->next_move = l->kms->move;
-			l->kms->move = t;
+			t->next_move = NULL;
+			*l->kms->move_end = t;
+			l->kms->move_end = &t->next_move;
 		}
 		t->move |= bit(l->ecmg->index);
 	}
@@ -786,7 +787,8 @@ settle(struct scs_kms *k)
 	struct scs_kms_stream *t;
 
 	while ((t = k->move)) {
-		k->move = t->next_move;
+		if (!(k->move = t->next_move))
+			k->move_end = &k->move;
 		for (size_t i = 0; i < k->conf.necmg; i++)
 			if (t->move & bit(i)) {
 				unplace(t, &k->ecmg[i]);
@@ -833,6 +835,7 @@ scs_kms_new(const struct scs_kms_conf *conf, const struct scs_kms_ops *ops, void
 	k->conf.chan.kms = k->name;
 	k->ops = ops;
 	k->self = self;
+	k->move_end = &k->move;
 	k->rate = (struct gw_rate){ .burst = 20, .per_ms = 10000 };
 	for (size_t i = 0; i < conf->necmg; i++) {
 		k->ecmg[i] = (struct ecmg){ .kms = k, .index = i, .due = { .at_us = INT64_MAX } };

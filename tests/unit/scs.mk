@@ -1,10 +1,11 @@
-scs_tests = %D%/test_scs_schedule %D%/test_scs_chan %D%/test_scs_record
+scs_tests = %D%/test_scs_schedule %D%/test_scs_chan %D%/test_scs_kms %D%/test_scs_record
 scs_test_libs = scs/libscs.la $(base_libs) $(test_libs)
 if HAVE_CHECK
 check_PROGRAMS += $(scs_tests)
 TESTS += $(scs_tests)
 %C%_test_scs_schedule_LDADD = $(scs_test_libs)
 %C%_test_scs_chan_LDADD = $(scs_test_libs)
+%C%_test_scs_kms_LDADD = $(scs_test_libs)
 %C%_test_scs_record_LDADD = $(scs_test_libs)
 endif
 EXTRA_DIST += tests/data/scs

@@ -462,12 +462,14 @@ START_TEST(silence_is_probed)
 	scs_chan_tick(c, T0 + 21 * S);
 	scs_chan_tick(c, T0 + 26 * S);
 	ck_assert_str_eq(diary, "channel_test\nstream_test\nchannel_test\ndrop: no answer to channel_test\n");
+	ck_assert_int_eq(scs_chan_next(c), INT64_MAX);		/* nothing more of this connection */
+	scs_chan_free(c);
 	/* suspended for a minute: the question first, then time for the answer */
-	diary[0] = '\0';
+	c = opened(3, false, 1, 2);
 	status(c, 3, 1, 2, T0 + 26 * S);
 	scs_chan_tick(c, T0 + 86 * S);
 	ck_assert_int_eq(scs_chan_next(c), T0 + 91 * S);
-	ck_assert_str_eq(diary, "channel_test\n");
+	ck_assert_str_eq(diary, "channel_test\nstream_test\n");
 	diary[0] = '\0';
 	status(c, 3, 2, 3, T0 + 26 * S);			/* and a channel's values are fixed */
 	ck_assert_str_eq(diary, "drop: the ECMG changed its channel_status; a new channel adopts it\n");
