@@ -216,6 +216,46 @@ START_TEST(service_ends_and_begins)
 }
 END_TEST
 
+/* A crypto-period without a key is one like the others: by its start, once, held until the next. */
+START_TEST(clear_and_mute_by_record_only)	/* _i: enum scr_mode */
+{
+	struct scr_record r = { .mode = (enum scr_mode)_i, .cp = 101, .start_us = T0 + D }, key = record(101);
+
+	ck_assert_int_eq(k.now.mode, SCR_NONE);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_int_eq(scr_keys_take(&k, &key, &why), PLAYOUT_E_STATE);	/* decided already */
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+	ck_assert_int_eq(step(D - 1), SCR_GO_ON);
+	ck_assert_int_eq(step(D), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, _i);
+	ck_assert_ptr_null(k.now.key.p);
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);		/* sent again */
+	ck_assert_int_eq(step(100 * (int64_t)D), SCR_GO_ON);
+	ck_assert_int_eq(k.now.mode, _i);
+	/* and back; at once, it has no least duration */
+	key = record(102);
+	key.start_us = T0 + D + S;
+	key.key_id_len = 1;
+	ck_assert_int_eq(scr_keys_take(&k, &key, &why), 0);
+	ck_assert_int_eq(step(D + S), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+	scr_keys_end(&k, T0 + 2 * D);
+	ck_assert_int_eq(step(2 * D), SCR_END);
+	ck_assert_int_eq(k.now.mode, SCR_NONE);
+}
+END_TEST
+
+START_TEST(an_unknown_mode_is_refused)
+{
+	struct scr_record r = { .mode = SCR_NONE, .cp = 100, .start_us = T0 };
+
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), PLAYOUT_E_INVALID);
+	ck_assert_int_eq(step(0), SCR_GO_ON);
+}
+END_TEST
+
 START_TEST(horizon_is_bounded)
 {
 	for (uint64_t cp = 100; cp < 100 + SCR_COMING; cp++)
@@ -231,4 +271,5 @@ SUITE("scr_keys", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, after_a_gap_only_the_last_due); tcase_add_test(t, clock_jumps_forward); tcase_add_test(t, clock_jumps_back);
       tcase_add_test(t, records_come_again); tcase_add_loop_test(t, two_keys_for_one_period_are_refused, 0, 2);
       tcase_add_test(t, numbers_that_go_back_are_refused); tcase_add_test(t, what_is_not_srtp_is_refused);
-      tcase_add_test(t, service_ends_and_begins); tcase_add_test(t, horizon_is_bounded))
+      tcase_add_test(t, service_ends_and_begins); tcase_add_test(t, horizon_is_bounded);
+      tcase_add_loop_test(t, clear_and_mute_by_record_only, SCR_CLEAR, SCR_MUTED + 1); tcase_add_test(t, an_unknown_mode_is_refused))

@@ -388,6 +388,81 @@ START_TEST(service_end_silences)
 }
 END_TEST
 
+/* mode_record; waits for the answer. */
+static uint16_t
+scs_mode(uint16_t cp, int64_t start_us, uint8_t mode)
+{
+	uint8_t buf[512];
+	size_t before = nheard;
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, 1, PLAYOUT_MODE_RECORD, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, "news/av");
+	sim_put_int(&w, PLAYOUT_CP, cp);
+	sim_put_int(&w, PLAYOUT_START, start_us);
+	sim_put_int(&w, PLAYOUT_EPOCH, 1);
+	sim_put_int(&w, PLAYOUT_MODE, mode);
+	scs_send(&w);
+	UNTIL(nheard > before);
+	return heard[nheard - 1];
+}
+
+/* Whether the next packet arrived as it was sent. */
+static bool
+arrived_clear(uint16_t seq)
+{
+	uint8_t buf[2048];
+
+	return recv(got_fd, buf, sizeof(buf), MSG_DONTWAIT) == 200 && buf[2] == seq >> 8 && buf[3] == (uint8_t)seq && buf[12] == 0x47;
+}
+
+START_TEST(clear_is_what_a_record_says)
+{
+	uint64_t index;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	rtp(1);
+	UNTIL(M->sent == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	ck_assert_uint_eq(scs_mode(6, gw_utc_us(), 9), PLAYOUT_RECORD_ERROR);	/* no mode of ours */
+	ck_assert_uint_eq(scs_mode(6, gw_utc_us() + 100 * MS, PLAYOUT_CLEAR), PLAYOUT_KEY_ACK);
+	rtp(2);
+	UNTIL(M->sent == 2);
+	ck_assert_int_eq(arrived(&index), 5);		/* until its start */
+	UNTIL(app.units[0]->switches == 2);
+	rtp(3);
+	UNTIL(M->sent == 3);
+	ck_assert(arrived_clear(3));
+	ck_assert_uint_eq(M->sent_clear, 1);
+	ck_assert_uint_eq(scs_mode(7, gw_utc_us(), PLAYOUT_MUTED), PLAYOUT_KEY_ACK);
+	rtp(4);
+	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 1);
+	/* scrambled again: the indices go on where they were */
+	ck_assert_uint_eq(scs_key("news/av", 8, gw_utc_us(), 3), PLAYOUT_KEY_ACK);
+	rtp(5);
+	UNTIL(M->sent == 4);
+	ck_assert_int_eq(arrived(&index), 8);
+	ck_assert_uint_eq(index, 5);
+	ck_assert_uint_eq(scs_mode(9, gw_utc_us(), PLAYOUT_CLEAR), PLAYOUT_KEY_ACK);
+	UNTIL(app.units[0]->clear);
+	/* a scrambler that comes back knows nothing: it sends nothing, with and without the SCS's welcome, until it is told again */
+	scrambler_down();
+	scs = NULL;
+	scrambler_up();
+	rtp(6);
+	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 1);
+	scs_welcome();
+	rtp(7);
+	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 2);
+	ck_assert_uint_eq(M->sent, 0);
+	ck_assert_uint_eq(scs_mode(9, gw_utc_us(), PLAYOUT_CLEAR), PLAYOUT_KEY_ACK);
+	rtp(8);
+	UNTIL(M->sent == 1);
+	ck_assert(arrived_clear(8));
+}
+END_TEST
+
 START_TEST(only_rtp_passes)
 {
 	const uint8_t rtcp[28] = { 0x80, 200, 0, 6 }, junk[40] = { 0x47 };
@@ -531,7 +606,7 @@ END_TEST
 SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, nothing_before_the_first_key); tcase_add_test(t, keys_change_without_the_scs);
       tcase_add_test(t, comes_back_with_the_running_key); tcase_add_test(t, refusals_are_said);
-      tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
+      tcase_add_test(t, clear_is_what_a_record_says); tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
       tcase_add_test(t, one_medium_an_ssrc);
       tcase_add_test(t, configuration_changes_in_place);
       tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
