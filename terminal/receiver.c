@@ -225,7 +225,7 @@ plausible(const uint8_t *p, size_t len)
 
 /*
  * A service that is in clear for a while (SimulCrypt transitions). SRTP has no mark for it; but what ends behind its last transport
- * stream packet has no room for an MKI, and a cipher text does not look like this.
+ * stream packet has no room for an MKI, whatever its last octets look like.
  */
 static bool
 in_clear(const uint8_t *p, size_t len, struct rtp *rtp)
@@ -255,8 +255,7 @@ receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int6
 	struct id id = { 0 };
 	size_t id_len = 0;
 
-	const uint8_t *mki = gw_srtp_rx_mki(m->srtp, p, *len, &id_len);
-	if (!mki && in_clear(p, *len, &rtp)) {
+	if (in_clear(p, *len, &rtp)) {
 		follow_clear(m, &rtp);
 		c->clear++;
 		return true;
@@ -265,6 +264,7 @@ receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int6
 		c->waiting++;
 		return false;
 	}
+	const uint8_t *mki = gw_srtp_rx_mki(m->srtp, p, *len, &id_len);
 	if (mki) {
 		memcpy(id.octets, mki, id_len);
 		id.len = (uint8_t)id_len;

@@ -156,6 +156,8 @@ class Watch:
         if sum(body[i] == 0x47 for i in range(0, len(body) - self.MKI - self.TAG, TS)) >= PER_PACKET - 1 or b"\x10" * 16 in body:
             s["clear"] += 1
             self.fault(f"clear payload, seq {seq}", t)
+            if len(p) == 12 + TS * PER_PACKET:  # as it came: there is no MKI in it
+                return
         mki = int.from_bytes(p[-self.TAG - self.MKI:-self.TAG], "big")
         if mki != s["mki"]:
             s["mki"] = mki

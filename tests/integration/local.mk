@@ -24,6 +24,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/misbehave.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \
+	%D%/scs_modes.sh \
 	%D%/scs_reload.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
