@@ -345,6 +345,7 @@ mux_emmg_open(struct mux_emmg *s, uv_loop_t *loop, const struct mux_conf *c, str
 	s->open = true;
 	if (c->rules.emmg_udp.scheme && open_udp(s, &c->rules.emmg_udp, err) < 0)
 		return -1;
+	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	if (!c->rules.emmg.scheme)
 		return 0;
 	s->listener = gw_listen(loop, &c->rules.emmg, &link_ops, NULL, on_accept, s, err);
@@ -352,7 +353,6 @@ mux_emmg_open(struct mux_emmg *s, uv_loop_t *loop, const struct mux_conf *c, str
 		return -1;
 	gw_listener_refuse(s->listener, on_refuse);
 	gw_log(GW_NOTICE, "listening", NULL, "address=%s", gw_addr_text(gw_listener_addr(s->listener), text, sizeof(text)));
-	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	return 0;
 }
 
