@@ -48,11 +48,12 @@ static const struct sim_message messages[] = {
 		DATA_OF(EMMG_CHANNEL_ID), DATA_OF(EMMG_STREAM_ID), DATA_ID, SOME(EMMG_DATAGRAM)) },
 };
 /*
- * 6.3.1: nothing else may come. UDP is from version 2 on; TSDuck sends version 1 by it, too, with client_id and data_id, so there is
- * nothing to miss. It also sends data_channel_id and data_stream_id: unlisted, so a lenient receiver drops them.
+ * 6.3.1: nothing else may come. UDP is from version 2 on; TSDuck sends version 1 by it, too, with client_id and data_id, which only a
+ * lenient receiver takes. It also sends data_channel_id and data_stream_id: unlisted, so a lenient receiver drops them.
  */
+#define CLIENT_ID { EMMG_CLIENT_ID, 0, 1, 1, 1, 1, 0, 0 }, { EMMG_CLIENT_ID, 1, 1, 2, 0, 0, 0, 0 }
 static const struct sim_message udp_messages[] = {
-	{ EMMG_DATA_PROVISION,        "data_provision",        USES(ONE(EMMG_CLIENT_ID), ONE(EMMG_DATA_ID), SOME(EMMG_DATAGRAM)) },
+	{ EMMG_DATA_PROVISION,        "data_provision",        USES(CLIENT_ID, ONE(EMMG_DATA_ID), SOME(EMMG_DATAGRAM)) },
 };
 
 static const struct sim_error errors[] = {

@@ -333,7 +333,9 @@ START_TEST(udp_feeds_streams_known_over_tcp)
 	ck_assert_str_eq(udp("030211001e000100044ae60001000800020020" "0005000c827009"), "");	/* cut */
 	ck_assert_str_eq(udp(UDP_DATA "00"), "");
 	ck_assert_str_eq(udp("03"), "");
-	ck_assert_str_eq(udp("010211001e000100044ae60001000800020020" SECTION), "");	/* version 1 knows no UDP */
+	ck_assert_str_eq(udp("000211001e000100044ae60001000800020020" SECTION), "");
+	/* version 1 knows no UDP; TSDuck sends it all the same */
+	ck_assert_str_eq(udp("010211001e000100044ae60001000800020020" SECTION), "air 10.0.0.1:1 12:82\n");
 	ck_assert_str_eq(udp_drops(), "4 1 1 0");
 	/* a fault of the datagram itself is told over TCP */
 	ck_assert_ptr_nonnull(strstr(udp("030211001e000100044ae60001000800020020" "0005000c827008a0a1a2a3a4a5a6a7a8"),

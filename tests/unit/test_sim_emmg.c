@@ -150,6 +150,7 @@ static const struct { const struct sim_iface *iface; const char *hex; enum sim_v
 	{ &emmg_mux_udp, "02 0211 0019" IDS "0004 0002 0003 0005 0001 82",                   SIM_NO_PARAM,   SIM_MISSING,    2 },
 	{ &emmg_mux_udp, "01 0211 0019" IDS "0004 0002 0003 0005 0001 82",                   SIM_NO_PARAM,   SIM_MISSING,    2 },
 	{ &emmg_mux_udp, "01 0211 001f" IDS "0004 0002 0003 0008 0002 0020 0005 0001 82",    SIM_NO_PARAM,   SIM_OK,         2 },
+	{ &emmg_mux_udp, "01 0211 0013 0001 0004 4ae60001 0008 0002 0020 0005 0001 82",      SIM_NO_PARAM,   SIM_OK,         0 },
 	{ &emmg_mux_udp, "00 0211 0013 0001 0004 4ae60001 0008 0002 0020 0005 0001 82",      SIM_VERSION,    SIM_VERSION,    0 },
 	{ &emmg_mux_udp, "03 0012 000e" IDS,                                                 SIM_NO_MESSAGE, SIM_NO_MESSAGE, 0 },
 	/* section_TSpkt_flag: a boolean in 1 and 2; BCAST peers send 2 with version 3 */
