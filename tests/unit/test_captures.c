@@ -271,11 +271,18 @@ scs_send(void *self, const void *p, size_t len)
 }
 
 static void
-scs_drop(void *self, const char *why)
+client_drop(void *self, const char *why)
 {
 	(void)self;
 	ck_assert_msg(why == NULL, "%s", why);
 	did.drop++;
+}
+
+static void
+scs_drop(void *self, const char *why, bool at_once)
+{
+	(void)at_once;
+	client_drop(self, why);
 }
 
 static void
@@ -286,6 +293,26 @@ scs_up(void *self, size_t stream, const struct scs_terms *terms)
 	ck_assert_int_eq(terms->delay_start, sim_int(&theirs, ECMG_DELAY_START, -1));
 	ck_assert_int_eq(terms->CW_per_msg, sim_int(&theirs, ECMG_CW_PER_MSG, -1));
 	did.up++;
+}
+
+static uint16_t
+scs_another_id(void *self, uint16_t taken)
+{
+	(void)self;
+	return taken;
+}
+
+static void
+scs_opened(void *self, const struct scs_terms *terms)
+{
+	(void)self, (void)terms;
+}
+
+static void
+scs_setup_failed(void *self, size_t stream, bool full)
+{
+	(void)self;
+	ck_abort_msg("stream %zu could not be set up%s", stream, full ? ": full" : "");
 }
 
 static void
@@ -309,9 +336,10 @@ scs_ecm(void *self, size_t stream, int64_t cp, const uint8_t *p, size_t len)
 }
 
 static void
-scs_refused(void *self, size_t stream, int64_t cp)
+scs_refused(void *self, size_t stream, int64_t cp, bool timed_out)
 {
 	(void)self, (void)stream, (void)cp;
+	ck_assert(!timed_out);
 	did.refused++;
 }
 
@@ -347,6 +375,19 @@ scs_nominal(void *self, size_t stream, const struct scs_terms *terms)
 	return (uint16_t)sim_int(&theirs, ECMG_NOMINAL_CP_DURATION, 0);
 }
 
+/* Those that the captured SCS sends for a CP. */
+static size_t
+scs_criteria(void *self, size_t stream, int64_t cp, const uint8_t **p)
+{
+	const struct sim_value *v;
+
+	(void)self, (void)stream;
+	if (cp < 0 || !find_theirs(ECMG_CW_PROVISION, (int)(cp & 0xffff)) || !(v = sim_value(&theirs, ECMG_ACCESS_CRITERIA, 0)))
+		return 0;
+	*p = v->p;
+	return v->len;
+}
+
 /* What makes our SCS say what the captured one says now; stream_setup it says by itself. */
 static void
 scs_do(struct scs_chan *c, const struct cap_message *g, int64_t now)
@@ -372,9 +413,11 @@ scs_do(struct scs_chan *c, const struct cap_message *g, int64_t now)
 
 START_TEST(our_scs_is_served_by_their_ecmg)	/* _i: session */
 {
-	static const struct scs_chan_ops ops = { scs_send, scs_drop, scs_up, scs_down, scs_ecm, scs_refused, scs_key, scs_nominal };
+	static const struct scs_chan_ops ops = { .send = scs_send, .drop = scs_drop, .another_id = scs_another_id, .opened = scs_opened,
+		.stream_up = scs_up, .stream_down = scs_down, .setup_failed = scs_setup_failed, .ecm = scs_ecm, .refused = scs_refused,
+		.key = scs_key, .nominal = scs_nominal, .criteria = scs_criteria };
 	static const struct scs_chan_stream stream = { .unit = "a", .ecm_id = 1, .protection = 255 };
-	struct scs_chan_conf conf = { .kms = "k", .super_cas_id = 0x4adc0001, .channel_id = 1 };
+	struct scs_chan_conf conf = { .kms = "k", .super_cas_id = 0x4adc0001, .channel_id = 1, .manners.stream_ids = HE_FROM_1 };
 	const struct cap_message *g;
 	struct scs_chan_view view;
 	struct scs_chan *c;
@@ -605,7 +648,7 @@ emmg_do(struct emmg_chan *c, const struct cap_message *g, int64_t now)
 
 START_TEST(our_emmg_is_served_by_their_mux)	/* _i: session */
 {
-	static const struct emmg_chan_ops ops = { emmg_send, emmg_send_udp, scs_drop, emmg_rate };
+	static const struct emmg_chan_ops ops = { emmg_send, emmg_send_udp, client_drop, emmg_rate };
 	static const struct emmg_stream_conf stream = { .data_id = 5, .bandwidth_bps = 100000 };
 	struct emmg_chan_conf conf = { .name = "e", .client_id = 0x4adc0001, .channel_id = 1, .udp = true };
 	const struct cap_message *g;
