@@ -8,3 +8,7 @@ bench_programs += %D%/bench_mux
 EXTRA_PROGRAMS += %D%/bench_mux
 CLEANFILES += %D%/bench_mux$(EXEEXT)
 %C%_bench_mux_LDADD = $(net_libs)
+bench_programs += %D%/bench_switch
+EXTRA_PROGRAMS += %D%/bench_switch
+CLEANFILES += %D%/bench_switch$(EXEEXT)
+%C%_bench_switch_LDADD = $(net_libs)

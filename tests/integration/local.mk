@@ -28,6 +28,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/scs_reload.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
+	%D%/standby.sh \
 	%D%/startup_order.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
