@@ -1,8 +1,8 @@
 # make bench: rates beside their ceilings, measured in the same run
-bench_programs += %D%/bench_ecmg
-EXTRA_PROGRAMS += %D%/bench_ecmg
+bench_programs += %D%/bench_ecmg %D%/bench_scs
+EXTRA_PROGRAMS += %D%/bench_ecmg %D%/bench_scs
 EXTRA_DIST += %D%/run.sh
-CLEANFILES += %D%/bench_ecmg$(EXEEXT)
+CLEANFILES += %D%/bench_ecmg$(EXEEXT) %D%/bench_scs$(EXEEXT)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
 bench_programs += %D%/bench_mux
 EXTRA_PROGRAMS += %D%/bench_mux
@@ -12,3 +12,4 @@ bench_programs += %D%/bench_switch
 EXTRA_PROGRAMS += %D%/bench_switch
 CLEANFILES += %D%/bench_switch$(EXEEXT)
 %C%_bench_switch_LDADD = $(net_libs)
+%C%_bench_scs_LDADD = proto/libproto.la
