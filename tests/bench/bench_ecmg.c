@@ -7,6 +7,10 @@
  *
  * Twice: all requests of a channel in one segment, where system calls are shared by ten and what the server itself does shows most;
  * and apart, each in a segment of its own, as services ask whose crypto-periods are spread.
+ *
+ * Then what a connection costs: 1,000 channels of 10 streams beside 10 channels of 1,000, with a hundred requests outstanding that go
+ * round over all of them, ten streams of a channel in one segment, so that either way as many share a system call; and, for
+ * information, with one outstanding on each stream, where a thousand that meet in one receive buffer share what ten cannot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +27,7 @@
 #include <uv.h>
 #include "proto/ecmg_scs.h"
 
-enum { CHANNELS = 100, STREAMS = 10, ROUNDS = 5, CHUNK = 65536, FRAME = 1024, WARM_MS = 300, SETUP_S = 15 };
+enum { CHANNELS = 100, STREAMS = 10, CHANNELS_MAX = 1000, TOGETHER = 10, ROUNDS = 5, CHUNK = 65536, FRAME = 1024, WARM_MS = 300, SETUP_S = 15 };
 
 /* Where the three numbers stand that a frame is told by: ECM_channel_id, ECM_stream_id and CP_number come first, in this order. */
 enum { AT_STREAM = SIM_HEADER + 6 + 4, AT_CP = SIM_HEADER + 12 + 4, HEAD = SIM_HEADER + 18 };
@@ -109,7 +113,7 @@ echo_main(int fd, size_t reply)
 
 	echo_reply = reply;
 	uv_tcp_init(loop, &listener);
-	if (uv_tcp_open(&listener, fd) < 0 || uv_listen((uv_stream_t *)&listener, CHANNELS, echo_accept) < 0)
+	if (uv_tcp_open(&listener, fd) < 0 || uv_listen((uv_stream_t *)&listener, CHANNELS_MAX, echo_accept) < 0)
 		return 1;
 	return uv_run(loop, UV_RUN_DEFAULT);
 }
@@ -122,6 +126,9 @@ struct target {
 	uint8_t version, cw_len;
 	bool bcast, apart;	/* apart: each request leaves by itself */
 	const struct target *like;	/* the echo: whose sizes it has */
+	const struct target *beside;	/* what it is measured against; NULL: it is a ceiling itself */
+	unsigned channels, streams;	/* streams: of each channel */
+	unsigned rounds;		/* requests of TOGETHER streams that go round over all channels; 0: one request on each stream */
 	/* learnt from the ECMG */
 	uint8_t lead, count;
 	size_t request_len, reply_len;
@@ -132,7 +139,7 @@ struct target {
 struct client;
 struct channel {
 	uv_tcp_t tcp; uv_connect_t connect; struct client *client;
-	uint16_t id; unsigned streams; bool open, closed;
+	uint16_t id; unsigned streams, waiting; bool open, closed;
 	size_t have; uint8_t in[CHUNK];
 };
 struct client {
@@ -140,10 +147,10 @@ struct client {
 	struct target *t;
 	uv_timer_t timer;
 	unsigned open, streams;		/* channels connected and set up; streams set up */
-	bool running; uint64_t answers; unsigned silent;
-	uint16_t cp[CHANNELS][STREAMS];
+	bool running; uint64_t answers; unsigned pending, turn;	/* pending: questions not answered yet */
+	uint16_t *cp;			/* by channel and stream */
 	uint8_t request[FRAME]; size_t cw_at[4], id_at[4], ncw, nid;
-	struct channel channels[CHANNELS];
+	struct channel *channels;
 };
 static uint8_t out[CHUNK];
 
@@ -202,8 +209,9 @@ static size_t
 add_request(struct client *k, uint8_t *p, uint16_t channel, uint16_t stream)
 {
 	const struct target *t = k->t->like ? k->t->like : k->t;
-	uint16_t cp = ++k->cp[channel][stream];
+	uint16_t cp = ++k->cp[channel * t->streams + stream];
 
+	k->pending++;
 	memcpy(p, k->request, t->request_len);
 	put16(p + SIM_HEADER + 4, channel);
 	put16(p + AT_STREAM, stream);
@@ -227,12 +235,12 @@ setup(struct channel *c, uint16_t message)
 	struct sim_writer w;
 	size_t len = 0;
 
-	for (uint16_t s = 0; s < (message == ECMG_STREAM_SETUP ? STREAMS : 1); s++) {
+	for (uint16_t s = 0; s < (message == ECMG_STREAM_SETUP ? t->streams : 1); s++) {
 		sim_begin(&w, &ecmg_scs, t->version, message, out + len, sizeof(out) - len);
 		sim_put_int(&w, ECMG_CHANNEL_ID, c->id);
 		if (message == ECMG_STREAM_SETUP) {
 			sim_put_int(&w, ECMG_STREAM_ID, s);
-			sim_put_int(&w, ECMG_ECM_ID, c->id * STREAMS + s);
+			sim_put_int(&w, ECMG_ECM_ID, c->id * t->streams + s);
 			sim_put_int(&w, ECMG_NOMINAL_CP_DURATION, 100);
 		} else {
 			sim_put_int(&w, ECMG_SUPER_CAS_ID, t->super_cas_id);
@@ -249,6 +257,20 @@ refused(const struct sim_msg *m)
 
 	sim_print(m, text, sizeof(text));
 	die(text);
+}
+
+/* The next requests of those that go round, in one segment: to another channel each time. */
+static void
+send_next(struct client *k)
+{
+	const unsigned n = k->turn++, nth = n / k->t->channels;
+	struct channel *c = &k->channels[n % k->t->channels];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < TOGETHER; i++)
+		len += add_request(k, out + len, c->id, (uint16_t)((nth * TOGETHER + i) % k->t->streams));
+	c->waiting = TOGETHER;
+	send_all(c, len);
 }
 
 /* What is not an ECM_response: the way up. */
@@ -270,7 +292,7 @@ other_frame(struct channel *c, const uint8_t *p, size_t len)
 		setup(c, ECMG_STREAM_SETUP);
 	} else if (m.type == ECMG_STREAM_STATUS) {
 		k->streams++;
-		if (k->streams == CHANNELS * STREAMS)
+		if (k->streams == k->t->channels * k->t->streams)
 			uv_stop(&k->loop);
 	} else if (m.type == ECMG_CHANNEL_ERROR || m.type == ECMG_STREAM_ERROR) {
 		refused(&m);
@@ -291,7 +313,7 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 {
 	struct channel *c = s->data;
 	struct client *k = c->client;
-	size_t at = 0, len, gathered = 0;
+	size_t at = 0, len, gathered = 0, next = 0;
 
 	(void)buf;
 	if (n < 0)
@@ -305,15 +327,17 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 			continue;
 		}
 		uint16_t stream = get16(p + AT_STREAM);
-		if (len < HEAD || stream >= STREAMS || get16(p + SIM_HEADER + 4) != c->id || get16(p + AT_CP) != k->cp[c->id][stream])
+		if (len < HEAD || stream >= k->t->streams || get16(p + SIM_HEADER + 4) != c->id ||
+		    get16(p + AT_CP) != k->cp[c->id * k->t->streams + stream])
 			die("an answer to another question");
 		k->t->reply_len = len;
 		k->answers++;
-		if (k->running)
+		k->pending--;
+		if (k->t->rounds && --c->waiting == 0 && k->running)
+			next++;
+		if (k->running && !k->t->rounds)
 			gathered += add_request(k, out + gathered, c->id, stream);
-		else
-			k->silent++;
-		if (gathered && k->t->apart) {
+		if (gathered && (k->t->apart || gathered + k->t->request_len > sizeof(out))) {
 			send_all(c, gathered);
 			gathered = 0;
 		}
@@ -321,7 +345,9 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 	memmove(c->in, c->in + at, c->have -= at);
 	if (gathered)
 		send_all(c, gathered);
-	if (k->silent == CHANNELS * STREAMS)
+	while (next-- > 0)
+		send_next(k);
+	if (!k->running && k->pending == 0 && k->answers)
 		uv_stop(&k->loop);
 }
 
@@ -335,7 +361,7 @@ on_connect(uv_connect_t *r, int status)
 	uv_tcp_nodelay(&c->tcp, 1);
 	uv_read_start((uv_stream_t *)&c->tcp, room, on_read);
 	if (c->client->t->like) {	/* the echo has nothing to set up */
-		if (++c->client->open == CHANNELS)
+		if (++c->client->open == c->client->t->channels)
 			uv_stop(&c->client->loop);
 	} else {
 		setup(c, ECMG_CHANNEL_SETUP);
@@ -362,7 +388,7 @@ connect_all(struct client *k)
 	struct sockaddr_in a;
 
 	uv_ip4_addr("127.0.0.1", k->t->port, &a);
-	for (uint16_t i = 0; i < CHANNELS; i++) {
+	for (uint16_t i = 0; i < k->t->channels; i++) {
 		struct channel *c = &k->channels[i];
 		c->client = k;
 		c->id = i;
@@ -372,7 +398,7 @@ connect_all(struct client *k)
 			die("cannot connect");
 	}
 	run_for(k, SETUP_S * 1000);
-	if (k->t->like ? k->open < CHANNELS : k->streams < CHANNELS * STREAMS)
+	if (k->t->like ? k->open < k->t->channels : k->streams < k->t->channels * k->t->streams)
 		die("the server did not set all streams up in time");
 }
 
@@ -407,7 +433,7 @@ listen_anywhere(int *port)
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || getsockname(fd, (struct sockaddr *)&a, &len) < 0 ||
-	    listen(fd, CHANNELS) < 0)
+	    listen(fd, CHANNELS_MAX) < 0)
 		die("no free port");
 	*port = ntohs(a.sin_port);
 	return fd;
@@ -495,7 +521,7 @@ measure(struct target *t, int round, double seconds)
 	double cpu, own, elapsed;
 	uint64_t began, before;
 
-	if (!k)
+	if (!k || !(k->cp = calloc((size_t)t->channels * t->streams, sizeof(*k->cp))) || !(k->channels = calloc(t->channels, sizeof(*k->channels))))
 		die("no memory");
 	start_server(t);
 	k->t = t;
@@ -504,9 +530,11 @@ measure(struct target *t, int round, double seconds)
 	connect_all(k);
 	make_request(k);
 	k->running = true;
-	for (uint16_t i = 0; i < CHANNELS; i++) {
+	for (unsigned i = 0; i < t->rounds; i++)
+		send_next(k);
+	for (uint16_t i = 0; i < t->channels && !t->rounds; i++) {
 		size_t len = 0;
-		for (uint16_t s = 0; s < STREAMS; s++)
+		for (uint16_t s = 0; s < t->streams; s++)
 			len += add_request(k, out + len, i, s);
 		send_all(&k->channels[i], len);
 	}
@@ -522,13 +550,15 @@ measure(struct target *t, int round, double seconds)
 	t->rate[round] = (double)(k->answers - before) / elapsed;
 	k->running = false;	/* every question is answered before the end: nothing was lost on the way */
 	run_for(k, 5000);
-	if (k->silent != CHANNELS * STREAMS)
+	if (k->pending)
 		die("a question was never answered");
 	kill(t->pid, SIGKILL);
 	waitpid(t->pid, NULL, 0);
 	uv_walk(&k->loop, close_one, NULL);
 	uv_run(&k->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&k->loop);
+	free(k->channels);
+	free(k->cp);
 	free(k);
 }
 
@@ -555,9 +585,9 @@ median(const double *of, const double *to)
 static void
 report(const struct target *t)
 {
-	const struct target *e = t + 1;	/* its echo */
+	const struct target *e = t->beside;
 
-	if (t->like) {
+	if (!e) {
 		printf("%s %.0f msg/s\n%s_cpu %.2f us/msg\n", t->name, median(t->rate, NULL), t->name, median(t->cpu, NULL));
 	} else {
 		printf("%s %.0f ECM/s %.2f of %s\n", t->name, median(t->rate, NULL), median(t->rate, e->rate), e->name);
@@ -566,17 +596,26 @@ report(const struct target *t)
 	printf("%s_client %.0f %%\n", t->name, 100 * median(t->client, NULL));
 }
 
+#define USUAL .channels = CHANNELS, .streams = STREAMS
 #define LAB .plugin = "lab", .super_cas_id = 0x4AE60001, .version = 3, .cw_len = 8
 #define DRM .plugin = "drm", .super_cas_id = 0x00010001, .version = 5, .cw_len = 30, .bcast = true
 
 int
 main(int argc, char **argv)
 {
-	static struct target targets[] = {	/* each before its echo */
-		{ .name = "ecmg_lab", LAB }, { .name = "echo_lab", .like = &targets[0] },
-		{ .name = "ecmg_drm", DRM }, { .name = "echo_drm", .like = &targets[2] },
-		{ .name = "ecmg_lab_apart", LAB, .apart = true }, { .name = "echo_lab_apart", .like = &targets[4], .apart = true },
-		{ .name = "ecmg_drm_apart", DRM, .apart = true }, { .name = "echo_drm_apart", .like = &targets[6], .apart = true },
+	static struct target targets[] = {	/* what is measured, then what it is measured beside */
+		{ .name = "ecmg_lab", LAB, USUAL, .beside = &targets[1] },
+		{ .name = "echo_lab", .like = &targets[0], USUAL },
+		{ .name = "ecmg_drm", DRM, USUAL, .beside = &targets[3] },
+		{ .name = "echo_drm", .like = &targets[2], USUAL },
+		{ .name = "ecmg_lab_apart", LAB, USUAL, .apart = true, .beside = &targets[5] },
+		{ .name = "echo_lab_apart", .like = &targets[4], USUAL, .apart = true },
+		{ .name = "ecmg_drm_apart", DRM, USUAL, .apart = true, .beside = &targets[7] },
+		{ .name = "echo_drm_apart", .like = &targets[6], USUAL, .apart = true },
+		{ .name = "ecmg_1000x10", LAB, .channels = CHANNELS_MAX, .streams = 10, .rounds = 10, .beside = &targets[9] },
+		{ .name = "ecmg_10x1000", LAB, .channels = 10, .streams = 1000, .rounds = 10 },
+		{ .name = "ecmg_1000x10_all", LAB, .channels = CHANNELS_MAX, .streams = 10, .apart = true, .beside = &targets[11] },
+		{ .name = "ecmg_10x1000_all", LAB, .channels = 10, .streams = 1000, .apart = true },
 	};
 	const size_t n = sizeof(targets) / sizeof(targets[0]);
 	double seconds = 40;
