@@ -16,6 +16,7 @@ enum {
 struct waiting { STAILQ_ENTRY(waiting) next; struct gw_secret msg; };
 
 struct ecmg_stream {
+	LIST_ENTRY(ecmg_stream) same_list;
 	uint16_t id, ecm_id, nominal_100ms;
 	bool busy;			/* the plugin has a request of it: */
 	uint32_t serial;
@@ -39,7 +40,7 @@ find(const struct ecmg_channel *c, int64_t id)
 }
 
 static struct ecmg_stream *
-add(struct ecmg_channel *c, uint16_t id)
+add(struct ecmg_channel *c, uint16_t id, uint16_t ecm_id)
 {
 	struct ecmg_stream ***page = &c->pages[id >> 8], *s;
 
@@ -49,6 +50,8 @@ add(struct ecmg_channel *c, uint16_t id)
 	if (!s)
 		return NULL;
 	s->id = id;
+	s->ecm_id = ecm_id;
+	LIST_INSERT_HEAD(&c->ecm_ids[ecm_id % ECMG_ECM_ID_LISTS], s, same_list);
 	STAILQ_INIT(&s->queue);
 	(*page)[id & 0xff] = s;
 	c->nstreams++;
@@ -75,6 +78,7 @@ drop(struct ecmg_channel *c, struct ecmg_stream *s)
 		pop(c, s);
 	if (s->busy)
 		c->pending--;
+	LIST_REMOVE(s, same_list);
 	c->pages[s->id >> 8][s->id & 0xff] = NULL;
 	c->nstreams--;
 	c->e->streams--;
@@ -431,10 +435,11 @@ named(struct ecmg_channel *c, const struct input *in)
 static bool
 ecm_id_taken(const struct ecmg_channel *c, uint16_t ecm_id)
 {
-	for (size_t p = 0; p < 256; p++)
-		for (size_t k = 0; c->pages[p] && k < 256; k++)
-			if (c->pages[p][k] && c->pages[p][k]->ecm_id == ecm_id)
-				return true;
+	const struct ecmg_stream *s;
+
+	LIST_FOREACH(s, &c->ecm_ids[ecm_id % ECMG_ECM_ID_LISTS], same_list)
+		if (s->ecm_id == ecm_id)
+			return true;
 	return false;
 }
 
@@ -474,7 +479,7 @@ open_stream(void *self, const void *arg)
 	char why[WHY] = "";
 	bool shared = false;
 	struct refusal r = admit(c, id, ecm_id, nominal, &shared, why);
-	struct ecmg_stream *s = r.status ? NULL : add(c, id);
+	struct ecmg_stream *s = r.status ? NULL : add(c, id, ecm_id);
 
 	if (!r.status && !s)
 		r.status = ECMG_E_STORAGE;
@@ -484,7 +489,6 @@ open_stream(void *self, const void *arg)
 	}
 	if (shared)
 		tolerate(c, in, ECMG_SHARED_ECM_ID, ECMG_ECM_ID, 0);
-	s->ecm_id = ecm_id;
 	s->nominal_100ms = nominal;
 	put_stream_status(c, s);
 	note(c, (struct ecmg_note){ .level = GW_INFO, .event = "stream_open", .channel = c->id, .stream = id });

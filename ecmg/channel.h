@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include "kms/kms-plugin.h"
 #include "lib/fsm.h"
 #include "lib/log.h"
@@ -53,6 +54,7 @@ struct ecmg_engine {
 	uint8_t out[SIM_MAX], ecm[KMS_ECM_MAX];
 };
 
+enum { ECMG_ECM_ID_LISTS = 64 };
 enum ecmg_state { ECMG_NO_CHANNEL, ECMG_OPEN };
 /* What a lenient ECMG goes on in spite of and a strict one refuses. Each kind is noted once a connection: event "tolerated". */
 enum ecmg_deviation {
@@ -71,7 +73,8 @@ struct ecmg_channel {		/* embedded in the connection */
 	struct kms_channel says;	/* as channel_status announced */
 	unsigned nstreams, pending;	/* streams open; requests that the plugin has or that wait for it */
 	int64_t now_us, heard_us, probed_us, closes_us;	/* 0: not probed, not closing */
-	struct ecmg_stream **pages[256];
+	struct ecmg_stream **pages[256];	/* streams by ECM_stream_id */
+	LIST_HEAD(, ecmg_stream) ecm_ids[ECMG_ECM_ID_LISTS];	/* and by ECM_id, modulo */
 };
 
 extern const struct gw_fsm ecmg_channel_fsm;
