@@ -107,6 +107,12 @@ tool_check_programs(const struct headend *h, const char *path)
 		worst(&status, check_program("mux", path, NULL, NULL));
 		worst(&status, check_program("scrambler", path, NULL, NULL));
 	}
+	for (size_t i = 0; i < h->nkms; i++)
+		for (size_t j = 0; j < h->nltkm; j++)
+			if (h->ltkm[j].kms == &h->kms[i] && he_ltkm_ours(&h->ltkm[j])) {
+				worst(&status, check_program("emmg", path, "kms", h->kms[i].name));
+				break;
+			}
 	for (size_t i = 0; i < h->nterminals; i++)
 		worst(&status, check_program("terminal", path, "terminal", h->terminals[i].name));
 	return status;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "tools/tools.h"
 
-static const char *const programs[STAGES] = { "ecmg", "scs", "mux", "scrambler", "terminal", "play" };
+static const char *const programs[STAGES] = { "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
 
 struct draft {
 	struct tool_plan *plan;
@@ -106,6 +106,28 @@ mux_text(const struct headend *h)
 	return text("sends %zu ECM streams%s%s", streams, *at ? ", EMMGs at " : "", at);
 }
 
+/* One for each KMS that has something to send: a plugin of ours makes it, or there is a source. */
+static int
+add_emmgs(struct draft *d, const struct headend *h)
+{
+	char to[GW_ADDR_TEXT];
+
+	for (size_t i = 0; i < h->nkms; i++) {
+		const struct he_ltkm *first = NULL;
+		size_t n = 0;
+
+		for (size_t j = 0; j < h->nltkm; j++)
+			if (h->ltkm[j].kms == &h->kms[i] && he_ltkm_ours(&h->ltkm[j])) {
+				first = first ? first : &h->ltkm[j];
+				n++;
+			}
+		if (first && add(d, STAGE_EMMG, strdup(h->kms[i].name), text("sends %zu LTKM stream%s to %s", n, n > 1 ? "s" : "",
+		    gw_addr_text(&first->to, to, sizeof(to))), "--config", d->config, "--kms", h->kms[i].name, NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static char *
 scrambler_text(const struct headend *h, size_t *media)
 {
@@ -170,6 +192,8 @@ tool_plan(const struct headend *h, const char *config, const char *log_level,
 		rc = add(&d, STAGE_SCS, strdup(""), services_text(h), "--config", config, NULL);
 	if (rc == 0 && (h->nservices || h->nltkm))
 		rc = add(&d, STAGE_MUX, strdup(""), mux_text(h), "--config", config, NULL);
+	if (rc == 0)
+		rc = add_emmgs(&d, h);
 	if (rc == 0 && media) {
 		rc = add(&d, STAGE_SCRAMBLER, strdup(""), scrambles, "--config", config, NULL);
 		scrambles = NULL;

@@ -431,7 +431,7 @@ next_stage(struct run *r)
 	}
 }
 
-/* Players, then what is still on its way, then receivers, scrambler, mux, SCS, ECMGs. */
+/* Players, then what is still on its way, then receivers, scrambler, EMMGs, mux, SCS, ECMGs. */
 static void
 stop_all(struct run *r, int status)
 {
