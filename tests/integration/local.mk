@@ -12,6 +12,9 @@ integration_tests = tests/test_rooms.sh \
 	%D%/broadcast_rights.sh \
 	%D%/check_probe.sh \
 	%D%/ecmg_vectors.sh \
+	%D%/emmg_mux.sh \
+	%D%/emmg_together.sh \
+	%D%/emmg_tshark.sh \
 	%D%/emmg_vectors.sh \
 	%D%/examples.sh \
 	%D%/fencing.sh \
@@ -33,5 +36,5 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/emmgwire.py %D%/mux_ts.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
+EXTRA_DIST += %D%/simmux.py %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/emmgwire.py %D%/mux_ts.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
 EXTRA_DIST += %D%/lib.sh %D%/probe.py %D%/air.py %D%/simwire.py %D%/tshark_judge.py %D%/leaks.py %D%/ltkm_judge.py %D%/gst_recover.c %D%/.shellcheckrc

@@ -58,6 +58,8 @@ static const char head_end[] =
     "  - id: news\n    scrambling: srtp\n"
     "    media: [{ name: av, in: udp://239.255.0.1:5004, out: udp://239.255.1.1:5004 }]\n"
     "    stkm: [{ kms: drm, ecm_id: 1, out: udp://239.255.1.1:5010 }, { kms: theirs, ecm_id: 1 }]\n"
+    "ltkm: [{ kms: drm, data_id: 1, out: udp://239.255.1.1:5020 }, { kms: theirs, data_id: 1, out: udp://239.255.1.1:5020 }]\n"
+    "mux: { emmg: tcp://127.0.0.1:7020 }\n"
     "terminals: [{ name: handset, profile: drm, service: news, keys: key.yaml }]\n"
     "play: [{ file: clip.ts, to: udp://239.255.0.1:5004 }]\n";
 static const char right[] = "print terminal handset: packets=100 lost=0 undecryptable=0 crypto_periods=3 repeated=7\n";
@@ -66,7 +68,7 @@ static const char right[] = "print terminal handset: packets=100 lost=0 undecryp
 static void
 build(void)
 {
-	static const char *const names[] = { "ecmg", "scs", "mux", "scrambler", "terminal", "play" };
+	static const char *const names[] = { "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
 	const char *top = getenv("top_builddir");
 	char command[1024], from[512], to[512], *real = realpath(top ? top : ".", NULL);
 
@@ -75,7 +77,7 @@ build(void)
 	snprintf(command, sizeof(command), "cp %s/tools/simulgate %s/bin/", real, dir);
 	ck_assert_int_eq(system(command), 0);
 	snprintf(from, sizeof(from), "%s/tests/unit/fake_process", real);
-	for (size_t i = 0; i < 6; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(to, sizeof(to), "%s/bin/simulgate-%s", dir, names[i]);
 		ck_assert_int_eq(symlink(from, to), 0);
 	}
@@ -150,8 +152,8 @@ when(const char *event)
 START_TEST(all_start_and_stop_in_order)
 {
 	static const char *const stops[] = { "term play ", "end play ", "term terminal-handset ", "end terminal-handset ",
-		"term scrambler ", "end scrambler ", "term mux ", "end mux ", "term scs ", "end scs ", "term ecmg-drm ", "end ecmg-drm " };
-	static const char *const ready[] = { "ready ecmg-drm ", "ready scs ", "ready mux ", "ready scrambler ", "ready terminal-handset " };
+		"term scrambler ", "end scrambler ", "term emmg-drm ", "end emmg-drm ", "term mux ", "end mux ", "term scs ", "end scs ", "term ecmg-drm ", "end ecmg-drm " };
+	static const char *const ready[] = { "ready ecmg-drm ", "ready scs ", "ready mux ", "ready emmg-drm ", "ready scrambler ", "ready terminal-handset " };
 	pid_t pid;
 
 	build();
