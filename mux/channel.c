@@ -13,7 +13,7 @@ enum {
 };
 enum { DRM_PROFILE = 0x0001, SMARTCARD_PROFILE = 0x0002 };	/* upper half of client_id, OMA BCAST */
 
-const char *const mux_udp_drops[MUX_UDP_DROPS] = { "malformed", "not_data_provision", "unknown_stream", "refused" };
+const char *const mux_udp_drops[MUX_UDP_DROPS] = { "malformed", "not_data_provision", "unknown_stream", "refused", "over_rate" };
 
 /* What a lenient mux lets pass, and names once for each connection. */
 enum deviation { UNKNOWN_MESSAGE, UNKNOWN_PARAM, NO_DATA_ID, DATA_ID_IN_1, NO_STREAM_ID, FLAG_2, UDP_PARAM };
@@ -97,8 +97,10 @@ finish(struct mux_channel *c, struct sim_writer *w)
 {
 	const size_t n = sim_end(w, NULL);
 
-	if (n > 0)
-		c->e->door->send(c->self, w->buf, n);
+	if (n == 0)
+		return;
+	w->buf[0] = c->version;
+	c->e->door->send(c->self, w->buf, n);
 }
 
 static void
@@ -117,11 +119,16 @@ static void
 put_stream(struct mux_channel *c, const struct mux_stream *s, uint16_t message)
 {
 	uint8_t buf[WIRE];
+	const uint8_t version = c->version;
 	struct sim_writer w;
 
+	/* TSDuck has one grammar for all versions and refuses a stream_status without data_id: who sends it in version 1 gets it back. */
+	if (version == 1 && s->numbered)
+		c->version = 2;
 	begin(c, &w, buf, message, c->client_id, c->id, s->id);
 	if (message == EMMG_STREAM_STATUS && c->version >= 2)
 		sim_put_int(&w, EMMG_DATA_ID, s->route.data_id);
+	c->version = version;
 	if (message == EMMG_STREAM_STATUS)
 		sim_put_int(&w, EMMG_DATA_TYPE, s->data_type);
 	if (message == EMMG_STREAM_BW_ALLOCATION)	/* always there: TSDuck takes its absence for 0 kbit/s */
@@ -450,6 +457,7 @@ open_stream(void *self, const void *arg)
 		return;
 	}
 	s->id = id;
+	s->numbered = sim_value(in->m, EMMG_DATA_ID, 0) != NULL;
 	(*page)[id & 0xff] = s;
 	c->nstreams++;
 	put_stream(c, s, EMMG_STREAM_STATUS);
@@ -820,6 +828,7 @@ mux_intake_udp(struct mux_intake *e, const uint8_t *msg, size_t len, int64_t now
 		e->udp_drops[MUX_UDP_REFUSED]++;
 		complain(s, status, err.text);
 	} else if (lost > 0) {
+		e->udp_drops[MUX_UDP_OVER_RATE] += lost;
 		say_over_rate(s, now_us);
 	}
 }

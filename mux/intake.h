@@ -39,7 +39,8 @@ struct mux_door {
 TAILQ_HEAD(mux_streams, mux_stream);
 TAILQ_HEAD(mux_channels, mux_channel);
 
-enum mux_udp_drop { MUX_UDP_MALFORMED, MUX_UDP_NOT_DATA, MUX_UDP_UNKNOWN, MUX_UDP_REFUSED, MUX_UDP_DROPS };	/* no message, not data_provision, of no stream, with a fault */
+/* No message, not data_provision, of no stream, with a fault; datagrams of it beyond the stream's share. */
+enum mux_udp_drop { MUX_UDP_MALFORMED, MUX_UDP_NOT_DATA, MUX_UDP_UNKNOWN, MUX_UDP_REFUSED, MUX_UDP_OVER_RATE, MUX_UDP_DROPS };
 extern const char *const mux_udp_drops[MUX_UDP_DROPS];
 enum { MUX_STREAM_BUCKETS = 4096 };
 

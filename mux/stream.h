@@ -15,6 +15,7 @@ struct mux_stream {
 	TAILQ_ENTRY(mux_stream) all, busy;
 	struct mux_channel *channel;		/* NULL: known by configuration, fed by UDP alone */
 	uint16_t id;
+	bool numbered;				/* its stream_setup had a data_id */
 	uint8_t data_type, flag;
 	struct mux_route route;			/* of the map, as of now */
 	void *out;

@@ -96,7 +96,8 @@ said_as_captured(const struct sim_iface *iface, bool server, const uint8_t *p, s
 {
 	const struct cap_message *g;
 
-	ck_assert_int_eq(sim_decode_as(iface, SIM_STRICT, p, len, &m, NULL), 0);
+	/* what the equipment has in version 1 the standard has not, and what is like it is for the lenient */
+	ck_assert_int_eq(sim_decode_as(iface, p[0] == 1 ? SIM_LENIENT : SIM_STRICT, p, len, &m, NULL), 0);
 	do
 		g = capture_next(played, flow, &at_ours);
 	while (g && g->from_server != server);
@@ -478,7 +479,7 @@ static void
 mux_send(void *self, const uint8_t *p, size_t len)
 {
 	(void)self;
-	said_as_captured(&emmg_mux, true, p, len, of_version_1);
+	said_as_captured(&emmg_mux, true, p, len, nothing);
 }
 
 static void

@@ -138,7 +138,7 @@ run_air(uv_timer_t *t)
 {
 	(void)t;
 	mux_carousel_run(car, gw_utc_us(), gw_mono_us(), mux_output_send, &outs);
-	mux_outputs_flush(&outs);
+	mux_outputs_settle(&outs);
 }
 
 static void
@@ -323,6 +323,28 @@ START_TEST(ts_packets_go_out_seven_at_a_time)
 }
 END_TEST
 
+/* An ECM as a section: its packet has our PID, a pointer_field, stuffing, and a counter that counts repetitions. */
+START_TEST(sections_go_into_a_transport_stream)
+{
+	uint8_t section[40] = { 0x80, 0x70, 37, 1, 2, 3 }, got[2048];
+	char out[96];
+
+	begin();
+	snprintf(out, sizeof(out), "%s?pid=0x1f0", where);
+	until_up(1);
+	welcome();
+	record(7, gw_utc_us(), 0, out, section, sizeof(section));
+	for (unsigned k = 0; k < 20; k++) {
+		ck_assert_uint_eq(take(got, sizeof(got)), 188);
+		ck_assert_mem_eq(got, ((const uint8_t[]){ 0x47, 0x41, 0xf0, (uint8_t)(0x10 | (k & 0x0f)), 0 }), 5);
+		ck_assert_mem_eq(got + 5, section, sizeof(section));
+		for (size_t i = 5 + sizeof(section); i < 188; i++)
+			ck_assert_uint_eq(got[i], 0xff);
+	}
+	finish();
+}
+END_TEST
+
 START_TEST(answers_nonsense_with_errors_and_goes_on)
 {
 	begin();
@@ -402,6 +424,7 @@ END_TEST
 SUITE("mux_follow", tcase_add_test(t, follows_records_and_goes_on_alone);
       tcase_add_loop_test(t, refuses_what_it_cannot_send, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
       tcase_add_test(t, ts_packets_go_out_seven_at_a_time);
+      tcase_add_test(t, sections_go_into_a_transport_stream);
       tcase_add_test(t, answers_nonsense_with_errors_and_goes_on);
       tcase_add_test(t, tests_a_silent_scs_and_leaves_a_dead_one);
       tcase_add_test(t, a_refusal_is_tried_again);
