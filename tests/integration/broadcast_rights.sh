@@ -7,18 +7,24 @@ need openssl
 plan 31
 headend 2s
 keys=$dir/keys/drm-broadcast.yaml
-ports p_ltkm
-# shellcheck disable=SC2154 # ports sets it
-ltkm=${out%:*}:$p_ltkm
+ports p_ltkm p_emmg
+# shellcheck disable=SC2154 # ports sets them
+ltkm=${out%:*}:$p_ltkm emmg=tcp://127.0.0.1:$p_emmg
 sed -i 's/keys: keys\/drm.yaml/keys: keys\/drm-broadcast.yaml/; s/keys: keys\/handset-drm.yaml/keys: keys\/handset-broadcast.yaml/' "$conf"
 cat >>"$conf" <<-EOF
 ltkm:
   - { kms: drm, data_id: 1, out: "udp://$ltkm?interface=lo" }
+mux: { emmg: $emmg }
 EOF
 
-# Who makes LTKMs and puts them on air.
-ltkm_on() { start ltkm "$top_builddir/tests/integration/ltkm_air" drm "$keys" "udp://$ltkm?interface=lo" 200; }
-ltkm_off() { kill9 ltkm; }
+# Who makes LTKMs and puts them on air: simulgate-emmg by way of the mux; in a build without it the plugin alone.
+ltkm_on() {
+	if [ -x "$(program emmg)" ]; then
+		sg emmg emmg --config "$conf" --kms drm --status "unix://$dir/emmg.sock"
+	else
+		start emmg "$top_builddir/tests/integration/ltkm_air" drm "$keys" "udp://$ltkm?interface=lo" 200
+	fi
+}
 
 utc() { date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ; }
 # seak EXTENSION FROM TO
@@ -66,7 +72,7 @@ mkdir "$dir/seen"
 for page in status metrics; do "$PYTHON" "$here/probe.py" get "$state" /$page >"$dir/seen/$page"; done
 check "its pages count registration and rights" grep -qE '^simulgate_terminal_ltkm_total\{.*object="bcro",result="accepted"\} [4-9]' "$dir/seen/metrics"
 check "no key in a log or a page" "$PYTHON" "$here/leaks.py" "$keys" "$dir"/keys/*.yaml -- "$dir"/log/* "$dir"/seen/*
-ltkm_off
+kill9 emmg
 check "the programme outlives the carousel" await_status 20 "$state" "u['crypto_periods'] >= $(value "$state" 'u["crypto_periods"]') + 3"
 stop handset 10
 check "its summary tells it all" grep -E '^terminal handset: packets=[0-9]+ lost=0 undecryptable=0 .* registered=1 registration_accepted=[0-9]+ registration_refused=0 bcro_accepted=[0-9]+ bcro_refused=0 rights=1$' "$dir/log/handset"
