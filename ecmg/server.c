@@ -146,19 +146,23 @@ door_note(void *self, const struct ecmg_note *n)
 {
 	struct ecmg_conn *k = self;
 	struct ecmg_server *s = k->server;
-	char channel[16], stream[16], param[16], status[16] = "-";
+	const struct sim_status *words = sim_status_words(&ecmg_scs, n->status);
+	char channel[16], stream[16], param[16];
 
-	if (n->status)
-		snprintf(status, sizeof(status), "0x%04x", n->status);
 	number(channel, n->channel);
 	number(stream, n->stream);
 	if (strcmp(n->event, "refused") == 0) {
 		count_refusal(s, n->status);
 		remember(s, k, n);
 	}
-	if (n->message)
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s message=%s error=%s param=%s offset=%zu",
-		    s->conf.kms, gw_link_peer(k->link), channel, stream, n->message, status, param_name(param, n->param), n->offset);
+	if (n->message && n->status)	/* its meaning, where the engine knows no better reason */
+		gw_log_limited(&k->rate, n->level, n->event, n->why && strcmp(n->why, words->name) != 0 ? n->why : words->meaning,
+		    "kms=%s peer=%s channel=%s stream=%s message=%s error=0x%04x param=%s offset=%zu name=%s next=%s", s->conf.kms,
+		    gw_link_peer(k->link), channel, stream, n->message, n->status, param_name(param, n->param), n->offset, words->name,
+		    words->next);
+	else if (n->message)
+		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s message=%s error=- param=%s offset=%zu",
+		    s->conf.kms, gw_link_peer(k->link), channel, stream, n->message, param_name(param, n->param), n->offset);
 	else
 		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s", s->conf.kms,
 		    gw_link_peer(k->link), channel, stream);

@@ -205,16 +205,16 @@ static uint16_t
 log_error(struct emmg_chan *c, const struct sim_msg *m, struct stream *t)
 {
 	uint16_t status = (uint16_t)sim_int(m, EMMG_ERROR_STATUS, EMMG_E_UNKNOWN);
-	const struct sim_status *s = sim_status_find(&emmg_mux, status);
+	const struct sim_status *s = sim_status_words(&emmg_mux, status);
 	char text[512];
 
 	count_error(&c->counts, status);
 	if (t)
 		t->last_error = status;
 	sim_print(m, text, sizeof(text));
-	gw_log_limited(&c->rate, GW_WARNING, "mux_error", s ? s->meaning : NULL,
+	gw_log_limited(&c->rate, GW_WARNING, "mux_error", s->meaning,
 	    "kms=%s peer=%s channel=%u stream=%d error=0x%04x name=%s next=%s message=%s", c->conf.name, c->peer, c->conf.channel_id,
-	    t ? stream_id(t) : -1, status, s ? s->name : "unknown", s ? s->next : "-", text);
+	    t ? stream_id(t) : -1, status, s->name, s->next, text);
 	return status;
 }
 

@@ -22,9 +22,7 @@ static const struct gw_metric metrics[METRICS] = {
 static const char *
 error_name(uint16_t status)
 {
-	const struct sim_status *s = sim_status_find(&emmg_mux, status);
-
-	return s ? s->name : "unknown";
+	return sim_status_words(&emmg_mux, status)->name;
 }
 
 static json_t *

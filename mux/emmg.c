@@ -95,7 +95,8 @@ static void
 door_note(void *self, const struct mux_note *n)
 {
 	struct mux_conn *k = self;
-	char client[16], channel[16], stream[16], param[16], status[16] = "-";
+	const struct sim_status *words = sim_status_words(&emmg_mux, n->status);
+	char client[16], channel[16], stream[16], param[16];
 	const char *peer = gw_link_peer(k->link);
 
 	snprintf(client, sizeof(client), n->client_id < 0 ? "-" : "0x%08x", (unsigned)n->client_id);
@@ -105,11 +106,13 @@ door_note(void *self, const struct mux_note *n)
 		count_refusal(k->server, n->status);
 	else if (strcmp(n->event, "tolerated") == 0)
 		k->server->tolerated++;
-	if (n->status)
-		snprintf(status, sizeof(status), "0x%04x", n->status);
-	if (n->message)
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s message=%s error=%s param=%s offset=%zu",
-		    peer, client, channel, stream, n->message, status, param_name(param, n->param), n->offset);
+	if (n->message && n->status)	/* its meaning, where the engine knows no better reason */
+		gw_log_limited(&k->rate, n->level, n->event, n->why && strcmp(n->why, words->name) != 0 ? n->why : words->meaning,
+		    "peer=%s client=%s channel=%s stream=%s message=%s error=0x%04x param=%s offset=%zu name=%s next=%s", peer, client, channel,
+		    stream, n->message, n->status, param_name(param, n->param), n->offset, words->name, words->next);
+	else if (n->message)
+		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s message=%s error=- param=%s offset=%zu",
+		    peer, client, channel, stream, n->message, param_name(param, n->param), n->offset);
 	else
 		gw_log_limited(&k->rate, n->level, n->event, n->why, "peer=%s client=%s channel=%s stream=%s", peer, client, channel, stream);
 }

@@ -149,9 +149,10 @@ static void
 on_refusal(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
 {
 	uint16_t status = (uint16_t)sim_int(m, PLAYOUT_ERROR_STATUS, 0);
-	const struct sim_status *s = sim_status_find(&playout, status);
+	const struct sim_status *s = sim_status_words(&playout, status);
 
-	gw_log_limited(&app->rate, GW_WARNING, "scs_refused", s ? s->meaning : NULL, "status=%#06x peer=%s", (unsigned)status, gw_link_peer(link));
+	gw_log_limited(&app->rate, GW_WARNING, "scs_refused", s->meaning, "status=%#06x name=%s next=%s peer=%s", (unsigned)status, s->name, s->next,
+	    gw_link_peer(link));
 	if (!app->welcome) {	/* a link without welcome is of no use */
 		gw_dialer_failed(app->dialer);
 		gw_link_abort(link, GW_EPEER, "the SCS refused this scrambler");

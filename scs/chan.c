@@ -388,14 +388,14 @@ static uint16_t
 log_error(struct scs_chan *c, const struct sim_msg *m, const char *unit)
 {
 	uint16_t status = (uint16_t)sim_int(m, ECMG_ERROR_STATUS, ECMG_E_UNKNOWN);
-	const struct sim_status *s = sim_status_find(&ecmg_scs, status);
+	const struct sim_status *s = sim_status_words(&ecmg_scs, status);
 	char text[512];
 
 	c->last_error = status;
 	sim_print(m, text, sizeof(text));
-	gw_log_limited(&c->rate, GW_WARNING, "ecmg_error", s ? s->meaning : NULL,
+	gw_log_limited(&c->rate, GW_WARNING, "ecmg_error", s->meaning,
 	    "kms=%s peer=%s service=%s error=0x%04x name=%s next=%s message=%s", c->conf.kms, c->peer, unit ? unit : "-", status,
-	    s ? s->name : "unknown", s ? s->next : "-", text);
+	    s->name, s->next, text);
 	return status;
 }
 

@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
-plan 11
+plan 13
 ports served wrong dead bare tcp udp out
 # conf NAME TCP UDP VERSION: the two head-ends have the same ECMGs; the muxes at TCP and UDP differ
 conf() {
@@ -41,6 +41,8 @@ check "and refuses the other" \
 	grep -E "^mux, client_id 0x4ae60002, at tcp://127.0.0.1:$tcp, [0-9.]+ ms: refuses: 0x000e unknown client_id value: .*; next: " "$dir/log/all"
 check "its UDP port is somebody's" grep -E "^mux, data by UDP, at udp://127.0.0.1:$udp, [0-9.]+ ms: a datagram was not refused" "$dir/log/all"
 check "nothing of it is left in the mux" await_log 10 mux 'event=channel_close'
+check "the ECMG's log has the code in words" await_log 10 alien 'event=refused .*error=0x0005 .*name="unknown Super_CAS_id value" next="compare '
+check "and so has the mux's" await_log 10 mux 'event=refused .*error=0x000e .*name="unknown client_id value" next="compare '
 conf none "$bare" "$dead" 2
 probe none
 check "a mux without clients is reachable" grep -E "^mux at tcp://127.0.0.1:$bare, [0-9.]+ ms: reachable" "$dir/log/none"
