@@ -16,5 +16,5 @@ for file in "${files[@]}"; do
 	check "$file with an unknown key is not" refuses broken.yaml
 	rm broken.yaml
 done
-chmod 644 keys/drm.yaml
+chmod 644 keys/drm-broadcast.yaml
 check "a key file that others can read is refused" refuses headend.yaml
