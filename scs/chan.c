@@ -66,6 +66,7 @@ struct scs_chan {
 	bool dropped;			/* its end was asked for */
 	bool testing, stream_tests;	/* stream_tests: it has not failed to answer one on this connection */
 	unsigned versions;		/* bits of protocol_versions that were refused */
+	uint8_t first_version;		/* as configured */
 	struct scs_terms announced, terms;
 	struct stream **streams; size_t n, room;
 	struct stream **pages[IDS / PAGE];	/* by ECM_stream_id; pages are made as they are needed */
@@ -425,6 +426,10 @@ channel_refused(void *self, const void *arg)
 	uint8_t version = status == ECMG_E_VERSION ? next_version(c, m->version) : 0;
 
 	c->counts.channel_error++;
+	if (status == ECMG_E_VERSION && !version) {	/* all of them: from the beginning, and not so fast */
+		c->versions = 0;
+		c->conf.version = c->first_version;
+	}
 	if (version) {
 		gw_log(GW_NOTICE, "version_changed", "trying the ECMG's own protocol_version", "kms=%s peer=%s from=%u to=%u",
 		    c->conf.kms, c->peer, c->conf.version, version);
@@ -628,17 +633,13 @@ stream_refused(void *self, const void *arg)
 	struct stream *t = self;
 	struct scs_chan *c = t->chan;
 	uint16_t status = arg ? log_error(c, arg, t->conf.unit) : 0;
-	bool full = status == ECMG_E_TOO_MANY_STREAMS_CHANNEL;
 
 	c->counts.stream_error++;
 	/* What it says is open is of an earlier life of the stream: it is closed first, then the identifier is free. */
 	if (status == ECMG_E_STREAM_ID_IN_USE)
 		send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
-	if (full)
-		due(t, INT64_MAX);
-	else
-		set_up_later(t);
-	c->ops->setup_failed(c->self, t->number, full);
+	set_up_later(t);
+	c->ops->setup_failed(c->self, t->number, status == ECMG_E_TOO_MANY_STREAMS_CHANNEL);
 }
 
 /* CWs of the window of `cp`: n + 1 + x - y .. n + x (2.5). A CP before the first never existed: it repeats the first one's CW. */
@@ -1049,6 +1050,7 @@ scs_chan_new(const struct scs_chan_conf *conf, const struct scs_chan_ops *ops, v
 	if (!c)
 		return NULL;
 	c->conf = *conf;
+	c->first_version = conf->version;
 	snprintf(c->kms, sizeof(c->kms), "%s", conf->kms);
 	c->conf.kms = c->kms;	/* the caller's goes with its configuration */
 	if (c->conf.test_us <= 0)

@@ -40,7 +40,7 @@ struct scs_chan_ops {
 	void (*opened)(void *self, const struct scs_terms *);
 	void (*stream_up)(void *self, size_t stream, const struct scs_terms *);
 	void (*stream_down)(void *self, size_t stream);
-	/* It could not be set up, and is tried again later. full: the channel has no room for it (max_streams, 0x0009) and does not. */
+	/* It could not be set up, and is tried again later. full: the channel has no room for it (0x0009), or says so (max_streams). */
 	void (*setup_failed)(void *self, size_t stream, bool full);
 	void (*ecm)(void *self, size_t stream, int64_t cp, const uint8_t *datagram, size_t len);	/* lent */
 	void (*refused)(void *self, size_t stream, int64_t cp, bool timed_out);

@@ -576,6 +576,258 @@ START_TEST(refused_stream_is_tried_again_ever_slower)
 }
 END_TEST
 
+static struct he_opt
+given(int64_t v)
+{
+	return (struct he_opt){ .set = true, .v = v };
+}
+
+START_TEST(announced_values_are_corrected)
+{
+	struct scs_chan_view v;
+	struct scs_chan *c;
+
+	manners.limits[HE_MAX_COMP_TIME].max = given(700);
+	manners.limits[HE_DELAY_START].replace = given(-900);
+	manners.limits[HE_DELAY_START].min = given(-500);		/* replaced first, then limited */
+	manners.limits[HE_LEAD_CW].replace = given(2);
+	manners.limits[HE_CW_PER_MSG].min = given(3);
+	manners.limits[HE_MIN_CP_DURATION].min = given(150);
+	manners.limits[HE_ECM_REP_PERIOD].max = given(60000);		/* it is less */
+	c = opened(3, false, 1, 2);
+	scs_chan_view(c, &v);
+	for (int i = 0; i < HE_ANNOUNCED; i++) {
+		static const int64_t want[HE_ANNOUNCED][2] = { { 1, 2 }, { 2, 3 }, { -200, -500 }, { 0, 0 }, { -200, -200 }, { 0, 0 }, { -200, -200 },
+			{ 0, 0 }, { 100, 100 }, { 2000, 700 }, { 10, 150 }, { 0, 0 } };
+		ck_assert_msg(scs_terms_value(&v.announced, i) == want[i][0], "%s announced", scs_terms_name(i));
+		ck_assert_msg(scs_terms_value(&v.terms, i) == want[i][1], "%s in force", scs_terms_name(i));
+	}
+	scs_chan_provision(c, 0, 5, 10 * S, T0);
+	ck_assert_str_eq(window(), "5:5 6:6 7:7");
+	ck_assert_int_eq(scs_chan_next(c), T0 + 1200 * MS);
+	status(c, 3, 1, 2, T0);		/* what it announces has not changed */
+	ck_assert_str_eq(diary, "CW_provision\n");
+	say(3, ECMG_CHANNEL_TEST);	/* and is what it hears back */
+	to(c, T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_MAX_COMP_TIME, -1), 2000);
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(access_criteria_go_when_they_change)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+	static const int sent_with[] = { 4, -1, 1, -1, 0, -1 };	/* bytes, by CP; -1: not there */
+
+	change = 2;
+	ending = 4;
+	for (int64_t cp = 0; cp < 6; cp++) {
+		const struct sim_value *ac;
+		scs_chan_provision(c, 0, cp, 10 * S, T0);
+		ac = sim_value(&last, ECMG_ACCESS_CRITERIA, 0);
+		ck_assert_int_eq(ac ? ac->len : -1, sent_with[cp]);
+		response(c, 3, 1, (uint16_t)cp, T0);
+	}
+	scs_chan_free(c);
+	/* what was refused may not have been taken: once more */
+	c = opened(3, false, 1, 2);
+	scs_chan_provision(c, 0, 0, 10 * S, T0);
+	stream_error(c, 3, 1, ECMG_E_COMPUTATION, T0);
+	scs_chan_provision(c, 0, 0, 10 * S, T0);
+	ck_assert_uint_eq(sim_count(&last, ECMG_ACCESS_CRITERIA), 1);
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(vendors_manners)
+{
+	struct scs_chan *c;
+
+	manners.CP_duration_always = manners.criteria_always = manners.refuse_empty_ECM = true;
+	c = opened(3, false, 1, 2);
+	for (int64_t cp = 0; cp < 2; cp++) {
+		scs_chan_provision(c, 0, cp, 10 * S, T0);
+		ck_assert_int_eq(sim_int(&last, ECMG_CP_DURATION, -1), 100);
+		ck_assert_uint_eq(sim_count(&last, ECMG_ACCESS_CRITERIA), 1);
+		say(3, ECMG_ECM_RESPONSE);
+		sim_put_int(&reply, ECMG_STREAM_ID, 1);
+		sim_put_int(&reply, ECMG_CP_NUMBER, cp);
+		sim_put_bytes(&reply, ECMG_ECM_DATAGRAM, "", 0);
+		to(c, T0);
+	}
+	ck_assert_str_eq(diary, "CW_provision\nrefused 0 cp=0\nCW_provision\nrefused 0 cp=1\n");
+	scs_chan_free(c);
+
+	manners = (struct he_manners){ .stream_ids = HE_FROM_0 };
+	c = make(3, false, 2);
+	scs_chan_connected(c, "peer", T0);
+	status(c, 3, 1, 2, T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_STREAM_ID, -1), 1);
+	stream_status(c, 3, 0, 0, T0);
+	scs_chan_provision(c, 0, 0, 10 * S, T0);
+	say(3, ECMG_ECM_RESPONSE);	/* nothing on air for this one */
+	sim_put_int(&reply, ECMG_STREAM_ID, 0);
+	sim_put_int(&reply, ECMG_CP_NUMBER, 0);
+	sim_put_bytes(&reply, ECMG_ECM_DATAGRAM, "", 0);
+	to(c, T0);
+	ck_assert_ptr_nonnull(strstr(diary, "ecm 0 cp=0 bytes=0\n"));
+	scs_chan_free(c);
+
+	/* one that knows no ECM_id: in version 3, and even to a strict eye that is no fault of it */
+	manners = (struct he_manners){ .stream_ids = HE_ECM_ID, .omit_ECM_id = true };
+	strict = true;
+	c = make(3, false, 1);
+	scs_chan_connected(c, "peer", T0);
+	status(c, 3, 1, 2, T0);
+	ck_assert_uint_eq(sim_count(&last, ECMG_ECM_ID), 0);
+	ck_assert_int_eq(sim_int(&last, ECMG_STREAM_ID, -1), 100);
+	static const uint8_t bare[] = { 3, 1, 3, 0, 17, 0, 14, 0, 2, 0, 7, 0, 15, 0, 2, 0, 100, 0, 17, 0, 1, 0 };
+	scs_chan_frame(c, bare, sizeof(bare), T0);
+	ck_assert_ptr_nonnull(strstr(diary, "up 0"));
+	/* a stream of the same ECM_id, before the other has ended: each gets its own answer */
+	struct scs_chan_stream t = { .unit = "news", .ecm_id = 100, .protection = 255 };
+	scs_chan_remove(c, 0, T0);
+	ck_assert_int_eq(scs_chan_add(c, &t, T0), 1);
+	scs_chan_tick(c, T0);
+	diary[0] = '\0';
+	say(3, ECMG_STREAM_CLOSE_RESPONSE);
+	sim_put_int(&reply, ECMG_STREAM_ID, 100);
+	to(c, T0);
+	scs_chan_frame(c, bare, sizeof(bare), T0);
+	ck_assert_str_eq(diary, "up 1 lead_CW=1 transition_delay_start=-200\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+/* A message with a parameter that nobody knows; an unknown message. */
+static const uint8_t odd[] = { 3, 0, 2, 0, 11, 0, 14, 0, 2, 0, 7, 0x70, 0x55, 0, 1, 0 }, unknown[] = { 3, 0x77, 0x77, 0, 0 };
+
+START_TEST(deviations_are_tolerated_or_refused)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+	struct scs_chan_view v;
+
+	for (int i = 0; i < 3; i++) {
+		scs_chan_frame(c, odd, sizeof(odd), T0);
+		scs_chan_frame(c, unknown, sizeof(unknown), T0);
+	}
+	scs_chan_view(c, &v);
+	ck_assert_uint_eq(v.counts.tolerated, 6);
+	ck_assert_str_eq(diary, "channel_status\nchannel_status\nchannel_status\n");	/* it was a channel_test after all */
+	scs_chan_free(c);
+	strict = true;
+	c = opened(3, false, 1, 2);
+	scs_chan_frame(c, odd, sizeof(odd), T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_ERROR_STATUS, -1), ECMG_E_PARAMETER_TYPE);
+	scs_chan_frame(c, unknown, sizeof(unknown), T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_ERROR_STATUS, -1), ECMG_E_MESSAGE_TYPE);
+	ck_assert_str_eq(diary, "channel_error\nchannel_error\n");
+	/* an error message that cannot be read is still an error message */
+	scs_chan_frame(c, (const uint8_t *)"\3\0\5\0\1\0", 6, T0);
+	scs_chan_frame(c, (const uint8_t *)"\3\1\6\0\1\0", 6, T0);
+	ck_assert_str_eq(diary, "channel_error\nchannel_error\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(identifiers_in_use_and_versions_refused)
+{
+	struct scs_chan *c = make(5, false, 1);
+
+	/* one that only mirrors our version: the lower ones are tried, each at once, and then from the beginning, slowly */
+	for (uint8_t v = 5; v >= 1; v--) {
+		scs_chan_connected(c, "peer", T0);
+		ck_assert_uint_eq(last.version, v);
+		diary[0] = '\0';
+		say(v, ECMG_CHANNEL_ERROR);
+		sim_put_int(&reply, ECMG_ERROR_STATUS, ECMG_E_VERSION);
+		to(c, T0);
+		ck_assert_str_eq(diary, v > 1 ? "drop at once: the ECMG refused the channel\n" : "drop: the ECMG refused the channel\n");
+		scs_chan_lost(c, T0);
+	}
+	scs_chan_connected(c, "peer", T0);
+	ck_assert_uint_eq(last.version, 5);
+	/* the ECM_channel_id is in use: another one, if there is */
+	say(5, ECMG_CHANNEL_ERROR);
+	sim_put_int(&reply, ECMG_ERROR_STATUS, ECMG_E_CHANNEL_ID_IN_USE);
+	diary[0] = '\0';
+	to(c, T0);
+	ck_assert_str_eq(diary, "drop: the ECMG refused the channel\n");
+	scs_chan_lost(c, T0);
+	other_id = 8;
+	scs_chan_connected(c, "peer", T0);
+	say(5, ECMG_CHANNEL_ERROR);
+	sim_put_int(&reply, ECMG_ERROR_STATUS, ECMG_E_CHANNEL_ID_IN_USE);
+	diary[0] = '\0';
+	to(c, T0);
+	ck_assert_str_eq(diary, "drop at once: the ECMG refused the channel\n");
+	scs_chan_lost(c, T0);
+	scs_chan_connected(c, "peer", T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_CHANNEL_ID, -1), 8);
+	ck_assert_uint_eq(scs_chan_id(c), 8);
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(streams_are_tested_in_turn)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+
+	scs_chan_tick(c, T0 + 10 * S);
+	status(c, 3, 1, 2, T0 + 10 * S);
+	stream_error(c, 3, 1, ECMG_E_STREAM_ID, T0 + 10 * S);	/* it lost the stream: better now than in need */
+	scs_chan_tick(c, T0 + 11 * S);
+	ck_assert_str_eq(diary, "channel_test\nstream_test\ndown 0\nstream_setup\n");
+	stream_status(c, 3, 1, 0, T0 + 11 * S);
+	diary[0] = '\0';
+	scs_chan_tick(c, T0 + 21 * S);
+	status(c, 3, 1, 2, T0 + 21 * S);
+	stream_status(c, 3, 1, 0, T0 + 21 * S);
+	scs_chan_tick(c, T0 + 31 * S);
+	status(c, 3, 1, 2, T0 + 31 * S);
+	ck_assert_str_eq(diary, "channel_test\nstream_test\nchannel_test\nstream_test\n");
+	scs_chan_tick(c, T0 + 36 * S);				/* no answer to it: not asked any more on this connection */
+	scs_chan_tick(c, T0 + 41 * S);
+	ck_assert_str_eq(diary, "channel_test\nstream_test\nchannel_test\nstream_test\nchannel_test\n");
+	scs_chan_free(c);
+	strict = true;
+	c = opened(3, false, 1, 2);
+	scs_chan_tick(c, T0 + 10 * S);
+	status(c, 3, 1, 2, T0 + 10 * S);
+	scs_chan_tick(c, T0 + 15 * S);
+	ck_assert_str_eq(diary, "channel_test\nstream_test\ndown 0\nstream_close_request\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(what_cannot_be_sent_is_refused_at_once)
+{
+	struct scs_chan *c = opened(3, false, 1, 2);
+
+	oldest = 10;
+	scs_chan_provision(c, 0, 5, 10 * S, T0);	/* the CWs of 5 and 6 are not there */
+	ck_assert_str_eq(diary, "refused 0 cp=5\n");
+	scs_chan_provision(c, 0, 10, 10 * S, T0);
+	ck_assert_str_eq(diary, "refused 0 cp=5\nCW_provision\n");
+	scs_chan_free(c);
+}
+END_TEST
+
+START_TEST(no_more_streams_than_the_channel_takes)
+{
+	struct scs_chan *c;
+
+	manners.limits[HE_MAX_STREAMS].replace = given(2);
+	c = make(3, false, 3);
+	scs_chan_connected(c, "peer", T0);
+	status(c, 3, 1, 2, T0);
+	ck_assert_str_eq(diary, "channel_setup\nstream_setup\nstream_setup\nfailed 2 full\n");
+	stream_error(c, 3, 2, ECMG_E_TOO_MANY_STREAMS_CHANNEL, T0);	/* it takes even less */
+	ck_assert_str_eq(diary, "channel_setup\nstream_setup\nstream_setup\nfailed 2 full\nfailed 1 full\n");
+	scs_chan_free(c);
+}
+END_TEST
+
 START_TEST(machines_as_a_page)
 {
 	static char page[32768];
@@ -591,4 +843,8 @@ SUITE("scs_chan", tcase_add_test(t, a_session_in_order); tcase_add_test(t, the_w
       tcase_add_test(t, late_lost_and_strange_answers); tcase_add_test(t, silence_is_probed); tcase_add_test(t, the_peer_tests_us);
       tcase_add_test(t, version_refused_is_adopted); tcase_add_test(t, version_1_has_no_ECM_id);
       tcase_add_test(t, streams_come_and_go_on_a_live_channel); tcase_add_test(t, refused_stream_is_tried_again_ever_slower);
+      tcase_add_test(t, announced_values_are_corrected); tcase_add_test(t, access_criteria_go_when_they_change);
+      tcase_add_test(t, vendors_manners); tcase_add_test(t, deviations_are_tolerated_or_refused);
+      tcase_add_test(t, identifiers_in_use_and_versions_refused); tcase_add_test(t, streams_are_tested_in_turn);
+      tcase_add_test(t, what_cannot_be_sent_is_refused_at_once); tcase_add_test(t, no_more_streams_than_the_channel_takes);
       tcase_add_test(t, machines_as_a_page))
