@@ -8,6 +8,9 @@ emmgwire.py habits HOST:PORT AIR-PORT
     Other people's habits: other orders of parameters, identifiers on UDP, many messages a segment, one octet a segment.
 emmgwire.py feed HOST:PORT SECONDS
     Sections to data_id 32 and packets to data_id 34 (0x4AE60001) for a while, restarting the first stream; for those who judge the TS.
+emmgwire.py sessions HOST:PORT
+    A session of each version, TCP, and UDP from version 2 on, and an error in each: for those who judge the wire. Prints how many
+    messages of each kind went either way.
 emmgwire.py crowd HOST:PORT
     Connects until it is told 0x0007; the first connection goes on.
 """
@@ -389,6 +392,40 @@ def feed(where, seconds):
     print(3 * k, "sections", flush=True)
 
 
+def sessions(where):
+    seen = {}
+
+    def count(*kinds):
+        for k in kinds:
+            seen[k] = seen.get(k, 0) + 1
+
+    for version in range(1, 6):
+        p = Emmg(where, version, channel=version)
+        p.channel(), p.stream(version, 32 if version > 1 else 0)
+        count(0x11, STATUS, 0x111, SSTATUS)
+        p.ask(frame(version, 0x117, *p.ids(version), u16(6, 64)), ALLOCATION)
+        p.ask(frame(version, 0x112, *p.ids(version)), SSTATUS)
+        p.ask(frame(version, 0x112, *p.ids(99)), SERROR)
+        p.ask(frame(version, 0x11, *p.ids(), u8(2, 0)), ERROR)
+        count(0x117, ALLOCATION, 0x112, SSTATUS, 0x112, SERROR, 0x11, ERROR)
+        p.send(p.data(section(100), section(200), stream=version))
+        count(0x211)
+        if version > 1:
+            host, port = where.rsplit(":", 1)
+            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            u.sendto(frame(version, 0x211, cid(CLIENT), u16(8, 32), (5, section(300))), (host, int(port)))
+            count(0x211)
+        p.test()
+        p.ask(frame(version, 0x114, *p.ids(version)), SCLOSED)
+        p.send(frame(version, 0x14, *p.ids()))
+        count(0x12, STATUS, 0x114, SCLOSED, 0x14)
+        try:
+            raise ValueError(f"an answer to channel_close: {p.get(20)}")
+        except EOFError:
+            p.close()
+    print("\n".join(f"{k:#06x} {seen[k]}" for k in sorted(seen)))
+
+
 def crowd(where):
     first = Emmg(where)
     first.channel(), first.stream()
@@ -418,5 +455,7 @@ if __name__ == "__main__":
         habits(*args)
     elif what == "feed":
         feed(args[0], float(args[1]))
+    elif what == "sessions":
+        sessions(args[0])
     elif what == "crowd":
         crowd(args[0])

@@ -33,6 +33,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/shell_lint.sh \
 	%D%/standby.sh \
 	%D%/startup_order.sh \
+	%D%/tshark_emmg.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
