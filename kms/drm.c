@@ -351,7 +351,8 @@ drm_ltkm(void *state, const struct kms_ltkm *l, uint32_t index, uint8_t *out, si
 
 	look_again(d);
 	if (l->client_id >> 16 != PROFILE)
-		return plug_refuse(EMM_UNKNOWN_CLIENT, why, why_cap, "client_id 0x%08x is not of the DRM profile (0x0001xxxx)", (unsigned)l->client_id);
+		return plug_refuse(EMM_UNKNOWN_CLIENT, why, why_cap, "client_id 0x%08x is not of the DRM profile (0x0001xxxx)",
+		    (unsigned)l->client_id);
 	if (l->section_TSpkt_flag != 2 || l->data_type != 0)
 		return plug_refuse(EMM_BAD_VALUE, why, why_cap, "LTKMs are EMMs (data_type 0) of arbitrary bytes (section_TSpkt_flag 2)");
 	if (!d->keys.issuer.given)

@@ -75,7 +75,8 @@ load_keys(struct drm_carousel *c, struct gw_err *err)
 
 	if (!(c->issuer = rsa_private(k->issuer.private_key, err)))
 		return -1;
-	if (rsa_id(c->issuer, c->issuer_id) < 0 || !(c->bak = drm_bak(k->issuer.RIAK.p)) || !(c->device = calloc(k->ndevices + 1, sizeof(*c->device))))
+	if (rsa_id(c->issuer, c->issuer_id) < 0 || !(c->bak = drm_bak(k->issuer.RIAK.p)) ||
+	    !(c->device = calloc(k->ndevices + 1, sizeof(*c->device))))
 		return gw_fail(err, GW_ECRYPTO, "the rights issuer's keys cannot be set up: no memory for keys, or OpenSSL refuses");
 	for (size_t i = 0; i < k->ndevices; i++)
 		if (!(c->device[i] = rsa_public(k->devices[i].public_key, err)))

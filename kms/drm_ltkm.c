@@ -322,12 +322,12 @@ static enum bcro_reason
 adopt(struct drm_device *d, struct gw_secret *set, const struct bcro_registration *r, const uint8_t digest[SHA256])
 {
 	const struct bcro_keyset *k = (const struct bcro_keyset *)(const void *)set->p;
-	struct crypt_mac *bak = k->has >> BCRO_RIAK & 1 ? drm_bak(k->RIAK) : NULL;
+	struct crypt_mac *bak;
 
-	if (!bak && k->has >> BCRO_RIAK & 1)
-		return BCRO_FAILED;
-	if (!bak)	/* no BCRO could ever be verified */
+	if (!(k->has >> BCRO_RIAK & 1))	/* no BCRO could ever be verified */
 		return BCRO_KEYSET;
+	if (!(bak = drm_bak(k->RIAK)))
+		return BCRO_FAILED;
 	unregister(d);
 	d->keyset = *set;
 	*set = (struct gw_secret){ NULL, 0 };

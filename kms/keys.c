@@ -149,7 +149,8 @@ static const struct gw_conf_row group_rows[] = {
 	{ "address", GW_CONF_OCTETS, MEMBER(keys_group, address), .count = offsetof(struct keys_group, address_len), .min = BCRO_ADDRESS_LEN,
 		.max = BCRO_ADDRESS_LEN, .flags = GW_CONF_NEED, .meaning = "Group address, 5 octets." },
 	{ "UGK", GW_CONF_SECRET, MEMBER(keys_group, UGK), SIXTEEN, .flags = GW_CONF_NEED, .meaning = "Unique group key." },
-	{ "rights", GW_CONF_LIST, LIST_OF(keys_group, rights, nrights), .sub = &right_schema, .meaning = "What the whole group may receive." },
+	{ "rights", GW_CONF_LIST, LIST_OF(keys_group, rights, nrights), .sub = &right_schema,
+		.meaning = "What the whole group may receive." },
 };
 static const struct gw_conf_schema group_schema = { ROWS(group_rows), sizeof(struct keys_group), .noun = "group",
 	.name = offsetof(struct keys_group, name), .named = true };
@@ -173,9 +174,11 @@ static const struct gw_conf_row member_rows[] = {
 		.max = BCRO_ADDRESS_LEN, .flags = GW_CONF_NEED, .meaning = "Unique device filter, 5 octets: its address." },
 	{ "group", GW_CONF_REF, MEMBER(keys_member, group), .ref = "groups", .meaning = "The group it is in." },
 	{ "position_in_group", GW_CONF_UINT, MEMBER(keys_member, position), .meaning = "Its place there." },
-	{ "rights", GW_CONF_LIST, LIST_OF(keys_member, rights, nrights), .sub = &right_schema, .meaning = "What this device alone may receive." },
+	{ "rights", GW_CONF_LIST, LIST_OF(keys_member, rights, nrights), .sub = &right_schema,
+		.meaning = "What this device alone may receive." },
 };
-static const struct gw_conf_schema member_schema = { ROWS(member_rows), sizeof(struct keys_member), .noun = "device", .check = check_member };
+static const struct gw_conf_schema member_schema = { ROWS(member_rows), sizeof(struct keys_member), .noun = "device",
+	.check = check_member };
 
 static void
 check_device(struct gw_conf *c, void *object)

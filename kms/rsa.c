@@ -35,20 +35,25 @@ only_rsa(EVP_PKEY *k, const char *path, const char *what, struct gw_err *err)
 	return NULL;
 }
 
-/* The text passes through locked memory only. */
+/* PEM_read_bio_PrivateKey() would leave the decoded key behind in memory that is neither locked nor cleansed. */
 static EVP_PKEY *
 read_private(FILE *f)
 {
 	struct gw_secret text = { 0 };
+	unsigned char *der = NULL;
 	EVP_PKEY *k = NULL;
 	BIO *bio = NULL;
+	long len = 0;
 
 	if (gw_secret_new(&text, PEM_MAX) == 0) {
 		setvbuf(f, NULL, _IONBF, 0);
 		bio = BIO_new_mem_buf(text.p, (int)fread(text.p, 1, text.len, f));
 	}
-	if (bio)
-		k = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+	if (bio && PEM_bytes_read_bio_secmem(&der, &len, NULL, PEM_STRING_EVP_PKEY, bio, no_passphrase, NULL) == 1) {
+		const unsigned char *p = der;
+		k = d2i_AutoPrivateKey(NULL, &p, len);
+	}
+	OPENSSL_secure_clear_free(der, (size_t)len);
 	BIO_free(bio);
 	gw_secret_free(&text);
 	return k;

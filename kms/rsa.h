@@ -1,4 +1,7 @@
-/* kms/rsa.h: the RSA of registration on the broadcast channel (bcast-drm-profile 9): OAEP and PSS, both with SHA-1 and MGF1 with SHA-1. */
+/*
+ * kms/rsa.h: the RSA of registration on the broadcast channel (bcast-drm-profile 9): OAEP and PSS, both with SHA-1 and MGF1
+ * with SHA-1.
+ */
 #ifndef KMS_RSA_H
 #define KMS_RSA_H
 #include <openssl/evp.h>
@@ -8,7 +11,10 @@
 
 enum { RSA_OCTETS_MAX = 1024, RSA_SHA1 = 20, RSA_SALT = 20 };	/* modulus up to 8192 bits */
 
-/* PEM files, RSA of 1024 to 8192 bits; a private key's file must have mode 0600 and no passphrase. NULL with *err, which names the file. */
+/*
+ * PEM files, RSA of 1024 to 8192 bits; a private key's file must have mode 0600 and no passphrase. NULL with *err, which names
+ * the file.
+ */
 EVP_PKEY *rsa_private(const char *path, struct gw_err *);
 EVP_PKEY *rsa_public(const char *path, struct gw_err *);
 /* SHA-1 of the whole DER SubjectPublicKeyInfo: rights_issuer_id. 0, or -1. */

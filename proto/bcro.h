@@ -95,7 +95,8 @@ size_t bcro_registration_print(const struct bcro_registration *, char *out, size
 int bcro_device(const char *digits, uint8_t out[BCRO_DEVICE_LEN]);
 
 /* Decrypted. A receiver keeps it where keys live; there is no printer. */
-enum bcro_key { BCRO_UGK = 1, BCRO_UDK, BCRO_UDF, BCRO_GROUP_ADDRESS, BCRO_POSITION, BCRO_RIAK, BCRO_TDK, BCRO_BDK, BCRO_SGK, BCRO_VALID_TO };
+enum bcro_key { BCRO_UGK = 1, BCRO_UDK, BCRO_UDF, BCRO_GROUP_ADDRESS, BCRO_POSITION, BCRO_RIAK, BCRO_TDK, BCRO_BDK, BCRO_SGK,
+	BCRO_VALID_TO };
 enum { BCRO_KEY = 16, BCRO_SGKS = 16, BCRO_KEYSET_MAX = 6 * 18 + 2 * 7 + 3 + 7 + BCRO_SGKS * 19 + 16 };
 struct bcro_keyset {
 	uint32_t has;			/* bit n: an entry of type n */

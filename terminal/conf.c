@@ -61,8 +61,11 @@ term_conf_ltkm(const struct headend *he, const struct he_terminal *t, const stru
 	if (!(*list = calloc(he->nltkm + 1, sizeof(**list))))
 		return gw_fail(err, GW_ESYS, "no memory");
 	for (size_t i = 0; i < he->nltkm; i++)
-		if (he->ltkm[i].out.scheme && he->ltkm[i].out.pid == 0 && serves(t, he->ltkm[i].kms))	/* this receiver reads no transport streams */
+		/* this receiver reads no transport streams */
+		if (he->ltkm[i].out.scheme && he->ltkm[i].out.pid == 0 && serves(t, he->ltkm[i].kms))
 			(*list)[(*n)++] = &he->ltkm[i];
-	return *n ? 0 : gw_fail(err, GW_ECONF, "%s:%d:%d: its keys come on air, but ltkm has no entry, outside of transport streams, of a KMS of service %s", he->file,
-	    t->at.line, t->at.column, t->service->id);
+	if (*n)
+		return 0;
+	return gw_fail(err, GW_ECONF, "%s:%d:%d: its keys come on air, but ltkm has no entry of a KMS of service %s that datagrams can be "
+	    "heard from", he->file, t->at.line, t->at.column, t->service->id);
 }

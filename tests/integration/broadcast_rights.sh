@@ -41,7 +41,7 @@ key_file() {
 	chmod 600 "$keys.new" && mv "$keys.new" "$keys"
 }
 far=2145916800 from=$(date +%s)
-seak 7 $((from - 60)) $far | key_file 5s
+seak 7 $((from - 60)) $far | key_file 20s
 state=$dir/handset.sock
 
 # Any order: the terminal first, which waits; then scrambled media and STKMs; its registration last.
@@ -60,8 +60,8 @@ verdicts "$PYTHON" "$here/ltkm_judge.py" "$dir/record" "$dir/keys"
 
 # Three times a new SEK; the old one ends in the second in which the new one begins.
 for k in 8 9 10; do
-	at=$(($(date +%s) + 5))
-	{ seak $((k - 1)) $((from - 60)) $at; seak $k $at $far; } | key_file 5s
+	at=$(($(date +%s) + 8))
+	{ seak $((k - 1)) $((from - 60)) $at; seak $k $at $far; } | key_file 20s
 	from=$((at + 60))
 	check "SEK $k: on air before it is valid" await_status 20 "$state" "s['ltkm']['bcro']['accepted'] >= 2 * ($k - 7) and s['ltkm']['rights'] == 2"
 	periods=$(value "$state" 'u["crypto_periods"]')

@@ -402,7 +402,7 @@ extension(void *s)
 /* ECMG and EMMG are two states of the plugin: both notice the new file; the carousel has the key before, the STKMs at valid_from. */
 START_TEST(a_changed_key_file_is_taken_over)
 {
-	static const int one_seak[] = { -60 }, two_seaks[] = { -60, 3 };
+	static const int one_seak[] = { -60 }, two_seaks[] = { -60, 7 };
 	void *ecmg = ready_to_air(one_seak, 1, "1min"), *emmg;
 	char conf[256];
 	uint8_t before[512];
@@ -416,7 +416,7 @@ START_TEST(a_changed_key_file_is_taken_over)
 	n = go(ecmg);
 	memcpy(before, ecm, (size_t)n);
 	write_keys(two_seaks, 2, "1min");
-	int64_t valid_us = gw_utc_us() / 1000000 * 1000000 + 3000000;
+	int64_t valid_us = gw_utc_us() / 1000000 * 1000000 + 7000000;
 	WITHIN_5_S(strcmp(round_of(emmg, 0, device, &taken), "RRGGDD") == 0);
 	ck_assert_int_lt(gw_utc_us(), valid_us);
 	WITHIN_5_S((go(ecmg), logged[KMS_LOG_NOTICE] == 2));
@@ -424,7 +424,7 @@ START_TEST(a_changed_key_file_is_taken_over)
 	ck_assert_mem_eq(ecm, before, (size_t)n);
 	for (uint16_t cp = 100; extension(ecmg) != 8; cp++) {
 		int64_t asked = gw_utc_us();
-		ck_assert_msg(asked < valid_us + 1000000, "no new SEAK at its valid_from");
+		ck_assert_msg(asked < valid_us + 10000000, "no new SEAK at its valid_from");
 		usleep(20000);
 		ask.cp_number = cws[0].cp_number = cp;
 		cws[1].cp_number = (uint16_t)(cp + 1);
