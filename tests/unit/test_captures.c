@@ -265,10 +265,8 @@ static struct { unsigned up, down, ecm, refused, drop; } did;
 static void
 scs_send(void *self, const void *p, size_t len)
 {
-	static const uint16_t may[] = { ECMG_CP_DURATION, ECMG_ACCESS_CRITERIA, 0 };	/* if it is not the nominal one; if they changed */
-
 	(void)self;
-	said_as_captured(&ecmg_scs, false, p, len, may);
+	said_as_captured(&ecmg_scs, false, p, len, nothing);
 }
 
 static void
@@ -418,7 +416,8 @@ START_TEST(our_scs_is_served_by_their_ecmg)	/* _i: session */
 		.stream_up = scs_up, .stream_down = scs_down, .setup_failed = scs_setup_failed, .ecm = scs_ecm, .refused = scs_refused,
 		.key = scs_key, .nominal = scs_nominal, .criteria = scs_criteria };
 	static const struct scs_chan_stream stream = { .unit = "a", .ecm_id = 1, .protection = 255 };
-	struct scs_chan_conf conf = { .kms = "k", .super_cas_id = 0x4adc0001, .channel_id = 1, .manners.stream_ids = HE_FROM_1 };
+	struct scs_chan_conf conf = { .kms = "k", .super_cas_id = 0x4adc0001, .channel_id = 1,
+		.manners = { .CP_duration_always = true, .criteria_always = true, .stream_ids = HE_FROM_1 } };	/* the captured SCS's */
 	const struct cap_message *g;
 	struct scs_chan_view view;
 	struct scs_chan *c;
@@ -451,6 +450,7 @@ START_TEST(our_scs_is_served_by_their_ecmg)	/* _i: session */
 	ck_assert_uint_eq(did.up, 1);
 	ck_assert_uint_eq(did.ecm, ecms);
 	ck_assert_uint_eq(did.refused, errors);
+	ck_assert_uint_eq(did.down, 0);
 	ck_assert_uint_gt(ecms + errors, 0);
 	ck_assert_uint_eq(did.drop, closes);
 	scs_chan_lost(c, now);
