@@ -26,7 +26,8 @@ faults=(
 	"unasked-test,times=2"
 	"unknown,times=2"
 )
-plan $((4 + 3 * ${#faults[@]}))
+lasting=(close half-open drop truncate error=0x000C)	# with a standby, keys change while the fault lasts
+plan $((6 + 3 * ${#faults[@]} + 2 * ${#lasting[@]}))
 mki() { value "$dir/eyes.sock" 's["mki"]'; }
 rotates() { await_status "$2" "$dir/eyes.sock" "((s['mki'] - $1) & 0xffff) in range(2, 100)"; }
 clean() { holds "$dir/eyes.sock" 's["clear"] == s["not_rtp"] == s["unannounced"] == s["stale"] == 0 and all(v["malformed"] == 0 for v in s["stkm"].values())'; }
@@ -47,4 +48,21 @@ for fault in "${faults[@]}"; do
 	check "$fault: nothing was in clear, unannounced or stale" clean
 done
 check "it is said loudly" logged drm 'level=err .*event=misbehaving .*faults="unknown,times=2"'
+
+# -- beside a standby that behaves
+ports port_spare
+sed -i "s|ecmg: tcp://127.0.0.1:$port_drm,|ecmg: [tcp://127.0.0.1:$port_drm, tcp://127.0.0.1:$port_spare], return_after: 2s,|" "$conf"
+sed "s|ecmg: \[tcp://127.0.0.1:$port_drm, tcp://127.0.0.1:$port_spare\]|ecmg: tcp://127.0.0.1:$port_spare|" "$conf" >"$dir/spare.yaml"
+check "SIGTERM ends the SCS" stop scs
+kill9 drm
+sg spare ecmg --config "$dir/spare.yaml" --kms drm --status "unix://$dir/spare.sock"
+up scs
+for fault in "${lasting[@]}"; do
+	sg drm ecmg --listen "tcp://127.0.0.1:$port_drm" --config "$conf" --kms drm --status "unix://$dir/drm.sock" --misbehave "$fault"
+	check "a standby: $fault strikes" await_status 60 "$dir/drm.sock" "s['misbehaved'] >= 1"
+	key=$(mki)
+	check "a standby: keys change all the same" rotates "${key:-0}" 60
+	kill9 drm
+done
+check "nothing was in clear, unannounced or stale" clean
 for t in handset phone; do check "$t could read every packet" content $t 1000; done
