@@ -117,6 +117,8 @@ on_ready(void *self)
 {
 	struct emmg_feeder *f = self;
 
+	if (f->done)
+		return;		/* the answer to a question of its lifetime */
 	f->next_us = emmg_pace_next(&f->feed.pace);
 	plan(f->peer);
 }

@@ -67,7 +67,7 @@ channel(const struct emmg_peer *p)
 
 	snprintf(client, sizeof(client), "0x%08x", p->conf.c.client_id);
 	for (size_t i = 0; i < p->n; i++)
-		if (p->feeders[i])
+		if (p->feeders[i] && !p->feeders[i]->done)
 			json_array_append_new(streams, stream(p->feeders[i]));
 	o = json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 	    "to", gw_addr_text(&p->conf.to, to, sizeof(to)), "state", emmg_chan_state(p->chan), "client_id", client,

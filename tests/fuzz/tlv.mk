@@ -1,5 +1,5 @@
 # The decoder is compiled in, so that a fuzzing engine sees its branches.
-check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_mux_intake
+check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_emmg_channel %D%/fuzz_mux_intake
 %C%_fuzz_sim_ecmg_SOURCES = %D%/fuzz_sim_ecmg.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/ecmg_scs.c
 %C%_fuzz_sim_ecmg_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_sim_ecmg_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
@@ -18,11 +18,16 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuz
 %C%_fuzz_ecmg_channel_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_ecmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_ecmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)
+# the EMMG's
+%C%_fuzz_emmg_channel_SOURCES = %D%/fuzz_emmg_channel.c $(fuzz_main) emmg/channel.c proto/sim.c proto/emmg_mux.c
+%C%_fuzz_emmg_channel_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+%C%_fuzz_emmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+%C%_fuzz_emmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)
 # the mux's
 %C%_fuzz_mux_intake_SOURCES = %D%/fuzz_mux_intake.c $(fuzz_main) mux/channel.c mux/stream.c mux/map.c proto/sim.c proto/emmg_mux.c
 %C%_fuzz_mux_intake_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_mux_intake_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_mux_intake_LDADD = mux/libmux.la $(net_libs)
 if !FUZZERS
-TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_mux_intake
+TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_emmg_channel %D%/fuzz_mux_intake
 endif
