@@ -41,7 +41,7 @@ check "tshark reads packets" test "$(column 2 | wc -l)" -gt 300
 check "of the two PIDs, no null packets" same "$(column 2 | sort -u | paste -sd' ')" "0x000001f0 0x000001f1"
 check "no counter has a gap" same "$(column 4 | wc -l)" 0
 check "nothing is malformed" same "$(column 5 | wc -l)" 0
-check "seven packets a datagram at most" awk -F'\t' '$1 > 42 + 7 * 188 { print; exit 1 }' "$dir/fields"
+check "seven packets a datagram at most" test "$(cut -f1 "$dir/fields" | sort -n | tail -1)" -le $((42 + 7 * 188))
 check "a packet of the second stream is on air twice" "$PYTHON" "$here/mux_ts.py" packets "$capture" 0x1f1 2
 check "every section is on air once, whole and in order" "$PYTHON" "$here/mux_ts.py" sections "$capture" 0x1f0 "$sections"
 
