@@ -46,7 +46,7 @@ mux_air_open(struct mux_air *a, uv_loop_t *loop, struct mux_outputs *outputs)
 void
 mux_air_touch(struct mux_air *a)
 {
-	if (a->touched)
+	if (a->touched || !a->open)
 		return;
 	a->touched = true;
 	uv_idle_start(&a->idle, on_idle);

@@ -382,6 +382,7 @@ mux_emmg_close(struct mux_emmg *s)
 		close(s->udp_fd);
 	}
 	uv_timer_stop(&s->tick);
+	uv_timer_stop(&s->queue);	/* what waited is not sent any more */
 	for (k = TAILQ_FIRST(&s->conns); k; k = after) {
 		after = TAILQ_NEXT(k, all);
 		leave(k);
