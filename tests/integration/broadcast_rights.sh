@@ -17,15 +17,6 @@ ltkm:
 mux: { emmg: $emmg }
 EOF
 
-# Who makes LTKMs and puts them on air: simulgate-emmg by way of the mux; in a build without it the plugin alone.
-ltkm_on() {
-	if [ -x "$(program emmg)" ]; then
-		sg emmg emmg --config "$conf" --kms drm --status "unix://$dir/emmg.sock"
-	else
-		start emmg "$top_builddir/tests/integration/ltkm_air" drm "$keys" "udp://$ltkm?interface=lo" 200
-	fi
-}
-
 utc() { date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ; }
 # seak EXTENSION FROM TO
 seak() {
@@ -51,7 +42,8 @@ check "without rights the terminal waits" await_status 30 "$state" 'u["waiting"]
 check "and calls nothing undecryptable" holds "$state" 'u["packets"] == 0 and u["undecryptable"] == 0 and not s["ltkm"]["registered"]'
 start record "$PYTHON" "$here/air.py" record "$ltkm" --to "$dir/record" --count 6
 await_log 5 record watching
-ltkm_on
+# the EMMG, and by way of the mux on air
+sg emmg emmg --config "$conf" --kms drm --status "unix://$dir/emmg.sock"
 await_status 20 "$state" 's["ltkm"]["registered"] and s["ltkm"]["rights"] == 1' >"$dir/said" 2>&1 || bail "it is registered from the air" "$(cat "$dir/said")"
 ok "it is registered from the air"
 check "and descrambles over a change of traffic key" await_status 30 "$state" 'u["packets"] > 200 and u["crypto_periods"] >= 3'

@@ -1,9 +1,7 @@
 # Real processes on loopback and judges that are not ours. `need` says what happens when a judge is missing.
-check_PROGRAMS += %D%/keys %D%/ltkm_air
+check_PROGRAMS += %D%/keys
 %C%_keys_SOURCES = %D%/keys.c
 %C%_keys_LDADD = cwg/libcwg.la lib/libgwbase.la $(CRYPTO_LIBS)
-%C%_ltkm_air_SOURCES = %D%/ltkm_air.c
-%C%_ltkm_air_LDADD = $(kms_load_libs) $(net_libs)
 
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
