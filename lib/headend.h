@@ -18,7 +18,7 @@ enum he_scrambling { HE_IPSEC = 0, HE_SRTP = 1, HE_ISMACRYP = 2, HE_CISSA = 7, H
 struct he_place { int line, column; };	/* where it stands in the file, from 1 */
 
 /* An override of a value that our ECMG announces in channel_status; absent: the plugin's own. */
-struct he_opt { bool set; int64_t v; };
+struct he_opt { int64_t v; bool set; };	/* in this order: no `has` of a schema row is at offset 0 */
 
 /* The values of channel_status that an operator may correct: replaced first, then kept between min and max. */
 enum he_announced { HE_LEAD_CW, HE_CW_PER_MSG, HE_DELAY_START, HE_DELAY_STOP, HE_TRANSITION_DELAY_START, HE_TRANSITION_DELAY_STOP,

@@ -27,6 +27,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/mux_ts.sh \
 	%D%/scs_modes.sh \
 	%D%/scs_reload.sh \
+	%D%/profiles.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
 	%D%/standby.sh \

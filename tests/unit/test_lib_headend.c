@@ -41,6 +41,9 @@ enter(void)
 	put_file("keys/phone.yaml", "", 0600);
 	put_file("keys/open.yaml", "", 0644);
 	put_file("clip.ts", "", 0644);
+	put_file("vendor.yaml", "protocol_version: 2\nECM_id: omit\nempty_ECM: refuse\nCP_duration: always\naccess_criteria: always\n"
+	    "ECM_channel_id: 5\nECM_stream_id: from-0\noverride: { max_comp_time: { max: 900 }, delay_start: { replace: -100 } }\n", 0644);
+	put_file("broken.yaml", "protocol_version: 7\nnonsense: 1\n", 0644);
 }
 
 static void
@@ -102,6 +105,26 @@ opt(FILE *f, const char *key, const struct he_opt *o)
 		fprintf(f, " %s=%lld", key, (long long)o->v);
 }
 
+/* What differs from the defaults. */
+static void
+manners(FILE *f, const struct he_kms *k)
+{
+	const struct he_manners *m = &k->manners;
+
+	fprintf(f, "%s%s%s%s%s%s", m->omit_ECM_id ? " no_ECM_id" : "", m->refuse_empty_ECM ? " no_empty_ECM" : "",
+	    m->CP_duration_always ? " CP_duration" : "", m->criteria_always ? " criteria" : "",
+	    m->stream_ids == HE_FROM_0 ? " from_0" : m->stream_ids == HE_ECM_ID ? " ecm_id" : "", k->standby_cold ? " cold" : "");
+	if (m->channel_id.set)
+		fprintf(f, " channel=%u", m->channel_id.v);
+	if (k->hedge_ms || k->return_never || k->return_after_ms != 10000 || k->test_interval_ms != 10000)
+		fprintf(f, " hedge=%u stay=%d return=%u test=%u", k->hedge_ms, k->return_never, k->return_after_ms, k->test_interval_ms);
+	for (int i = 0; i < HE_ANNOUNCED; i++) {
+		opt(f, "min", &m->limits[i].min);
+		opt(f, "max", &m->limits[i].max);
+		opt(f, "replace", &m->limits[i].replace);
+	}
+}
+
 static char *
 describe(const struct headend *h)
 {
@@ -125,6 +148,7 @@ describe(const struct headend *h)
 		opt(f, "max_comp_time", &k->max_comp_time);
 		opt(f, "min_CP_duration", &k->min_CP_duration);
 		opt(f, "max_streams", &k->max_streams);
+		manners(f, k);
 		fprintf(f, "\n%s", k->set);
 	}
 	for (size_t i = 0; i < h->nservices; i++) {
@@ -154,6 +178,7 @@ describe(const struct headend *h)
 		}
 		fprintf(f, "\n");
 	}
+	fprintf(f, "scs channel_ids=%u..%u\n", h->scs.channel_id_min, h->scs.channel_id_max);
 	fprintf(f, "mux total=%llu repetition=%u strict=%d channels=%u/%u streams=%u/%u message=%u/%u",
 	    (unsigned long long)h->mux.total_bandwidth_bps, h->mux.repetition_ms, h->mux.strict, h->mux.max_channels,
 	    h->mux.max_channels_per_client, h->mux.max_streams, h->mux.max_streams_per_channel, h->mux.max_datagrams, h->mux.max_message);
@@ -260,10 +285,10 @@ START_TEST(names_are_found_with_their_places)
 	ck_assert_uint_eq(headend_kms(h, "legacy")->super_cas_id, 0x4ae60001);
 	ck_assert_int_eq(headend_kms(h, "legacy")->at.line, 27);
 	ck_assert_int_eq(headend_kms(h, "legacy")->at.column, 3);
-	ck_assert_int_eq(headend_service(h, "film")->at.line, 46);
+	ck_assert_int_eq(headend_service(h, "film")->at.line, 61);
 	ck_assert_int_eq(headend_service(h, "film")->at.column, 5);
 	ck_assert_str_eq(headend_unit(h, "film/audio")->media[0]->name, "audio");
-	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 61);
+	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 76);
 	ck_assert_ptr_null(headend_kms(h, "news"));
 	ck_assert_ptr_null(headend_service(h, "drm"));
 	ck_assert_ptr_null(headend_unit(h, "film"));
