@@ -8,6 +8,8 @@ emmgwire.py habits HOST:PORT AIR-PORT
     Other people's habits: other orders of parameters, identifiers on UDP, many messages a segment, one octet a segment.
 emmgwire.py feed HOST:PORT SECONDS
     Sections to data_id 32 and packets to data_id 34 (0x4AE60001) for a while, restarting the first stream; for those who judge the TS.
+emmgwire.py datagrams HOST:PORT DATA_ID ...
+    One data_provision by UDP for each.
 emmgwire.py sessions HOST:PORT
     A session of each version, TCP, and UDP from version 2 on, and an error in each: for those who judge the wire. Prints how many
     messages of each kind went either way.
@@ -455,6 +457,11 @@ if __name__ == "__main__":
         habits(*args)
     elif what == "feed":
         feed(args[0], float(args[1]))
+    elif what == "datagrams":
+        host, port = args[0].rsplit(":", 1)
+        for data_id in args[1:]:
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(
+                frame(3, 0x211, cid(CLIENT), u16(8, int(data_id)), (5, section(30))), (host, int(port)))
     elif what == "sessions":
         sessions(args[0])
     elif what == "crowd":

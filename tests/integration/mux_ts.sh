@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # tests/integration/mux_ts.sh: the transport stream of sections and packets of two EMMGs, one of which comes and goes, read by tshark:
-# counters without a gap, sections whole. With a file: a changed map under open streams, repetition, and /metrics.
+# counters without a gap, sections whole. With a file: data by UDP alone, a changed map under open streams, repetition, and /metrics.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need tshark dumpcap curl
-plan 16
-ports port air other
+plan 18
+ports port air other alone
 conf=$dir/headend.yaml
 # file WHERE: stream 32 goes to that address
 file() {
@@ -17,6 +17,7 @@ file() {
 	ltkm:
 	  - { kms: cas, data_id: 32, bandwidth: 8Mbit/s, out: "udp://$1" }
 	  - { kms: cas, data_id: 34, bandwidth: 8Mbit/s, repeat: 2, repeat_every: 100ms, out: "udp://127.0.0.1:$air?pid=0x1f1" }
+	  - { kms: cas, data_id: 35, udp_without_control: true, out: "udp://127.0.0.1:$alone" }
 	mux: { emmg: tcp://127.0.0.1:$port, emmg_udp: udp://127.0.0.1:$port, total_bandwidth: 20Mbit/s }
 	EOF
 }
@@ -44,6 +45,11 @@ check "nothing is malformed" same "$(column 5 | wc -l)" 0
 check "seven packets a datagram at most" test "$(cut -f1 "$dir/fields" | sort -n | tail -1)" -le $((42 + 7 * 188))
 check "a packet of the second stream is on air twice" "$PYTHON" "$here/mux_ts.py" packets "$capture" 0x1f1 2
 check "every section is on air once, whole and in order" "$PYTHON" "$here/mux_ts.py" sections "$capture" 0x1f0 "$sections"
+
+# data by UDP without a stream over TCP: where the file allows it, and nowhere else
+"$PYTHON" "$here/emmgwire.py" datagrams "127.0.0.1:$port" 35 34
+check "a stream is fed by UDP alone" await_status 20 "$dir/mux.sock" '[(x["data_id"], x["sent"]) for x in s["emmg"]["udp_streams"]] == [(35, 1)]'
+check "another one is not" await_status 20 "$dir/mux.sock" 's["emmg"]["udp"]["dropped"]["unknown_stream"] == 1'
 
 # the map changes under open streams
 start emmg "$PYTHON" "$here/emmgwire.py" feed "127.0.0.1:$port" 60
