@@ -60,6 +60,7 @@ struct scs_unit {
 	struct { const struct scs_follower *by; int64_t cp; unsigned status; } refused;	/* a scrambler cannot use its key; by NULL: none */
 	bool dirty, fenced;
 	struct scs_unit *next_dirty;
+	int64_t ahead;			/* how many CPs after its own a CP wants keys of; and one more */
 	uint64_t generated, committed, extensions;
 };
 

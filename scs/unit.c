@@ -367,6 +367,7 @@ act(struct scs_unit *u, const struct scs_action *a)
 	case SCS_DRAW:
 		u->asked.draw = u->asked.drawn = true;
 		u->asked.last = a->last;
+		u->ahead = a->last - a->cp + 1;
 		for (int64_t cp = a->cp; cp <= a->last && u->asked.drawn; cp++)
 			u->asked.drawn = draw(u, cp) == 0;
 		break;
@@ -375,6 +376,9 @@ act(struct scs_unit *u, const struct scs_action *a)
 		u->asked.commit = true;
 		u->asked.cp = a->cp;
 		u->asked.ok = commit(u, a);
+		/* What the next CP will want, in this transaction: its CW_provision need not wait for one of its own. */
+		if (a->kind == SCS_COMMIT && u->asked.ok && a->mode == SCS_SCRAMBLED)
+			draw(u, a->cp + u->ahead);
 		break;
 	case SCS_PROVISION:
 		scs_peer_ask(u->streams[a->stream].peer, &u->streams[a->stream], a->cp, a->duration_us);
@@ -404,8 +408,9 @@ answer(struct scs_unit *u, bool stored)
 {
 	int64_t now = scs_now(u->app);
 
-	if (u->asked.draw) {
+	if (u->asked.draw || u->asked.commit)
 		settle_keys(u, stored);
+	if (u->asked.draw) {
 		if (stored && u->asked.drawn)
 			scs_schedule_drawn(u->schedule, u->asked.last, now);
 		else

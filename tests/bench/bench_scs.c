@@ -27,7 +27,7 @@ enum { SERVICES = 5000, FEW = 10, KMSS = 2, PERIOD_S = 10, UP_S = 150, SAMPLES =
 /* As the file below has it and scs/schedule.c computes with: delay_start, its guard, max_comp_time and its margin. */
 enum { AHEAD_US = 300000 + 100000 + 300000 + 500000 };
 
-static char dir[] = "/tmp/bench_scs.XXXXXX", conf[64];
+static char dir[64], conf[96];
 static pid_t children[KMSS + 1];
 static int64_t delays[SAMPLES];
 static size_t ndelays;
@@ -252,7 +252,7 @@ by_value(const void *a, const void *b)
 static int
 scs(int services)
 {
-	char state[64];
+	char state[96];
 
 	snprintf(state, sizeof(state), "rm -rf %s/state", dir);
 	if (system(state) != 0)
@@ -284,6 +284,7 @@ main(int argc, char **argv)
 	double cpu, wall;
 	long base;
 
+	snprintf(dir, sizeof(dir), "%.40s/bench_scs.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (!mkdtemp(dir))
 		die("no directory");
 	snprintf(conf, sizeof(conf), "%s/headend.yaml", dir);
