@@ -25,10 +25,21 @@ static const struct gw_program program = {
 	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
 };
 
-static const struct he_unit *
-unit_named(const struct headend *he, const char *id)
+/* The units of a file by name: each of thousands is looked for, several times. */
+static int
+index_units(const struct headend *he, struct gw_index *file, struct gw_err *err)
 {
-	return headend_unit(he, id);
+	for (size_t i = 0; i < he->nservices; i++)
+		for (size_t k = 0; k < he->services[i].nunits; k++)
+			if (gw_index_put(file, he->services[i].units[k].id, &he->services[i].units[k]) < 0)
+				return gw_fail(err, GW_ESYS, "out of memory");
+	return 0;
+}
+
+static const struct he_unit *
+unit_named(const struct gw_index *file, const char *id)
+{
+	return gw_index_get(file, id, strlen(id));
 }
 
 static size_t
@@ -62,9 +73,9 @@ has_peer(const struct scs *app, const char *name)
 }
 
 static bool
-unit_stays(const struct scs_unit *u, const struct headend *he)
+unit_stays(const struct scs_unit *u, const struct gw_index *file)
 {
-	const struct he_unit *conf = unit_named(he, u->conf->id);
+	const struct he_unit *conf = unit_named(file, u->conf->id);
 
 	if (!conf || !scs_unit_same(u->conf, conf))
 		return false;
@@ -87,17 +98,17 @@ reindex(struct scs *app, struct gw_err *err)
 
 /* What is no more, or means something else now, goes; what stays is bound to the new file. */
 static void
-let_go(struct scs *app, const struct headend *he)
+let_go(struct scs *app, const struct headend *he, const struct gw_index *file)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < app->nunits; i++) {
 		struct scs_unit *u = app->units[i];
-		if (unit_stays(u, he)) {
+		if (unit_stays(u, file)) {
 			app->units[n++] = u;
 			continue;
 		}
-		bool end = !unit_named(he, u->conf->id);
+		bool end = !unit_named(file, u->conf->id);
 		scs_unit_close(u, end);
 		if (!end) {	/* its storage lives until the loop turns */
 			u->next_dirty = app->replaced;
@@ -118,7 +129,7 @@ let_go(struct scs *app, const struct headend *he)
 	}
 	app->npeers = n;
 	for (size_t i = 0; i < app->nunits; i++)
-		scs_unit_rebind(app->units[i], unit_named(he, app->units[i]->conf->id));
+		scs_unit_rebind(app->units[i], unit_named(file, app->units[i]->conf->id));
 }
 
 static struct scs_peer *
@@ -252,10 +263,10 @@ stop(void *self)
 
 /* The keys that are stored for a unit were drawn for what it is: it cannot become something else under the same name. */
 static int
-may_replace(const struct scs *app, const struct headend *he, struct gw_err *err)
+may_replace(const struct scs *app, const struct headend *he, const struct gw_index *file, struct gw_err *err)
 {
 	for (size_t i = 0; i < app->nunits; i++) {
-		const struct he_unit *conf = unit_named(he, app->units[i]->conf->id);
+		const struct he_unit *conf = unit_named(file, app->units[i]->conf->id);
 		const struct he_service *a = app->units[i]->conf->service, *b = conf ? conf->service : a;
 		if (a->scrambling != b->scrambling || a->authentication != b->authentication || a->cw_length != b->cw_length)
 			return gw_fail(err, GW_ECONF, "%s:%d:%d: service %s: its scrambling cannot change; give the service another id",
@@ -271,15 +282,18 @@ reload(void *self)
 {
 	struct scs *app = self;
 	const char *path = app->args.config ? app->args.config : default_config;
+	struct gw_index file = { 0 };
 	struct gw_err err = { 0 };
 	struct headend *he = headend_load(path, &err), *old = app->he;
 
-	if (!he || may_replace(app, he, &err) < 0) {
+	if (!he || index_units(he, &file, &err) < 0 || may_replace(app, he, &file, &err) < 0) {
 		gw_log(GW_ERR, "reload_refused", err.text, "file=%s", path);
+		gw_index_clear(&file);
 		headend_free(he);
 		return;
 	}
-	let_go(app, he);
+	let_go(app, he, &file);
+	gw_index_clear(&file);
 	app->he = he;
 	app->incomplete = bring_in(app, he, &err) < 0;
 	if (app->incomplete)	/* the store or memory failed: those that are there go on */

@@ -4,9 +4,11 @@
  * mux. The ECMGs are two simulgate-ecmg with the lab plugin; the mux is this program, which acknowledges and does nothing else.
  *
  * scs_commit_p99 is from the planned send time of CW_provision to the arrival of the record: it has the ECMG's answer, the store's
- * fsync and the way to the mux in it, so that it is more than the SCS's own delay, never less.
+ * fsync and the way to the mux in it, so that it is more than the SCS's own delay, never less. disk_fsync_p99 says how much of it the
+ * disk has; TMPDIR=/dev/shm takes it out.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -249,6 +251,29 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* What the disk below the store takes for one fsync of a page while all that goes on, us: the commit waits for it. */
+static int64_t
+fsync_us(void)
+{
+	int64_t took[100], t;
+	char path[96], page[4096] = { 0 };
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/page", dir);
+	if ((fd = open(path, O_WRONLY | O_CREAT, 0600)) < 0)
+		die("cannot write");
+	for (size_t i = 0; i < 100; i++) {
+		t = now_us(CLOCK_MONOTONIC);
+		if (write(fd, page, sizeof(page)) != sizeof(page) || fdatasync(fd) < 0)
+			die("cannot write");
+		took[i] = now_us(CLOCK_MONOTONIC) - t;
+		usleep(10000);
+	}
+	close(fd);
+	qsort(took, 100, sizeof(took[0]), by_value);
+	return took[98];
+}
+
 static int
 scs(int services)
 {
@@ -314,6 +339,7 @@ main(int argc, char **argv)
 	printf("scs_crypto_periods %.0f /s\n", (double)ndelays / KMSS / wall);
 	printf("scs_commit_p50 %.2f ms\n", (double)delays[ndelays / 2] / 1000);
 	printf("scs_commit_p99 %.2f ms\n", (double)delays[ndelays * 99 / 100] / 1000);
+	printf("disk_fsync_p99 %.2f ms\n", (double)fsync_us() / 1000);
 	clean_up();
 	return 0;
 }
