@@ -251,8 +251,8 @@ utc(int64_t s, char out[32])
 	return out;
 }
 
-/* A key file with SEAKs 7, 8, … that become valid `from` seconds from now. It comes into place whole. */
-static void
+/* A key file with SEAKs 7, 8, … that become valid `from` seconds from now, which is returned. It comes into place whole. */
+static int64_t
 write_keys(const int *from, size_t n, const char *lead)
 {
 	int64_t now_s = gw_utc_us() / 1000000;
@@ -272,6 +272,7 @@ write_keys(const int *from, size_t n, const char *lead)
 	snprintf(next, sizeof(next), "%s.next", keys_path);
 	put_file(next, text, 0600);
 	ck_assert_int_eq(rename(next, keys_path), 0);
+	return now_s;
 }
 
 static void *
@@ -348,8 +349,8 @@ START_TEST(the_carousel_has_what_should_be_on_air)
 	ck_assert_int_eq(taken, 0);
 	ck_assert_int_eq(ltkm(s, 0, 1), n);	/* the same octets each round */
 	ck_assert_mem_eq(ecm, first, (size_t)n);
-	ck_assert_str_eq(round_of(s, 3600 - 601, one, &taken), "RRGD");
-	ck_assert_str_eq(round_of(s, 3600 - 599, one, &taken), "RRGGDD");	/* ten minutes before the next one begins */
+	ck_assert_str_eq(round_of(s, 3600 - 660, one, &taken), "RRGD");
+	ck_assert_str_eq(round_of(s, 3600 - 540, one, &taken), "RRGGDD");	/* ten minutes before the next one begins */
 	ck_assert_int_eq(taken, 1);
 	drm_device_free(one);
 	drm_device_free(two);
@@ -415,8 +416,7 @@ START_TEST(a_changed_key_file_is_taken_over)
 	ck_assert_uint_eq(extension(ecmg), 7);
 	n = go(ecmg);
 	memcpy(before, ecm, (size_t)n);
-	write_keys(two_seaks, 2, "1min");
-	int64_t valid_us = gw_utc_us() / 1000000 * 1000000 + 7000000;
+	int64_t valid_us = (write_keys(two_seaks, 2, "1min") + two_seaks[1]) * 1000000;
 	WITHIN_5_S(strcmp(round_of(emmg, 0, device, &taken), "RRGGDD") == 0);
 	ck_assert_int_lt(gw_utc_us(), valid_us);
 	WITHIN_5_S((go(ecmg), logged[KMS_LOG_NOTICE] == 2));
