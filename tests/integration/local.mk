@@ -9,6 +9,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_scs.sh \
 	%D%/broadcast_rights.sh \
 	%D%/check_probe.sh \
+	%D%/ecmg_crowd.sh \
 	%D%/ecmg_vectors.sh \
 	%D%/emmg_mux.sh \
 	%D%/emmg_together.sh \

@@ -3,6 +3,8 @@
 
 simwire.py negatives HOST:PORT LOG VECTORS [strict]
     Sends every negative ECMG message to a running ECMG; says "ok …" or "not ok …" a line, and why.
+simwire.py crowd HOST:PORT
+    Connects until there is no room: that one is told 0x0008, everybody else is served; who comes after one has gone is welcome.
 simwire.py positives VECTORS lenient|strict LEAD/PER=HOST:PORT=LOG ...
     Sends every other ECMG message, and the segmentation cases, to the running ECMG of the lead_CW and CW_per_msg it is made for.
 """
@@ -298,7 +300,46 @@ def positives(vectors, strict, places):
             print("not ok", name, "|", repr(e), flush=True)
 
 
+def crowd(where):
+    good, turned_away = [], None
+    while turned_away is None:
+        p = Peer(where, 2)
+        channel = len(good) + 1
+        p.send(frame(2, 1, u16(0x0E, channel), (1, struct.pack(">I", 0x4AE60001))))
+        m = p.get(20)
+        if m is not None and m.type == STATUS:
+            p.stream(channel=channel)
+            good.append(p)
+        else:
+            turned_away = m
+            if m is None or (m.type, m.version, m.int(0x0E), m.int(0x7000)) != (0x0005, 2, channel, 0x0008):
+                raise ValueError(f"the one too many was told {m}")
+            try:
+                raise ValueError(f"and then {p.get(20)}")
+            except EOFError:
+                p.close()
+        if len(good) > 1000:
+            raise ValueError("there is room for everybody")
+    for channel, p in enumerate(good, 1):
+        p.provision(1, channel)
+    good.pop().close()
+    late, until = None, time.monotonic() + 20
+    while late is None and time.monotonic() < until:  # once the ECMG has seen the end of the one that left
+        p = Peer(where)
+        p.send(frame(3, 1, u16(0x0E, 9999), (1, struct.pack(">I", 0x4AE60001))))
+        m = p.get(20)
+        if m is not None and m.type == STATUS:
+            late = p
+        else:
+            p.close()
+    late.stream(channel=9999)
+    late.provision(1, 9999)
+    print(f"{len(good)} were served")
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "crowd":
+        crowd(sys.argv[2])
     if sys.argv[1] == "positives":
         positives(sys.argv[2], sys.argv[3] == "strict", {k: (w, l) for k, w, l in (a.split("=") for a in sys.argv[4:])})
     if sys.argv[1] == "negatives":
