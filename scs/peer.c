@@ -256,10 +256,12 @@ misfit(const struct scs_unit_stream *t, uint8_t flag, const uint8_t *p, size_t l
 {
 	if (len > ECM_MOST)
 		return "ECM_datagram is too long for a UDP datagram";
-	if (len == 0 || flag == 2)
+	if (len == 0)
 		return NULL;
-	if (flag == 0 && t->conf->out.scheme)
-		return "sections need a transport stream to go into, and the mux makes none: let the ECMG give TS packets or datagrams";
+	if (flag == 2)
+		return t->conf->out.pid ? "datagrams (section_TSpkt_flag 2) do not fit into a transport stream: let out have no pid" : NULL;
+	if (flag == 0 && t->conf->out.scheme && !t->conf->out.pid)
+		return "sections need a transport stream to go into: name their PID in out, udp://HOST:PORT?pid=0x1f0";
 	if (flag == 0)
 		return len >= 3 && (size_t)((p[1] & 0x0f) << 8 | p[2]) + 3 == len ? NULL : "ECM_datagram is no whole section";
 	for (size_t i = 0; i < len; i += 188)

@@ -3,8 +3,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 names=(standard tsduck-like no-ecm-id empty-ecm-allowed fixed-channel-id)
-plan $((2 * ${#names[@]} + 9))
-ports port
+plan $((2 * ${#names[@]} + 12))
+ports port p_ts p_udp
 i=0
 {
 	printf 'state: state\nplayout: unix://%s/run\nkms:\n' "$dir"
@@ -16,6 +16,9 @@ i=0
 	for name in "${names[@]}"; do
 		echo "  - { id: $name, scrambling: none, crypto_period: 1s, stkm: [{ kms: $name, ecm_id: 42, access_criteria: 0x0102 }] }"
 	done
+	# the same ECMG gives sections: into a transport stream they can go, by themselves they cannot
+	echo "  - { id: ts, scrambling: none, crypto_period: 1s, stkm: [{ kms: standard, ecm_id: 43, out: 'udp://127.0.0.1:$p_ts?pid=0x1f0' }] }"
+	echo "  - { id: udp, scrambling: none, crypto_period: 1s, stkm: [{ kms: standard, ecm_id: 44, out: 'udp://127.0.0.1:$p_udp' }] }"
 } >"$dir/headend.yaml"
 # printed NAME KEY: what the configuration of the KMS NAME says of KEY once its profile is read
 printed() { "$(program scs)" --config "$dir/headend.yaml" --check-config | sed -n "/^  $1:/,/^  [a-z]/s/^    $2: //p" | head -n 1; }
@@ -29,12 +32,30 @@ for name in "${names[@]}"; do
 	esac
 done
 
-sg ecmg ecmg --listen "tcp://127.0.0.1:$port" --plugin lab --set delay_start=200 --log-level debug
+sg mux mux --config "$dir/headend.yaml" --status "unix://$dir/mux.sock"
+sg ecmg ecmg --listen "tcp://127.0.0.1:$port" --plugin lab --set delay_start=200 --set section_TSpkt_flag=0 --log-level debug
 sg scs scs --config "$dir/headend.yaml" --status "unix://$dir/scs.sock"
 cps() { await_status 25 "$dir/scs.sock" "next(v for v in s['services'] if v['service'] == '$1')['cp'] >= 3"; }
 for name in "${names[@]}"; do check "crypto-periods with $name" cps "$name"; done
 
-# what_of KMS MESSAGE: the ECMG's view of its messages
+# A TS packet of PID 0x1f0 in which an ECM begins: pointer_field 0, table_id 0x80 or 0x81
+on_air() {
+	timeout 20 "$PYTHON" -c '
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+while True:
+    d = s.recv(65536)
+    for p in (d[i:i + 188] for i in range(0, len(d), 188)):
+        if p[0] == 0x47 and (p[1] & 0x5f) << 8 | p[2] == 0x41f0 and p[4] == 0 and p[5] in (0x80, 0x81):
+            sys.exit(0)
+' "$1"
+}
+check "sections go into a transport stream" on_air "$p_ts"
+check "and that service has its crypto-periods" cps ts
+check "without a PID they are refused, with the reason" logged scs 'event=ecm_refused .*service=udp .*name their PID'
+
+# said KMS VERSION MESSAGE: the ECMG's view of its messages
 channel() { value "$dir/scs.sock" "next(k for k in s['kms'] if k['kms'] == '$1')['ECM_channel_id']"; }
 said() { grep "way=in version=$2 .*$3 ECM_channel_id=$(channel "$1") " "$dir/log/ecmg"; }
 twice() { [ "$(said "$1" "$2" CW_provision | grep -c "$3")" -ge 2 ]; }
