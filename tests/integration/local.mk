@@ -27,6 +27,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \
 	%D%/scs_modes.sh \
+	%D%/scs_refusals.sh \
 	%D%/scs_reload.sh \
 	%D%/profiles.sh \
 	%D%/secrets.sh \
@@ -38,3 +39,5 @@ integration_tests = tests/test_rooms.sh \
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/gst_recover.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/simmux.py %D%/lib.sh %D%/follower.py %D%/probe.py %D%/air.py %D%/simwire.py %D%/emmgwire.py %D%/mux_ts.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
+EXTRA_DIST += %D%/lib.sh %D%/follower.py %D%/probe.py %D%/air.py %D%/simwire.py %D%/tshark_judge.py %D%/leaks.py %D%/ltkm_judge.py %D%/gst_recover.c %D%/.shellcheckrc
