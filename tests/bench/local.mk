@@ -4,15 +4,6 @@ bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_DIST += %D%/run.sh
 CLEANFILES += $(bench_rooms)
-bench_programs += %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch
-EXTRA_PROGRAMS += %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch
-EXTRA_DIST += %D%/run.sh
-CLEANFILES += %D%/bench_ecmg$(EXEEXT) %D%/bench_ecmg_idle$(EXEEXT) %D%/bench_mux$(EXEEXT) %D%/bench_scs$(EXEEXT) \
-	%D%/bench_switch$(EXEEXT)
-bench_programs += %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch
-EXTRA_PROGRAMS += %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch
-EXTRA_DIST += %D%/run.sh
-CLEANFILES += %D%/bench_ecmg$(EXEEXT) %D%/bench_ecmg_idle$(EXEEXT) %D%/bench_mux$(EXEEXT) %D%/bench_scs$(EXEEXT) %D%/bench_switch$(EXEEXT)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
 %C%_bench_ecmg_idle_LDADD = proto/libproto.la
 %C%_bench_mux_LDADD = $(net_libs)

@@ -13,19 +13,19 @@ script() { start "$1" "$PYTHON" "$here/follower.py" "${@:2}"; }
 up drm smartcard scs
 await 20 "the SCS's door" test -S "$dir/run/scs.sock"
 script mux mux "$dir/run/scs.sock" --refuse smartcard --times 1000
-check "an optional KMS whose ECM no mux takes does not hold the service" scs_is 60 "$u['cp'] >= 2"
+check "an optional KMS whose ECM no mux takes does not hold the service" scs_is 60 "${u}['cp'] >= 2"
 check "it was refused each time" logged mux '^refused cp=' 2
 check "the log says which, and that it is left out" logged scs 'event=record_refused .*kms=smartcard .*left out'
 
 script scrambler scrambler "$dir/run/scs.sock" --times 2
-check "a refused key is in status, and an alarm" scs_is 20 "$u['key_refused'].startswith('0x0006 of scripted') and $u['alarm']"
+check "a refused key is in status, and an alarm" scs_is 20 "${u}['key_refused'].startswith('0x0006 of scripted') and ${u}['alarm']"
 check "it is sent again until it is taken" await_log 30 scrambler '^taken cp='
 check "… after two refusals" logged scrambler '^refused cp=' 2
-check "which ends the alarm" scs_is 20 "$u['key_refused'] == '' and not $u['alarm']"
+check "which ends the alarm" scs_is 20 "${u}['key_refused'] == '' and not ${u}['alarm']"
 check "and is said" logged scs 'event=record_taken'
 
 kill9 mux
 script mux mux "$dir/run/scs.sock" --refuse drm --times 3
 check "a required KMS whose ECM is refused is sent again, and holds the service meanwhile" await_log 30 mux '^refused cp=' 3
-cp=$(value "$dir/scs.sock" "$u['cp']")
-check "then it goes on" scs_is 30 "$u['cp'] >= $cp + 2"
+cp=$(value "$dir/scs.sock" "${u}['cp']")
+check "then it goes on" scs_is 30 "${u}['cp'] >= $cp + 2"
