@@ -168,7 +168,7 @@ tolerate(struct emmg_chan *c, enum deviation d)
 	if (c->conf.strict)
 		return false;
 	if (!(c->named & 1u << d))
-		gw_log(GW_NOTICE, "deviation", deviations[d], "kms=%s peer=%s channel=%u message=%s", c->conf.name, c->peer,
+		gw_log(GW_NOTICE, "tolerated", deviations[d], "kms=%s peer=%s channel=%u message=%s", c->conf.name, c->peer,
 		    c->conf.channel_id, c->msg.def ? c->msg.def->name : "-");
 	c->named |= 1u << d;
 	return true;

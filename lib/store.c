@@ -1,7 +1,13 @@
-/* lib/store.c: the SQLite back end of lib/store.h. WAL, synchronous FULL: what was answered with GW_WON survives a power cut. */
+/*
+ * lib/store.c: the SQLite back end of lib/store.h. WAL, synchronous FULL: what was answered with GW_WON survives a power cut. What
+ * the log has grown by is copied into the file by a thread of its own, with a connection of its own: it waits for the disk far longer
+ * than a commit does, and crypto-periods do not wait.
+ */
 #include "lib/store.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -42,8 +48,18 @@ static const char *const sql[NQUERIES] = {
 	[NOTE] = "INSERT INTO note VALUES (?1, ?2)",
 };
 
+enum { LOG_PAGES = 1000 };	/* of the write-ahead log, before they are copied: SQLite's own measure */
+
+struct copier {
+	pthread_t thread; bool running;
+	pthread_mutex_t lock; pthread_cond_t wake;	/* of what follows */
+	bool wanted, stop;
+	sqlite3 *db;
+};
+
 struct gw_store {
 	sqlite3 *db;
+	struct copier copier;
 	sqlite3_stmt *q[NQUERIES];
 	char *path;
 	bool group;	/* between begin and flush */
@@ -168,6 +184,76 @@ connect_to(struct gw_store *s, struct gw_err *err)
 	return 0;
 }
 
+/* ---- the log into the file ---- */
+
+static void *
+copy_log(void *self)
+{
+	struct copier *c = self;
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->stop) {
+		if (!c->wanted) {
+			pthread_cond_wait(&c->wake, &c->lock);
+			continue;
+		}
+		c->wanted = false;
+		pthread_mutex_unlock(&c->lock);
+		/* Passive: writers go on. What it cannot copy now it copies with the next growth. */
+		sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		pthread_mutex_lock(&c->lock);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+static int
+log_grew(void *self, sqlite3 *db, const char *name, int pages)
+{
+	struct copier *c = self;
+
+	(void)db, (void)name;
+	if (pages < LOG_PAGES)
+		return SQLITE_OK;
+	pthread_mutex_lock(&c->lock);
+	c->wanted = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	return SQLITE_OK;
+}
+
+/* Without a thread of its own the copying stays with the writer, as SQLite has it. */
+static void
+start_copier(struct gw_store *s)
+{
+	struct copier *c = &s->copier;
+	sigset_t all, before;
+
+	if (sqlite3_open_v2(s->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		return;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->wake, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);	/* signals are the loop's */
+	c->running = pthread_create(&c->thread, NULL, copy_log, c) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (c->running)
+		sqlite3_wal_hook(s->db, log_grew, c);
+}
+
+static void
+stop_copier(struct copier *c)
+{
+	if (c->running) {
+		pthread_mutex_lock(&c->lock);
+		c->stop = true;
+		pthread_cond_signal(&c->wake);
+		pthread_mutex_unlock(&c->lock);
+		pthread_join(c->thread, NULL);
+	}
+	sqlite3_close(c->db);
+}
+
 int
 gw_store_open(const char *path, struct gw_store **out, struct gw_err *err)
 {
@@ -182,6 +268,7 @@ gw_store_open(const char *path, struct gw_store **out, struct gw_err *err)
 		gw_store_close(s);
 		return gw_wrap(err, "store %s", path);
 	}
+	start_copier(s);
 	*out = s;
 	return 0;
 }
@@ -191,6 +278,7 @@ gw_store_close(struct gw_store *s)
 {
 	if (!s)
 		return;
+	stop_copier(&s->copier);
 	for (int i = 0; i < NQUERIES; i++)
 		sqlite3_finalize(s->q[i]);
 	sqlite3_close(s->db);

@@ -1269,7 +1269,7 @@ tolerate(struct scs_chan *c, uint16_t message, const struct sim_fault *why)
 	if (c->nnamed == NAMED)
 		return;
 	c->named[c->nnamed++] = (struct deviation){ message, why->param, why->verdict };
-	gw_log(GW_NOTICE, "deviation_tolerated", message == ECMG_STREAM_TEST ? "no answer to stream_test" : sim_verdict_text(why->verdict),
+	gw_log(GW_NOTICE, "tolerated", message == ECMG_STREAM_TEST ? "no answer to stream_test" : sim_verdict_text(why->verdict),
 	    "kms=%s peer=%s channel=%u message=%s type=0x%04x param=%s parameter_type=0x%04x offset=%zu", c->conf.kms, c->peer,
 	    c->conf.channel_id, def ? def->name : "-", message, param ? param->name : "-", why->param, why->offset);
 }

@@ -71,9 +71,11 @@ now_us(clockid_t clock)
 static void
 write_conf(int services)
 {
-	FILE *f = fopen(conf, "w");
+	char next[sizeof(conf) + 4];
+	FILE *f;
 
-	if (!f)
+	snprintf(next, sizeof(next), "%s.new", conf);
+	if (!(f = fopen(next, "w")))
 		die("cannot write the configuration");
 	fprintf(f, "state: state\nplayout: unix://%s/run\nkms:\n", dir);
 	for (int k = 0; k < KMSS; k++)
@@ -85,7 +87,8 @@ write_conf(int services)
 		for (int k = 0; k < KMSS; k++)
 			fprintf(f, "      - { kms: k%d, ecm_id: %d, out: \"udp://239.%d.%d.%d:5000\" }\n", k, i + 1, 10 + k, i / 250, i % 250 + 1);
 	}
-	fclose(f);
+	if (fclose(f) != 0 || rename(next, conf) < 0)	/* an ECMG that is still starting reads the one or the other */
+		die("cannot write the configuration");
 }
 
 static pid_t

@@ -355,7 +355,7 @@ def strict(env):
         want(c.get(S_ERROR).int(status_), 0x000C, "answer to stream_status without data_id")
         c.send(c.message(S_STATUS, *c.names(0x20), stream=1))
         c.get(BW_REQUEST)
-        want(r.text().count("event=deviation"), 0, "tolerated deviations")
+        want(r.text().count("event=tolerated"), 0, "tolerated deviations")
         r.stop()
         c.goodbye()
         r.ended()
