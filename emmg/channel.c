@@ -15,6 +15,7 @@ enum { MS = 1000, S = 1000 * 1000 };
  */
 enum { ANSWER = 5 * S, SILENCE = 10 * S, AGAIN_LEAST = 1 * S, AGAIN_MOST = 30 * S, GOOD_LIFE = 30 * S, FLUSH = 100 * MS,
 	CLOSE_WAIT = 1 * S, EASE = 10 * S, COMPLAINT = 1 * S };
+enum { USER_DEFINED = 0x8000 };	/* message_types from there on are no inconsistency (4.4.1), not to the strict either */
 enum { WHOLE = 256, LEAST = 16 };	/* share of the allocation that is used, in 256ths */
 
 enum { IDLE, CH_SETUP, CH_OPEN, CLOSING };
@@ -867,10 +868,10 @@ acceptable(struct emmg_chan *c, const uint8_t *msg, size_t len)
 	bool ours, good = sim_decode_as(&emmg_mux, c->conf.strict ? SIM_STRICT : SIM_LENIENT, msg, len, &c->msg, &why) == 0;
 
 	if (!good) {
-		if (why.verdict != SIM_NO_MESSAGE || !tolerate(c, D_MESSAGE))
-			refuse(c, sim_status_of(&emmg_mux, why.verdict), &why);
-		else
+		if (why.verdict == SIM_NO_MESSAGE && (tolerate(c, D_MESSAGE) || c->msg.type >= USER_DEFINED))
 			c->counts.ignored++;
+		else
+			refuse(c, sim_status_of(&emmg_mux, why.verdict), &why);
 		return false;
 	}
 	if (gw_log_on(GW_DEBUG))

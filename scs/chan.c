@@ -18,7 +18,7 @@ enum { MS = 1000, S = 1000 * 1000 };
  */
 enum { ANSWER = 5 * S, NETWORK = 500 * MS, LEAST = 1 * S, SILENCE = 10 * S, AGAIN_LEAST = 1 * S, AGAIN_MOST = 60 * S,
 	CLOSE_WAIT = 500 * MS, FAILURES = 3, ROUND = 600 * S };
-enum { IDS = 65536, PAGE = 256, NAMED = 16 };
+enum { IDS = 65536, PAGE = 256, NAMED = 16, USER_DEFINED = 0x8000 };
 
 enum { CLOSED, SETTING_UP, OPEN, CLOSING };
 enum { CONNECTED, STATUS, TEST, ERROR, TIMEOUT, LOST, STOP, STREAMS_GONE };
@@ -1343,13 +1343,21 @@ scs_chan_frame(struct scs_chan *c, const uint8_t *msg, size_t len, int64_t now)
 	c->now_us = c->heard_us = now;
 	c->testing = false;
 	if (!understood(c, msg, len, &why)) {
-		if (why.verdict == SIM_NO_MESSAGE && !c->conf.strict)
+		if (why.verdict == SIM_NO_MESSAGE && (!c->conf.strict || in.type >= USER_DEFINED))
 			tolerate(c, in.type, &why);
 		else
 			refuse(c, sim_status_of(&ecmg_scs, why.verdict), &why);
 		return;
 	}
 	trace(c, "received", &in);
+	if (in.version != c->conf.version && in.def->type != ECMG_CHANNEL_ERROR) {	/* it mirrors ours, but where it refuses that (1.5) */
+		why = (struct sim_fault){ SIM_VERSION, 0, 0 };
+		if (c->conf.strict) {
+			refuse(c, ECMG_E_VERSION, &why);
+			return;
+		}
+		tolerate(c, in.type, &why);
+	}
 	if (sim_int(&in, ECMG_CHANNEL_ID, -1) != c->conf.channel_id && in.def->type != ECMG_CHANNEL_ERROR) {
 		why = (struct sim_fault){ SIM_BAD_VALUE, ECMG_CHANNEL_ID, 0 };
 		refuse(c, ECMG_E_CHANNEL_ID, &why);
