@@ -37,6 +37,8 @@ class Message:
             raise ValueError("message_length")
         self.params, at = [], 5
         while at < len(frame):
+            if at + 4 > len(frame):
+                raise ValueError("octets that are no parameter")
             t, n = struct.unpack(">HH", frame[at:at + 4])
             if at + 4 + n > len(frame):
                 raise ValueError(f"parameter {t:#06x} overruns the message")
