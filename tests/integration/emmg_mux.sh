@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # tests/integration/emmg_mux.sh: simulgate-emmg against a MUX of other people's making (simmux.py): every version, TCP and UDP, parameters
-# in any order, messages cut and joined, errors, allocations, lost connections, stalls.
+# in any order, messages cut and joined, every vector, errors, allocations, lost connections, stalls.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-plan 26
-verdicts "$PYTHON" "$here/simmux.py" sessions udp messages bandwidth connections sources -- "$(program emmg)" "$dir/log/emmg" "$dir"
+plan 31
+verdicts "$PYTHON" "$here/simmux.py" sessions udp messages vectors bandwidth connections sources -- "$(program emmg)" "$dir/log/emmg" "$dir"
 check "it is clear which stream lacks what" same "$(within 20 "$(program emmg)" --to tcp://127.0.0.1:1 --client-id 1 --data-id 7 2>&1 | grep -o 'msg=.*')" \
 	'msg="data_id 7 has neither --source nor --plugin"'

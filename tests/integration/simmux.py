@@ -5,6 +5,9 @@ order as TSDuck and biTStream send them, one octet a segment, several messages i
 simmux.py CASE ... -- EMMG LOG DIRECTORY    "ok …" and "not ok …" a line; the program's output goes to LOG
 simmux.py listen PORT UDP_PORT VERSION SECONDS   one polite session (for a capture), then exit
 """
+import json
+import os
+import random
 import select
 import signal
 import socket
@@ -13,13 +16,14 @@ import subprocess
 import sys
 import time
 
-from simwire import Message, frame, u16
+from simwire import Message, drained, frame, u16
 
 CLIENT = 0x4AE60001
 SETUP, TEST, STATUS, CLOSE, ERROR = 0x11, 0x12, 0x13, 0x14, 0x15
 S_SETUP, S_TEST, S_STATUS, S_CLOSE, S_CLOSED, S_ERROR, BW_REQUEST, BW_ALLOCATION = range(0x111, 0x119)
 DATA = 0x211
 client_id, flag, channel_id, stream_id, datagram, bandwidth, data_type, data_id, status_ = 1, 2, 3, 4, 5, 6, 7, 8, 0x7000
+VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/sim/simulcrypt-vectors.json")
 LONG = 30.0  # for what comes at once on an idle machine
 
 
@@ -61,14 +65,20 @@ class Conn:
     def __init__(self, sock, version, way="whole"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock, self.version, self.way, self.rest, self.data, self.fmt = sock, version, way, b"", [], 0
+        self.dice = random.Random(version)
 
     def send(self, *messages):
         out = b"".join(messages)
+        chunks = [out]
         if self.way == "octets":
-            for b in out:
-                self.sock.sendall(bytes([b]))
-        else:
-            self.sock.sendall(out)
+            chunks = [bytes([b]) for b in out]
+        elif self.way == "cut":
+            at = sorted(self.dice.sample(range(1, len(out)), min(3, len(out) - 1)))
+            chunks = [out[a:b] for a, b in zip([0] + at, at + [len(out)])]
+        for chunk in chunks:
+            self.sock.sendall(chunk)
+            if self.way == "cut":
+                drained(self.sock)
 
     def read(self, seconds):
         """The next message; None: none in time; EOFError."""
@@ -104,6 +114,14 @@ class Conn:
                 self.send(self.message(STATUS, u8(flag, self.fmt)))
             else:
                 raise Wrong(f"message {m.type:#06x} {m.params}, wanted {kind:#06x}")
+
+    def get_any(self):
+        """The next message but data."""
+        while (m := self.read(LONG)) is not None:
+            if m.type != DATA:
+                return m
+            self.data.append(m)
+        raise Wrong("silence")
 
     def message(self, kind, *params, stream=None, version=None, channel=1, client=CLIENT):
         """Parameters backwards, identifiers last."""
@@ -365,6 +383,150 @@ def case_messages(env):
     yield "several messages in one segment are answered each", lambda: one_segment(env)
     yield "wrong identifiers, versions and parameters get the code of this interface, errors no answer", lambda: wrong_names(env)
     yield "strict: what is not in the standard is refused with its code", lambda: strict(env)
+
+
+def vectors():
+    with open(VECTORS, encoding="utf-8") as f:
+        all_ = json.load(f)
+    return {v["name"]: bytes.fromhex(v["hex"]) for k in ("vectors", "negative", "streams") for v in all_[k]}
+
+
+def hear(c, sent, *errors):
+    """What is said to this is these errors and nothing else, and the channel lives: what is asked next is answered next."""
+    c.send(sent, c.message(TEST))
+    got = []
+    while (m := c.read(LONG)) is not None and m.type != STATUS:
+        if m.type == DATA:
+            c.data.append(m)
+        else:
+            got.append((m.type, m.int(status_)))
+            want((m.version, m.int(client_id), m.int(channel_id)), (c.version, CLIENT, 1), f"version and identifiers of {m.type:#06x}")
+    if m is None:
+        raise Wrong(f"no channel_status after {sent.hex()}")
+    want(got, list(errors), f"answers to {sent.hex()}")
+
+
+def every_vector(env, strict, way):
+    """A life in which each vector of a MUX has its place; then those of all interfaces, one error for each at most."""
+    all_ = vectors()
+    with Run(env, "--source", "SOURCE", "--loop", "--bandwidth", "200kbit/s", *(["--strict"] if strict else []), way=way) as r:
+        def adapted(name):
+            m = Told(all_[name])
+            return frame(3, m.type, *reversed([u16(t, 1) if t == stream_id else (t, v) for t, v in m.params]))
+
+        c = r.accept()
+        c.get(SETUP)
+        c.send(adapted("emmg_channel_error"))  # already in use: it is left, and tried again
+        try:
+            raise Wrong(f"{c.read(LONG)} in answer to channel_error")
+        except EOFError:
+            c = r.accept()
+        c.get(SETUP)
+        c.send(adapted("emmg_channel_status"), adapted("emmg_channel_test"))
+        c.get(S_SETUP)
+        c.check(c.get(STATUS), flag)
+        c.send(adapted("emmg_stream_status"), adapted("emmg_bw_allocation_unknown"), adapted("emmg_bw_allocation"))
+        c.get(BW_REQUEST)
+        c.get(DATA)
+        c.send(adapted("emmg_stream_error"))
+        c.get(BW_REQUEST)  # exceeded bandwidth: what is it?
+        c.send(adapted("emmg_bw_allocation"))
+        for name in ("emmg_channel_status", "emmg_stream_status", "emmg_bw_allocation", "emmg_bw_allocation_unknown", "emmg_stream_close_response"):
+            hear(c, adapted(name))
+        n = 0
+        for name, raw in all_.items():
+            ends = ("channel_error", "udp_truncated")  # the channel, or the framing
+            if name.endswith(ends) or name.endswith("_test") and name.startswith("emmg"):
+                continue
+            c.send(raw, c.message(TEST))
+            got = []
+            while (m := c.get_any()).type != STATUS:
+                got.append((m.type, m.int(status_)))
+            if len(got) > (1 if "stream_" not in name[:7] else 3) or any(t not in (ERROR, S_ERROR) for t, _ in got):
+                raise Wrong(f"{name}: {got}")
+            n += 1
+        if n < 80:
+            raise Wrong(f"{n} vectors")
+        c.data = []
+        c.get(DATA)
+        r.stop()
+        m = c.get(S_CLOSE)
+        c.send(adapted("emmg_stream_close_response"))
+        c.goodbye(0)
+        r.ended()
+
+
+def negatives(env, strict):
+    """What is wrong gets the code of this interface; what is strange that of the strict, and goes unpunished by the lenient."""
+    with Run(env, "--source", "SOURCE", "--loop", *(["--strict"] if strict else [])) as r:
+        c = r.accept()
+        c.open()
+        c.stream()
+        s, t = c.message(STATUS, u8(flag, 0)), c.message(S_STATUS, *c.names(0x20), stream=1)
+        names = [u32(client_id, CLIENT), u16(channel_id, 1)]
+        for what, sent, lenient, other in (
+                ("without client_id", frame(3, STATUS, names[1], u8(flag, 0)), (ERROR, 0x0C), 0),
+                ("without section_TSpkt_flag", c.message(STATUS), (ERROR, 0x0C), 0),
+                ("client_id of two octets", frame(3, STATUS, (client_id, b"\x4a\xe6"), names[1], u8(flag, 0)), (ERROR, 0x0B), 0),
+                ("a parameter twice", s[:3] + struct.pack(">H", len(s)) + s[5:] + b"\0\2\0\1\0", (ERROR, 0x01), 0),
+                ("a parameter that overruns", s[:-6] + b"\0\x09" + s[-4:], (ERROR, 0x01), 0),
+                ("two octets too many", s[:3] + struct.pack(">H", len(s) - 3) + s[5:] + b"\0\0", (ERROR, 0x01), 0),
+                ("version 0", b"\0" + s[1:], (ERROR, 0x02), 0), ("version 6", b"\6" + s[1:], (ERROR, 0x02), 0),
+                ("another version", b"\2" + s[1:], None, (ERROR, 0x02)),
+                ("an unknown message", frame(3, 0x0119, *names), None, (ERROR, 0x03)),
+                ("a user-defined message", frame(3, 0x8123, *names, (0x8001, b"x")), None, None),
+                ("an unknown parameter", c.message(STATUS, u8(flag, 0), (0x0999, b"")), None, (ERROR, 0x0A)),
+                ("another channel", c.message(STATUS, u8(flag, 0), channel=2), (ERROR, 0x06), 0),
+                ("another client", c.message(STATUS, u8(flag, 0), client=2), (ERROR, 0x0E), 0),
+                ("another stream", c.message(S_TEST, stream=7), (S_ERROR, 0x05), 0),
+                ("stream_status without data_type", c.message(S_STATUS, c.names(0x20)[0], stream=1), (S_ERROR, 0x0C), 0),
+                ("a data_type of two octets", c.message(S_STATUS, c.names(0x20)[0], u16(data_type, 0), stream=1), (S_ERROR, 0x0B), 0),
+                ("a message of an EMMG", c.message(S_SETUP, *c.names(0x20), stream=1), (S_ERROR, 0x01), 0),
+                ("the same again", s + t, None, None),
+                ("errors that are wrong in every way", frame(3, ERROR) + frame(3, S_ERROR) + frame(9, ERROR, u16(status_, 1)) +
+                 c.message(ERROR, (status_, b"\1")) + c.message(S_ERROR, (status_, b""), stream=1) + c.message(S_ERROR, u16(status_, 1), stream=99) +
+                 c.message(ERROR) + frame(3, ERROR)[:3] + b"\0\2\0\1", None, None)):
+            answer = lenient if other == 0 or not strict else other
+            try:
+                hear(c, sent, *([answer] if answer else []))
+            except Wrong as e:
+                raise Wrong(f"{what}: {e}") from e
+        c.data = []
+        c.get(DATA)
+        r.stop()
+        c.goodbye()
+        r.ended()
+
+
+def vanished(env):
+    """A mux that is there no more, though its connection is: it is asked, then given up; data goes on with the next connection."""
+    with Run(env, "--source", "SOURCE", "--loop", "--bandwidth", "10kbit/s") as r:
+        c = r.accept()
+        c.open()
+        c.stream(asked=10)
+        while (m := c.read(LONG)) is not None and m.type == DATA:
+            pass
+        want(m and m.type, TEST, "what a silent mux is asked")
+        try:
+            while c.read(LONG) is not None:
+                pass
+            raise Wrong("it clings to the silent connection")
+        except EOFError:
+            c = r.accept()
+        c.open()
+        c.stream(asked=10)
+        c.get(DATA)
+        r.stop()
+        c.goodbye()
+        r.ended()
+
+
+def case_vectors(env):
+    for strict in (False, True):
+        kind, way = ("strict", "octets") if strict else ("lenient", "cut")
+        yield f"every vector, messages {'octet by octet' if strict else 'cut anywhere'}, {kind}", lambda: every_vector(env, strict, way)
+        yield f"what is wrong, and what is strange, {kind}", lambda: negatives(env, strict)
+    yield "a mux that vanished is asked, given up, and connected to anew", lambda: vanished(env)
 
 
 def complaints(env):
