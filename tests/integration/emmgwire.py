@@ -372,7 +372,9 @@ def habits(where, air_port):
         try:
             raise ValueError(f"not left: {p.get(30)}")
         except EOFError:
-            pass
+            q = Emmg(where)  # with the same identifiers, at the first attempt
+            q.channel(), q.stream()
+            q.close()
 
     cases = [backwards, udp_with_ids, all_at_once, octet_by_octet, two_streams, an_error_for_a_packet_that_is_none, a_vanished_peer, silence]
     tell([(c.__name__.replace("_", " "), c) for c in cases], len(cases))

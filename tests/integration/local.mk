@@ -26,6 +26,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/misbehave.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \
+	%D%/neighbours.sh \
 	%D%/scs_modes.sh \
 	%D%/scs_refusals.sh \
 	%D%/scs_reload.sh \

@@ -7,6 +7,9 @@ simwire.py crowd HOST:PORT
     Connects until there is no room: that one is told 0x0008, everybody else is served; who comes after one has gone is welcome.
 simwire.py positives VECTORS lenient|strict LEAD/PER=HOST:PORT=LOG ...
     Sends every other ECMG message, and the segmentation cases, to the running ECMG of the lead_CW and CW_per_msg it is made for.
+simwire.py neighbours HOST:PORT STATUS
+    SCSs with the same identifiers, one after the other and at the same time, at a running ECMG with --silence 1: those that vanish,
+    with and without a word, and those that live.
 """
 import fcntl
 import json
@@ -15,6 +18,8 @@ import struct
 import sys
 import termios
 import time
+
+from probe import status
 
 MESSAGES = {0x0001: "channel_setup", 0x0002: "channel_test", 0x0003: "channel_status", 0x0004: "channel_close",
             0x0005: "channel_error", 0x0101: "stream_setup", 0x0102: "stream_test", 0x0103: "stream_status",
@@ -166,8 +171,8 @@ def judge(where, log, v, strict):
             want = int(v["expect"].split(name)[1].split()[0].rstrip(","))
             if m.int(t) != want:
                 raise ValueError(f"{name} {m.int(t)}, wanted {want}")
-    until = time.monotonic() + 2
-    while len(lines := log_lines(log, peer.name)[before:]) == 0 and time.monotonic() < until:
+    end = time.monotonic() + 20
+    while len(lines := log_lines(log, peer.name)[before:]) == 0 and time.monotonic() < end:
         time.sleep(0.02)
     if len(lines) != 1:
         raise ValueError(f"{len(lines)} log lines: {''.join(lines)}")
@@ -261,8 +266,8 @@ def window(m):
 
 def drained(sock):
     """The last chunk is with the peer's kernel: the next one is a segment of its own."""
-    left, until = b"\1", time.monotonic() + 5
-    while int.from_bytes(left, sys.byteorder) and time.monotonic() < until:
+    left, end = b"\1", time.monotonic() + 5
+    while int.from_bytes(left, sys.byteorder) and time.monotonic() < end:
         left = fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4)
 
 
@@ -300,6 +305,94 @@ def positives(vectors, strict, places):
             print("ok", name, flush=True)
         except (ValueError, EOFError, OSError) as e:
             print("not ok", name, "|", repr(e), flush=True)
+
+
+def channels(where):
+    return status(where)["channels"]
+
+
+def until(what, true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise ValueError(f"waited in vain for {what}")
+        time.sleep(0.02)
+
+
+def silent(where, door):
+    """No FIN, no answer: tested, then left; meanwhile the same identifiers are refused to nobody, afterwards they are free."""
+    p = Peer(where)
+    p.channel(), p.stream()
+    m = p.get(20)
+    if m is None or m.name != "channel_test":
+        raise ValueError(f"{m} instead of channel_test")
+    p.send(frame(3, STATUS, *m.params, (0x02, b"\0"), u16(3, 0), u16(4, 0), u16(7, 100), u16(8, 0), u16(9, 10), (0x0A, b"\1"),
+                 (0x0B, b"\2"), u16(0x0C, 100)))
+    m = p.get(20)
+    if m is None or m.name != "channel_test":
+        raise ValueError(f"{m} instead of another channel_test")
+    try:
+        raise ValueError(f"{p.get(30)} instead of an end")
+    except EOFError:
+        pass
+    again(where, door, p)
+
+
+def again(where, door, p):
+    """The same channel, stream and ECM_id, at the first attempt."""
+    until("the channel to be free", lambda: not channels(door))
+    q = Peer(where)
+    q.channel(), q.stream(), q.provision(1)
+    q.close()
+    p.close()
+    until("no channel", lambda: not channels(door))
+
+
+def gone(where, door, how):
+    """A connection that ends, by FIN or RST: everything of it is free at once, not after a time-out."""
+    for _ in range(10):
+        p = Peer(where)
+        p.channel(), p.stream(), p.provision(1)
+        if how == "RST":
+            p.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        p.close()
+    until("the channels to be free", lambda: not channels(door), 5)  # ten of them; --silence and patience are longer together
+
+
+def both(where, door):
+    """Two SCSs with one ECM_channel_id and one ECM_stream_id: a connection's own, and no conflict."""
+    peers = [Peer(where), Peer(where)]
+    for k, p in enumerate(peers):
+        p.channel(), p.stream(ecm_id=0x0102 + k)
+    for cp in range(20):
+        for p in peers:
+            p.provision(cp)
+    words = [(0x14, struct.pack(">H", 30 + i) + bytes(8)) for i in range(2)]
+    for p in peers:  # both at once
+        p.send(frame(3, 0x201, u16(0x0E, 1), u16(0x0F, 7), u16(0x12, 30), *words))
+    for p in peers:
+        m = p.get()
+        if m is None or m.type != RESPONSE or m.int(0x12) != 30:
+            raise ValueError(f"{m} instead of ECM_response")
+    if len(channels(door)) != 2:
+        raise ValueError(f"{channels(door)}")
+    peers[0].close()
+    until("one to be gone", lambda: len(channels(door)) == 1)
+    peers[1].provision(40)
+    peers[1].close()
+    until("no channel", lambda: not channels(door))
+
+
+def neighbours(where, door):
+    for what, case in (("a silent SCS is tested and left, then its identifiers are free", lambda: silent(where, door)),
+                       ("identifiers are free at once after FIN", lambda: gone(where, door, "FIN")),
+                       ("identifiers are free at once after RST", lambda: gone(where, door, "RST")),
+                       ("two SCSs with the same ECM_channel_id get their ECMs", lambda: both(where, door))):
+        try:
+            case()
+            print("ok", what, flush=True)
+        except (ValueError, EOFError, OSError) as e:
+            print("not ok", what, "|", repr(e), flush=True)
 
 
 def crowd(where):
@@ -342,6 +435,8 @@ def crowd(where):
 if __name__ == "__main__":
     if sys.argv[1] == "crowd":
         crowd(sys.argv[2])
+    elif sys.argv[1] == "neighbours":
+        neighbours(*sys.argv[2:])
     if sys.argv[1] == "positives":
         positives(sys.argv[2], sys.argv[3] == "strict", {k: (w, l) for k, w, l in (a.split("=") for a in sys.argv[4:])})
     if sys.argv[1] == "negatives":
