@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tests/integration/neighbours.sh: SCSs with the same identifiers at one simulgate-ecmg: scripted ones that vanish, with and without a
-# word, and two real ones that share all their numbers, one of which is stopped dead, left, and comes back.
+# tests/integration/neighbours.sh: SCSs with the same identifiers at one simulgate-ecmg: scripted ones that vanish, with a word and
+# without, and two real ones that share all their numbers, one of which is stopped dead, left, and comes back.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 plan 13
@@ -29,11 +29,12 @@ goes_on() {
 	await_status 30 "$dir/$1.sock" "u['cp'] >= $cp + 3 and u['streams'][0]['up'] and not u['extended']"
 }
 for scs in one two; do check "$scs has crypto-periods" await_status 30 "$dir/$scs.sock" 'u["cp"] >= 1'; done
-check "both on channel 7" await_status 5 "$dir/ecmg.sock" '[c["ECM_channel_id"] for c in s["channels"]] == [7, 7]'
+both='[c["ECM_channel_id"] for c in s["channels"]] == [7, 7]'
+check "both on channel 7" await_status 5 "$dir/ecmg.sock" "$both"
 freeze one
 check "one that stands still is left" await_status 30 "$dir/ecmg.sock" 'len(s["channels"]) == 1'
 check "the other has not noticed" goes_on two
 thaw one
-check "it comes back by itself with the same numbers" await_status 30 "$dir/ecmg.sock" '[c["ECM_channel_id"] for c in s["channels"]] == [7, 7]'
+check "it comes back by itself with the same numbers" await_status 30 "$dir/ecmg.sock" "$both"
 check "and goes on" goes_on one
 for scs in one two; do check "SIGTERM ends $scs" stop $scs; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tests/integration/simecmg.py: a scripted ECMG that judges simulgate-scs: many KMSs at once, each on a port of its own and with a
-service of its own, lenient and strict. It sends parameters backwards, cuts and joins messages, and says every message of the vectors.
+"""tests/integration/simecmg.py: a scripted ECMG that judges simulgate-scs: many KMSs at once, each with a port and a service of its
+own, lenient and strict. It sends parameters backwards, cuts and joins messages, and says every message of the vectors.
 
 simecmg.py SCS LOG DIRECTORY VECTORS    "ok …" and "not ok …" a line; the program's output goes to LOG
 """
@@ -23,7 +23,8 @@ SETUP, TEST, STATUS, CLOSE, ERROR = 1, 2, 3, 4, 5
 S_SETUP, S_TEST, S_STATUS, S_CLOSE, S_CLOSED, S_ERROR = range(0x101, 0x107)
 CW, ECM = 0x201, 0x202
 super_cas_id, flag, min_cp, lead_cw, per_msg = 1, 2, 9, 10, 11
-channel_id, stream_id, nominal_cp, mode, cp_number, cp_cw, ecm_datagram, ecm_id, status_ = 0xE, 0xF, 0x10, 0x11, 0x12, 0x14, 0x15, 0x19, 0x7000
+channel_id, stream_id, nominal_cp, mode, cp_number = 0xE, 0xF, 0x10, 0x11, 0x12
+cp_cw, ecm_datagram, ecm_id, status_ = 0x14, 0x15, 0x19, 0x7000
 ERRORS = (ERROR, S_ERROR)
 LONG = 30.0  # for what comes at once on an idle machine
 
@@ -38,7 +39,7 @@ def want(got, expected, what):
 
 
 class Conn:
-    """One connection of the SCS, with one channel and one stream, whose CW_provisions are answered as long as nothing else is said."""
+    """One connection of the SCS, one channel and one stream, whose CW_provisions are answered as long as nothing else is said."""
 
     def __init__(self, kms, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -189,7 +190,7 @@ class Conn:
             while True:
                 m = self.next(SETUP, seconds=seconds)
                 raise Wrong(f"{m}, wanted an end")
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):
             self.sock.close()
 
     def goodbye(self):
@@ -208,7 +209,8 @@ class Kms(threading.Thread):
         super().__init__(daemon=True)
         Kms.count += 1
         Kms.all.append(self)
-        self.name, self.script, self.strict, self.version, self.status, self.way = f"{name}-{'strict' if strict else 'lenient'}", script, strict, version, status, way
+        self.name, self.script, self.strict = f"{name}-{'strict' if strict else 'lenient'}", script, strict
+        self.version, self.status, self.way = version, status, way
         self.id, self.cas, self.options = Kms.count, 0x4AE60000 + Kms.count, options
         self.verdicts, self.done = [], threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -218,7 +220,8 @@ class Kms(threading.Thread):
         port = self.listener.getsockname()[1]
         return (f"  {self.name}: {{ super_cas_id: {self.cas:#x}, ecmg: tcp://127.0.0.1:{port}, protocol_version: {self.version}, "
                 f"peer: {'strict' if self.strict else 'lenient'}{self.options} }}",
-                f"  - {{ id: {self.name}, scrambling: none, crypto_period: 1s, stkm: [{{ kms: {self.name}, ecm_id: {self.id} }}] }}")
+                f"  - {{ id: {self.name}, scrambling: none, crypto_period: 1s, "
+                f"stkm: [{{ kms: {self.name}, ecm_id: {self.id} }}] }}")
 
     def accept(self):
         return Conn(self, self.listener.accept()[0])
@@ -229,7 +232,8 @@ class Kms(threading.Thread):
     def log_is_right(self):
         """A deviation is named once a connection, to the strict a user-defined message_type is the only one."""
         with open(Kms.log, encoding="utf-8", errors="replace") as f:
-            named = [re.sub(r"^.*? event=", "", line) for line in f if "event=deviation_tolerated" in line and f"kms={self.name} " in line]
+            named = [re.sub(r"^.*? event=", "", line) for line in f
+                     if "event=deviation_tolerated" in line and f"kms={self.name} " in line]
         twice = [line for line, n in collections.Counter(re.sub(r" offset=\d+", "", line) for line in named).items() if n > 1]
         want(twice, [], "deviations named twice")
         want([line for line in named if self.strict and "type=0x8" not in line], [], "tolerated by the strict")
@@ -266,9 +270,10 @@ def life(*datagrams):
         m = c.get(S_STATUS)
         want((m.int(stream_id), m.int(ecm_id), m.int(mode)), (c.stream, kms.id if c.version > 1 else None, 1), "stream_status")
         kms.ok("it answers channel_test and stream_test with what is in force")
-        for name, more in (("ecmg_channel_error_missing_param", {channel_id: 0}), ("ecmg_stream_status", {}), ("ecmg_stream_close_response", {}),
-                           (kms.status, {}), ("ecmg_stream_error", {}), ("bcast_stream_error", {}), (datagrams[0], {cp_number: c.cp + 9})):
-            c.hear(c.adapted(name, more))
+        c.hear(c.adapted("ecmg_channel_error_missing_param", {channel_id: 0}))
+        c.hear(c.adapted(datagrams[0], {cp_number: c.cp + 9}))
+        for name in (kms.status, "ecmg_stream_status", "ecmg_stream_close_response", "ecmg_stream_error", "bcast_stream_error"):
+            c.hear(c.adapted(name))
         c.hear(b"".join(c.adapted(n) for n in (kms.status, "ecmg_stream_status", "ecmg_channel_error_missing_param")))
         kms.ok("vectors that it did not ask for get no answer and do no harm, one by one and together")
         return c
@@ -329,10 +334,10 @@ def remedies(kms):
     return c
 
 
-def cut_short(c, kind, t, *, stream=False):
-    """The message without its parameter t."""
-    m = Message(c.adapted({STATUS: c.kms.status, S_STATUS: "ecmg_stream_status", ECM: "ecmg_ecm_response_section"}[kind]))
-    return frame(c.version, kind, *((k, v) for k, v in m.params if k != t))
+def changed(message, t, value):
+    """The message with another value of its parameter t; None: without it."""
+    m = Message(message)
+    return frame(m.version, m.type, *((k, value if k == t else v) for k, v in m.params if k != t or value is not None))
 
 
 def negatives(kms):
@@ -343,19 +348,20 @@ def negatives(kms):
     body = s[5:]
     two = b"\2" + s[1:]
     at, c.stream = c.stream, 999
-    of_999 = c.message(S_TEST, stream=True), c.message(ECM, u16(cp_number, 1), (ecm_datagram, b""), stream=True), c.message(S_ERROR, u16(status_, 1), stream=True)
+    of_999 = [c.message(S_TEST, stream=True), c.message(ECM, u16(cp_number, 1), (ecm_datagram, b""), stream=True),
+              c.message(S_ERROR, u16(status_, 1), stream=True)]
     c.stream = at
 
     def strange(code):
         return [code] if kms.strict else []
 
     cases = (
-        ("channel_status without max_comp_time", cut_short(c, STATUS, 12), [(ERROR, 0x10)]),
-        ("channel_status without ECM_channel_id", cut_short(c, STATUS, channel_id), [(ERROR, 0x10)]),
-        ("channel_status with a delay_start of one octet", frame(3, STATUS, *((t, v[:1] if t == 3 else v) for t, v in Message(s).params)), [(ERROR, 0x0F)]),
-        ("channel_status with section_TSpkt_flag 7", frame(3, STATUS, *((t, b"\7" if t == flag else v) for t, v in Message(s).params)), [(ERROR, 0x11)]),
+        ("channel_status without max_comp_time", changed(s, 12, None), [(ERROR, 0x10)]),
+        ("channel_status without ECM_channel_id", changed(s, channel_id, None), [(ERROR, 0x10)]),
+        ("channel_status with a delay_start of one octet", changed(s, 3, b"\0"), [(ERROR, 0x0F)]),
+        ("channel_status with section_TSpkt_flag 7", changed(s, flag, b"\7"), [(ERROR, 0x11)]),
         ("channel_status with a parameter twice", frame(3, STATUS, *Message(s).params, (flag, b"\0")), [(ERROR, 1)]),
-        ("a parameter that overruns", frame(3, STATUS)[:3] + struct.pack(">H", len(body)) + body[:-4] + b"\0\x09" + body[-2:], [(ERROR, 1)]),
+        ("a parameter that overruns", s[:-4] + b"\0\x09" + s[-2:], [(ERROR, 1)]),
         ("three octets too many", s[:3] + struct.pack(">H", len(body) + 3) + body + b"\0\0\0", [(ERROR, 1)]),
         ("protocol_version 0", b"\0" + s[1:], [(ERROR, 2)]),
         ("protocol_version 6", b"\6" + s[1:], [(ERROR, 2)]),
@@ -367,17 +373,18 @@ def negatives(kms):
         ("a parameter of another message", frame(3, STATUS, *Message(s).params, u16(ecm_id, 1)), strange((ERROR, 0x0E))),
         ("another ECM_channel_id", c.message(TEST, channel=c.channel + 1), [(ERROR, 6)]),
         ("another ECM_stream_id", of_999[0] + of_999[1], [(S_ERROR, 7)] * 2),
-        ("stream_status without ECM_id", cut_short(c, S_STATUS, ecm_id), strange((S_ERROR, 0x10))),
-        ("ECM_response without ECM_datagram", cut_short(c, ECM, ecm_datagram), [(S_ERROR, 0x10)]),
-        ("ECM_response without ECM_stream_id", cut_short(c, ECM, stream_id), [(ERROR, 0x10)]),
+        ("stream_status without ECM_id", changed(c.adapted("ecmg_stream_status"), ecm_id, None), strange((S_ERROR, 0x10))),
+        ("ECM_response without ECM_datagram", changed(ecm, ecm_datagram, None), [(S_ERROR, 0x10)]),
+        ("ECM_response without ECM_stream_id", changed(ecm, stream_id, None), [(ERROR, 0x10)]),
         ("ECM_response nobody asked for", ecm, []),
-        ("messages that only an SCS sends", b"".join(c.adapted(n) for n in ("ecmg_channel_setup", "ecmg_stream_setup", "ecmg_cw_provision_2cw",
-         "ecmg_stream_close_request", "ecmg_channel_close")), [(ERROR, 1), (S_ERROR, 1), (S_ERROR, 1), (S_ERROR, 1), (ERROR, 1)]),
+        ("messages that only an SCS sends", b"".join(c.adapted(n) for n in (
+            "ecmg_channel_setup", "ecmg_stream_setup", "ecmg_cw_provision_2cw", "ecmg_stream_close_request", "ecmg_channel_close")),
+         [(ERROR, 1), (S_ERROR, 1), (S_ERROR, 1), (S_ERROR, 1), (ERROR, 1)]),
         ("error messages that are wrong in every way", b"".join((
-            frame(3, ERROR), frame(3, S_ERROR), c.message(ERROR), c.message(S_ERROR, stream=True), of_999[2], frame(9, ERROR, u16(status_, 1)),
-            c.message(ERROR, (status_, b"\1")), c.message(S_ERROR, (status_, b""), stream=True), c.message(ERROR, u16(status_, 1), (0x0999, b"")),
-            c.message(S_ERROR, u16(status_, 1), stream=True, version=2), c.message(S_ERROR, u16(status_, 1), channel=c.channel + 1),
-            frame(3, ERROR)[:3] + b"\0\2\0\1")), []),
+            frame(3, ERROR), frame(3, S_ERROR), c.message(ERROR), c.message(S_ERROR, stream=True), of_999[2],
+            frame(9, ERROR, u16(status_, 1)), c.message(ERROR, (status_, b"\1")), c.message(S_ERROR, (status_, b""), stream=True),
+            c.message(ERROR, u16(status_, 1), (0x0999, b"")), c.message(S_ERROR, u16(status_, 1), stream=True, version=2),
+            c.message(S_ERROR, u16(status_, 1), channel=c.channel + 1), frame(3, ERROR)[:3] + b"\0\2\0\1")), []),
     )
     for what, sent, answers in cases:
         c.hear(sent, *answers)
@@ -460,8 +467,7 @@ def changes(kms):
         c = kms.accept().open()
         c.serve(2)
     kms.ok("the same errors of an open channel: it closes, and the service goes on with the next connection")
-    s = Message(c.status())
-    c.send(frame(3, STATUS, *((t, b"\0\x14" if t == min_cp else v) for t, v in s.params)))
+    c.send(changed(c.status(), min_cp, b"\0\x14"))
     c.ended()
     c = kms.accept().open()
     c.serve(2)
@@ -521,7 +527,8 @@ def main(scs, log, directory, vectors):
     conf, where = directory + "/scs.yaml", directory + "/scs.sock"
     kms, services = zip(*(k.lines() for k in Kms.all))
     with open(conf, "w", encoding="utf-8") as f:
-        f.write("\n".join([f"head_end: judged\nstate: {directory}/state\nplayout: unix://{directory}/run\nkms:", *kms, "services:", *services, ""]))
+        head = ["head_end: judged", f"state: {directory}/state", f"playout: unix://{directory}/run"]
+        f.write("\n".join(head + ["kms:", *kms, "services:", *services, ""]))
     with open(log, "ab") as out:
         p = subprocess.Popen([scs, "--config", conf, "--status", "unix://" + where], stdout=out, stderr=out)
     Kms.service = lambda self: next(u for u in status(where)["services"] if u["service"] == self.name)
