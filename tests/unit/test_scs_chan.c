@@ -701,6 +701,8 @@ END_TEST
 
 /* A message with a parameter that nobody knows; an unknown message. */
 static const uint8_t odd[] = { 3, 0, 2, 0, 11, 0, 14, 0, 2, 0, 7, 0x70, 0x55, 0, 1, 0 }, unknown[] = { 3, 0x77, 0x77, 0, 0 };
+/* A message of the peer's own; a channel_test of another protocol_version than this channel's. */
+static const uint8_t own[] = { 3, 0x81, 0x23, 0, 0 }, second[] = { 2, 0, 2, 0, 6, 0, 14, 0, 2, 0, 7 };
 
 START_TEST(deviations_are_tolerated_or_refused)
 {
@@ -711,9 +713,15 @@ START_TEST(deviations_are_tolerated_or_refused)
 		scs_chan_frame(c, odd, sizeof(odd), T0);
 		scs_chan_frame(c, unknown, sizeof(unknown), T0);
 	}
+	scs_chan_frame(c, own, sizeof(own), T0);
 	scs_chan_view(c, &v);
-	ck_assert_uint_eq(v.counts.tolerated, 6);
+	ck_assert_uint_eq(v.counts.tolerated, 7);
 	ck_assert_str_eq(diary, "channel_status\nchannel_status\nchannel_status\n");	/* it was a channel_test after all */
+	scs_chan_frame(c, second, sizeof(second), T0);
+	scs_chan_view(c, &v);
+	ck_assert_uint_eq(v.counts.tolerated, 8);
+	ck_assert_str_eq(diary, "channel_status\nchannel_status\nchannel_status\nchannel_status\n");
+	ck_assert_uint_eq(last.version, 3);
 	scs_chan_free(c);
 	strict = true;
 	c = opened(3, false, 1, 2);
@@ -721,11 +729,15 @@ START_TEST(deviations_are_tolerated_or_refused)
 	ck_assert_int_eq(sim_int(&last, ECMG_ERROR_STATUS, -1), ECMG_E_PARAMETER_TYPE);
 	scs_chan_frame(c, unknown, sizeof(unknown), T0);
 	ck_assert_int_eq(sim_int(&last, ECMG_ERROR_STATUS, -1), ECMG_E_MESSAGE_TYPE);
-	ck_assert_str_eq(diary, "channel_error\nchannel_error\n");
+	scs_chan_frame(c, second, sizeof(second), T0);
+	ck_assert_int_eq(sim_int(&last, ECMG_ERROR_STATUS, -1), ECMG_E_VERSION);
+	ck_assert_uint_eq(last.version, 3);
+	scs_chan_frame(c, own, sizeof(own), T0);	/* no inconsistency (4.4.1) */
+	ck_assert_str_eq(diary, "channel_error\nchannel_error\nchannel_error\n");
 	/* an error message that cannot be read is still an error message */
 	scs_chan_frame(c, (const uint8_t *)"\3\0\5\0\1\0", 6, T0);
 	scs_chan_frame(c, (const uint8_t *)"\3\1\6\0\1\0", 6, T0);
-	ck_assert_str_eq(diary, "channel_error\nchannel_error\n");
+	ck_assert_str_eq(diary, "channel_error\nchannel_error\nchannel_error\n");
 	scs_chan_free(c);
 }
 END_TEST
