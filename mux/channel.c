@@ -380,10 +380,18 @@ static void
 give_up(void *self, const void *arg)
 {
 	struct mux_channel *c = self;
-	const bool open = c->state.state == MUX_OPEN;
 
-	note(c, (struct mux_note){ .level = GW_WARNING, .event = "peer_silent", .client_id = open ? (int64_t)c->client_id : -1,
-	    .channel = open ? c->id : -1, .stream = -1, .why = open ? "no answer to channel_test" : "connected, but no channel was set up" });
+	note(c, (struct mux_note){ .level = GW_WARNING, .event = "peer_silent", .client_id = -1, .channel = -1, .stream = -1,
+	    .why = "connected, but no channel was set up" });
+	part(self, arg);
+}
+
+/* Its identifiers are free before its connection has ended: whoever comes back has seen that end first. */
+static void
+give_up_channel(void *self, const void *arg)
+{
+	note_channel(self, GW_WARNING, "peer_silent", "no answer to channel_test");
+	leave_list(self);
 	part(self, arg);
 }
 
@@ -623,7 +631,8 @@ static const struct gw_edge edges[] = {
 	{ GW_ANY,         STREAM_ERROR,  GW_SAME,        take_note     },
 	{ GW_ANY,         WRONG_WAY,     GW_SAME,        wrong_way     },
 	{ MUX_OPEN,       QUIET,         GW_SAME,        probe         },
-	{ GW_ANY,         DEAF,          GW_SAME,        give_up       },
+	{ MUX_OPEN,       DEAF,          MUX_NO_CHANNEL, give_up_channel },
+	{ MUX_NO_CHANNEL, DEAF,          GW_SAME,        give_up       },
 	{ MUX_NO_CHANNEL, GRACE_OVER,    GW_SAME,        part          },
 };
 static const char *const states[] = { "NO_CHANNEL", "OPEN" };
