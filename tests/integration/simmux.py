@@ -681,6 +681,7 @@ def frozen(env):
         c.stream(asked=60000)
         want(r.p.poll(), None, "exit status")
         time.sleep(0.6)  # 4.5 MB at this rate: far more than sockets and queue hold
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         got = []
         while True:
             m = c.read(LONG)
