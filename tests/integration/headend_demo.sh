@@ -5,14 +5,14 @@
 . "$(dirname "$0")/lib.sh"
 plan 9
 examples_at "$dir/examples" || bail "the examples can be copied"
-# Ports and groups of this test's own, so that tests can run side by side.
+# Ports and groups of this test's own, so that tests can run side by side; periods of 2 s, so that a life of 12 s has enough of them.
 ports a b c d e f
 g=$(group)
-sed -i "s/tcp:\/\/127.0.0.1:7001/tcp:\/\/127.0.0.1:$a/; s/tcp:\/\/127.0.0.1:7002/tcp:\/\/127.0.0.1:$b/
+sed -i "s/crypto_period: 5s/crypto_period: 2s/; s/tcp:\/\/127.0.0.1:7001/tcp:\/\/127.0.0.1:$a/; s/tcp:\/\/127.0.0.1:7002/tcp:\/\/127.0.0.1:$b/
 	s/239\.255\.0\.1:5004/$g:$c/; s/239\.255\.1\.1:5004/$g:$d/; s/239\.255\.1\.1:5010/$g:$e/; s/239\.255\.1\.1:5012/$g:$f/" "$dir/examples/headend.yaml"
 
 run() {
-	within 60 "$(program "")" run "$dir/examples/headend.yaml" --seconds 20 >"$dir/log/out$1" 2>"$dir/log/run$1"
+	within 60 "$(program "")" run "$dir/examples/headend.yaml" --seconds 12 >"$dir/log/out$1" 2>"$dir/log/run$1"
 }
 # sums RUN NAME: "lost=0 undecryptable=0", with packets and at least three crypto-periods
 sums() {
