@@ -40,7 +40,4 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/gst_recover.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/simmux.py %D%/lib.sh %D%/follower.py %D%/probe.py %D%/air.py %D%/simwire.py %D%/emmgwire.py %D%/mux_ts.py %D%/tshark_judge.py %D%/leaks.py %D%/gst_recover.c %D%/.shellcheckrc
-EXTRA_DIST += %D%/lib.sh %D%/follower.py %D%/probe.py %D%/air.py %D%/simwire.py %D%/tshark_judge.py %D%/leaks.py %D%/ltkm_judge.py %D%/gst_recover.c %D%/.shellcheckrc
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/gst_recover.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/follower.py %D%/gst_recover.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py

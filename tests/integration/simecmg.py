@@ -233,7 +233,7 @@ class Kms(threading.Thread):
         """A deviation is named once a connection, to the strict a user-defined message_type is the only one."""
         with open(Kms.log, encoding="utf-8", errors="replace") as f:
             named = [re.sub(r"^.*? event=", "", line) for line in f
-                     if "event=deviation_tolerated" in line and f"kms={self.name} " in line]
+                     if "event=tolerated" in line and f"kms={self.name} " in line]
         twice = [line for line, n in collections.Counter(re.sub(r" offset=\d+", "", line) for line in named).items() if n > 1]
         want(twice, [], "deviations named twice")
         want([line for line in named if self.strict and "type=0x8" not in line], [], "tolerated by the strict")
