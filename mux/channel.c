@@ -7,7 +7,7 @@
 
 enum {
 	CLOSE_GRACE_US = 1000000,	/* after channel_close: the EMMG closes, too */
-	OVER_RATE_US = 1000000,		/* 0x000F is said once in so long for a stream */
+	TELL_US = 1000000,		/* what has no message to answer is said once in so long for a stream */
 	ALONE_US = 30000000,		/* a stream of UDP alone that is silent so long gives its share back */
 	WHY = 240, WIRE = 512,
 };
@@ -217,6 +217,16 @@ complain(struct mux_stream *s, uint16_t status, const char *why)
 		    .status = status }, 0, why);
 }
 
+/* About data, which may come by UDP and from anybody: as many complaints as datagrams would fill the connection. */
+static bool
+may_complain(struct mux_stream *s, int64_t now_us)
+{
+	if (s->told_us && now_us - s->told_us < TELL_US)
+		return false;
+	s->told_us = now_us;
+	return true;
+}
+
 /* ---- the channel */
 
 enum event {
@@ -233,7 +243,7 @@ doubt(struct mux_channel *other)
 }
 
 static struct refusal
-admission(struct mux_channel *c, uint32_t client_id, uint16_t id, uint8_t flag)
+admission(struct mux_channel *c, uint32_t client_id, uint16_t id, uint8_t flag, uint8_t version)
 {
 	const struct he_mux *most = &c->e->limits;
 	struct mux_channel *o;
@@ -243,7 +253,7 @@ admission(struct mux_channel *c, uint32_t client_id, uint16_t id, uint8_t flag)
 		return (struct refusal){ .status = EMMG_E_CLIENT_ID, .why = "long-term keys of the Smartcard Profile never go this way" };
 	if (!mux_map_knows(c->e->map, client_id))
 		return (struct refusal){ .status = EMMG_E_CLIENT_ID };
-	if (client_id >> 16 == DRM_PROFILE && flag != 2)
+	if ((client_id >> 16 == DRM_PROFILE && flag != 2) || (most->strict && flag == 2 && version < 5))
 		return (struct refusal){ EMMG_E_VALUE, EMMG_SECTION_TSPKT, 0, NULL };
 	TAILQ_FOREACH(o, &c->e->channels, all) {
 		if (o->client_id != client_id)
@@ -269,7 +279,7 @@ set_up(void *self, const void *arg)
 	struct mux_channel *c = self;
 	const struct input *in = arg;
 	const struct refusal r = admission(c, (uint32_t)sim_int(in->m, EMMG_CLIENT_ID, 0), (uint16_t)sim_int(in->m, EMMG_CHANNEL_ID, 0),
-	    (uint8_t)sim_int(in->m, EMMG_SECTION_TSPKT, 0));
+	    (uint8_t)sim_int(in->m, EMMG_SECTION_TSPKT, 0), in->m->version);
 
 	if (r.status) {
 		refuse(c, in, r);
@@ -431,12 +441,12 @@ stream_admission(struct mux_channel *c, const struct sim_msg *m, uint16_t id, ui
 		doubt(other->channel);
 		return (struct refusal){ .status = EMMG_E_DATA_ID_IN_USE };
 	}
-	if (other)	/* it was fed by UDP alone: now it has a channel */
-		mux_stream_end(c->e, other);
 	if (c->nstreams >= most->max_streams_per_channel)
 		return (struct refusal){ .status = EMMG_E_TOO_MANY_STREAMS_CHANNEL };
-	if (c->e->nstreams >= most->max_streams)
+	if (!other && c->e->nstreams >= most->max_streams)
 		return (struct refusal){ .status = EMMG_E_TOO_MANY_STREAMS_MUX };
+	if (other)	/* it was fed by UDP alone: now it has a channel */
+		mux_stream_end(c->e, other);
 	return (struct refusal){ 0 };
 }
 
@@ -449,6 +459,7 @@ open_stream(void *self, const void *arg)
 	const struct mux_route *route = NULL;
 	const struct refusal r = stream_admission(c, in->m, id, data_id, &route);
 	struct mux_stream ***page = &c->pages[id >> 8], *s;
+	char where[GW_ADDR_TEXT], why[WHY];
 	struct gw_err err = { 0 };
 
 	if (r.status) {
@@ -469,7 +480,8 @@ open_stream(void *self, const void *arg)
 	(*page)[id & 0xff] = s;
 	c->nstreams++;
 	put_stream(c, s, EMMG_STREAM_STATUS);
-	note(c, (struct mux_note){ .level = GW_INFO, .event = "stream_open", .client_id = c->client_id, .channel = c->id, .stream = id });
+	snprintf(why, sizeof(why), "data_id %u goes to %s", data_id, gw_addr_text(&route->out, where, sizeof(where)));
+	note(c, (struct mux_note){ .level = GW_INFO, .event = "stream_open", .client_id = c->client_id, .channel = c->id, .stream = id, .why = why });
 }
 
 static void
@@ -550,9 +562,8 @@ say_over_rate(struct mux_stream *s, int64_t now_us)
 {
 	char why[WHY];
 
-	if (s->told_us && now_us - s->told_us < OVER_RATE_US)
+	if (!may_complain(s, now_us))
 		return;
-	s->told_us = now_us;
 	snprintf(why, sizeof(why), "more than %u kbit/s: %llu of %llu datagrams were dropped so far", (unsigned)mux_stream_kbps(s),
 	    (unsigned long long)s->dropped, (unsigned long long)s->in);
 	complain(s, EMMG_E_BANDWIDTH, why);
@@ -835,7 +846,8 @@ mux_intake_udp(struct mux_intake *e, const uint8_t *msg, size_t len, int64_t now
 	status = take_datagrams(e, s, &in, now_us, &lost, &err, &at);
 	if (status) {
 		e->udp_drops[MUX_UDP_REFUSED]++;
-		complain(s, status, err.text);
+		if (may_complain(s, now_us))
+			complain(s, status, err.text);
 	} else if (lost > 0) {
 		e->udp_drops[MUX_UDP_OVER_RATE] += lost;
 		say_over_rate(s, now_us);

@@ -25,7 +25,7 @@ struct mux_stream {
 	int64_t tokens, filled_us;		/* 1e-6 bit */
 	struct mux_units waiting, held;		/* for tokens; for their next repetition, by time */
 	size_t nwaiting, nheld;			/* octets */
-	int64_t told_us, heard_us;		/* when 0x000F was last said; when data last came */
+	int64_t told_us, heard_us;		/* when its data were last complained of; when data last came */
 	uint64_t in, sent, dropped, bits;	/* datagrams, transmissions, datagrams; bits on air */
 	uint64_t rate_bps, rate_bits; int64_t rate_us;	/* of the last second, and how that is found */
 };

@@ -103,6 +103,7 @@ static const struct { const char *first, *then, *want; } refused[] = {	/* what p
 	{ NULL, "05001100130001000400020007000300020001000200" "0102", "channel_error client_id=0x00020007 data_channel_id=1 error_status=0x000e" },
 	{ NULL, "0500110013000100040001000700030002000100020001" "01", "channel_error client_id=0x00010007 data_channel_id=1 error_status=0x000d" },
 	{ NULL, "0200110013000100044ae600010003000200020002000102", "channel_error client_id=0x4ae60001 data_channel_id=2 error_status=0x000d" },
+	{ NULL, "0300110013000100044ae600010003000200020002000102", "channel_error client_id=0x4ae60001 data_channel_id=2 error_status=0x000d" },
 	{ "0300110013000100044ae600020003000200010002000100", "030111001f000100044ae600010003000200010004000200030008000200200007000100",
 	    "stream_error " NAMES " error_status=0x000e" },
 	{ "0300110013000100044ae600010003000200020002000100", "030111001f000100044ae600010003000200020004000200030008000200200007000100",
@@ -341,9 +342,15 @@ START_TEST(udp_feeds_streams_known_over_tcp)
 	ck_assert_ptr_nonnull(strstr(udp("030211001e000100044ae60001000800020020" "0005000c827008a0a1a2a3a4a5a6a7a8"),
 	    "0: v3 stream_error " NAMES " error_status=0x000b"));
 	ck_assert_str_eq(udp_drops(), "4 1 1 1");
+	/* but once a second only, however many there are: anybody can send them */
+	for (int i = 0; i < 1000; i++)
+		ck_assert_str_eq(udp("030211001e000100044ae60001000800020020" "0005000c827008a0a1a2a3a4a5a6a7a8"), "");
+	at(1001);
+	ck_assert_ptr_nonnull(strstr(udp("030211001e000100044ae60001000800020020" "0005000c827008a0a1a2a3a4a5a6a7a8"), "error_status=0x000b"));
+	ck_assert_str_eq(udp_drops(), "4 1 1 1002");
 	mux_channel_fini(&peer[0]);	/* the right ends with the connection */
 	ck_assert_str_eq(udp(UDP_DATA), "");
-	ck_assert_str_eq(udp_drops(), "4 1 2 1");
+	ck_assert_str_eq(udp_drops(), "4 1 2 1002");
 	finish();
 }
 END_TEST
@@ -365,6 +372,11 @@ START_TEST(udp_alone_by_configuration)
 	ck_assert_str_eq(udp("030211001e00010004000200070008000200" "15" SECTION), "");	/* Smartcard Profile: never */
 	/* an EMMG that comes by TCP takes the stream over, and with it goes the right */
 	fed(0, SETUP);
+	e.limits.max_streams_per_channel = 0;	/* one that is refused takes nothing */
+	ck_assert_ptr_nonnull(strstr(fed(0, STREAM3), "error_status=0x0008"));
+	ck_assert_uint_eq(e.nstreams, 2);
+	e.limits.max_streams_per_channel = 9;
+	e.limits.max_streams = 2;		/* nor is there one more */
 	ck_assert_ptr_nonnull(strstr(fed(0, STREAM3), "stream_status"));
 	ck_assert_uint_eq(e.nstreams, 2);
 	at(29000);
