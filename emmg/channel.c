@@ -83,10 +83,25 @@ begin(struct emmg_chan *c, struct sim_writer *w, uint16_t message)
 	sim_put_int(w, EMMG_CHANNEL_ID, c->conf.channel_id);
 }
 
+/* Version 1 has no data_id: nothing but data_stream_id can tell the mux which stream this is. */
 static uint16_t
 stream_id(const struct stream *t)
 {
-	return (uint16_t)(t->number + 1);
+	return t->chan->version >= 2 ? (uint16_t)(t->number + 1) : t->conf.data_id;
+}
+
+/* Of two that have the number in version 1, the one that was removed is of no interest once it is closed. */
+static struct stream *
+find(const struct emmg_chan *c, int64_t id)
+{
+	struct stream *found = NULL;
+
+	if (c->version >= 2)
+		return id >= 1 && (size_t)id <= c->n ? c->streams[id - 1] : NULL;
+	for (size_t i = 0; i < c->n; i++)
+		if (stream_id(c->streams[i]) == id && (!found || found->fsm.state == NONE))
+			found = c->streams[i];
+	return found;
 }
 
 static void
@@ -849,15 +864,15 @@ refuse(struct emmg_chan *c, uint16_t status, const struct sim_fault *why)
 static void
 to_stream(struct emmg_chan *c, int event)
 {
-	int64_t id = sim_int(&c->msg, EMMG_STREAM_ID, -1);
+	struct stream *t = find(c, sim_int(&c->msg, EMMG_STREAM_ID, -1));
 	struct sim_fault why = { SIM_BAD_VALUE, EMMG_STREAM_ID, 0 };
 
 	if (c->fsm.state != CH_OPEN && c->fsm.state != CLOSING)
 		refuse(c, EMMG_E_CHANNEL_ID, &why);
-	else if (id < 1 || (size_t)id > c->n)
+	else if (!t)
 		refuse(c, EMMG_E_STREAM_ID, &why);
 	else
-		gw_fsm_feed(&c->streams[id - 1]->fsm, c->streams[id - 1], event, &c->msg);
+		gw_fsm_feed(&t->fsm, t, event, &c->msg);
 }
 
 /* The order of checks of 1.3: version, message, then whose channel it is. false: it has been answered. */

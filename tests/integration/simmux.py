@@ -143,7 +143,8 @@ class Conn:
         self.fmt = fmt
         self.send(self.message(STATUS, u8(flag, fmt)))
 
-    def stream(self, number=0x20, kind=0, kbps=None, asked=100, stream=1):
+    def stream(self, number=0x20, kind=0, kbps=None, asked=100, stream=None):
+        stream = stream or (1 if self.version >= 2 else number)  # version 1 has no other name for it
         m = self.get(S_SETUP)
         self.check(m, *([data_id] if self.version >= 2 else []), data_type, stream_id)
         want((m.int(stream_id), m.int(data_type)), (stream, kind), "data_stream_id, data_type")
@@ -153,6 +154,7 @@ class Conn:
         self.check(m, bandwidth, stream_id)
         want(m.int(bandwidth), asked, "bandwidth")
         self.send(self.message(BW_ALLOCATION, u16(bandwidth, kbps or asked), stream=stream))
+        return stream
 
     def goodbye(self, streams=1):
         for _ in range(streams):
@@ -245,7 +247,7 @@ def session(env, version, way):
         r.ended()
         for m in c.data:
             c.check(m, stream_id, *([data_id] if version >= 2 else []), datagram)
-            want(m.int(stream_id), 1, "data_stream_id")
+            want(m.int(stream_id), 1 if version >= 2 else 0x20, "data_stream_id")
         carousel(r, datagrams(c.data))
 
 
@@ -777,18 +779,18 @@ def listen(port, udp_port, version, seconds):
     listener.settimeout(LONG)
     c = Conn(listener.accept()[0], version)
     c.open()
-    c.stream()
-    c.send(c.message(TEST), c.message(S_TEST, stream=1))
+    number = c.stream()
+    c.send(c.message(TEST), c.message(S_TEST, stream=number))
     c.get(STATUS)
     c.get(S_STATUS)
-    c.send(c.message(S_ERROR, u16(status_, 0x000F), stream=1))
+    c.send(c.message(S_ERROR, u16(status_, 0x000F), stream=number))
     c.get(BW_REQUEST)
-    c.send(c.message(BW_ALLOCATION, u16(bandwidth, 80), stream=1))
+    c.send(c.message(BW_ALLOCATION, u16(bandwidth, 80), stream=number))
     while (m := c.read(seconds)) is not None and m.type == DATA:
         pass
     if m is None or m.type != S_CLOSE:
         raise Wrong(f"{m}")
-    c.send(c.message(S_CLOSED, stream=1))
+    c.send(c.message(S_CLOSED, stream=number))
     c.goodbye(0)
 
 

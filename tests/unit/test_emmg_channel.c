@@ -170,6 +170,13 @@ error(struct emmg_chan *c, int stream, int code, int64_t now)
 	to(c, now);
 }
 
+/* data_stream_id of stream i of make(): in version 1, which has no data_id, that is it. */
+static int
+sid(const struct emmg_chan *c, int i)
+{
+	return emmg_chan_version(c) >= 2 ? i + 1 : 0x20 + i;
+}
+
 /* A channel with one stream that is up, at T0. */
 static struct emmg_chan *
 up(uint8_t version, bool strict, bool udp)
@@ -178,8 +185,8 @@ up(uint8_t version, bool strict, bool udp)
 
 	emmg_chan_connected(c, "mux:1", T0);
 	status(c, EMMG_SECTION, T0);
-	stream_status(c, 1, 0x20, 0, T0);
-	allocate(c, 1, 100, T0);
+	stream_status(c, sid(c, 0), 0x20, 0, T0);
+	allocate(c, sid(c, 0), 100, T0);
 	diary[0] = '\0';
 	return c;
 }
@@ -195,24 +202,24 @@ START_TEST(a_session_of_every_version)	/* _i: version */
 	status(c, EMMG_SECTION, T0);
 	did("stream_setup\n");
 	ck_assert_int_eq(sim_int(&last, EMMG_DATA_ID, -1), _i >= 2 ? 0x20 : -1);
-	stream_status(c, 1, 0x20, 0, T0);
+	stream_status(c, sid(c, 0), 0x20, 0, T0);
 	did("stream_BW_request 100\nrate 0 100000\n");
-	allocate(c, 1, 64, T0);
+	allocate(c, sid(c, 0), 64, T0);
 	did("rate 0 64000\n");
 	ck_assert_int_eq(emmg_chan_data(c, 0, &d, 1, false, T0), 0);
 	did("data_provision\n");
 	ck_assert_uint_eq(sent_len, emmg_chan_overhead(c, false) + 4 + d.len);
 	ck_assert_int_eq(sim_int(&last, EMMG_CHANNEL_ID, -1), 1);
-	ck_assert_int_eq(sim_int(&last, EMMG_STREAM_ID, -1), 1);
+	ck_assert_int_eq(sim_int(&last, EMMG_STREAM_ID, -1), sid(c, 0));
 	ck_assert_int_eq(sim_int(&last, EMMG_DATA_ID, -1), _i >= 2 ? 0x20 : -1);
 	plain(c, EMMG_CHANNEL_TEST, -1, T0);
-	plain(c, EMMG_STREAM_TEST, 1, T0);
+	plain(c, EMMG_STREAM_TEST, sid(c, 0), T0);
 	did("channel_status\nstream_status\n");
 	emmg_chan_stop(c, T0);
 	did("rate 0 0\n");
 	emmg_chan_tick(c, T0);
 	did("stream_close_request\n");
-	plain(c, EMMG_STREAM_CLOSE_RESPONSE, 1, T0);
+	plain(c, EMMG_STREAM_CLOSE_RESPONSE, sid(c, 0), T0);
 	did("channel_close\ndrop: in order\n");
 	emmg_chan_lost(c, T0);
 	ck_assert_uint_eq(errors_sent, 0);
@@ -460,6 +467,30 @@ START_TEST(streams_come_and_go)
 	emmg_chan_tick(c, T0 + S);	/* no response comes */
 	ck_assert(emmg_chan_idle(c));
 	emmg_chan_free(c);
+
+	c = up(1, false, false);	/* another source: the same number in version 1, whose last life is not over */
+	t.data_id = 0x20;
+	emmg_chan_remove(c, 0, T0);
+	ck_assert_int_eq(emmg_chan_add(c, &t, T0), 1);
+	emmg_chan_tick(c, T0);
+	did("stream_close_request\nstream_setup\n");
+	plain(c, EMMG_STREAM_CLOSE_RESPONSE, 0x20, T0);
+	stream_status(c, 0x20, 0, 0, T0);
+	did("stream_BW_request 1\nrate 1 1000\n");
+	emmg_chan_free(c);
+}
+END_TEST
+
+/* A message of the user's own range is no fault, however strict one is (4.4.1). */
+START_TEST(the_users_own_messages_are_ignored)
+{
+	struct emmg_chan *c = up(3, true, false);
+
+	emmg_chan_frame(c, (const uint8_t *)"\x03\x89\x99\x00\x00", 5, T0);
+	did("");
+	emmg_chan_frame(c, (const uint8_t *)"\x03\x09\x99\x00\x00", 5, T0);
+	did("channel_error 0x0003\n");
+	emmg_chan_free(c);
 }
 END_TEST
 
@@ -552,7 +583,7 @@ START_TEST(random_walk)	/* _i: version */
 		uint16_t type = types[dice(sizeof(types) / sizeof(types[0]))];
 		bool of_stream = type >= EMMG_STREAM_SETUP;
 		size_t i = dice(4);
-		say(dice(50) ? emmg_chan_version(c) : (uint8_t)(1 + dice(5)), type, of_stream ? (int)(dice(30) ? i + 1 : dice(9)) : -1);
+		say(dice(50) ? emmg_chan_version(c) : (uint8_t)(1 + dice(5)), type, of_stream ? dice(30) ? sid(c, (int)i) : (int)dice(9) : -1);
 		if (type == EMMG_CHANNEL_STATUS || type == EMMG_CHANNEL_SETUP)
 			sim_put_int(&reply, EMMG_SECTION_TSPKT, dice(40) ? 0 : 1);
 		if ((type == EMMG_STREAM_STATUS || type == EMMG_STREAM_SETUP || type == EMMG_DATA_PROVISION) && (reply_buf[0] >= 2 || !dice(9)))
@@ -587,7 +618,7 @@ START_TEST(random_walk)	/* _i: version */
 	emmg_chan_connected(c, "mux:1", t);
 	status(c, EMMG_SECTION, t);
 	for (int i = 0; i < 4; i++) {
-		stream_status(c, i + 1, 0x20 + i, i & 1, t);
+		stream_status(c, sid(c, i), 0x20 + i, i & 1, t);
 		emmg_chan_stream(c, (size_t)i, &v);
 		ck_assert_msg(v.up, "stream %d is %s", i, v.state);
 	}
@@ -610,4 +641,5 @@ SUITE("emmg_channel", tcase_add_loop_test(t, a_session_of_every_version, 1, 6);
     tcase_add_loop_test(t, stream_errors_do_what_they_ask, 0, (int)(sizeof(stream_errors) / sizeof(stream_errors[0])));
     tcase_add_test(t, channel_errors_end_it_or_do_not); tcase_add_test(t, a_version_that_is_refused_changes_once);
     tcase_add_test(t, silence_is_asked_then_ended); tcase_add_test(t, formats_are_confirmed); tcase_add_test(t, streams_come_and_go);
+    tcase_add_test(t, the_users_own_messages_are_ignored);
     tcase_add_loop_test(t, vectors_as_answers, 0, 2); tcase_add_loop_test(t, random_walk, 1, 6); tcase_add_test(t, machines))
