@@ -523,19 +523,16 @@ close_stream(void *self, const void *arg)
 /* ---- control words */
 
 /* The criteria in force (2.3): mode 1, in every message; mode 0, those of the stream until others come. */
-static uint16_t
-take_criteria(struct ecmg_channel *c, struct ecmg_stream *s, const struct sim_msg *m)
+static int
+take_criteria(struct ecmg_stream *s, const struct sim_value *v)
 {
-	const struct sim_value *v = sim_value(m, ECMG_ACCESS_CRITERIA, 0);
 	uint8_t *copy;
 
-	if (!v)
-		return c->says.access_criteria_transfer_mode ? ECMG_E_MISSING : 0;
 	if (s->has_criteria && s->criteria_len == v->len && (v->len == 0 || memcmp(s->criteria, v->p, v->len) == 0))
 		return 0;
 	copy = malloc(v->len ? v->len : 1);
 	if (!copy)
-		return ECMG_E_STORAGE;
+		return -1;
 	memcpy(copy, v->p, v->len);
 	free(s->criteria);
 	s->criteria = copy;
@@ -625,16 +622,17 @@ static struct refusal
 prepare(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 {
 	const struct sim_msg *m = in->m;
-	uint16_t status;
+	const struct sim_value *criteria = sim_value(m, ECMG_ACCESS_CRITERIA, 0);
 
 	s->cp_number = (uint16_t)sim_int(m, ECMG_CP_NUMBER, 0);
 	if (sim_value(m, ECMG_CW_ENCRYPTION, 0))	/* ciphertext must not be taken for a CW */
 		return (struct refusal){ ECMG_E_VALUE, ECMG_CW_ENCRYPTION, 0, "encrypted CWs are not supported; use TLS" };
-	status = take_criteria(c, s, m);
-	if (status)
-		return (struct refusal){ status, status == ECMG_E_MISSING ? ECMG_ACCESS_CRITERIA : 0, 0, NULL };
+	if (!criteria && c->says.access_criteria_transfer_mode)
+		return (struct refusal){ ECMG_E_MISSING, ECMG_ACCESS_CRITERIA, 0, NULL };
 	if (take_window(c, in, s->cp_number) < 0)
 		return (struct refusal){ .status = ECMG_E_NOT_ENOUGH_CW };
+	if (criteria && take_criteria(s, criteria) < 0)	/* last: what is refused changes nothing */
+		return (struct refusal){ .status = ECMG_E_STORAGE };
 	return (struct refusal){ 0 };
 }
 

@@ -528,6 +528,11 @@ START_TEST(access_criteria_last_per_stream)
 	ck_assert_ptr_nonnull(strstr(asked, " ac=4"));
 	fed(CW("65", "66"));
 	ck_assert_ptr_nonnull(strstr(asked, " ac=4"));	/* remembered */
+	/* those of a message that is refused never come into force */
+	ck_assert_ptr_nonnull(strstr(fed("0302010034000e00020001000f000200070012000200660014000a006611223366445566ff0014000a0068a1a2a3e6a4a5a6ef000d00020102"),
+	    "error_status=0x000b"));
+	fed(CW("66", "67"));
+	ck_assert_ptr_nonnull(strstr(asked, " ac=4"));
 	fed("030201002e000e00020001000f000200000012000200640014000a006411223366445566ff0014000a0065a1a2a3e6a4a5a6ef");
 	ck_assert_ptr_null(strstr(asked, " ac="));	/* another stream's are its own */
 	fed("0302010032000e00020001000f000200070012000200670014000a006711223366445566ff0014000a0068a1a2a3e6a4a5a6ef000d0000");
