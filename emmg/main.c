@@ -183,6 +183,22 @@ run(struct emmg *app, struct gw_err *err)
 	return status;
 }
 
+/* What a start would read of them; a plugin is not loaded, for that is a start. */
+static int
+check_sources(const struct emmg_conf *c, struct gw_err *err)
+{
+	for (size_t i = 0; i < c->n; i++)
+		for (size_t k = 0; k < c->channels[i].n; k++) {
+			const struct emmg_stream *t = &c->channels[i].streams[k];
+			struct emmg_source *s = t->source ? emmg_source_file(t->source, c->channels[i].c.format, t->loop, err) : NULL;
+
+			if (t->source && !s)
+				return -1;
+			emmg_source_free(s);
+		}
+	return 0;
+}
+
 /* Without --kms the whole file is what there is to check. */
 static int
 check_file(const char *path, struct gw_err *err)
@@ -207,6 +223,8 @@ serve(struct emmg *app, struct gw_err *err)
 		return gw_die(err);
 	if (!common->check_config)
 		return run(app, err);
+	if (check_sources(&app->conf, err) < 0)
+		return gw_die(err);
 	emmg_conf_print(&app->conf);
 	return 0;
 }

@@ -752,10 +752,11 @@ def many(env):
 
 
 def refused(env, fmt, content, where):
-    with Run(env, "--source", "SOURCE", "--format", fmt, content=content, version=5) as r:
-        r.ended(78)
-        if f"sections.bin: offset {where}:" not in r.text():
-            raise Wrong(f"no sentence with file and offset: {r.text()}")
+    for more in (), ("--check-config",):
+        with Run(env, "--source", "SOURCE", "--format", fmt, *more, content=content, version=5) as r:
+            r.ended(78)
+            if f"sections.bin: offset {where}:" not in r.text():
+                raise Wrong(f"no sentence with file and offset: {r.text()}")
 
 
 def case_sources(env):
