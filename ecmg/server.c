@@ -101,30 +101,6 @@ door_close(void *self)
 }
 
 static void
-count_refusal(struct ecmg_server *s, uint16_t status)
-{
-	for (size_t i = 0; i < s->nrefused; i++)
-		if (s->refused[i].status == status) {
-			s->refused[i].n++;
-			return;
-		}
-	if (s->nrefused < ECMG_ERRORS) {
-		s->refused[s->nrefused].status = status;
-		s->refused[s->nrefused++].n = 1;
-	}
-}
-
-static void
-remember(struct ecmg_server *s, const struct ecmg_conn *k, const struct ecmg_note *n)
-{
-	const size_t at = s->nrecent++ % ECMG_RECENT;
-
-	s->recent[at].utc_us = gw_utc_us();
-	snprintf(s->recent[at].text, sizeof(s->recent[at].text), "%s: %s 0x%04x %s", gw_link_peer(k->link),
-	    n->message ? n->message : "-", n->status, n->why ? n->why : "");
-}
-
-static void
 number(char out[16], int n)
 {
 	snprintf(out, 16, n < 0 ? "-" : "%d", n);
@@ -151,10 +127,8 @@ door_note(void *self, const struct ecmg_note *n)
 
 	number(channel, n->channel);
 	number(stream, n->stream);
-	if (strcmp(n->event, "refused") == 0) {
-		count_refusal(s, n->status);
-		remember(s, k, n);
-	}
+	if (strcmp(n->event, "refused") == 0)
+		gw_refusals_add(&s->refused, gw_link_peer(k->link), n->message, n->status, n->why);
 	if (n->message && n->status)	/* its meaning, where the engine knows no better reason */
 		gw_log_limited(&k->rate, n->level, n->event, n->why && strcmp(n->why, words->name) != 0 ? n->why : words->meaning,
 		    "kms=%s peer=%s channel=%s stream=%s message=%s error=0x%04x param=%s offset=%zu name=%s next=%s", s->conf.kms,

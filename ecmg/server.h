@@ -8,8 +8,9 @@
 #include "lib/link.h"
 #include "lib/loop.h"
 #include "lib/ops.h"
+#include "lib/refusals.h"
 
-enum { ECMG_ERRORS = 64, ECMG_RECENT = 16, ECMG_HOSTS = 8 };
+enum { ECMG_HOSTS = 8 };
 
 struct ecmg_conn {
 	struct ecmg_server *server;
@@ -37,12 +38,9 @@ struct ecmg_server {
 	bool timers, stopping, ended, abandoned;	/* abandoned: a plugin still runs, so the process must end without exit() */
 	struct ecmg_conn **conns;		/* by slot */
 	size_t nslots, nconns, hint;
-	struct { uint16_t status; uint64_t n; } refused[ECMG_ERRORS];
-	size_t nrefused;
+	struct gw_refusals refused;
 	uint64_t unwanted;			/* answers nobody waited for any more */
 	struct gw_rate full;			/* refusals for want of room */
-	struct { char text[320]; int64_t utc_us; } recent[ECMG_RECENT];	/* refusals, the youngest at (nrecent - 1) % ECMG_RECENT */
-	size_t nrecent;
 };
 
 /* args and conf are loaded. After a failure ecmg_server_stop() closes what was opened. */

@@ -31,7 +31,7 @@ void
 ecmg_collect(void *self, struct gw_samples *out)
 {
 	const struct ecmg_server *s = self;
-	char kms[200] = "", labels[256], error[8];
+	char kms[200] = "";
 
 	gw_label(kms, sizeof(kms), "kms", s->conf.kms);
 	gw_sample(out, &metrics[CONNECTIONS], kms, (double)s->nconns);
@@ -40,11 +40,7 @@ ecmg_collect(void *self, struct gw_samples *out)
 	gw_sample(out, &metrics[ECM], kms, (double)s->engine.ecm_total);
 	gw_sample(out, &metrics[SECONDS], kms, (double)s->engine.ecm_us / 1e6);
 	gw_sample(out, &metrics[PENDING], kms, (double)pending(s));
-	for (size_t i = 0; i < s->nrefused; i++) {
-		snprintf(labels, sizeof(labels), "%s", kms);
-		snprintf(error, sizeof(error), "0x%04x", s->refused[i].status);
-		gw_sample(out, &metrics[REFUSED], gw_label(labels, sizeof(labels), "error", error), (double)s->refused[i].n);
-	}
+	gw_refusals_collect(&s->refused, &ecmg_scs, &metrics[REFUSED], kms, out);
 	gw_sample(out, &metrics[IGNORED], kms, (double)s->engine.ignored);
 	gw_sample(out, &metrics[UNWANTED], kms, (double)s->unwanted);
 	if (s->faults)
@@ -86,33 +82,6 @@ channels(const struct ecmg_server *s)
 }
 
 static json_t *
-refusals(const struct ecmg_server *s)
-{
-	json_t *o = json_object();
-	char error[8];
-
-	for (size_t i = 0; i < s->nrefused; i++) {
-		snprintf(error, sizeof(error), "0x%04x", s->refused[i].status);
-		json_object_set_new(o, error, json_integer((json_int_t)s->refused[i].n));
-	}
-	return o;
-}
-
-static json_t *
-recent(const struct ecmg_server *s)
-{
-	json_t *list = json_array();
-	const size_t n = s->nrecent < ECMG_RECENT ? s->nrecent : ECMG_RECENT;
-	char at[32];
-
-	for (size_t i = 1; i <= n; i++) {	/* the youngest first */
-		const size_t k = (s->nrecent - i) % ECMG_RECENT;
-		json_array_append_new(list, json_pack("{s:s, s:s}", "at", gw_utc_text(s->recent[k].utc_us, at), "error", s->recent[k].text));
-	}
-	return list;
-}
-
-static json_t *
 listening(const struct ecmg_server *s)
 {
 	json_t *list = json_array();
@@ -132,6 +101,7 @@ ecmg_status(void *self)
 	return json_pack("{s:s, s:{s:s, s:s, s:s}, s:o, s:o, s:i, s:i, s:I, s:I, s:o, s:I, s:I, s:o}", "kms", s->conf.kms,
 	    "plugin", "name", p->name, "version", p->version, "file", ecmg_host_path(s->host),
 	    "listening", listening(s), "channels", channels(s), "streams", (int)s->engine.streams, "connections", (int)s->nconns,
-	    "ecm_total", (json_int_t)s->engine.ecm_total, "pending", (json_int_t)pending(s), "refused", refusals(s),
-	    "ignored", (json_int_t)s->engine.ignored, "misbehaved", (json_int_t)(s->faults ? s->faults->struck : 0), "last_errors", recent(s));
+	    "ecm_total", (json_int_t)s->engine.ecm_total, "pending", (json_int_t)pending(s), "refused", gw_refusals_counts(&s->refused, &ecmg_scs),
+	    "ignored", (json_int_t)s->engine.ignored, "misbehaved", (json_int_t)(s->faults ? s->faults->struck : 0), "last_errors",
+	    gw_refusals_last(&s->refused));
 }

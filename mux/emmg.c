@@ -61,20 +61,6 @@ door_close(void *self)
 }
 
 static void
-count_refusal(struct mux_emmg *s, uint16_t status)
-{
-	for (size_t i = 0; i < s->nrefused; i++)
-		if (s->refused[i].status == status) {
-			s->refused[i].n++;
-			return;
-		}
-	if (s->nrefused < MUX_ERRORS) {
-		s->refused[s->nrefused].status = status;
-		s->refused[s->nrefused++].n = 1;
-	}
-}
-
-static void
 number(char out[16], int n)
 {
 	snprintf(out, 16, n < 0 ? "-" : "%d", n);
@@ -103,7 +89,7 @@ door_note(void *self, const struct mux_note *n)
 	number(channel, n->channel);
 	number(stream, n->stream);
 	if (strcmp(n->event, "refused") == 0)
-		count_refusal(k->server, n->status);
+		gw_refusals_add(&k->server->refused, peer, n->message, n->status, n->why);
 	else if (strcmp(n->event, "tolerated") == 0)
 		k->server->tolerated++;
 	if (n->message && n->status)	/* its meaning, where the engine knows no better reason */

@@ -6,6 +6,7 @@
 #include <uv.h>
 #include "lib/link.h"
 #include "lib/log.h"
+#include "lib/refusals.h"
 #include "mux/air.h"
 #include "mux/conf.h"
 #include "mux/intake.h"
@@ -19,7 +20,7 @@ struct mux_conn {		/* of an EMMG */
 	struct gw_rate rate;
 	bool leaving;
 };
-enum { MUX_ERRORS = 64, MUX_UDP_BATCH = 64 };
+enum { MUX_UDP_BATCH = 64 };
 struct mux_emmg {
 	uv_loop_t *loop;
 	struct mux_outputs *outputs;
@@ -30,7 +31,7 @@ struct mux_emmg {
 	struct gw_listener *listener;
 	uv_poll_t udp; int udp_fd; uint8_t *udp_room;
 	uv_timer_t tick, queue;		/* liveness and rates; what waits for tokens or its next repetition */
-	struct { uint16_t status; uint64_t n; } refused[MUX_ERRORS]; size_t nrefused;
+	struct gw_refusals refused;
 	struct gw_rate udp_rate, full;
 	uint64_t tolerated;
 	bool open, closing;

@@ -114,38 +114,27 @@ allocated(const struct mux_emmg *e)
 	return sum;
 }
 
-/* "0x000f exceeded bandwidth" */
-static const char *
-error_name(char out[64], uint16_t code)
-{
-	const struct sim_status *status = sim_status_find(&emmg_mux, code);
-
-	snprintf(out, 64, "0x%04x %s", code, status ? status->name : "a code of its own");
-	return out;
-}
-
 static json_t *
 emmg_status(const struct mux_emmg *e)
 {
-	json_t *channels = json_array(), *alone = json_array(), *refused = json_object(), *drops = json_object();
+	json_t *channels = json_array(), *alone = json_array(), *drops = json_object();
 	const struct mux_stream *s;
 	const struct mux_conn *k;
-	char listen[GW_ADDR_TEXT] = "", name[64];
+	char listen[GW_ADDR_TEXT] = "";
 
 	TAILQ_FOREACH(k, &e->conns, all)
 		json_array_append_new(channels, data_channel(e, k));
 	TAILQ_FOREACH(s, &e->intake.streams, all)
 		if (!s->channel)
 			json_array_append_new(alone, data_stream(s));
-	for (size_t i = 0; i < e->nrefused; i++)
-		json_object_set_new(refused, error_name(name, e->refused[i].status), json_integer((json_int_t)e->refused[i].n));
 	for (int i = 0; i < MUX_UDP_DROPS; i++)
 		json_object_set_new(drops, mux_udp_drops[i], json_integer((json_int_t)e->intake.udp_drops[i]));
 	if (e->listener)
 		gw_addr_text(gw_listener_addr(e->listener), listen, sizeof(listen));
-	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:I, s:{s:I, s:o}}", "listening", listen, "total_bps",
+	return json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:{s:I, s:o}}", "listening", listen, "total_bps",
 	    (json_int_t)e->intake.total_bps, "allocated_bps", (json_int_t)allocated(e), "channels", channels, "udp_streams", alone,
-	    "refused", refused, "tolerated", (json_int_t)e->tolerated, "udp", "datagrams", (json_int_t)e->intake.udp_messages, "dropped", drops);
+	    "refused", gw_refusals_counts(&e->refused, &emmg_mux), "last_errors", gw_refusals_last(&e->refused), "tolerated",
+	    (json_int_t)e->tolerated, "udp", "datagrams", (json_int_t)e->intake.udp_messages, "dropped", drops);
 }
 
 json_t *
@@ -204,15 +193,11 @@ collect_emmg(const struct mux_emmg *e, struct gw_samples *out)
 		{ UDP_IN, (double)e->intake.udp_messages },
 	};
 	const struct mux_stream *s;
-	char labels[128], name[64];
+	char labels[128];
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		gw_sample(out, &metrics[all[i].metric], "", all[i].value);
-	for (size_t i = 0; i < e->nrefused; i++) {
-		labels[0] = '\0';
-		gw_sample(out, &metrics[EMMG_REFUSED], gw_label(labels, sizeof(labels), "error", error_name(name, e->refused[i].status)),
-		    (double)e->refused[i].n);
-	}
+	gw_refusals_collect(&e->refused, &emmg_mux, &metrics[EMMG_REFUSED], "", out);
 	for (int i = 0; i < MUX_UDP_DROPS; i++) {
 		labels[0] = '\0';
 		gw_sample(out, &metrics[UDP_DROPPED], gw_label(labels, sizeof(labels), "reason", mux_udp_drops[i]),

@@ -1,9 +1,10 @@
 # tests/unit/io.mk: what runs on a loop
-lib_io_tests = tests/unit/test_lib_loop tests/unit/test_lib_link tests/unit/test_lib_ops tests/unit/test_lib_udp
+lib_io_tests = tests/unit/test_lib_loop tests/unit/test_lib_link tests/unit/test_lib_ops tests/unit/test_lib_udp tests/unit/test_lib_refusals
 check_PROGRAMS += $(lib_io_tests)
 TESTS += $(lib_io_tests)
 lib_io_libs = $(test_libs) $(net_libs)
 tests_unit_test_lib_loop_LDADD = $(lib_io_libs)
 tests_unit_test_lib_link_LDADD = $(lib_io_libs)
+tests_unit_test_lib_refusals_LDADD = $(lib_io_libs)
 tests_unit_test_lib_ops_LDADD = $(lib_io_libs)
 tests_unit_test_lib_udp_LDADD = $(lib_io_libs)

@@ -226,8 +226,8 @@ START_TEST(what_operators_see)
 	ck_assert_int_eq(json_integer_value(json_object_get(one, "protocol_version")), 3);
 	ck_assert_str_eq(json_string_value(json_array_get(json_object_get(one, "tolerated"), 0)), "unknown message_type, ignored");
 	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(o, "channels"), 1), "state")), "NO_CHANNEL");
-	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(o, "refused"), "0x0006")), 1);
-	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(o, "refused"), "0x0005")), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(o, "refused"), "0x0006 unknown ECM_channel_id value")), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(o, "refused"), "0x0005 unknown Super_CAS_id value")), 1);
 	ck_assert_int_eq(json_integer_value(json_object_get(o, "ignored")), 1);
 	ck_assert_int_eq(json_integer_value(json_object_get(o, "misbehaved")), 0);
 	one = json_object_get(json_array_get(json_object_get(o, "last_errors"), 0), "error");	/* the youngest first */
