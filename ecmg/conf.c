@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/ops.h"
+#include "lib/settings.h"
 
 enum { WORKERS = 4, SILENCE_S = 30, ECM_LIMIT_MS = 10000 };
 
@@ -33,46 +34,21 @@ take_listen(void *self, const char *value, struct gw_err *err)
 }
 
 static int
-take_word(char **where, const char *value, struct gw_err *err)
-{
-	free(*where);
-	*where = strdup(value);
-	return *where ? 0 : gw_fail(err, GW_ESYS, "out of memory");
-}
-
-static int
 take_plugin(void *self, const char *value, struct gw_err *err)
 {
-	return take_word(&((struct ecmg_args *)self)->own.plugin, value, err);
+	return gw_word(&((struct ecmg_args *)self)->own.plugin, value, err);
 }
 
 static int
 take_kms(void *self, const char *value, struct gw_err *err)
 {
-	return take_word(&((struct ecmg_args *)self)->kms, value, err);
-}
-
-/* Adds a line to the plugin's. */
-static int
-add_line(char **lines, const char *text, size_t len, struct gw_err *err)
-{
-	const size_t have = *lines ? strlen(*lines) : 0;
-	char *p = realloc(*lines, have + len + 2);
-
-	if (!p)
-		return gw_fail(err, GW_ESYS, "out of memory");
-	memcpy(p + have, text, len);
-	memcpy(p + have + len, "\n", 2);
-	*lines = p;
-	return 0;
+	return gw_word(&((struct ecmg_args *)self)->kms, value, err);
 }
 
 static int
 take_set(void *self, const char *value, struct gw_err *err)
 {
-	if (!strchr(value, '=') || value[0] == '=' || strchr(value, '\n'))
-		return gw_fail(err, GW_EUSAGE, "%s is not KEY=VALUE", value);
-	return add_line(&((struct ecmg_args *)self)->own.lines, value, strlen(value), err);
+	return gw_setting(&((struct ecmg_args *)self)->own.lines, value, err);
 }
 
 static int
@@ -194,22 +170,6 @@ ecmg_args_free(struct ecmg_args *a)
 }
 
 static int
-take_lines(struct ecmg_conf *c, const struct he_kms *k, struct gw_err *err)
-{
-	char keys[4096 + sizeof("keys=")];
-	size_t n = k->set ? strlen(k->set) : 0;
-
-	if (k->keys) {
-		snprintf(keys, sizeof(keys), "keys=%s", k->keys);
-		if (add_line(&c->lines, keys, strlen(keys), err) < 0)
-			return -1;
-	}
-	if (n && k->set[n - 1] == '\n')
-		n--;
-	return n ? add_line(&c->lines, k->set, n, err) : 0;
-}
-
-static int
 take_entry(struct ecmg_conf *c, const struct headend *he, const struct he_kms *k, const struct ecmg_args *a, struct gw_err *err)
 {
 	if (!k)
@@ -223,7 +183,7 @@ take_entry(struct ecmg_conf *c, const struct headend *he, const struct he_kms *k
 	if (c->listen.n == 0)
 		return gw_fail(err, GW_ECONF, "%s:%d:%d: none of kms %s's ecmg addresses is this host's; see --listen", he->file, k->at.line,
 		    k->at.column, k->name);
-	if (take_word(&c->plugin, k->plugin, err) < 0 || take_lines(c, k, err) < 0)
+	if (gw_word(&c->plugin, k->plugin, err) < 0 || gw_settings_of(&c->lines, k, err) < 0)
 		return -1;
 	c->one_super_cas_id = true;
 	c->super_cas_id = k->super_cas_id;
@@ -283,7 +243,7 @@ from_words(struct ecmg_conf *c, const struct ecmg_args *a, struct gw_err *err)
 		return gw_fail(err, GW_EUSAGE, "--listen and --plugin are needed, or --kms; see --help");
 	slash = strrchr(a->own.plugin, '/');
 	snprintf(c->kms, sizeof(c->kms), "%s", slash ? slash + 1 : a->own.plugin);
-	if (take_word(&c->plugin, a->own.plugin, err) < 0 || (a->own.lines && take_word(&c->lines, a->own.lines, err) < 0))
+	if (gw_word(&c->plugin, a->own.plugin, err) < 0 || (a->own.lines && gw_word(&c->lines, a->own.lines, err) < 0))
 		return -1;
 	return 0;
 }
@@ -295,7 +255,7 @@ ecmg_conf_load(struct ecmg_conf *c, const struct ecmg_args *a, struct gw_err *er
 	c->plugin = c->lines = NULL;
 	c->status = a->common.status;
 	if ((a->common.config || a->kms ? from_file(c, a, err) : from_words(c, a, err)) < 0 ||
-	    (!c->lines && take_word(&c->lines, "", err) < 0)) {
+	    (!c->lines && gw_word(&c->lines, "", err) < 0)) {
 		ecmg_conf_free(c);
 		return -1;
 	}

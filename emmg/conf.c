@@ -5,6 +5,7 @@
 #include <string.h>
 #include "lib/conf.h"
 #include "lib/ops.h"
+#include "lib/settings.h"
 #include "proto/sim.h"
 
 /* UDP: the path MTU of Ethernet without IP and UDP headers, by address family; IPv6 for a name that is not resolved yet. */
@@ -111,54 +112,29 @@ take_bandwidth(void *self, const char *value, struct gw_err *err)
 }
 
 static int
-take_word(char **where, const char *value, struct gw_err *err)
-{
-	free(*where);
-	*where = strdup(value);
-	return *where ? 0 : gw_fail(err, GW_ESYS, "out of memory");
-}
-
-static int
 take_source(void *self, const char *value, struct gw_err *err)
 {
 	struct emmg_stream *t = stream(self, err);
 
-	return t ? take_word(&t->source, value, err) : -1;
+	return t ? gw_word(&t->source, value, err) : -1;
 }
 
 static int
 take_plugin(void *self, const char *value, struct gw_err *err)
 {
-	return take_word(&((struct emmg_args *)self)->plugin, value, err);
+	return gw_word(&((struct emmg_args *)self)->plugin, value, err);
 }
 
 static int
 take_kms(void *self, const char *value, struct gw_err *err)
 {
-	return take_word(&((struct emmg_args *)self)->kms, value, err);
-}
-
-/* Adds a line to the plugin's. */
-static int
-add_line(char **lines, const char *text, size_t len, struct gw_err *err)
-{
-	const size_t have = *lines ? strlen(*lines) : 0;
-	char *p = realloc(*lines, have + len + 2);
-
-	if (!p)
-		return gw_fail(err, GW_ESYS, "out of memory");
-	memcpy(p + have, text, len);
-	memcpy(p + have + len, "\n", 2);
-	*lines = p;
-	return 0;
+	return gw_word(&((struct emmg_args *)self)->kms, value, err);
 }
 
 static int
 take_set(void *self, const char *value, struct gw_err *err)
 {
-	if (!strchr(value, '=') || value[0] == '=' || strchr(value, '\n'))
-		return gw_fail(err, GW_EUSAGE, "%s is not KEY=VALUE", value);
-	return add_line(&((struct emmg_args *)self)->lines, value, strlen(value), err);
+	return gw_setting(&((struct emmg_args *)self)->lines, value, err);
 }
 
 static int
@@ -342,22 +318,6 @@ add_entry(struct emmg_conf *c, const struct headend *he, const struct he_ltkm *l
 }
 
 static int
-take_lines(struct emmg_conf *c, const struct he_kms *k, struct gw_err *err)
-{
-	char keys[4096 + sizeof("keys=")];
-	size_t n = k->set ? strlen(k->set) : 0;
-
-	if (k->keys) {
-		snprintf(keys, sizeof(keys), "keys=%s", k->keys);
-		if (add_line(&c->lines, keys, strlen(keys), err) < 0)
-			return -1;
-	}
-	if (n && k->set[n - 1] == '\n')
-		n--;
-	return n ? add_line(&c->lines, k->set, n, err) : 0;
-}
-
-static int
 take_entries(struct emmg_conf *c, const struct headend *he, const struct he_kms *k, struct gw_err *err)
 {
 	bool plugin = false;
@@ -374,7 +334,7 @@ take_entries(struct emmg_conf *c, const struct headend *he, const struct he_kms 
 	if (c->n == 0)
 		return gw_fail(err, GW_ECONF, "%s:%d:%d: kms %s has no ltkm entry that we send: none has a source, and it has no plugin", he->file,
 		    k->at.line, k->at.column, k->name);
-	return plugin && (take_word(&c->plugin, k->plugin, err) < 0 || take_lines(c, k, err) < 0) ? -1 : 0;
+	return plugin && (gw_word(&c->plugin, k->plugin, err) < 0 || gw_settings_of(&c->lines, k, err) < 0) ? -1 : 0;
 }
 
 static int
@@ -429,7 +389,7 @@ from_words(struct emmg_conf *c, const struct emmg_args *a, struct gw_err *err)
 		return -1;
 	snprintf(c->name, sizeof(c->name), "emmg");
 	c->channels = k = malloc(sizeof(*k));
-	if (!k || (a->plugin && take_word(&c->plugin, a->plugin, err) < 0) || (a->lines && take_word(&c->lines, a->lines, err) < 0))
+	if (!k || (a->plugin && gw_word(&c->plugin, a->plugin, err) < 0) || (a->lines && gw_word(&c->lines, a->lines, err) < 0))
 		return gw_fail(err, GW_ESYS, "out of memory");
 	c->n = 1;
 	*k = a->one;
@@ -454,7 +414,7 @@ emmg_conf_load(struct emmg_conf *c, const struct emmg_args *a, struct gw_err *er
 {
 	*c = (struct emmg_conf){ .status = a->common.status };
 	if ((a->common.config || a->kms ? from_file(c, a, err) : from_words(c, a, err)) < 0 ||
-	    (!c->lines && take_word(&c->lines, "", err) < 0)) {
+	    (!c->lines && gw_word(&c->lines, "", err) < 0)) {
 		emmg_conf_free(c);
 		return -1;
 	}
