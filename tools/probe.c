@@ -97,27 +97,33 @@ say(const struct trial *t, int fd, uint16_t message, size_t n, struct gw_err *er
 	return 0;
 }
 
-/* One whole frame into buf (SIM_MAX). Its length, or -1 with why. */
+/* One whole frame into buf (SIM_MAX). Its length, or -1 with why. A length that is none of SimulCrypt's is waited for in vain. */
 static int
 hear(int fd, uint8_t *buf, int64_t until_us, struct gw_err *err)
 {
 	size_t have = 0, want = SIM_HEADER;
+	ssize_t n;
 
 	while (have < want) {
-		ssize_t n;
-
-		if (wait_for(fd, POLLIN, until_us, "connected, but no answer to channel_setup", err) < 0)
-			return -1;
+		if (wait_for(fd, POLLIN, until_us, have < SIM_HEADER ? "connected, but no answer to channel_setup" : "connected, but no whole answer",
+		    err) < 0)
+			break;
 		n = recv(fd, buf + have, want - have, 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
-		if (n <= 0)
-			return gw_fail(err, GW_EUNAVAIL, "connected, but the peer closes without an answer%s%s", n < 0 ? ": " : "",
-			    n < 0 ? strerror(errno) : "");
+		if (n <= 0) {
+			gw_fail(err, GW_EUNAVAIL, "connected, but the peer closes without %s answer%s%s", have < SIM_HEADER ? "an" : "a whole",
+			    n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
+			break;
+		}
 		have += (size_t)n;
 		want = have < SIM_HEADER ? SIM_HEADER : sim_frame_length(buf, have);
 	}
-	return (int)have;
+	if (have == want)
+		return (int)have;
+	if (have >= SIM_HEADER)
+		return gw_wrap(err, "what answers begins with %02x %02x%02x %02x%02x, perhaps no SimulCrypt", buf[0], buf[1], buf[2], buf[3], buf[4]);
+	return -1;
 }
 
 /* The answer to channel_setup into m, which borrows buf; what else comes, such as a test, is passed over. */

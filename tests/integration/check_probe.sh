@@ -3,8 +3,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
-plan 13
-ports served wrong dead bare tcp udp out
+plan 14
+ports served wrong dead bare tcp udp out web
 # conf NAME TCP UDP VERSION: the two head-ends have the same ECMGs; the muxes at TCP and UDP differ
 conf() {
 	cat >"$dir/$1.yaml" <<-EOF
@@ -23,7 +23,13 @@ sg good ecmg --listen "tcp://127.0.0.1:$served" --plugin lab --super-cas-id 0x4A
 sg alien ecmg --listen "tcp://127.0.0.1:$wrong" --plugin lab --super-cas-id 0x4AE60009
 sg mux mux --listen "tcp://127.0.0.1:$tcp" --udp "udp://127.0.0.1:$udp" --map "0x4AE60001/1=udp://127.0.0.1:$out"
 start bare "$PYTHON" -c "import socket, time; s = socket.create_server(('127.0.0.1', $bare)); time.sleep(600)"
-for port in "$served" "$wrong" "$tcp" "$bare"; do await_port 30 "$port"; done
+start web "$PYTHON" -c "
+import socket
+s = socket.create_server(('127.0.0.1', $web))
+while c := s.accept()[0]:
+    c.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
+    c.close()"
+for port in "$served" "$wrong" "$tcp" "$bare" "$web"; do await_port 30 "$port"; done
 udp_there() { grep -q ":$(printf %04X "$udp") " /proc/net/udp; }
 await 30 "the UDP port" udp_there
 
@@ -43,9 +49,10 @@ check "its UDP port is somebody's" grep -E "^mux, data by UDP, at udp://127.0.0.
 check "nothing of it is left in the mux" await_log 10 mux 'event=channel_close'
 check "the ECMG's log has the code in words" await_log 10 alien 'event=refused .*error=0x0005 .*name="unknown Super_CAS_id value" next="compare '
 check "and so has the mux's" await_log 10 mux 'event=refused .*error=0x000e .*name="unknown client_id value" next="compare '
-conf none "$bare" "$dead" 2
+conf none "$bare" "$dead" 2 "ltkm: [{ kms: good, client_id: 7, data_id: 1, to: tcp://127.0.0.1:$web, out: udp://127.0.0.1:$out }]"
 probe none
 check "a mux without clients is reachable" grep -E "^mux at tcp://127.0.0.1:$bare, [0-9.]+ ms: reachable" "$dir/log/none"
 check "a UDP port that nobody has is named" \
 	grep -E "^mux, data by UDP, at udp://127.0.0.1:$dead, [0-9.]+ ms: nobody has the port: Connection refused" "$dir/log/none"
 check "another version is mirrored" grep -E "^kms good at .*: open, version 2: " "$dir/log/none"
+check "what is no SimulCrypt is shown" grep -E "^mux, client_id 0x00000007, at tcp://127.0.0.1:$web, .*what answers begins with 48 5454 502f, perhaps no SimulCrypt" "$dir/log/none"
