@@ -397,23 +397,32 @@ unwrap_all(const struct bcro *b, const uint8_t *IEK, struct gw_secret *out)
 	return why;
 }
 
-/* Its place: its own, a free one, or that of a right that ends earlier than it. NULL: all are to be had longer. */
-static size_t *
-place(struct drm_device *d, const struct right *r, size_t *at)
+/* What may be received now is worth more than what comes later, and what lasts more than what ends. */
+static bool
+better(const struct right *a, const struct right *b, int64_t now_s)
 {
-	size_t first = 0;
+	int64_t from_a = a->from_s > now_s ? a->from_s : now_s, from_b = b->from_s > now_s ? b->from_s : now_s;
+
+	return from_a != from_b ? from_a < from_b : a->to_s > b->to_s;
+}
+
+/* Its place: its own, a free one, or that of the worst one. NULL: all are as good. */
+static size_t *
+place(struct drm_device *d, const struct right *r, int64_t now_s, size_t *at)
+{
+	size_t worst = 0;
 
 	for (size_t k = 0; k < d->n; k++) {
 		if (d->right[k].type == r->type && d->right[k].extension == r->extension) {
 			*at = k;
 			return at;
 		}
-		first = d->right[k].to_s < d->right[first].to_s ? k : first;
+		worst = better(&d->right[worst], &d->right[k], now_s) ? k : worst;
 	}
 	if (d->n == DRM_RIGHTS_MAX) {
-		if (d->right[first].to_s >= r->to_s)
+		if (!better(r, &d->right[worst], now_s))
 			return NULL;
-		drop(d, first);
+		drop(d, worst);
 	}
 	*at = d->n;
 	return at;
@@ -428,7 +437,7 @@ keep(struct drm_device *d, const struct bcro_asset *a, const uint8_t *pair, int6
 	for (size_t k = 0; k < 4; k++)
 		r.extension = r.extension << 8 | a->BCI[BASE + k];
 	if (stkm_unix(a->valid_from, &r.from_s) < 0 || stkm_unix(a->valid_to, &r.to_s) < 0 || now_s >= r.to_s ||
-	    memcmp(a->BCI, d->base[a->type], BASE) != 0 || !place(d, &r, &at))
+	    memcmp(a->BCI, d->base[a->type], BASE) != 0 || !place(d, &r, now_s, &at))
 		return RX_REPEAT;
 	gw_fingerprint(pair, PAIR, r.print);
 	bool same_key = at < d->n && strcmp(d->right[at].print, r.print) == 0;

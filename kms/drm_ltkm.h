@@ -29,7 +29,7 @@ size_t drm_registration_seal(struct bcro_registration *, struct bcro_keyset *, E
 
 /* --- the device --------------------------------------------------------------------------------------------------------- */
 
-enum { DRM_RIGHTS_MAX = 128 };	/* assets held; of more, those that end first go */
+enum { DRM_RIGHTS_MAX = 128 };	/* assets held; of more, those that begin last go, then those that end first */
 struct drm_device;
 /* Takes both RSA keys, also when it fails. unique_device_number: 20 digits. */
 struct drm_device *drm_device_new(const char *base_cid, const char *unique_device_number, EVP_PKEY *own, EVP_PKEY *issuer, struct gw_err *);

@@ -363,6 +363,14 @@ START_TEST(memory_is_bounded)
 	n = drm_bcro_seal(&b, bak, made, sizeof(made), NULL);
 	ck_assert_int_eq(drm_device_receive(device, made, n, 1795257000, &why), RX_REPEAT);
 	ck_assert_uint_eq(rights(), DRM_RIGHTS_MAX);
+	/* tomorrow's service keys are on air a day before: today's are not given up for them, though they end sooner */
+	ck_assert_int_eq(stkm_mjdutc(1795257000 + 80000, &b.asset[0].valid_from), 0);
+	ck_assert_int_eq(stkm_mjdutc(1795257000 + 160000, &b.asset[0].valid_to), 0);
+	n = drm_bcro_seal(&b, bak, made, sizeof(made), NULL);
+	ck_assert_int_eq(drm_device_receive(device, made, n, 1795257000, &why), RX_REPEAT);
+	/* once today's are over, it finds its place */
+	ck_assert_int_eq(drm_device_receive(device, made, n, 1795257000 + 3600 + 3 * DRM_RIGHTS_MAX - 1, &why), RX_NEW);
+	ck_assert_uint_eq(rights(), 1);
 	crypt_mac_free(bak);
 }
 END_TEST
