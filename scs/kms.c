@@ -330,15 +330,27 @@ same_terms(const struct scs_terms *a, const struct scs_terms *b)
 	return a->section_TSpkt_flag == b->section_TSpkt_flag;
 }
 
-/* CWs are drawn as far ahead as any of its ECMGs looks, so that a spare can be asked at any time. */
+/* How many CWs before its own a message carries: y - x - 1 of 2.5. */
+static int
+behind(const struct scs_terms *t)
+{
+	return t->CW_per_msg - t->lead_CW - 1;
+}
+
+/* CWs are drawn as far ahead, and kept as long, as any of its ECMGs looks, so that a spare can be asked at any time. */
 static struct scs_terms
 terms_for(const struct scs_kms_stream *t, size_t ecmg)
 {
 	struct scs_terms terms = t->seats[ecmg].line->terms;
+	int back = behind(&terms);
 
-	for (size_t i = 0; i < t->kms->conf.necmg; i++)
-		if (t->seats[i].up && t->seats[i].line->terms.lead_CW > terms.lead_CW)
-			terms.lead_CW = t->seats[i].line->terms.lead_CW;
+	for (size_t i = 0; i < t->kms->conf.necmg; i++) {
+		const struct scs_terms *other = t->seats[i].up ? &t->seats[i].line->terms : &terms;
+		terms.lead_CW = other->lead_CW > terms.lead_CW ? other->lead_CW : terms.lead_CW;
+		back = other != &terms && behind(other) > back ? behind(other) : back;
+	}
+	if (behind(&terms) < back)
+		terms.CW_per_msg = (uint8_t)(terms.lead_CW + 1 + back < UINT8_MAX ? terms.lead_CW + 1 + back : UINT8_MAX);
 	return terms;
 }
 
@@ -565,8 +577,8 @@ on_ecm(void *self, size_t number, int64_t cp, const uint8_t *p, size_t len)
 	if (!t || !t->owner)
 		return;
 	l->ecmg->silent = 0;
-	if (cp == t->done) {
-		l->kms->late++;		/* another one was faster */
+	if (cp <= t->done) {
+		l->kms->late++;		/* another one was faster, with this CP or already with the next */
 		return;
 	}
 	if (t->cp != NO_CP && cp != t->cp)
@@ -950,7 +962,7 @@ scs_kms_ask(struct scs_kms_stream *t, int64_t cp, int64_t duration_us, int64_t n
 	if (cp != t->counted)
 		t->provisioned++;
 	t->counted = cp;
-	if (t->done == cp)
+	if (t->done >= cp)
 		t->done = NO_CP;	/* its answer was not taken */
 	if (!ask_next(t))
 		no_answer_from(t, 0);

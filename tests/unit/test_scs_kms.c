@@ -31,7 +31,7 @@ static size_t nconns, stopped;
 static uint8_t ids[65536];
 static int64_t now;
 static struct scs_kms *kms;
-static struct { bool up; int downs, ups; int64_t cp, ecm, refused; int delay, lead; struct scs_kms_stream *t; } owners[STREAMS];
+static struct { bool up; int downs, ups; int64_t cp, ecm, refused; int delay, lead, per_msg; struct scs_kms_stream *t; } owners[STREAMS];
 
 static void *
 dial(void *self, struct scs_line *line, size_t ecmg)
@@ -202,6 +202,7 @@ stream_up(void *owner, const struct scs_terms *terms)
 	owners[i].ups++;
 	owners[i].delay = terms->delay_start;
 	owners[i].lead = terms->lead_CW;
+	owners[i].per_msg = terms->CW_per_msg;
 }
 
 static void
@@ -500,6 +501,21 @@ START_TEST(the_preferred_one_is_gone_back_to_when_it_is_well)
 }
 END_TEST
 
+/* An ECM_response that an ECMG makes when nobody expects it any more. */
+static void
+say_ecm(size_t i, int64_t cp)
+{
+	struct sim_writer w;
+	uint8_t buf[64];
+
+	sim_begin(&w, &ecmg_scs, 3, ECMG_ECM_RESPONSE, buf, sizeof(buf));
+	sim_put_int(&w, ECMG_CHANNEL_ID, conns[i].channel);
+	sim_put_int(&w, ECMG_STREAM_ID, 1);
+	sim_put_int(&w, ECMG_CP_NUMBER, cp);
+	sim_put_bytes(&w, ECMG_ECM_DATAGRAM, "\x80\x70\x01", 3);
+	scs_line_frame(conns[i].line, buf, sim_end(&w, NULL), now);
+}
+
 START_TEST(a_hedge_asks_the_spare_and_the_first_answer_counts)
 {
 	struct scs_kms_conf c = conf(2);
@@ -520,20 +536,51 @@ START_TEST(a_hedge_asks_the_spare_and_the_first_answer_counts)
 	ck_assert_int_eq(fakes[1].provisions, 1);
 	ck_assert_uint_eq(view().hedged, 1);
 	/* the loser's answer comes after all, and is dropped */
-	struct sim_writer w;
-	uint8_t buf[64];
-	sim_begin(&w, &ecmg_scs, 3, ECMG_ECM_RESPONSE, buf, sizeof(buf));
-	sim_put_int(&w, ECMG_CHANNEL_ID, conns[0].channel);
-	sim_put_int(&w, ECMG_STREAM_ID, 1);
-	sim_put_int(&w, ECMG_CP_NUMBER, 2);
-	sim_put_bytes(&w, ECMG_ECM_DATAGRAM, "\x80\x70\x01", 3);
-	scs_line_frame(conns[0].line, buf, sim_end(&w, NULL), now);
+	say_ecm(0, 2);
 	ck_assert_uint_eq(view().late, 1);
 	fakes[0].mute = false;
 	ask(0, 3);
 	network();
 	ck_assert_int_eq(owners[0].ecm, 3);
 	ck_assert_int_eq(fakes[1].provisions, 1);
+	end();
+}
+END_TEST
+
+/* A slow ECMG answers what had timed out, and then what another has answered meanwhile: the first answer stays the one. */
+START_TEST(an_old_answer_opens_no_door_to_a_second_one)
+{
+	struct scs_kms_conf c = conf(2);
+
+	ready();
+	c.hedge_us = 300 * MS;
+	begin(c, 1);
+	fakes[0].mute = true;
+	ask(0, 1);
+	pass(5 * S);		/* timed out there */
+	ask(0, 2);
+	pass(S);
+	ck_assert_int_eq(owners[0].ecm, 2);
+	say_ecm(0, 1);
+	ck_assert_int_eq(owners[0].ecm, 2);
+	say_ecm(0, 2);		/* checked by on_ecm: never twice */
+	ck_assert_uint_eq(view().late, 2);
+	end();
+}
+END_TEST
+
+/* Whoever takes over finds every CW its window has, also the past ones. */
+START_TEST(keys_are_kept_for_the_longest_window)
+{
+	ready();
+	fakes[0].lead_CW = 0, fakes[0].CW_per_msg = 4;		/* three before */
+	fakes[1].lead_CW = 3, fakes[1].CW_per_msg = 1;		/* three ahead */
+	begin(conf(2), 1);
+	ck_assert_int_eq(owners[0].lead, 3);
+	ck_assert_int_eq(owners[0].per_msg, 7);
+	fakes[0].off = true;
+	network();
+	ck_assert_int_eq(owners[0].per_msg, 1);		/* nobody looks back any more */
 	end();
 }
 END_TEST
@@ -758,6 +805,7 @@ SUITE("scs_kms", tcase_add_test(t, the_preferred_one_is_asked_the_spare_kept_ope
       tcase_add_test(t, an_alarm_says_that_a_standby_is_dead_and_when_it_is_well);
       tcase_add_test(t, the_preferred_one_is_gone_back_to_when_it_is_well);
       tcase_add_test(t, a_hedge_asks_the_spare_and_the_first_answer_counts);
+      tcase_add_test(t, an_old_answer_opens_no_door_to_a_second_one); tcase_add_test(t, keys_are_kept_for_the_longest_window);
       tcase_add_test(t, who_refuses_or_is_silent_is_not_the_last_word); tcase_add_test(t, max_streams_opens_further_channels);
       tcase_add_test(t, a_full_ecmg_leaves_the_rest_to_another); tcase_add_test(t, a_cold_standby_is_dialled_when_it_is_needed);
       tcase_add_test(t, channel_ids_can_be_fixed); tcase_add_loop_test(t, every_question_ends, 0, 12);
