@@ -315,8 +315,11 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 		s->hear_us = now + HEARING;
 		return;
 	}
-	/* Clear that is wanted no more: whoever sends so goes on until it has the next CP, but nobody is told to begin. */
-	if ((last->mode == SCS_CLEAR && !s->clear) || (last->mode == SCS_EXPOSED && s->conf.on_loss != SCS_EXPOSE)) {
+	/*
+	 * Clear that is wanted no more, or was because of a loss: whoever sends so goes on until it has the next CP, but nobody is told to
+	 * begin. The record may be from long ago, or from a backup: a loss has to show in this life.
+	 */
+	if ((last->mode == SCS_CLEAR && !s->clear) || last->mode == SCS_EXPOSED) {
 		s->mode = last->mode;
 		s->base_us = now;
 		plan_after(s, last->cp + 1);
@@ -673,13 +676,20 @@ ecm_lost(const struct scs_schedule *s, int64_t now)
 	return false;
 }
 
+/* Exposed by an earlier life; should the loss last, it is by this one, too. */
+static bool
+hearsay(const struct scs_schedule *s)
+{
+	return s->mode == SCS_EXPOSED && s->nlive == 0 && s->conf.on_loss == SCS_EXPOSE;
+}
+
 /* When the policy for a loss takes effect. After a start of ours everybody is away at first. */
 static int64_t
 loss_at(const struct scs_schedule *s)
 {
 	int64_t from = s->plan_us > s->born_us ? s->plan_us : s->born_us;
 
-	if (s->mode == SCS_EXPOSED)	/* whether it may stay so is for the policy of today */
+	if (s->mode == SCS_EXPOSED && !hearsay(s))	/* whether it may stay so is for the policy of today */
 		return INT64_MIN;
 	return s->plan_us == INT64_MIN ? INT64_MAX : from + s->conf.on_loss_us;
 }
@@ -693,7 +703,7 @@ wanted(const struct scs_schedule *s, int64_t now)
 		cause = COMMANDED;
 	else if (now >= loss_at(s) && ecm_lost(s, now))
 		cause = LOST_HOLD + (enum cause)s->conf.on_loss;
-	return modes[s->mode][cause];
+	return cause == LOST_EXPOSE && hearsay(s) ? SCS_EXPOSED : modes[s->mode][cause];
 }
 
 static bool

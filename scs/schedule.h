@@ -93,7 +93,7 @@ int64_t scs_schedule_criteria(struct scs_schedule *, size_t stream, int64_t now_
 
 /*
  * At most once, before anything else: the last committed records of an earlier life, ascending, the newest 1 or 2. A clear one is taken
- * up only while the command, or the policy, that made it still stands; no scrambler is told of it otherwise.
+ * up only while the command that made it still stands, one that a loss made never: no scrambler is told of it otherwise.
  */
 void scs_schedule_adopt(struct scs_schedule *, const struct scs_cp *, size_t n, int64_t now_us);
 void scs_schedule_stream_up(struct scs_schedule *, size_t stream, const struct scs_terms *, int64_t now_us);

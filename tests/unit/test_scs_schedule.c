@@ -595,8 +595,12 @@ START_TEST(a_restart_makes_nothing_clear_by_itself)
 				scs_schedule_stored(s, a.cp, true, a.start_us, now);
 			told |= a.kind == SCS_INSTALL && (a.mode == SCS_CLEAR || a.mode == SCS_EXPOSED);
 		}
+		/* a loss that an earlier life saw is none in this one, before its own time is up */
+		ck_assert(!policy || !told || now >= T0 + 20 * S);
 	}
 	ck_assert_int_eq(told, stands);
+	if (stands && policy)
+		ck_assert_int_gt(scs_schedule_released(s), clear.cp);	/* by a record of its own */
 	if (!stands)		/* nobody answers: what went on in clear all the time, without us, is stopped where the policy has it */
 		ck_assert_int_eq(scs_schedule_mode(s), SCS_MUTED);
 	scs_schedule_free(s);
