@@ -606,12 +606,13 @@ int64_t
 scs_unit_command(struct scs *app, const char *name, size_t len, bool clear, int *status, const char **why)
 {
 	const uint8_t value = clear;
+	enum gw_outcome outcome;
 	int64_t latest = 0;
 	size_t n = 0;
 
 	gw_store_begin(app->store);	/* all units of the service, or none */
 	for (size_t i = 0; i < app->nunits; i++) {
-		const struct scs_unit *u = app->units[i];
+		struct scs_unit *u = app->units[i];
 		if (!commanded(u, name, len))
 			continue;
 		n++;
@@ -619,7 +620,14 @@ scs_unit_command(struct scs *app, const char *name, size_t len, bool clear, int 
 			gw_store_drop(app->store);
 			return *status = PLAYOUT_E_PROTECTION, *why = "its scrambler is not ours: it cannot be told to be clear", -1;
 		}
-		gw_store_amend(app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &value, 1);
+		outcome = gw_store_amend(app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &value, 1);
+		if (outcome == GW_FENCED || outcome == GW_EXISTS) {	/* flush does not tell */
+			gw_store_drop(app->store);
+			if (outcome == GW_FENCED)
+				fence(u);
+			return *status = PLAYOUT_E_STORE, *why = outcome == GW_FENCED ? "another SCS has taken this service over: command that one" :
+			    "its record is missing from the store, and so it is not obeyed", -1;
+		}
 	}
 	if (gw_store_flush(app->store) != GW_WON)
 		return *status = PLAYOUT_E_STORE, *why = "it could not be stored, and so it is not obeyed", -1;
@@ -738,6 +746,18 @@ fail:
 	return NULL;
 }
 
+/* The command ends with the service: should the file name it again some day, nobody would expect it in clear. */
+static void
+take_back(struct scs_unit *u)
+{
+	const uint8_t scrambled = 0;
+
+	if (u->schedule && scs_schedule_commanded(u->schedule) &&
+	    gw_store_amend(u->app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &scrambled, 1) != GW_WON)
+		gw_log(GW_ERR, "command_kept", "the store is away: a service of this name will begin in clear, as it was commanded",
+		    "service=%s", u->conf->id);
+}
+
 static void
 forget_dirty(struct scs_unit *u)
 {
@@ -751,8 +771,10 @@ forget_dirty(struct scs_unit *u)
 void
 scs_unit_close(struct scs_unit *u, bool end)
 {
-	if (end)
+	if (end) {
 		scs_follow_end(u);
+		take_back(u);
+	}
 	forget_dirty(u);
 	for (size_t i = 0; u->streams && i < u->n; i++) {
 		if (u->streams[i].peer)

@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 headend 2s
-plan 13
+plan 17
 air_is_right() {
 	holds "$dir/eyes.sock" 's["lost"] == s["repeated"] == s["clear"] == s["not_rtp"] == s["unannounced"] == s["stale"] == 0'
 }
@@ -44,3 +44,12 @@ check "the air goes on with the last key and its STKMs" await_status 10 "$dir/ey
 	"s['packets'] > $seen + 800 and all(v['seen'] > s['seen'] - 1.5 for v in s['stkm'].values())"
 check "nobody lost a packet" air_is_right
 for t in handset phone; do check "$t read all of it" content $t 500; done
+
+# -- an SCS that does not know yet that it is fenced: it waits for a mux, and stores nothing meanwhile
+sed "s|^playout: .*|playout: unix://$dir/run3|" "$conf" >"$dir/third.yaml"
+check "the second waits for a mux" await_status 10 "$dir/second.sock" "u['phase'] == 'airing' and all(v['up'] for v in u['streams'])"
+sg third scs --config "$dir/third.yaml" --status "unix://$dir/third.sock"
+check "a third takes over from it" await_status 10 "$dir/third.sock" "u['epoch'] == 3"
+within 30 "$(program '')" service news --clear --config "$dir/second.yaml" >"$dir/answer" 2>&1
+check "a command that cannot be stored is not obeyed" grep -q 'another SCS has taken this service over' "$dir/answer"
+check "and the second ends with 75" ends second 10 75

@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 headend 2s
-plan 25
+plan 30
 cp "$conf" "$dir/one.yaml"
 echo '  - { ecm_id: 11, service: news }' >>"$dir/keys/drm.yaml"
 # sport PERIOD [AUTHENTICATION]: the file with a second service beside the first, one KMS of which is optional, and does not run
@@ -72,9 +72,20 @@ check "and so is none at all" reload 'event=reload_refused' 3
 check "nothing changed" same "$(value "$dir/scs.sock" "[(v['service'], v['epoch']) for v in s['services']]")" '[["news", 1], ["sport", 1]]'
 check "the other service goes on" goes_on
 
+# -- a command ends with its service
+sport 4s
+check "a service is commanded clear" within 30 "$(program '')" service sport --clear --config "$conf"
+check "and is" scs_is 20 "$(svc sport)['mode'] == 'clear'"
+cp "$dir/one.yaml" "$conf"
+check "it is removed" reload 'event=reloaded .*services=1'
+sport 4s
+reload 'event=reloaded .*services=2' 4
+check "it comes back scrambled" scs_is 20 "$(svc sport)['mode'] == 'scrambled' and $(svc sport)['commanded'] == 'scrambled'"
+check "the other service goes on" goes_on
+
 # -- a KMS moves to another address and back: its streams go along, an ECMG says goodbye to each
 sed "s/tcp:..127.0.0.1:$port_drm/[tcp:\/\/127.0.0.1:$port_drm, tcp:\/\/127.0.0.1:1]/" "$dir/one.yaml" >"$conf"
-check "a service is removed, and a KMS changes" reload 'event=reloaded .*services=1' 1
+check "a service is removed, and a KMS changes" reload 'event=reloaded .*services=1' 2
 check "the mux has forgotten the service" await_status 5 "$dir/mux.sock" "all(v['service'] != 'sport' for v in s['streams'])"
 cp=$(value "$dir/scs.sock" "u['cp']")
 check "the service of the changed KMS rotates on" scs_is 15 "u['service'] == 'news' and u['cp'] >= $cp + 3"
