@@ -4,7 +4,7 @@
 #include "emmg/emmg.h"
 #include "lib/secret.h"
 
-enum { SECRET_KIB = 256 };
+enum { SECRET_KIB = 1024 };
 
 /* Every source of the configuration, and the plugin if one of them is its; what was opened is in *c and *plugin even on failure. */
 static int

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "lib/secret.h"
 
 enum { BITS_MIN = 1024, PEM_MAX = 65536 };
@@ -44,8 +45,10 @@ read_private(FILE *f)
 	EVP_PKEY *k = NULL;
 	BIO *bio = NULL;
 	long len = 0;
+	struct stat st;
 
-	if (gw_secret_new(&text, PEM_MAX) == 0) {
+	/* No more of the locked memory than it needs: the keys of thousands of devices may be there already. */
+	if (fstat(fileno(f), &st) == 0 && st.st_size > 0 && st.st_size <= PEM_MAX && gw_secret_new(&text, (size_t)st.st_size) == 0) {
 		setvbuf(f, NULL, _IONBF, 0);
 		bio = BIO_new_mem_buf(text.p, (int)fread(text.p, 1, text.len, f));
 	}

@@ -415,9 +415,24 @@ START_TEST(key_files_are_looked_at)
 }
 END_TEST
 
+/* Locked memory is short: a private key takes what it needs of it. */
+START_TEST(a_private_key_needs_little_room)
+{
+	const char *path = private_file(text(list("rsa_test_keys"), "device_private_key_TEST"), 0600);
+	struct gw_err err = { 0 };
+
+	ck_assert_int_eq(gw_secrets_init(32, true, &err), 0);
+	EVP_PKEY *k = rsa_private(path, &err);
+	ck_assert_msg(k != NULL, "%s", err.text);
+	EVP_PKEY_free(k);
+	unlink(path);
+}
+END_TEST
+
 SUITE("kms_ltkm", tcase_add_checked_fixture(t, up, down); tcase_set_timeout(t, 120); tcase_add_test(t, every_bcro_is_accepted_once);
       tcase_add_test(t, every_negative_has_its_reason); tcase_add_test(t, bad_times_of_the_list_are_refused); tcase_add_test(t, derivations_and_identifiers);
       tcase_add_loop_test(t, an_issuer_makes_every_bcro, 0, 5); tcase_add_test(t, an_issuer_makes_registrations);
       tcase_add_test(t, chain_from_registration_to_traffic_key); tcase_add_test(t, an_older_registration_is_a_replay);
       tcase_add_test(t, rights_wait_for_a_registration_and_end_with_time); tcase_add_test(t, memory_is_bounded);
-      tcase_add_test(t, an_asset_of_another_base_is_passed_over); tcase_add_test(t, key_files_are_looked_at))
+      tcase_add_test(t, an_asset_of_another_base_is_passed_over); tcase_add_test(t, key_files_are_looked_at);
+      tcase_add_test(t, a_private_key_needs_little_room))
