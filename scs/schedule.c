@@ -378,6 +378,19 @@ scs_schedule_criteria(struct scs_schedule *s, size_t i, int64_t now)
 	return t->changed_cp;
 }
 
+/* A clear CP that is committed, and that no mux has: its number is given up. An earlier life may have released it. */
+static void
+give_up(struct scs_schedule *s, int64_t now)
+{
+	int64_t after = s->next.cp + 1;
+
+	if (s->nlive == 0) {
+		s->mode = SCS_CLEAR;
+		s->base_us = now;
+	}
+	s->mode == SCS_SCRAMBLED ? plan_next(s, after, false) : plan_after(s, after);
+}
+
 int64_t
 scs_schedule_command(struct scs_schedule *s, bool clear, int64_t now)
 {
@@ -390,6 +403,8 @@ scs_schedule_command(struct scs_schedule *s, bool clear, int64_t now)
 		s->extended = s->alarm = false;
 	}
 	s->clear = clear;
+	if (!clear && s->next.mode == SCS_CLEAR && (s->phase == AIRING || s->phase == AMENDING) && s->muxes == 0)
+		give_up(s, now);
 	step(s, now);
 	open = s->phase <= ASKING;
 	if (open)

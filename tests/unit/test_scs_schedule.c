@@ -607,6 +607,55 @@ START_TEST(a_restart_makes_nothing_clear_by_itself)
 }
 END_TEST
 
+/* Clear that was commanded, and is so no more before any mux could take part. _i: by an SCS that has restarted, or this one */
+START_TEST(a_command_taken_back_in_time_makes_nothing_clear)
+{
+	struct scs_cp clear = { .cp = 1, .start_us = T0 - 100 * S, .duration_us = 10 * S, .lead_us = 2100 * MS, .mode = SCS_CLEAR };
+	struct scs_schedule *s;
+	struct scs_action a;
+	int64_t now = T0;
+
+	if (_i) {
+		s = with_policy(SCS_HOLD, true);
+		scs_schedule_muxes(s, 0, now);
+		scs_schedule_adopt(s, &clear, 1, now);
+	} else {
+		s = started(0, false, &now);
+		now += 5 * S;
+		scs_schedule_command(s, true, now);
+		for (; strcmp(scs_schedule_phase(s), "committing") != 0; now += 100 * MS)
+			scs_schedule_tick(s, now);
+		a = expect(s, SCS_COMMIT);
+		scs_schedule_stored(s, 1, true, a.start_us, now);
+		scs_schedule_muxes(s, 0, now);
+	}
+	now += 2 * S;
+	scs_schedule_tick(s, now);
+	scs_schedule_command(s, false, now);
+	for (int k = 0; k < 600 && scs_schedule_released(s) < 2; k++, now += 100 * MS) {
+		if (k == 20) {
+			scs_schedule_muxes(s, 1, now);
+			scs_schedule_stream_up(s, 0, &drm, now), scs_schedule_stream_up(s, 1, &card, now);
+		}
+		scs_schedule_tick(s, now);
+		while (scs_schedule_take(s, &a)) {
+			ck_assert(a.kind != SCS_INSTALL || a.mode == SCS_SCRAMBLED);
+			if (a.kind == SCS_DRAW)
+				scs_schedule_drawn(s, a.last, now);
+			if (a.kind == SCS_PROVISION)
+				scs_schedule_ecm(s, a.stream, a.cp, now);
+			if (a.kind == SCS_COMMIT || a.kind == SCS_AMEND)
+				scs_schedule_stored(s, a.cp, true, a.start_us, now);
+			if (a.kind == SCS_AIR)
+				scs_schedule_aired(s, a.cp, now);
+		}
+	}
+	ck_assert_int_eq(scs_schedule_released(s), 2);
+	ck_assert_int_eq(scs_schedule_mode(s), SCS_SCRAMBLED);
+	scs_schedule_free(s);
+}
+END_TEST
+
 START_TEST(changed_criteria_have_delays_of_their_own)
 {
 	int64_t start, now = T0 + 12 * S;
@@ -1143,5 +1192,6 @@ SUITE("scs_schedule", tcase_add_test(t, first_cp_comes_as_soon_as_its_ecms_lead)
       tcase_add_test(t, clear_by_command_and_back); tcase_add_test(t, a_command_taken_back_asks_nobody_twice);
       tcase_add_loop_test(t, loss_policies, 0, 3); tcase_add_test(t, no_policy_for_what_is_no_kms);
       tcase_add_loop_test(t, a_restart_makes_nothing_clear_by_itself, 0, 4);
+      tcase_add_loop_test(t, a_command_taken_back_in_time_makes_nothing_clear, 0, 2);
       tcase_add_test(t, changed_criteria_have_delays_of_their_own); tcase_add_test(t, a_new_period_is_for_the_next_cp);
       tcase_add_test(t, table_of_modes); tcase_add_test(t, year_of_faults))
