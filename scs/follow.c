@@ -256,6 +256,8 @@ believe_held(struct scs_follower *f)
 	for (size_t i = 0; i < f->nheld; i++) {
 		struct scs_unit *u = scs_unit_find(f->app, f->held[i].service, strlen(f->held[i].service));
 		if (u && f->role == PLAYOUT_SCRAMBLER) {
+			if (f->held[i].cp > scs_schedule_preparing(u->schedule)->cp)
+				scs_unit_behind(u, f->held[i].cp);
 			scs_schedule_held(u->schedule, f->held[i].cp, scs_now(f->app));
 			scs_touch(u);
 		}

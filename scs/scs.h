@@ -125,6 +125,8 @@ void scs_unit_rebind(struct scs_unit *, const struct he_unit *);	/* takes such a
  * being that it is so already; else -1 with error_status of the playout link and why.
  */
 int64_t scs_unit_command(struct scs *, const char *name, size_t len, bool clear, int *status, const char **why);
+/* A scrambler holds a CP that the store never heard of: its records, and the command with them, are old ones. */
+void scs_unit_behind(struct scs_unit *, int64_t cp);
 void scs_touch(struct scs_unit *);		/* something happened: works off the unit's actions at the end of this turn */
 void scs_work(struct scs *);			/* all that was touched */
 struct scs_unit *scs_unit_find(const struct scs *, const char *id, size_t len);

@@ -643,6 +643,36 @@ scs_unit_command(struct scs *app, const char *name, size_t len, bool clear, int 
 	return latest;
 }
 
+/* Clear is no more what was commanded, nor in the store. */
+static bool
+take_back(struct scs_unit *u)
+{
+	const uint8_t scrambled = 0;
+
+	return gw_store_amend(u->app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &scrambled, 1) == GW_WON;
+}
+
+/* The command ends with the service: should the file name it again some day, nobody would expect it in clear. */
+static void
+end_command(struct scs_unit *u)
+{
+	if (u->schedule && scs_schedule_commanded(u->schedule) && !take_back(u))
+		gw_log(GW_ERR, "command_kept", "the store is away: a service of this name will begin in clear, as it was commanded",
+		    "service=%s", u->conf->id);
+}
+
+void
+scs_unit_behind(struct scs_unit *u, int64_t cp)
+{
+	bool clear = scs_schedule_commanded(u->schedule);
+
+	gw_log(GW_ERR, "store_behind", "a scrambler holds a later crypto-period than the store: was it restored from a backup? keys are "
+	    "refused until the numbers are past it, or the scrambler is restarted; clear has to be commanded again",
+	    "service=%s cp=%lld held=%lld", u->conf->id, (long long)scs_schedule_preparing(u->schedule)->cp, (long long)cp);
+	if (clear && take_back(u))
+		scs_schedule_command(u->schedule, false, scs_now(u->app));
+}
+
 _Static_assert((int)HE_HOLD == SCS_HOLD && (int)HE_MUTE == SCS_MUTE && (int)HE_EXPOSE == SCS_EXPOSE, "the file's policy is the schedule's");
 
 static struct scs_schedule_conf
@@ -746,18 +776,6 @@ fail:
 	return NULL;
 }
 
-/* The command ends with the service: should the file name it again some day, nobody would expect it in clear. */
-static void
-take_back(struct scs_unit *u)
-{
-	const uint8_t scrambled = 0;
-
-	if (u->schedule && scs_schedule_commanded(u->schedule) &&
-	    gw_store_amend(u->app->store, u->conf->id, u->epoch, GW_RECORD_MODE, 0, &scrambled, 1) != GW_WON)
-		gw_log(GW_ERR, "command_kept", "the store is away: a service of this name will begin in clear, as it was commanded",
-		    "service=%s", u->conf->id);
-}
-
 static void
 forget_dirty(struct scs_unit *u)
 {
@@ -773,7 +791,7 @@ scs_unit_close(struct scs_unit *u, bool end)
 {
 	if (end) {
 		scs_follow_end(u);
-		take_back(u);
+		end_command(u);
 	}
 	forget_dirty(u);
 	for (size_t i = 0; u->streams && i < u->n; i++) {

@@ -3,13 +3,15 @@
 
 follower.py mux SOCKET --refuse KMS --times N   acknowledges every ecm_record but those of one KMS
 follower.py scrambler SOCKET --times N          refuses the first N records, then acknowledges
+             --holds SERVICE:CP                 says first that it holds this one
 Each refusal and acknowledgement is a line on stdout.
 """
 import argparse
 import socket
 import struct
 
-SETUP, STATUS, TEST, ALIVE, ECM, ECM_ACK, KEY, KEY_ACK, ERROR = 0x9001, 0x9002, 0x9004, 0x9005, 0x9011, 0x9012, 0x9021, 0x9022, 0x9032
+SETUP, STATUS, TEST, ALIVE, HELD = 0x9001, 0x9002, 0x9004, 0x9005, 0x9006
+ECM, ECM_ACK, KEY, KEY_ACK, ERROR = 0x9011, 0x9012, 0x9021, 0x9022, 0x9032
 ROLE, NAME, SERVICE, CP, KMS, CAS, ECM_ID, STATUS_OF = 1, 2, 4, 5, 0x0E, 0x0F, 0x10, 0x7000
 
 
@@ -45,9 +47,13 @@ def main():
     a.add_argument("socket")
     a.add_argument("--refuse", default="")
     a.add_argument("--times", type=int, default=1)
+    a.add_argument("--holds", default="")
     a = a.parse_args()
     s = socket.socket(socket.AF_UNIX)
     s.connect(a.socket)
+    if a.holds:
+        service, cp = a.holds.split(":")
+        s.sendall(message(HELD, (SERVICE, service.encode()), (CP, struct.pack(">Q", int(cp)))))
     s.sendall(message(SETUP, (ROLE, bytes([1 if a.role == "mux" else 2])), (NAME, b"scripted")))
     left = a.times
     for kind, body in messages(s):

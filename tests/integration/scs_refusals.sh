@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 headend 2s
-plan 10
+plan 15
 sed -i 's/kms: smartcard, ecm_id: 2,/& required: false,/' "$conf"
 u="s['services'][0]"
 scs_is() { await_status "$1" "$dir/scs.sock" "$2"; }
@@ -29,3 +29,14 @@ script mux mux "$dir/run/scs.sock" --refuse drm --times 3
 check "a required KMS whose ECM is refused is sent again, and holds the service meanwhile" await_log 30 mux '^refused cp=' 3
 cp=$(value "$dir/scs.sock" "${u}['cp']")
 check "then it goes on" scs_is 30 "${u}['cp'] >= $cp + 2"
+
+# -- the store is an old one: a scrambler knows better, and clear that it says was commanded is not believed
+check "in clear by command" within 30 "$(program '')" service news --clear --config "$conf"
+check "it is" scs_is 20 "${u}['mode'] == 'clear'"
+kill9 scrambler
+script scrambler scrambler "$dir/run/scs.sock" --times 0 --holds news:100000
+check "a scrambler that is ahead of the store is an error" await_log 20 scs 'level=err .*event=store_behind service=news .*held=100000'
+check "clear has to be commanded again" scs_is 20 "${u}['commanded'] == 'scrambled' and ${u}['mode'] == 'scrambled'"
+kill9 scs
+up scs
+check "which is stored" scs_is 20 "${u}['commanded'] == 'scrambled'"
