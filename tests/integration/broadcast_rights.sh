@@ -43,7 +43,7 @@ check "and calls nothing undecryptable" holds "$state" 'u["packets"] == 0 and u[
 start record "$PYTHON" "$here/air.py" record "$ltkm" --to "$dir/record" --count 6
 await_log 5 record watching
 # the EMMG, and by way of the mux on air
-sg emmg emmg --config "$conf" --kms drm --status "unix://$dir/emmg.sock"
+sg emmg emmg --config "$conf" --kms drm --status "unix://$dir/emmg.sock" --log-level debug
 await_status 20 "$state" 's["ltkm"]["registered"] and s["ltkm"]["rights"] == 1' >"$dir/said" 2>&1 || bail "it is registered from the air" "$(cat "$dir/said")"
 ok "it is registered from the air"
 check "and descrambles over a change of traffic key" await_status 30 "$state" 'u["packets"] > 200 and u["crypto_periods"] >= 3'
@@ -61,7 +61,10 @@ for k in 8 9 10; do
 done
 check "all that was sent since was seen" content handset 500
 mkdir "$dir/seen"
-for page in status metrics; do "$PYTHON" "$here/probe.py" get "$state" /$page >"$dir/seen/$page"; done
+for page in status metrics; do
+	"$PYTHON" "$here/probe.py" get "$state" /$page >"$dir/seen/$page"
+	"$PYTHON" "$here/probe.py" get "$dir/emmg.sock" /$page >"$dir/seen/emmg.$page"
+done
 check "its pages count registration and rights" grep -qE '^simulgate_terminal_ltkm_total\{.*object="bcro",result="accepted"\} [4-9]' "$dir/seen/metrics"
 check "no key in a log or a page" "$PYTHON" "$here/leaks.py" "$keys" "$dir"/keys/*.yaml -- "$dir"/log/* "$dir"/seen/*
 kill9 emmg
