@@ -365,6 +365,13 @@ check_status(void *self, const void *arg)
 }
 
 static void
+put_other(struct sim_writer *w, uint16_t type, int16_t delay, int16_t plain)
+{
+	if (delay != plain)
+		sim_put_int(w, type, delay);
+}
+
+static void
 answer_test(void *self, const void *arg)
 {
 	struct scs_chan *c = self;
@@ -376,6 +383,11 @@ answer_test(void *self, const void *arg)
 	sim_put_int(&w, ECMG_SECTION_TSPKT, t->section_TSpkt_flag);
 	sim_put_int(&w, ECMG_DELAY_START, t->delay_start);
 	sim_put_int(&w, ECMG_DELAY_STOP, t->delay_stop);
+	/* those that are as the plain ones may have been absent: said or not, they mean the same */
+	put_other(&w, ECMG_TRANS_START, t->transition_delay_start, t->delay_start);
+	put_other(&w, ECMG_TRANS_STOP, t->transition_delay_stop, t->delay_stop);
+	put_other(&w, ECMG_AC_DELAY_START, t->AC_delay_start, t->delay_start);
+	put_other(&w, ECMG_AC_DELAY_STOP, t->AC_delay_stop, t->delay_stop);
 	sim_put_int(&w, ECMG_REP_PERIOD, t->ECM_rep_period);
 	sim_put_int(&w, ECMG_MAX_STREAMS, t->max_streams);
 	sim_put_int(&w, ECMG_MIN_CP_DURATION, t->min_CP_duration);

@@ -650,7 +650,7 @@ emmg_do(struct emmg_chan *c, const struct cap_message *g, int64_t now)
 START_TEST(our_emmg_is_served_by_their_mux)	/* _i: session */
 {
 	static const struct emmg_chan_ops ops = { emmg_send, emmg_send_udp, client_drop, emmg_rate };
-	static const struct emmg_stream_conf stream = { .data_id = 5, .bandwidth_bps = 100000 };
+	struct emmg_stream_conf stream = { .data_id = 5, .bandwidth_bps = 100000 };
 	struct emmg_chan_conf conf = { .name = "e", .client_id = 0x4adc0001, .channel_id = 1, .udp = true };
 	const struct cap_message *g;
 	struct emmg_chan *c;
@@ -664,6 +664,8 @@ START_TEST(our_emmg_is_served_by_their_mux)	/* _i: session */
 	ck_assert_int_eq(sim_decode(&emmg_mux, g->p, g->len, &theirs, NULL), 0);
 	conf.version = theirs.version;
 	conf.format = (uint8_t)sim_int(&theirs, EMMG_SECTION_TSPKT, 0);
+	if (conf.version == 1)	/* ours has data_id as data_stream_id there, and the equipment has 1 */
+		stream.data_id = 1;
 	at = 0;
 	c = emmg_chan_new(&conf, &ops, NULL);
 	ck_assert_int_eq(emmg_chan_add(c, &stream, now), 0);

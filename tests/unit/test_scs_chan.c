@@ -174,6 +174,8 @@ to(struct scs_chan *c, int64_t now)
 	scs_chan_frame(c, reply_buf, n, now);
 }
 
+static int transition;	/* transition_delay_start of channel_status, ms; 0: absent */
+
 static void
 status(struct scs_chan *c, uint8_t version, int lead_CW, int CW_per_msg, int64_t now)
 {
@@ -181,6 +183,8 @@ status(struct scs_chan *c, uint8_t version, int lead_CW, int CW_per_msg, int64_t
 	sim_put_int(&reply, ECMG_SECTION_TSPKT, 0);
 	sim_put_int(&reply, ECMG_DELAY_START, -200);
 	sim_put_int(&reply, ECMG_DELAY_STOP, 0);
+	if (transition)
+		sim_put_int(&reply, ECMG_TRANS_START, transition);
 	sim_put_int(&reply, ECMG_REP_PERIOD, 100);
 	sim_put_int(&reply, ECMG_MAX_STREAMS, 0);
 	sim_put_int(&reply, ECMG_MIN_CP_DURATION, 10);
@@ -614,6 +618,23 @@ START_TEST(announced_values_are_corrected)
 }
 END_TEST
 
+START_TEST(a_test_is_answered_with_what_was_announced)
+{
+	struct scs_chan *c;
+
+	transition = -700;
+	c = opened(3, false, 1, 2);
+	transition = 0;
+	say(3, ECMG_CHANNEL_TEST);
+	to(c, T0);
+	ck_assert_int_eq(last.def->type, ECMG_CHANNEL_STATUS);
+	ck_assert_int_eq(sim_int(&last, ECMG_DELAY_START, 0), -200);
+	ck_assert_int_eq(sim_int(&last, ECMG_TRANS_START, 0), -700);
+	ck_assert_uint_eq(sim_count(&last, ECMG_AC_DELAY_START), 0);
+	scs_chan_free(c);
+}
+END_TEST
+
 START_TEST(access_criteria_go_when_they_change)
 {
 	struct scs_chan *c = opened(3, false, 1, 2);
@@ -855,7 +876,8 @@ SUITE("scs_chan", tcase_add_test(t, a_session_in_order); tcase_add_test(t, the_w
       tcase_add_test(t, late_lost_and_strange_answers); tcase_add_test(t, silence_is_probed); tcase_add_test(t, the_peer_tests_us);
       tcase_add_test(t, version_refused_is_adopted); tcase_add_test(t, version_1_has_no_ECM_id);
       tcase_add_test(t, streams_come_and_go_on_a_live_channel); tcase_add_test(t, refused_stream_is_tried_again_ever_slower);
-      tcase_add_test(t, announced_values_are_corrected); tcase_add_test(t, access_criteria_go_when_they_change);
+      tcase_add_test(t, announced_values_are_corrected); tcase_add_test(t, a_test_is_answered_with_what_was_announced);
+    tcase_add_test(t, access_criteria_go_when_they_change);
       tcase_add_test(t, vendors_manners); tcase_add_test(t, deviations_are_tolerated_or_refused);
       tcase_add_test(t, identifiers_in_use_and_versions_refused); tcase_add_test(t, streams_are_tested_in_turn);
       tcase_add_test(t, what_cannot_be_sent_is_refused_at_once); tcase_add_test(t, no_more_streams_than_the_channel_takes);
