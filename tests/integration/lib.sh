@@ -72,6 +72,7 @@ finish() {
 			tail -n "${SIMULGATE_LOG_LINES:-40}" "$log" | cut -c1-400 | sed 's/^/# /'
 		done
 	fi
+	grep -lsx $$ "${TMPDIR:-/tmp}"/simulgate-port.* | xargs -r rm -f
 	if [ -n "${SIMULGATE_KEEP:-}" ]; then diag "kept: $dir"; else rm -rf "$dir"; fi
 	[ "$failed" -eq 0 ] && [ "$status" -eq 0 ]
 	exit
@@ -153,7 +154,7 @@ await_status() { "$PYTHON" "$here/probe.py" await "$1" "$2" "$3"; }
 # ports NAME ...: sets the variables to free ports (TCP and UDP) of 127.0.0.1
 ports() {
 	local -a free
-	read -r -a free < <("$PYTHON" "$here/probe.py" ports "$#")
+	read -r -a free < <("$PYTHON" "$here/probe.py" ports "$#" $$)
 	local i=0 v
 	for v; do printf -v "$v" %s "${free[i]}"; i=$((i + 1)); done
 }

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """tests/integration/probe.py: what the shell cannot ask itself: free ports, an open port, a value of a /status document.
 
-probe.py ports N | port PORT | status SOCKET EXPR | holds SOCKET EXPR | get SOCKET PATH | await SECONDS SOCKET EXPR
+probe.py ports N PID | port PORT | status SOCKET EXPR | holds SOCKET EXPR | get SOCKET PATH | await SECONDS SOCKET EXPR
 SOCKET is a path or HOST:PORT; EXPR is Python over s, the document, and u, the first of its services; None and exceptions are
 false.
 """
 import http.client
 import json
+import os
+import random
 import socket
 import sys
+import tempfile
 import time
 
 
@@ -46,19 +49,50 @@ def status(where):
     return json.loads(get(where))
 
 
-def ports(n):
-    """Free for TCP and for UDP; held together so that no two are the same."""
+def alive(pid):
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def reserve(port, owner):
+    """For a test that lives as long as the process owner does; tests run beside one another."""
+    path = os.path.join(tempfile.gettempdir(), f"simulgate-port.{port}")
+    try:
+        with open(path) as f:
+            if alive(f.read() or owner):  # empty: somebody is about to write it
+                return False
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    try:
+        with open(path, "x") as f:
+            f.write(owner)
+    except (FileExistsError, PermissionError):
+        return False
+    return True
+
+
+def ports(n, owner):
+    """Free for TCP and for UDP, and below those that the kernel gives to clients: a program may bind one that is free now, later."""
     held, found = [], []
-    while len(found) < n:
-        t = socket.socket()
-        t.bind(("127.0.0.1", 0))
-        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for port in random.sample(range(20000, 32000), 12000):
+        if len(found) == n:
+            break
+        if not reserve(port, owner):
+            continue
+        t, u = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         held += [t, u]
         try:
-            u.bind(("127.0.0.1", t.getsockname()[1]))
+            t.bind(("127.0.0.1", port))
+            u.bind(("127.0.0.1", port))
         except OSError:
             continue
-        found.append(t.getsockname()[1])
+        found.append(port)
     return found
 
 
@@ -72,7 +106,7 @@ def show(v):
 
 def main(args):
     if args[0] == "ports":
-        print(*ports(int(args[1])))
+        print(*ports(int(args[1]), args[2]))
     elif args[0] == "port":
         socket.create_connection(("127.0.0.1", int(args[1])), 1).close()
     elif args[0] == "get":
