@@ -535,7 +535,6 @@ take_key(void *self, int64_t cp, const void *value, size_t len)
 	return e->bad;
 }
 
-/* Records and keys of an earlier life. Which CPs those are is the store's to say: it keeps the newest two committed and all after. */
 /* Within a reload nobody has to ask the scramblers what they hold: the unit that this one replaces knew. */
 static void
 take_over(struct scs_unit *u)
@@ -545,6 +544,7 @@ take_over(struct scs_unit *u)
 			scs_schedule_held(u->schedule, old->held, scs_now(u->app));
 }
 
+/* Records and keys of an earlier life. Which CPs those are is the store's to say: it keeps the newest two committed and all after. */
 static int
 take_up(struct scs_unit *u, struct gw_err *err)
 {
