@@ -1,6 +1,7 @@
 /* proto/bcro.c: see bcro.h. One cursor serves both directions: what is read and what is written cannot differ. */
 #include "proto/bcro.h"
 #include <string.h>
+#include "proto/cursor.h"
 #include "proto/say.h"
 #include "proto/stkm.h"
 
@@ -28,60 +29,6 @@ refuse(enum bcro_reason *why, enum bcro_reason r)
 	if (why)
 		*why = r;
 	return -1;
-}
-
-/* --- the cursor ------------------------------------------------------------------------------------------------------- */
-
-struct cursor {
-	uint8_t *out;		/* NULL: reading */
-	const uint8_t *in;
-	size_t at, len;		/* octets of the message, or room */
-	enum bcro_reason fault;	/* sticky: the first is kept, later steps do nothing */
-};
-
-static void
-fail(struct cursor *c, enum bcro_reason r)
-{
-	if (c->fault == BCRO_OK)
-		c->fault = r;
-}
-
-/* The fixed head was there: what is cut further in does not agree with the length, which is no truncation. */
-static bool
-room(struct cursor *c, size_t n)
-{
-	if (c->fault == BCRO_OK && n > c->len - c->at)
-		fail(c, c->out ? BCRO_TOO_LONG : BCRO_LENGTH);
-	return c->fault == BCRO_OK;
-}
-
-static void
-octets(struct cursor *c, uint8_t *field, size_t n)
-{
-	if (!room(c, n))
-		return;
-	if (c->out)
-		memcpy(c->out + c->at, field, n);
-	else
-		memcpy(field, c->in + c->at, n);
-	c->at += n;
-}
-
-static uint64_t
-number(struct cursor *c, uint64_t value, size_t n)
-{
-	if (!room(c, n))
-		return c->out ? value : 0;	/* a failed encode leaves the struct as it was */
-	if (c->out) {
-		for (size_t k = 0; k < n; k++)
-			c->out[c->at + k] = (uint8_t)(value >> 8 * (n - 1 - k));
-	} else {
-		value = 0;
-		for (size_t k = 0; k < n; k++)
-			value = value << 8 | c->in[c->at + k];
-	}
-	c->at += n;
-	return value;
 }
 
 static bool
@@ -190,7 +137,8 @@ bcro_decode(const void *buf, size_t len, struct bcro *b, enum bcro_reason *why)
 	if (bcro_peek(buf, len, &h, why) < 0)
 		return -1;
 	memset(b, 0, sizeof(*b));
-	struct cursor c = { .in = buf, .at = BCRO_HEAD, .len = h.MAC_at };
+	/* The fixed head is there: what is cut further in does not agree with the length, which is no truncation. */
+	struct cursor c = { .in = buf, .at = BCRO_HEAD, .len = h.MAC_at, .beyond = BCRO_LENGTH };
 	body(&c, b);
 	if (c.at != c.len)
 		fail(&c, BCRO_LENGTH);
@@ -204,7 +152,7 @@ bcro_decode(const void *buf, size_t len, struct bcro *b, enum bcro_reason *why)
 size_t
 bcro_encode(struct bcro *b, void *out, size_t cap, enum bcro_reason *why)
 {
-	struct cursor c = { .out = out, .at = BCRO_HEAD, .len = cap < BCRO_MAX ? cap : BCRO_MAX };
+	struct cursor c = { .out = out, .at = BCRO_HEAD, .len = cap < BCRO_MAX ? cap : BCRO_MAX, .beyond = BCRO_TOO_LONG };
 
 	if (cap < BCRO_LEAST)
 		fail(&c, BCRO_TOO_LONG);
@@ -273,7 +221,7 @@ bcro_registration_decode(const void *buf, size_t len, struct bcro_registration *
 		return refuse(why, BCRO_TRUNCATED);
 	if (len > says)
 		return refuse(why, BCRO_LENGTH);
-	struct cursor c = { .in = buf, .at = 4, .len = len };
+	struct cursor c = { .in = buf, .at = 4, .len = len, .beyond = BCRO_LENGTH };
 	memset(r, 0, sizeof(*r));
 	r->reserved = p[1] & 0xf;
 	registration(&c, r);
@@ -285,7 +233,8 @@ bcro_registration_decode(const void *buf, size_t len, struct bcro_registration *
 size_t
 bcro_registration_encode(struct bcro_registration *r, void *out, size_t cap, enum bcro_reason *why)
 {
-	struct cursor c = { .out = out, .at = 4, .len = cap < BCRO_REGISTRATION_MAX ? cap : BCRO_REGISTRATION_MAX };
+	struct cursor c = { .out = out, .at = 4, .len = cap < BCRO_REGISTRATION_MAX ? cap : BCRO_REGISTRATION_MAX,
+		.beyond = BCRO_TOO_LONG };
 
 	if (cap < BCRO_REGISTRATION_LEAST)
 		fail(&c, BCRO_TOO_LONG);
@@ -358,7 +307,7 @@ read_entry(struct cursor *c, struct bcro_keyset *k, size_t type)
 int
 bcro_keyset_decode(const void *clear, size_t len, struct bcro_keyset *k, enum bcro_reason *why)
 {
-	struct cursor c = { .in = clear, .len = len };
+	struct cursor c = { .in = clear, .len = len, .beyond = BCRO_LENGTH };
 	size_t type;
 
 	memset(k, 0, sizeof(*k));
@@ -372,7 +321,7 @@ bcro_keyset_decode(const void *clear, size_t len, struct bcro_keyset *k, enum bc
 size_t
 bcro_keyset_encode(struct bcro_keyset *k, void *out, size_t cap, enum bcro_reason *why)
 {
-	struct cursor c = { .out = out, .len = cap };
+	struct cursor c = { .out = out, .len = cap, .beyond = BCRO_TOO_LONG };
 
 	if (k->nSGK > BCRO_SGKS)
 		fail(&c, BCRO_KEYSET);

@@ -1,6 +1,7 @@
 /* proto/stkm.c: see stkm.h. One cursor serves both directions: what is read and what is written cannot differ. */
 #include "proto/stkm.h"
 #include <string.h>
+#include "proto/cursor.h"
 #include "proto/say.h"
 
 enum { VERSION = 0, SPI_LOWEST = 0x100 };	/* SPI 0..255: RFC 4303 2.1 */
@@ -50,59 +51,6 @@ stkm_protocol_find(const char *name)
 		if (strcmp(names[k].name, name) == 0)
 			return names[k].protocol;
 	return -1;
-}
-
-/* --- the cursor ------------------------------------------------------------------------------------------------------- */
-
-struct cursor {
-	uint8_t *out;		/* NULL: reading */
-	const uint8_t *in;
-	size_t at, len;		/* octets of the message, or room */
-	enum stkm_fault fault;	/* sticky: the first is kept, later steps do nothing */
-};
-
-static void
-fail(struct cursor *c, enum stkm_fault f)
-{
-	if (c->fault == STKM_OK)
-		c->fault = f;
-}
-
-static bool
-room(struct cursor *c, size_t n)
-{
-	if (c->fault == STKM_OK && n > c->len - c->at)
-		fail(c, c->out ? STKM_TOO_LONG : STKM_TRUNCATED);
-	return c->fault == STKM_OK;
-}
-
-static void
-octets(struct cursor *c, uint8_t *field, size_t n)
-{
-	if (!room(c, n))
-		return;
-	if (c->out)
-		memcpy(c->out + c->at, field, n);
-	else
-		memcpy(field, c->in + c->at, n);
-	c->at += n;
-}
-
-static uint64_t
-number(struct cursor *c, uint64_t value, size_t n)
-{
-	if (!room(c, n))
-		return c->out ? value : 0;	/* a failed encode leaves the struct as it was */
-	if (c->out) {
-		for (size_t k = 0; k < n; k++)
-			c->out[c->at + k] = (uint8_t)(value >> 8 * (n - 1 - k));
-	} else {
-		value = 0;
-		for (size_t k = 0; k < n; k++)
-			value = value << 8 | c->in[c->at + k];
-	}
-	c->at += n;
-	return value;
 }
 
 /* --- fields ----------------------------------------------------------------------------------------------------------- */
@@ -274,7 +222,7 @@ walk(struct cursor *c, struct stkm *m, enum stkm_fault *why)
 int
 stkm_decode(const void *buf, size_t len, struct stkm *m, enum stkm_fault *why)
 {
-	struct cursor c = { .in = buf, .len = len };
+	struct cursor c = { .in = buf, .len = len, .beyond = STKM_TRUNCATED };
 
 	memset(m, 0, sizeof(*m));
 	return walk(&c, m, why);
@@ -283,7 +231,7 @@ stkm_decode(const void *buf, size_t len, struct stkm *m, enum stkm_fault *why)
 size_t
 stkm_encode(struct stkm *m, void *out, size_t cap, enum stkm_fault *why)
 {
-	struct cursor c = { .out = out, .len = cap };
+	struct cursor c = { .out = out, .len = cap, .beyond = STKM_TOO_LONG };
 
 	return walk(&c, m, why) < 0 ? 0 : c.at;
 }
@@ -291,7 +239,7 @@ stkm_encode(struct stkm *m, void *out, size_t cap, enum stkm_fault *why)
 int
 stkm_peek(const void *buf, size_t len, struct stkm_tail *t, enum stkm_fault *why)
 {
-	struct cursor c = { .in = buf, .len = len };
+	struct cursor c = { .in = buf, .len = len, .beyond = STKM_TRUNCATED };
 	struct stkm m = { 0 };
 	size_t tail;
 
