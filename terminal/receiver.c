@@ -20,7 +20,7 @@ struct held {			/* a key in the SRTP tables */
 	bool last;		/* named by the STKM accepted last */
 };
 struct track { bool used; uint32_t ssrc; uint64_t first, highest, got; };
-struct medium { struct gw_srtp_rx *srtp; struct track track[SOURCES]; size_t next; uint64_t lost; };
+struct medium { struct gw_srtp_rx *srtp; struct id opened; /* by it, the newest packet */ struct track track[SOURCES]; size_t next; uint64_t lost; };
 struct receiver {
 	receiver_open *open; void *self;
 	struct held held[GW_SRTP_KEYS];
@@ -74,14 +74,31 @@ drop(struct receiver *r, struct held *h)
 	*h = (struct held){ 0 };
 }
 
+static bool
+in_use(const struct receiver *r, const struct id *id)
+{
+	for (size_t i = 0; i < r->nmedia; i++)
+		if (same_id(&r->media[i].opened, id->octets, id->len))
+			return true;
+	return false;
+}
+
+/*
+ * Without a lifetime it goes when two further identifiers were seen, but not while it is what packets still come under: where STKMs
+ * are on air a whole crypto-period early, the second comes at the very moment of the change.
+ */
+static bool
+is_over(const struct receiver *r, const struct held *h, int64_t mono_us)
+{
+	return h->until_us != INT64_MAX ? mono_us >= h->until_us : r->ids >= h->order + 2 && !in_use(r, &h->id);
+}
+
 void
 receiver_tick(struct receiver *r, int64_t mono_us)
 {
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++) {
-		struct held *h = &r->held[k];
-		if (h->id.len && (h->until_us != INT64_MAX ? mono_us >= h->until_us : r->ids >= h->order + 2))
-			drop(r, h);
-	}
+	for (size_t k = 0; k < GW_SRTP_KEYS; k++)
+		if (r->held[k].id.len && is_over(r, &r->held[k], mono_us))
+			drop(r, &r->held[k]);
 }
 
 /* Its place in the table: its own, a free one, or that of the key that has been there longest. */
@@ -285,6 +302,7 @@ receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int6
 	rtp_peek(p, *len, &rtp);
 	follow(m, rtp.ssrc, index);
 	count_period(r, &id);
+	m->opened = id;
 	c->packets++;
 	return true;
 }

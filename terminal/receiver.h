@@ -31,7 +31,7 @@ struct receiver *receiver_new(size_t nmedia, receiver_open *, void *self);	/* NU
 void receiver_free(struct receiver *);
 /*
  * One STKM. Its keys are held until their lifetime has passed since the last STKM that named them, repeats included; without a
- * lifetime until two further identifiers were seen (bcast-scrambling-and-sdp 1.1).
+ * lifetime until two further identifiers were seen (bcast-scrambling-and-sdp 1.1) and packets come under another one.
  */
 enum rx_result receiver_stkm(struct receiver *, const void *stkm, size_t len, int64_t utc_s, int64_t mono_us, enum rx_reason *why);
 /*

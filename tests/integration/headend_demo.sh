@@ -6,9 +6,10 @@
 plan 9
 examples_at "$dir/examples" || bail "the examples can be copied"
 # Ports and groups of this test's own, so that tests can run side by side; periods of 2 s, so that a life of 12 s has enough of them.
-ports a b c d e f
+ports a b c d e f h l
 g=$(group)
 sed -i "s/crypto_period: 5s/crypto_period: 2s/; s/tcp:\/\/127.0.0.1:7001/tcp:\/\/127.0.0.1:$a/; s/tcp:\/\/127.0.0.1:7002/tcp:\/\/127.0.0.1:$b/
+	s/127.0.0.1:7020/127.0.0.1:$h/; s/239\.255\.1\.1:5020/$g:$l/
 	s/239\.255\.0\.1:5004/$g:$c/; s/239\.255\.1\.1:5004/$g:$d/; s/239\.255\.1\.1:5010/$g:$e/; s/239\.255\.1\.1:5012/$g:$f/" "$dir/examples/headend.yaml"
 
 run() {

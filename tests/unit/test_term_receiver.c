@@ -354,10 +354,27 @@ START_TEST(without_a_lifetime_two_further_identifiers)
 }
 END_TEST
 
+START_TEST(what_is_on_air_is_kept_without_a_lifetime)
+{
+	lifetime_s = 0;
+	ck_assert_int_eq(stkm(1, false, 0), RX_NEW);
+	ck_assert_int_eq(stkm(2, false, 0), RX_NEW);
+	scramble_with(1);
+	ck_assert(packet(1, 0));
+	ck_assert_int_eq(stkm(3, false, 0), RX_NEW);	/* on air a crypto-period early: the scrambler is about to change to 2 */
+	ck_assert(packet(2, 0));
+	scramble_with(2);
+	ck_assert(packet(3, 0));
+	receiver_tick(r, 0);
+	ck_assert_uint_eq(receiver_keys(r), 2);
+}
+END_TEST
+
 SUITE("term_receiver", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, nothing_is_lost_at_key_changes, 0, 4); tcase_add_test(t, waits_for_the_first_stkm);
       tcase_add_test(t, joins_in_the_overlap); tcase_add_test(t, waits_no_longer_than_an_overlap);
       tcase_add_test(t, joins_late_in_the_service); tcase_add_test(t, lost_reordered_and_repeated_packets);
       tcase_add_test(t, a_restarted_source_is_no_loss); tcase_add_test(t, wrong_key_and_changed_packet);
       tcase_add_test(t, garbage_without_authentication_is_seen); tcase_add_test(t, replayed_and_broken_stkms_change_nothing);
-      tcase_add_test(t, repeats_keep_a_key_alive); tcase_add_test(t, without_a_lifetime_two_further_identifiers))
+      tcase_add_test(t, repeats_keep_a_key_alive); tcase_add_test(t, without_a_lifetime_two_further_identifiers);
+      tcase_add_test(t, what_is_on_air_is_kept_without_a_lifetime))
