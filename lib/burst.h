@@ -28,9 +28,12 @@ struct gw_burst *gw_burst_new(enum gw_burst_by, struct gw_err *);
 void gw_burst_free(struct gw_burst *);
 const char *gw_burst_name(const struct gw_burst *);	/* "openssl", "ipsec-mb" */
 
-/* All of them note what is to be done; the bytes are good after gw_burst_run. In place. Ciphers are done before MACs. */
-/* Key stream of iv (counter block, its last 4 octets count), whose first `skip` octets (0..15) are left out; what stands in the skip octets
- * before p must be memory of the packet's own; it is unchanged afterwards. */
+/*
+ * All of them note what is to be done; the bytes are good after gw_burst_run. In place; len at most INT_MAX. Ciphers are done before
+ * MACs, so a packet's are to be noted in that order: the burst may run between any two of them. iv and patch are copied.
+ */
+/* Key stream from the counter block iv on (SP 800-38A: all of it counts, as one big-endian number), whose first `skip` octets (0..15) are left
+ * out. What lies before p is not touched. */
 void gw_burst_ctr(struct gw_burst *, const struct gw_aes *, const uint8_t iv[GW_AES_BLOCK], unsigned skip, uint8_t *p, size_t len);
 void gw_burst_cbc(struct gw_burst *, const struct gw_aes *, const uint8_t iv[GW_AES_BLOCK], uint8_t *p, size_t len);	/* len: whole blocks */
 /*
