@@ -48,6 +48,7 @@ static const struct gw_conf_word profiles[] = { { "drm", 0 }, { "smartcard", 1 }
 static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 }, { "batch", 0 } };
 static const struct gw_conf_word losses[] = { { "hold", HE_HOLD }, { "mute", HE_MUTE }, { "clear", HE_EXPOSE } };
 static const struct gw_conf_word starts[] = { { "scrambled", 0 }, { "clear", 1 } };
+static const struct gw_conf_word media_types[] = { { "ts", HE_TS }, { "h264", HE_H264 }, { "aac", HE_AAC } };
 static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
 static const struct gw_conf_word scramblings[] = {
 	{ "srtp", HE_SRTP }, { "ipsec", HE_IPSEC }, { "ismacryp", HE_ISMACRYP }, { "dvb-cissa", HE_CISSA }, { "none", HE_NONE },
@@ -163,6 +164,10 @@ static const struct gw_conf_row medium_rows[] = {
 	{ "in", GW_CONF_ADDR, GW_CONF_AT(raw_medium, m.in), .schemes = GW_UDP, .flags = GW_CONF_NEED,
 	    .meaning = "Where it arrives in clear." },
 	{ "out", GW_CONF_ADDR, GW_CONF_AT(raw_medium, m.out), .schemes = GW_UDP, .meaning = "Where it goes, scrambled." },
+	{ "type", GW_CONF_ENUM, GW_CONF_AT(raw_medium, m.type), WORDS(media_types), .dflt = "ts",
+	    .meaning = "What it carries: an MPEG-2 transport stream; H.264 (RFC 6184); AAC (RFC 3640, mode AAC-hbr)." },
+	{ "payload_type", GW_CONF_UINT, GW_CONF_AT(raw_medium, m.payload_type), .max = 127,
+	    .meaning = "RTP payload type of what goes out. The default is 33 for ts, 96 for h264, 97 for aac." },
 	{ "stkm", GW_CONF_LIST, LIST(raw_medium, stkm, nstkm), .sub = &stkm_schema,
 	    .meaning = "Its own key streams: it then has its own keys, too." },
 	{ "stream_index", GW_CONF_UINT, GIVEN(raw_medium, index), .max = 0x7fff,
@@ -439,7 +444,10 @@ static void
 check_medium(struct gw_conf *c, void *object)
 {
 	struct raw_medium *m = object;
+	static const uint8_t payload_types[] = { [HE_TS] = 33, [HE_H264] = 96, [HE_AAC] = 97 };
 
+	if (!gw_conf_given(c, &m->m.payload_type))
+		m->m.payload_type = payload_types[m->m.type];
 	if (m->m.in.scheme && m->m.out.scheme && memcmp(&m->m.in, &m->m.out, sizeof(m->m.in)) == 0)
 		gw_conf_fail(c, &m->m.out, "out is the same as in: the scrambled packets would come back");
 	if (m->index.set && !m->nstkm)

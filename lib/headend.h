@@ -13,6 +13,7 @@
 
 /* When a required ECM does not come for on_loss_after of extension: the key stays; nothing is sent; it is sent in clear. */
 enum he_loss { HE_HOLD = 0, HE_MUTE = 1, HE_EXPOSE = 2 };
+enum he_media_type { HE_TS, HE_H264, HE_AAC };	/* what a medium's packets carry */
 enum he_scrambling { HE_IPSEC = 0, HE_SRTP = 1, HE_ISMACRYP = 2, HE_CISSA = 7, HE_NONE = 255 };	/* 0..7: traffic_protection_protocol */
 
 struct he_place { int line, column; };	/* where it stands in the file, from 1 */
@@ -74,6 +75,8 @@ struct he_medium {
 	char *name;
 	struct he_place at;
 	struct gw_addr in, out;
+	enum he_media_type type;		/* default ts */
+	uint8_t payload_type;			/* of the RTP packets that go out: default 33 for ts, 96 for h264, 97 for aac */
 };
 
 /* A protected unit: one key sequence. A service, or a medium that has its own stkm list ("news/audio"). */

@@ -157,7 +157,7 @@ describe(const struct headend *h)
 		fprintf(f, "service %s scrambling=%d authentication=%d cp=%u alarm=%u wait=%u align=%d cw=%u\n", s->id, (int)s->scrambling,
 		    s->authentication, s->crypto_period_ms, s->extension_alarm_ms, s->optional_wait_ms, s->align, s->cw_length);
 		for (size_t j = 0; j < s->nmedia; j++) {
-			fprintf(f, "  medium %s", s->media[j].name);
+			fprintf(f, "  medium %s type=%d pt=%u", s->media[j].name, (int)s->media[j].type, s->media[j].payload_type);
 			addr(f, "in", &s->media[j].in);
 			addr(f, "out", &s->media[j].out);
 			fprintf(f, "\n");
@@ -288,7 +288,7 @@ START_TEST(names_are_found_with_their_places)
 	ck_assert_int_eq(headend_service(h, "film")->at.line, 61);
 	ck_assert_int_eq(headend_service(h, "film")->at.column, 5);
 	ck_assert_str_eq(headend_unit(h, "film/audio")->media[0]->name, "audio");
-	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 76);
+	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 79);
 	ck_assert_ptr_null(headend_kms(h, "news"));
 	ck_assert_ptr_null(headend_service(h, "drm"));
 	ck_assert_ptr_null(headend_unit(h, "film"));
