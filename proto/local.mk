@@ -3,3 +3,4 @@ noinst_LTLIBRARIES += %D%/libproto.la
 %C%_libproto_la_SOURCES =
 include %D%/tlv.mk
 include %D%/bcast.mk
+include %D%/sdp.mk

@@ -14,6 +14,7 @@ check_LTLIBRARIES += %D%/libsuite.la
 
 include %D%/unit/proto.mk
 include %D%/unit/bcast.mk
+include %D%/unit/sdp.mk
 include %D%/unit/lib.mk
 include %D%/unit/io.mk
 include %D%/unit/store.mk

@@ -9,3 +9,4 @@ endif
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
 include %D%/tlv.mk
 include %D%/bcast.mk
+include %D%/sdp.mk
