@@ -130,6 +130,8 @@ struct gw_transform {
 	void (*rx_drop)(struct gw_rx *, const uint8_t *id, size_t id_len);
 	/* One packet, in place. GW_XF_OK: pk is clear. GW_XF_HELD: what became of it is with the sink (none or several). *got is filled for both. */
 	int (*unprotect)(struct gw_rx *, struct gw_pk *, struct gw_rx_got *, struct gw_sink *);
+	/* RTCP (or what its port receives), in place; *got as above. NULL: comes as it is. */
+	int (*unprotect_rtcp)(struct gw_rx *, struct gw_pk *, struct gw_rx_got *);
 	/* Is it a packet that was sent in clear (a transition, as SimulCrypt has them)? Then it goes as it is. */
 	bool (*in_clear)(const struct gw_rx *, const struct gw_pk *);
 
