@@ -1,14 +1,8 @@
 /*
- * lib/srtp.h: SRTP (RFC 3711) with MKI: AES-CM-128, HMAC-SHA1-80 or no tag; the transform is libsrtp2's, packet indices are ours.
+ * lib/srtp.h: SRTP and SRTCP (RFC 3711) with MKI: AES-CM-128, HMAC-SHA1-80 or no tag (SRTCP: always one); RFC 4771 RCCm2.
  *
- * A packet is RTP header | cipher text | MKI | tag. The 48-bit index of a packet (ROC and sequence number, per SSRC) does not
- * start again with a new master key (3.3.1). RTCP is not carried.
- *
- * Sender: an index is used at most once, whatever the source does, so that no key stream is ever used twice:
- *   - a repeated sequence number, or one more than 63 behind the highest, is dropped;
- *   - two packets in a row that follow one another but lie outside that window are a restarted source (RFC 3550 A.1): the
- *     ROC rises until the index lies ahead of all used ones. The first of the two is lost; a receiver finds the new ROC by
- *     authentication (gw_srtp_unprotect does).
+ * A packet is RTP header | cipher text | MKI | tag. Indices: lib/srtp_index.h. With a rate of R a packet whose sequence number R
+ * divides has ROC (4 octets) and MAC (6) as its tag.
  */
 #ifndef GW_SRTP_H
 #define GW_SRTP_H
@@ -16,6 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/err.h"
+#include "lib/srtp_index.h"
+
+/* marks_len and marks hold for both engines. RTCP: protect_rtcp, unprotect_rtcp; it grows by 22 octets at most. */
+extern const struct gw_transform gw_transform_srtp;	/* of lib/transform.h */
+
+/* libsrtp2 is started by the first that needs it; a program may do it before, to be told early. Any thread. */
+int gw_srtp_init(struct gw_err *);
+void gw_srtp_fini(void);	/* when nothing of it is left */
+
+/* RTCP, or SRTCP, by its first two octets and its length: types 200..204 where RTP has marker and payload type (RFC 5761 4). */
+bool gw_srtp_is_rtcp(const uint8_t *p, size_t len);
+
+/* ---- as it was before there were rows: on top of the row's engine libsrtp2 ---- */
 
 enum {
 	GW_SRTP_KEY = 16, GW_SRTP_SALT = 14, GW_SRTP_MKI = 8,	/* bytes; GW_SRTP_MKI: the longest identifier */
@@ -24,17 +31,9 @@ enum {
 	GW_SRTP_KEYS = 8,	/* keys a receiver holds at a time */
 };
 
-enum gw_srtp_verdict {
-	GW_SRTP_OK,
-	GW_SRTP_NOT_RTP,	/* no RTP version 2 header, or too short for what it announces */
-	GW_SRTP_NO_KEY,		/* sender: no key yet; receiver: no key has this MKI */
-	GW_SRTP_REPEAT,		/* this index was seen */
-	GW_SRTP_OLD,		/* outside the window: late, or the first packet of a restarted source */
-	GW_SRTP_FULL,		/* more sources under one key than the table holds */
-	GW_SRTP_TAKEN,		/* sender: another input has used this SSRC under this key: two packets could share a key stream */
-	GW_SRTP_FORGED,		/* receiver: authentication failed with the key its MKI names */
-	GW_SRTP_FAILED,		/* libsrtp2 refused */
-	GW_SRTP_VERDICTS
+enum gw_srtp_verdict {		/* lib/transform.h has the meanings */
+	GW_SRTP_OK, GW_SRTP_NOT_RTP, GW_SRTP_NO_KEY, GW_SRTP_REPEAT, GW_SRTP_OLD, GW_SRTP_FULL, GW_SRTP_TAKEN, GW_SRTP_FORGED,
+	GW_SRTP_FAILED, GW_SRTP_VERDICTS
 };
 const char *gw_srtp_verdict_name(int);	/* "ok", "not_rtp", … */
 
@@ -42,19 +41,6 @@ struct gw_srtp_key {
 	uint8_t mki[GW_SRTP_MKI]; size_t mki_len;	/* 1..8 */
 	const uint8_t *key, *salt;			/* GW_SRTP_KEY and GW_SRTP_SALT bytes, lent */
 	bool authenticated;				/* HMAC-SHA1-80; else no tag */
-};
-
-int gw_srtp_init(struct gw_err *);	/* once per process, before the rest */
-void gw_srtp_fini(void);
-
-/*
- * What a sender must not forget while a key is in use: which indices of an SSRC are spent. Plain data without pointers, so that
- * it may lie in a mapped file and outlive the process.
- */
-struct gw_srtp_mark {
-	uint32_t ssrc, used;		/* used: 0 free */
-	uint64_t highest, window;	/* bit n of window: highest - n is spent */
-	uint8_t key[8];			/* names the key last used, without showing it */
 };
 
 struct gw_srtp_tx;

@@ -1,5 +1,6 @@
 /* lib/transform.c: the table of the protections */
 #include "lib/transform.h"
+#include "lib/srtp.h"
 
 static const char *const verdicts[GW_XF_VERDICTS] = {
 	[GW_XF_OK] = "ok", [GW_XF_HELD] = "held", [GW_XF_NOT_RTP] = "not_rtp", [GW_XF_MALFORMED] = "malformed", [GW_XF_NO_KEY] = "no_key",
@@ -8,6 +9,7 @@ static const char *const verdicts[GW_XF_VERDICTS] = {
 };
 
 static const struct gw_transform *const rows[] = {
+	&gw_transform_srtp,
 	NULL
 };
 

@@ -204,6 +204,8 @@ END_TEST
 START_TEST(joins_late_in_the_service)
 {
 	marks[0] = (struct gw_srtp_mark){ .ssrc = 7, .used = 1, .highest = 200 << 16, .window = 1 };
+	gw_srtp_tx_free(tx);
+	ck_assert_ptr_nonnull(tx = gw_srtp_tx_new(marks, 4));
 	scramble_with(1);
 	ck_assert_int_eq(stkm(1, false, 0), RX_NEW);
 	for (uint32_t s = 1; s < 10; s++)
