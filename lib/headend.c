@@ -135,6 +135,11 @@ static const struct gw_conf_row kms_rows[] = {
 	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_kms, keys), .flags = GW_CONF_KEYS,
 	    .meaning = "The plugin's file of keys, mode 0600." },
 	{ "set", GW_CONF_MAP, GW_CONF_AT(he_kms, set), .meaning = "Further settings for the plugin." },
+	{ "kms_type", GW_CONF_NAME, GW_CONF_AT(he_kms, kms_type),
+	    .meaning = "kmstype of its key streams in session descriptions. The default is oma-bcast-drm-pki and oma-bcast-gba_u-mbms for the "
+	    "BCAST DRM and Smartcard profiles, else simulcrypt and its Super_CAS_id." },
+	{ "service_provider", GW_CONF_TEXT, GW_CONF_AT(he_kms, service_provider),
+	    .meaning = "serviceprovider of them: a name or URI of who sells the rights." },
 #define ANNOUNCED(name, low, high, unit) { #name, GW_CONF_INT, GIVEN(he_kms, name), .min = low, .max = high, \
 	    .meaning = "Announced in channel_status instead of the plugin's own value" unit "." }
 	ANNOUNCED(lead_CW, 0, 16, ""),
@@ -157,6 +162,10 @@ static const struct gw_conf_row stkm_rows[] = {
 	    .meaning = "Handed to the KMS as it is." },
 	{ "required", GW_CONF_BOOL, GW_CONF_AT(he_stkm, required), .dflt = "true",
 	    .meaning = "Whether a crypto-period may not begin without this ECM. One stream at least is required." },
+	{ "base_cid", GW_CONF_TEXT, GW_CONF_AT(he_stkm, base_cid),
+	    .meaning = "DRM profile: baseCID of the session description, as it is; it is escaped there." },
+	{ "srv_cid_ext", GW_CONF_UINT, GIVEN(he_stkm, srv_cid_ext), .flags = GW_CONF_HEX, .meaning = "srvCIDExt of it." },
+	{ "prg_cid_ext", GW_CONF_UINT, GIVEN(he_stkm, prg_cid_ext), .flags = GW_CONF_HEX, .meaning = "prgCIDExt of it." },
 };
 static const struct gw_conf_schema kms_schema, stkm_schema, medium_schema;	/* below, with their checks */
 static const struct gw_conf_row medium_rows[] = {
@@ -168,6 +177,14 @@ static const struct gw_conf_row medium_rows[] = {
 	    .meaning = "What it carries: an MPEG-2 transport stream; H.264 (RFC 6184); AAC (RFC 3640, mode AAC-hbr)." },
 	{ "payload_type", GW_CONF_UINT, GW_CONF_AT(raw_medium, m.payload_type), .max = 127,
 	    .meaning = "RTP payload type of what goes out. The default is 33 for ts, 96 for h264, 97 for aac." },
+	{ "rtp", GW_CONF_BOOL, GW_CONF_AT(raw_medium, m.rtp), .dflt = "true",
+	    .meaning = "Whether it is RTP. Without it is a transport stream by UDP alone, with ipsec or dvb-cissa." },
+	{ "rtpmap", GW_CONF_TEXT, GW_CONF_AT(raw_medium, m.rtpmap),
+	    .meaning = "For the session description: encoding and clock. The default is MP2T/90000 for ts, H264/90000 for h264, "
+	    "mpeg4-generic/48000/2 for aac; with ismacryp the encoding is enc-mpeg4-generic, whatever is here." },
+	{ "fmtp", GW_CONF_TEXT, GW_CONF_AT(raw_medium, m.fmtp),
+	    .meaning = "For the session description: what the encoder says, as \"profile-level-id=41; config=1190\". Parameters that type and "
+	    "scrambling need are added. It is no place for keys." },
 	{ "stkm", GW_CONF_LIST, LIST(raw_medium, stkm, nstkm), .sub = &stkm_schema,
 	    .meaning = "Its own key streams: it then has its own keys, too." },
 	{ "stream_index", GW_CONF_UINT, GIVEN(raw_medium, index), .max = 0x7fff,
@@ -175,6 +192,9 @@ static const struct gw_conf_row medium_rows[] = {
 };
 static const struct gw_conf_row service_rows[] = {
 	{ "id", GW_CONF_NAME, GW_CONF_AT(raw_service, s.id), .flags = GW_CONF_NEED, .meaning = "Names it in the whole head-end." },
+	{ "title", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.title), .meaning = "Its name for people, in session descriptions. The default is the id." },
+	{ "session_id", GW_CONF_UINT, GIVEN(raw_service, s.session_id), .max = INT64_MAX,
+	    .meaning = "Session id of its session description. The default is a number that hangs on the names of head-end and service." },
 	{ "scrambling", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.scrambling), WORDS(scramblings), .flags = GW_CONF_NEED,
 	    .meaning = "How the media are protected; none: control words are made for a scrambler that is not ours." },
 	{ "authentication", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.authentication),
@@ -271,6 +291,15 @@ static const struct gw_conf_row scrambler_rows[] = {
 	    .meaning = "What does the cryptography." },
 	{ "threads", GW_CONF_UINT, GW_CONF_AT(headend, scrambler.threads), .dflt = "1", .min = 1, .max = 64,
 	    .meaning = "Threads that packets are spread over, by service." },
+	{ "sap", GW_CONF_ADDR, GW_CONF_AT(headend, sap.to), .schemes = GW_UDP,
+	    .meaning = "Where it announces the session description of each service, as udp://239.255.255.255:9875 (RFC 2974). Without it none is." },
+	{ "sap_interval", GW_CONF_DURATION, GW_CONF_AT(headend, sap.interval_ms), .dflt = "30s", .min = 1000, .max = 3600000,
+	    .meaning = "The time from one announcement of a service to the next." },
+};
+static const struct gw_conf_row session_rows[] = {
+	{ "owner", GW_CONF_NAME, GW_CONF_AT(headend, session.owner), .dflt = "simulgate", .meaning = "The user of their origin lines." },
+	{ "origin", GW_CONF_TEXT, GW_CONF_AT(headend, session.origin), .dflt = "127.0.0.1",
+	    .meaning = "The host of them: an address or a full name." },
 };
 static const struct gw_conf_row terminal_rows[] = {
 	{ "name", GW_CONF_NAME, GW_CONF_AT(he_terminal, name), .flags = GW_CONF_NEED, .meaning = "Names it." },
@@ -298,6 +327,7 @@ static void check_kms(struct gw_conf *, void *);
 static void check_medium(struct gw_conf *, void *);
 static void check_service(struct gw_conf *, void *);
 static void check_ltkm(struct gw_conf *, void *);
+static void check_session(struct gw_conf *, void *);
 static void check_terminal(struct gw_conf *, void *);
 static void check_all(struct gw_conf *, void *);
 
@@ -315,6 +345,7 @@ static const struct gw_conf_schema ltkm_schema = { ROWS(ltkm_rows), sizeof(struc
 static const struct gw_conf_schema mux_schema = { ROWS(mux_rows), sizeof(struct headend), "mux", .check = NULL };
 static const struct gw_conf_schema scs_schema = { ROWS(scs_rows), sizeof(struct headend), "synchroniser", .check = NULL };
 static const struct gw_conf_schema scrambler_schema = { ROWS(scrambler_rows), sizeof(struct headend), "scrambler", .check = NULL };
+static const struct gw_conf_schema session_schema = { ROWS(session_rows), sizeof(struct headend), "session", .check = check_session };
 static const struct gw_conf_schema terminal_schema = { ROWS(terminal_rows), sizeof(struct he_terminal), "terminal",
 	NAMED(he_terminal, name), PLACED(he_terminal, at), .check = check_terminal };
 static const struct gw_conf_schema play_schema = { ROWS(play_rows), sizeof(struct he_play), "player",
@@ -333,6 +364,8 @@ static const struct gw_conf_row rows[] = {
 	{ "mux", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &mux_schema, .meaning = "The multiplexer." },
 	{ "scrambler", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &scrambler_schema,
 	    .meaning = "The scrambler." },
+	{ "session", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &session_schema,
+	    .meaning = "What all session descriptions have in common." },
 	{ "terminals", GW_CONF_LIST, LIST(full, h.terminals, h.nterminals), .sub = &terminal_schema, .meaning = "Lab receivers." },
 	{ "play", GW_CONF_LIST, LIST(full, h.play, h.nplay), .sub = &play_schema,
 	    .meaning = "Media that simulgate run sends to the scrambler, for demonstrations." },
@@ -340,6 +373,24 @@ static const struct gw_conf_row rows[] = {
 static const struct gw_conf_schema schema = { ROWS(rows), sizeof(struct full), "head-end", .check = check_all };
 
 /* ---- checks: what could not be read is NULL or 0 and was said before ---- */
+
+/* What goes into a line of a session description, where some characters would end it. */
+static void
+check_word(struct gw_conf *c, char *const *member, const char *key, const char *no)
+{
+	const char *bad = *member ? strpbrk(*member, no) : NULL;
+
+	if (bad)
+		gw_conf_fail(c, member, "%s: a %s has no place there", key, *bad == ' ' ? "blank" : (char[]){ *bad, '\0' });
+}
+
+static void
+check_session(struct gw_conf *c, void *object)
+{
+	const struct headend *h = object;
+
+	check_word(c, &h->session.origin, "origin", " /");
+}
 
 static unsigned
 cas(const struct he_kms *k)
@@ -430,6 +481,7 @@ check_kms(struct gw_conf *c, void *object)
 	if (!(said & 2))
 		k->bcast_parameters = bcast;
 	check_limits(c, k);
+	check_word(c, &k->service_provider, "service_provider", " ;");
 	if (k->necmg > HE_ECMGS)
 		gw_conf_fail(c, &k->ecmg, "more than %d ECMGs", HE_ECMGS);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -450,6 +502,11 @@ check_medium(struct gw_conf *c, void *object)
 		m->m.payload_type = payload_types[m->m.type];
 	if (m->m.in.scheme && m->m.out.scheme && memcmp(&m->m.in, &m->m.out, sizeof(m->m.in)) == 0)
 		gw_conf_fail(c, &m->m.out, "out is the same as in: the scrambled packets would come back");
+	check_word(c, &m->m.rtpmap, "rtpmap", " ");
+	if (m->m.fmtp && (strcasestr(m->m.fmtp, "ISMACrypKey=") || strcasestr(m->m.fmtp, "ISMACrypSalt")))
+		gw_conf_fail(c, &m->m.fmtp, "fmtp: keys and salts are in key streams, never in a session description");
+	if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && m->m.type != HE_TS)
+		gw_conf_fail(c, &m->m.rtp, "only a transport stream goes without RTP");
 	if (m->index.set && !m->nstkm)
 		gw_conf_fail(c, &m->index.v, "stream_index is for a medium with a stkm list of its own");
 }
@@ -482,6 +539,8 @@ check_media(struct gw_conf *c, const struct raw_service *s)
 	for (size_t i = 0; i < s->nmedia; i++) {
 		const struct raw_medium *m = &s->media[i];
 
+		if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && (s->s.scrambling == HE_SRTP || s->s.scrambling == HE_ISMACRYP))
+			gw_conf_fail(c, &m->m.rtp, "this scrambling works on RTP");
 		if (none && m->m.out.scheme)
 			gw_conf_fail(c, &m->m.out, "with scrambling none nothing is sent: this medium has no out");
 		if (!none && !m->m.out.scheme && !gw_conf_given(c, &m->m.out))

@@ -58,6 +58,7 @@ struct he_kms {
 	uint32_t return_after_ms;		/* default 10 s: how long a better ECMG must be well before it is gone back to */
 	uint32_t hedge_ms;			/* 0: a spare is not asked before the other failed */
 	uint32_t test_interval_ms;		/* default 10 s: after this silence channel_test */
+	char *kms_type, *service_provider;	/* of session descriptions; NULL: by Super_CAS_id, none */
 	uint32_t profile_given;			/* of a profile while it is read: which of its keys stand there */
 	struct he_opt lead_CW, CW_per_msg, delay_start, delay_stop, ECM_rep_period, max_comp_time, min_CP_duration, max_streams;
 };
@@ -69,6 +70,8 @@ struct he_stkm {
 	struct gw_addr out;			/* scheme 0: none (an ECM for a multiplexer that is not ours) */
 	uint8_t *access_criteria; size_t access_criteria_len;
 	bool required;				/* default true */
+	char *base_cid;				/* of session descriptions, not escaped; NULL: none */
+	struct { bool set; uint32_t v; } srv_cid_ext, prg_cid_ext;
 };
 
 struct he_medium {
@@ -76,6 +79,8 @@ struct he_medium {
 	struct he_place at;
 	struct gw_addr in, out;
 	enum he_media_type type;		/* default ts */
+	bool rtp;				/* default true; else TS packets by UDP alone */
+	char *rtpmap, *fmtp;			/* "H264/90000", parameters of its encoder; NULL: the usual one, none */
 	uint8_t payload_type;			/* of the RTP packets that go out: default 33 for ts, 96 for h264, 97 for aac */
 };
 
@@ -91,6 +96,8 @@ struct he_unit {
 struct he_service {
 	char *id;
 	struct he_place at;
+	char *title;				/* for people; NULL: the id */
+	struct { bool set; uint64_t v; } session_id;	/* of its session description */
 	enum he_scrambling scrambling;
 	bool authentication;			/* default: srtp, ipsec true; others false */
 	uint32_t crypto_period_ms;		/* 1 s .. 6553.5 s, whole tenths of a second */
@@ -158,6 +165,8 @@ struct headend {
 	struct he_mux mux;
 	struct { uint16_t channel_id_min, channel_id_max; } scs;	/* ECM_channel_ids that KMSs without one of their own share */
 	struct { char *engine; uint32_t threads; } scrambler;	/* auto | libsrtp2 | batch */
+	struct { char *owner, *origin; } session;	/* of session descriptions: the user of o= lines, and their host */
+	struct { struct gw_addr to; uint32_t interval_ms; } sap;	/* where they are announced; scheme 0: they are not */
 };
 
 /*

@@ -93,6 +93,12 @@ units(FILE *f, const struct he_service *s)
 			for (size_t k = 0; k < u->stkm[j].access_criteria_len; k++)
 				fprintf(f, "%02x", u->stkm[j].access_criteria[k]);
 			addr(f, "out", &u->stkm[j].out);
+			if (u->stkm[j].base_cid)
+				fprintf(f, " cid=%s", u->stkm[j].base_cid);
+			if (u->stkm[j].srv_cid_ext.set)
+				fprintf(f, " srv=%x", u->stkm[j].srv_cid_ext.v);
+			if (u->stkm[j].prg_cid_ext.set)
+				fprintf(f, " prg=%x", u->stkm[j].prg_cid_ext.v);
 			fprintf(f, "\n");
 		}
 	}
@@ -149,6 +155,8 @@ describe(const struct headend *h)
 		opt(f, "min_CP_duration", &k->min_CP_duration);
 		opt(f, "max_streams", &k->max_streams);
 		manners(f, k);
+		if (k->kms_type || k->service_provider)
+			fprintf(f, " type=%s provider=%s", k->kms_type, k->service_provider);
 		fprintf(f, "\n%s", k->set);
 	}
 	for (size_t i = 0; i < h->nservices; i++) {
@@ -160,8 +168,14 @@ describe(const struct headend *h)
 			fprintf(f, "  medium %s type=%d pt=%u", s->media[j].name, (int)s->media[j].type, s->media[j].payload_type);
 			addr(f, "in", &s->media[j].in);
 			addr(f, "out", &s->media[j].out);
-			fprintf(f, "\n");
+			if (s->media[j].rtpmap)
+				fprintf(f, " rtpmap=%s", s->media[j].rtpmap);
+			if (s->media[j].fmtp)
+				fprintf(f, " fmtp=%s", s->media[j].fmtp);
+			fprintf(f, "%s\n", s->media[j].rtp ? "" : " no_rtp");
 		}
+		if (s->title || s->session_id.set)
+			fprintf(f, "  session %s %llu\n", s->title, (unsigned long long)s->session_id.v);
 		units(f, s);
 	}
 	for (size_t i = 0; i < h->nltkm; i++) {
@@ -184,7 +198,9 @@ describe(const struct headend *h)
 	    h->mux.max_channels_per_client, h->mux.max_streams, h->mux.max_streams_per_channel, h->mux.max_datagrams, h->mux.max_message);
 	addr(f, "emmg", &h->mux.emmg);
 	addr(f, "emmg_udp", &h->mux.emmg_udp);
-	fprintf(f, "\nscrambler engine=%s threads=%u\n", h->scrambler.engine, h->scrambler.threads);
+	fprintf(f, "\nscrambler engine=%s threads=%u", h->scrambler.engine, h->scrambler.threads);
+	addr(f, "sap", &h->sap.to);
+	fprintf(f, " every=%u\nsession %s@%s\n", h->sap.interval_ms, h->session.owner, h->session.origin);
 	for (size_t i = 0; i < h->nterminals; i++) {
 		const struct he_terminal *t = &h->terminals[i];
 
@@ -283,12 +299,12 @@ START_TEST(names_are_found_with_their_places)
 	put_vec("here.yaml", "conf/good.yaml");
 	h = load("here.yaml");
 	ck_assert_uint_eq(headend_kms(h, "legacy")->super_cas_id, 0x4ae60001);
-	ck_assert_int_eq(headend_kms(h, "legacy")->at.line, 27);
+	ck_assert_int_eq(headend_kms(h, "legacy")->at.line, 29);
 	ck_assert_int_eq(headend_kms(h, "legacy")->at.column, 3);
-	ck_assert_int_eq(headend_service(h, "film")->at.line, 61);
+	ck_assert_int_eq(headend_service(h, "film")->at.line, 65);
 	ck_assert_int_eq(headend_service(h, "film")->at.column, 5);
 	ck_assert_str_eq(headend_unit(h, "film/audio")->media[0]->name, "audio");
-	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 79);
+	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 85);
 	ck_assert_ptr_null(headend_kms(h, "news"));
 	ck_assert_ptr_null(headend_service(h, "drm"));
 	ck_assert_ptr_null(headend_unit(h, "film"));
