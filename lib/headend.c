@@ -199,6 +199,9 @@ static const struct gw_conf_row service_rows[] = {
 	    .meaning = "How the media are protected; none: control words are made for a scrambler that is not ours." },
 	{ "authentication", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.authentication),
 	    .meaning = "Whether packets carry an authentication tag. The default is true for srtp and ipsec, else false." },
+	{ "rcc", GW_CONF_UINT, GW_CONF_AT(raw_service, s.rcc), .max = 65535, .dflt = "0",
+	    .meaning = "With srtp: every packet whose sequence number it divides carries the roll-over counter (RFC 4771, RCCm2), so that "
+	    "receivers may join late. 0: none does." },
 	{ "crypto_period", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.crypto_period_ms), .dflt = "10s", .min = 1000, .max = 6553500,
 	    .meaning = "How long a key lasts; whole tenths of a second." },
 	{ "extension_alarm", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.extension_alarm_ms), .dflt = "30s", .min = 1000,
@@ -572,6 +575,8 @@ check_service(struct gw_conf *c, void *object)
 		s->s.authentication = tagged;
 	if (s->s.authentication && (s->s.scrambling == HE_NONE || s->s.scrambling == HE_CISSA))
 		gw_conf_fail(c, &s->s.authentication, "this scrambling has no authentication");
+	if (s->s.rcc && s->s.scrambling != HE_SRTP)
+		gw_conf_fail(c, &s->s.rcc, "rcc is for srtp");
 	if (s->s.crypto_period_ms % 100)
 		gw_conf_fail(c, &s->s.crypto_period_ms, "crypto_period is no whole number of tenths of a second");
 	if (s->s.on_loss == HE_EXPOSE && !s->loss_confirmed)

@@ -100,6 +100,7 @@ struct he_service {
 	struct { bool set; uint64_t v; } session_id;	/* of its session description */
 	enum he_scrambling scrambling;
 	bool authentication;			/* default: srtp, ipsec true; others false */
+	uint32_t rcc;				/* srtp: RFC 4771, the ROC in every packet whose sequence number it divides; 0: off */
 	uint32_t crypto_period_ms;		/* 1 s .. 6553.5 s, whole tenths of a second */
 	uint32_t extension_alarm_ms;		/* default 30 s */
 	uint32_t optional_wait_ms;		/* how long a required: false KMS is waited for past its time-out; default 0 */

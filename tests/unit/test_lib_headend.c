@@ -162,8 +162,9 @@ describe(const struct headend *h)
 	for (size_t i = 0; i < h->nservices; i++) {
 		const struct he_service *s = &h->services[i];
 
-		fprintf(f, "service %s scrambling=%d authentication=%d cp=%u alarm=%u wait=%u align=%d cw=%u\n", s->id, (int)s->scrambling,
-		    s->authentication, s->crypto_period_ms, s->extension_alarm_ms, s->optional_wait_ms, s->align, s->cw_length);
+		fprintf(f, "service %s scrambling=%d authentication=%d cp=%u alarm=%u wait=%u align=%d cw=%u rcc=%u\n", s->id, (int)s->scrambling,
+		    s->authentication, s->crypto_period_ms, s->extension_alarm_ms, s->optional_wait_ms, s->align, s->cw_length,
+		    s->rcc);
 		for (size_t j = 0; j < s->nmedia; j++) {
 			fprintf(f, "  medium %s type=%d pt=%u", s->media[j].name, (int)s->media[j].type, s->media[j].payload_type);
 			addr(f, "in", &s->media[j].in);
@@ -301,10 +302,10 @@ START_TEST(names_are_found_with_their_places)
 	ck_assert_uint_eq(headend_kms(h, "legacy")->super_cas_id, 0x4ae60001);
 	ck_assert_int_eq(headend_kms(h, "legacy")->at.line, 29);
 	ck_assert_int_eq(headend_kms(h, "legacy")->at.column, 3);
-	ck_assert_int_eq(headend_service(h, "film")->at.line, 65);
+	ck_assert_int_eq(headend_service(h, "film")->at.line, 66);
 	ck_assert_int_eq(headend_service(h, "film")->at.column, 5);
 	ck_assert_str_eq(headend_unit(h, "film/audio")->media[0]->name, "audio");
-	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 85);
+	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 86);
 	ck_assert_ptr_null(headend_kms(h, "news"));
 	ck_assert_ptr_null(headend_service(h, "drm"));
 	ck_assert_ptr_null(headend_unit(h, "film"));
