@@ -6,3 +6,4 @@ include %D%/base.mk
 include %D%/io.mk
 include %D%/store.mk
 include %D%/media.mk
+include %D%/session.mk
