@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SYNC = 0x47, HEADER = 4, UNIT_START = 0x40, PAYLOAD = 0x10, ADAPTATION_AND_PAYLOAD = 0x30, STUFFING = 0xff };
+enum { STUFFING = 0xff };
 
 struct mux_ts_pid {
 	struct mux_ts_pid *next;
@@ -77,12 +77,12 @@ static void
 put(struct mux_ts *t, struct mux_ts_pid *p, const uint8_t *packet)
 {
 	uint8_t *out = t->datagram + t->fill;
-	const uint8_t counter = packet[3] & PAYLOAD ? p->counter++ : (uint8_t)(p->counter - 1);
+	const uint8_t counter = packet[3] & TS_PAYLOAD ? p->counter++ : (uint8_t)(p->counter - 1);
 
 	memcpy(out, packet, MUX_TS_PACKET);
 	out[1] = (uint8_t)((packet[1] & 0xe0) | p->pid >> 8);
 	out[2] = (uint8_t)p->pid;
-	out[3] = (uint8_t)((packet[3] & 0xf0) | (counter & 0x0f));
+	out[3] = (uint8_t)((packet[3] & 0xf0) | (counter & TS_COUNTER));
 	t->fill += MUX_TS_PACKET;
 	if (t->fill == sizeof(t->datagram))
 		emit(t);
@@ -91,8 +91,8 @@ put(struct mux_ts *t, struct mux_ts_pid *p, const uint8_t *packet)
 static void
 begin(struct mux_ts *t, struct mux_ts_pid *p)
 {
-	memcpy(p->packet, (const uint8_t[]){ SYNC, 0, 0, PAYLOAD }, HEADER);
-	p->fill = HEADER;
+	memcpy(p->packet, (const uint8_t[]){ TS_SYNC, 0, 0, TS_PAYLOAD }, TS_HEADER);
+	p->fill = TS_HEADER;
 	t->open++;
 }
 
@@ -109,20 +109,20 @@ finish(struct mux_ts *t, struct mux_ts_pid *p)
 static void
 make_room(struct mux_ts *t, struct mux_ts_pid *p)
 {
-	const size_t tail = p->fill - HEADER;
+	const size_t tail = p->fill - TS_HEADER;
 
-	if (p->fill > 0 && p->packet[1] & UNIT_START)
+	if (p->fill > 0 && p->packet[1] & TS_UNIT_START)
 		return;
 	if (p->fill >= sizeof(p->packet) - 1)	/* no room for the field and an octet of the section */
 		finish(t, p);
 	if (p->fill == 0) {
 		begin(t, p);
-		p->packet[HEADER] = 0;
+		p->packet[TS_HEADER] = 0;
 	} else {
-		memmove(p->packet + HEADER + 1, p->packet + HEADER, tail);
-		p->packet[HEADER] = (uint8_t)tail;
+		memmove(p->packet + TS_HEADER + 1, p->packet + TS_HEADER, tail);
+		p->packet[TS_HEADER] = (uint8_t)tail;
 	}
-	p->packet[1] |= UNIT_START;
+	p->packet[1] |= TS_UNIT_START;
 	p->fill++;
 }
 
@@ -150,7 +150,7 @@ mux_ts_packets(struct mux_ts *t, struct mux_ts_pid *p, const uint8_t *packets, s
 	if (p->fill > 0)
 		finish(t, p);
 	for (; len >= MUX_TS_PACKET; packets += MUX_TS_PACKET, len -= MUX_TS_PACKET)
-		if (packets[3] & ADAPTATION_AND_PAYLOAD)	/* 00 is reserved: decoders discard such a packet */
+		if (packets[3] & (TS_ADAPTATION | TS_PAYLOAD))	/* 00 is reserved: decoders discard such a packet */
 			put(t, p, packets);
 }
 

@@ -7,8 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "proto/ts.h"
 
-enum { MUX_TS_PACKET = 188, MUX_TS_BURST = 7 };	/* 7 packets fit an Ethernet frame */
+enum { MUX_TS_PACKET = TS_PACKET, MUX_TS_BURST = 7 };	/* 7 packets fit an Ethernet frame */
 
 struct mux_ts;
 struct mux_ts_pid;

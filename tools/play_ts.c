@@ -1,9 +1,11 @@
 /* tools/play_ts.c: a transport stream at the pace of its PCRs */
 #include <stdlib.h>
 #include <string.h>
+#include "proto/rtp.h"
+#include "proto/ts.h"
 #include "tools/play.h"
 
-enum { PACKET = 188, PER_DATAGRAM = 7, RTP_HEADER = 12, RTP_MP2T = 33, PIDS = 8192, NULL_PID = 8191 };
+enum { PER_DATAGRAM = 7, RTP_MP2T = 33 };
 static const int64_t PCR_HZ = 27000000, PCR_WRAP = ((int64_t)1 << 33) * 300;
 /* ISO 13818-1 wants a PCR every 100 ms; files with one a second exist. What is further apart is another clock. */
 static const int64_t GAP = 10 * PCR_HZ;
@@ -21,26 +23,20 @@ struct ts {
 	size_t packet, anchor;
 	int64_t pass_at;		/* begin of this pass */
 	struct play_rtp rtp;
-	struct pid { uint8_t last, add; bool seen, here, marked; } pids[PIDS];	/* ever met; met, marked in this pass */
-	uint8_t out[RTP_HEADER + PER_DATAGRAM * PACKET];
+	struct pid { uint8_t last, add; bool seen, here, marked; } pids[TS_PIDS];	/* ever met; met, marked in this pass */
+	uint8_t out[RTP_HEADER + PER_DATAGRAM * TS_PACKET];
 };
-
-static unsigned
-pid_of(const uint8_t *p)
-{
-	return (p[1] & 0x1fu) << 8 | p[2];
-}
 
 static bool
 has_payload(const uint8_t *p)
 {
-	return p[3] & 0x10;
+	return p[3] & TS_PAYLOAD;
 }
 
 static bool
 has_pcr(const uint8_t *p)
 {
-	return (p[3] & 0x20) && p[4] >= 7 && (p[5] & 0x10);
+	return (p[3] & TS_ADAPTATION) && p[4] >= 7 && (p[5] & 0x10);
 }
 
 static int64_t
@@ -91,17 +87,17 @@ make_anchors(struct ts *ts, struct gw_err *err)
 	size_t npcr = 0;
 
 	for (size_t i = 0; i < ts->npackets; i++) {
-		const uint8_t *p = ts->bytes + i * PACKET;
+		const uint8_t *p = ts->bytes + i * TS_PACKET;
 		const struct anchor *end = ts->nanchors ? &ts->anchors[ts->nanchors - 1] : NULL;
 		int64_t pcr, step, at;
 
-		if (!has_pcr(p) || (pid >= 0 && pid_of(p) != (unsigned)pid))
+		if (!has_pcr(p) || (pid >= 0 && ts_pid(p) != (unsigned)pid))
 			continue;
 		pcr = pcr_of(p);
 		npcr++;
 		step = (pcr - last_pcr + PCR_WRAP) % PCR_WRAP;
 		last_pcr = pcr;
-		pid = (int)pid_of(p);
+		pid = (int)ts_pid(p);
 		if (!end) {
 			at = 0;
 		} else if (!(p[5] & 0x80) && step < GAP) {	/* discontinuity_indicator */
@@ -151,7 +147,7 @@ next_pass(struct ts *ts)
 {
 	ts->packet = 0;
 	ts->pass_at += ts->duration;
-	for (size_t pid = 0; pid < PIDS; pid++)
+	for (size_t pid = 0; pid < TS_PIDS; pid++)
 		ts->pids[pid].here = ts->pids[pid].marked = false;
 }
 
@@ -173,9 +169,9 @@ put_packet(struct ts *ts, uint8_t *p)
 {
 	struct pid *pid;
 
-	memcpy(p, ts->bytes + ts->packet++ * PACKET, PACKET);
-	pid = &ts->pids[pid_of(p)];
-	if (pid_of(p) != NULL_PID)
+	memcpy(p, ts->bytes + ts->packet++ * TS_PACKET, TS_PACKET);
+	pid = &ts->pids[ts_pid(p)];
+	if (ts_pid(p) != TS_NULL)
 		continue_counter(pid, p);
 	if (ts->pass_at > 0 && has_pcr(p) && !pid->marked) {
 		p[5] |= 0x80;	/* discontinuity_indicator */
@@ -213,7 +209,7 @@ next(struct play_source *source, struct play_datagram *d, struct gw_err *err)
 		put_rtp(ts, p, at);
 		p += RTP_HEADER;
 	}
-	for (; n < PER_DATAGRAM; n++, p += PACKET) {
+	for (; n < PER_DATAGRAM; n++, p += TS_PACKET) {
 		if (ts->packet == ts->npackets && !ts->loop)
 			break;
 		if (ts->packet == ts->npackets)
@@ -239,9 +235,9 @@ check_borders(const uint8_t *bytes, size_t n, struct gw_err *err)
 	if (n == 0)
 		return gw_fail(err, GW_ECONF, "has not one whole transport stream packet");
 	for (size_t i = 0; i < n; i++)
-		if (bytes[i * PACKET] != 0x47)
+		if (bytes[i * TS_PACKET] != TS_SYNC)
 			return gw_fail(err, GW_ECONF, "is no transport stream of 188-octet packets: no sync octet at offset %zu",
-			    i * PACKET);
+			    i * TS_PACKET);
 	return 0;
 }
 
@@ -250,7 +246,7 @@ play_ts(const uint8_t *bytes, size_t len, bool loop, const struct play_rtp *rtp,
 {
 	struct ts *ts;
 
-	if (check_borders(bytes, len / PACKET, err) < 0)
+	if (check_borders(bytes, len / TS_PACKET, err) < 0)
 		return NULL;
 	ts = calloc(1, sizeof(*ts));
 	if (!ts) {
@@ -259,7 +255,7 @@ play_ts(const uint8_t *bytes, size_t len, bool loop, const struct play_rtp *rtp,
 	}
 	ts->source = (struct play_source){ next, ts_free };
 	ts->bytes = bytes;
-	ts->npackets = len / PACKET;
+	ts->npackets = len / TS_PACKET;
 	ts->loop = loop;
 	ts->rtp = *rtp;
 	if (make_anchors(ts, err) < 0) {

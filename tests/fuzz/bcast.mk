@@ -1,5 +1,5 @@
 # tests/fuzz/bcast.mk
-bcast_fuzz = %D%/fuzz_stkm %D%/fuzz_mikey %D%/fuzz_bcro
+bcast_fuzz = %D%/fuzz_stkm %D%/fuzz_mikey %D%/fuzz_bcro %D%/fuzz_ts
 check_PROGRAMS += $(bcast_fuzz)
 TESTS += $(bcast_fuzz)
 tests_fuzz_fuzz_stkm_SOURCES = %D%/fuzz_stkm.c $(fuzz_main)
@@ -14,3 +14,7 @@ tests_fuzz_fuzz_bcro_SOURCES = %D%/fuzz_bcro.c $(fuzz_main)
 tests_fuzz_fuzz_bcro_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_bcro_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_bcro_LDADD = proto/libproto.la
+tests_fuzz_fuzz_ts_SOURCES = %D%/fuzz_ts.c $(fuzz_main)
+tests_fuzz_fuzz_ts_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_ts_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_ts_LDADD = proto/libproto.la
