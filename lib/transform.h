@@ -92,7 +92,7 @@ struct gw_rx_conf {
 };
 /* What a receiver has learned of a packet that it opened. */
 struct gw_rx_got {
-	uint8_t id[8]; size_t id_len;	/* the key it named; 0: it came in clear */
+	uint8_t id[8]; size_t id_len;	/* the key it named; 0: it came in clear, or (TS) is PSI before any key was named */
 	uint32_t source;		/* whose sequence index counts in: SSRC, or 0 */
 	uint64_t index;			/* without gaps where nothing was lost; bits above the transform's own are a guess */
 };
@@ -138,6 +138,7 @@ struct gw_transform {
 	int (*self_test)(struct gw_err *);	/* its public vectors; 0, or -1 with *err */
 };
 
+extern const struct gw_transform gw_transform_cissa;
 /* By traffic_protection_protocol (enum he_scrambling has the same numbers); NULL: no such one. */
 const struct gw_transform *gw_transform_of(int protection);
 /* lib/burst's and every row's. A program that scrambles or descrambles starts only when it holds. */

@@ -16,3 +16,6 @@ tests_unit_test_term_receiver_LDADD = $(test_libs) kms/libkms.la $(net_libs) $(S
 tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.h terminal/air.c terminal/card.c terminal/conf.c terminal/receiver.c \
 	terminal/receiver.h terminal/status.c terminal/unit.c
 tests_unit_test_terminal_LDADD = $(test_libs) kms/libkms.la $(net_libs) $(SRTP_LIBS)
+check_PROGRAMS += tests/unit/test_cissa
+TESTS += tests/unit/test_cissa
+tests_unit_test_cissa_LDADD = $(test_libs) $(net_libs)
