@@ -1,5 +1,5 @@
 # tests/fuzz/bcast.mk
-bcast_fuzz = %D%/fuzz_stkm %D%/fuzz_mikey %D%/fuzz_bcro %D%/fuzz_ts
+bcast_fuzz = %D%/fuzz_stkm %D%/fuzz_mikey %D%/fuzz_bcro %D%/fuzz_ts %D%/fuzz_esp
 check_PROGRAMS += $(bcast_fuzz)
 TESTS += $(bcast_fuzz)
 tests_fuzz_fuzz_stkm_SOURCES = %D%/fuzz_stkm.c $(fuzz_main)
@@ -24,3 +24,7 @@ tests_fuzz_fuzz_cissa_SOURCES = %D%/fuzz_cissa.c $(fuzz_main) lib/cissa.c proto/
 tests_fuzz_fuzz_cissa_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_cissa_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_cissa_LDADD = $(net_libs)
+tests_fuzz_fuzz_esp_SOURCES = %D%/fuzz_esp.c $(fuzz_main)
+tests_fuzz_fuzz_esp_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_esp_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_esp_LDADD = proto/libproto.la

@@ -1,5 +1,5 @@
 # tests/unit/bcast.mk
-bcast_tests = %D%/test_stkm %D%/test_mikey %D%/test_rtp %D%/test_ts %D%/test_bcro
+bcast_tests = %D%/test_stkm %D%/test_mikey %D%/test_rtp %D%/test_ts %D%/test_bcro %D%/test_esp
 check_PROGRAMS += $(bcast_tests)
 TESTS += $(bcast_tests)
 EXTRA_DIST += tests/data/bcast
@@ -7,4 +7,5 @@ tests_unit_test_stkm_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_mikey_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_rtp_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_ts_LDADD = proto/libproto.la $(test_libs)
+tests_unit_test_esp_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_bcro_LDADD = proto/libproto.la $(test_libs)
