@@ -1,5 +1,6 @@
 /* lib/headend.c: the schema of simulgate.yaml(5), its cross checks, and the protected units that follow from it */
 #include "lib/headend.h"
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,8 @@ static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 },
 static const struct gw_conf_word losses[] = { { "hold", HE_HOLD }, { "mute", HE_MUTE }, { "clear", HE_EXPOSE } };
 static const struct gw_conf_word starts[] = { { "scrambled", 0 }, { "clear", 1 } };
 static const struct gw_conf_word media_types[] = { { "ts", HE_TS }, { "h264", HE_H264 }, { "aac", HE_AAC } };
+static const struct gw_conf_word modes[] = { { "transport", 0 }, { "tunnel", 1 } };
+static const struct gw_conf_word esp_outs[] = { { "raw", HE_ESP_RAW }, { "udp", HE_ESP_UDP }, { "pcap", HE_ESP_PCAP } };
 static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
 static const struct gw_conf_word scramblings[] = {
 	{ "srtp", HE_SRTP }, { "ipsec", HE_IPSEC }, { "ismacryp", HE_ISMACRYP }, { "dvb-cissa", HE_CISSA }, { "none", HE_NONE },
@@ -190,6 +193,19 @@ static const struct gw_conf_row medium_rows[] = {
 	{ "stream_index", GW_CONF_UINT, GIVEN(raw_medium, index), .max = 0x7fff,
 	    .meaning = "With key streams of its own: see the service's." },
 };
+static const struct gw_conf_row ipsec_rows[] = {
+	{ "mode", GW_CONF_ENUM, GW_CONF_AT(he_ipsec, tunnel), WORDS(modes), .dflt = "transport",
+	    .meaning = "What an ESP packet holds: the UDP datagram alone, or the whole IP packet." },
+	{ "output", GW_CONF_ENUM, GW_CONF_AT(he_ipsec, output), WORDS(esp_outs), .dflt = "raw",
+	    .meaning = "How ESP goes out. raw: as IP protocol 50, which needs CAP_NET_RAW. udp: in UDP as RFC 3948 has it, to the address of "
+	    "out and the port below. pcap: into a file of captured packets." },
+	{ "port", GW_CONF_UINT, GW_CONF_AT(he_ipsec, port), .dflt = "4500", .min = 1, .max = 65535,
+	    .meaning = "Where ESP in UDP goes; the port of out is that of the datagram within." },
+	{ "file", GW_CONF_PATH, GW_CONF_AT(he_ipsec, file), .meaning = "With output: pcap: the file, which is written anew." },
+	{ "source", GW_CONF_TEXT, GW_CONF_AT(he_ipsec, source),
+	    .meaning = "The numeric address, of this machine, that packets come from. The default is the one that the kernel would take." },
+};
+static const struct gw_conf_schema ipsec_schema = { ROWS(ipsec_rows), sizeof(struct he_ipsec), "ESP", .check = NULL };
 static const struct gw_conf_row service_rows[] = {
 	{ "id", GW_CONF_NAME, GW_CONF_AT(raw_service, s.id), .flags = GW_CONF_NEED, .meaning = "Names it in the whole head-end." },
 	{ "title", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.title), .meaning = "Its name for people, in session descriptions. The default is the id." },
@@ -223,6 +239,8 @@ static const struct gw_conf_row service_rows[] = {
 	{ "cw_length", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.cw_length),
 	    .has = offsetof(struct raw_service, cw_length_given), WORDS(cw_lengths), .dflt = "8",
 	    .meaning = "Octets of a control word with scrambling none." },
+	{ "ipsec", GW_CONF_OBJECT, GW_CONF_AT(raw_service, s.ipsec), .has = offsetof(struct raw_service, s.ipsec.set), .sub = &ipsec_schema,
+	    .meaning = "With scrambling ipsec: how packets are made of it, and where they go." },
 	{ "stream_index", GW_CONF_UINT, GIVEN(raw_service, index), .max = 0x7fff,
 	    .meaning = "The number in its SPIs. The default is the lowest free one, in the order of the file." },
 	{ "media", GW_CONF_LIST, LIST(raw_service, media, nmedia), .sub = &medium_schema, .meaning = "What is protected." },
@@ -563,6 +581,41 @@ check_media(struct gw_conf *c, const struct raw_service *s)
 		gw_conf_fail(c, &s->media, "with ismacryp each of several media has its own stkm list");
 }
 
+/* Of the family of every medium that names a numeric one. */
+static void
+check_source(struct gw_conf *c, const struct raw_service *s)
+{
+	const struct he_ipsec *i = &s->s.ipsec;
+	uint8_t a[16];
+	int family = !i->source ? 0 : inet_pton(AF_INET, i->source, a) == 1 ? AF_INET : inet_pton(AF_INET6, i->source, a) == 1 ? AF_INET6 : -1;
+
+	if (family < 0)
+		gw_conf_fail(c, &i->source, "source: %.64s is no numeric address", i->source);
+	for (size_t k = 0; family > 0 && k < s->nmedia; k++)
+		if (s->media[k].m.out.numeric && s->media[k].m.out.ss.ss_family != family)
+			gw_conf_fail(c, &i->source, "source and out of medium %s are not both IPv4, or IPv6", s->media[k].m.name ? s->media[k].m.name : "");
+}
+
+static void
+check_ipsec(struct gw_conf *c, struct raw_service *s)
+{
+	struct he_ipsec *i = &s->s.ipsec;
+
+	if (s->s.scrambling != HE_IPSEC) {
+		if (i->set)
+			gw_conf_fail(c, i, "ipsec is for scrambling ipsec");
+		return;
+	}
+	i->set = true;	/* its defaults hold */
+	if (i->output == HE_ESP_PCAP && !i->file && !gw_conf_given(c, &i->file))
+		gw_conf_fail(c, &i->output, "output: pcap lacks file");
+	if (i->output != HE_ESP_PCAP && i->file)
+		gw_conf_fail(c, &i->file, "file is for output: pcap");
+	if (i->output != HE_ESP_UDP && gw_conf_given(c, &i->port) && i->port != 4500)
+		gw_conf_fail(c, &i->port, "port is for output: udp");
+	check_source(c, s);
+}
+
 static void
 check_service(struct gw_conf *c, void *object)
 {
@@ -590,6 +643,7 @@ check_service(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &s->s.start_clear, "with scrambling none the scrambler is not ours: it cannot be told to be clear");
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
+	check_ipsec(c, s);
 	check_streams(c, s, s->stkm, s->nstkm, &s->stkm);
 	check_media(c, s);
 }

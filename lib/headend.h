@@ -93,6 +93,16 @@ struct he_unit {
 	uint16_t index;				/* stream index of SPIs; by order in the file unless `stream_index` says */
 };
 
+enum he_esp_out { HE_ESP_RAW, HE_ESP_UDP, HE_ESP_PCAP };	/* raw IP; in UDP, RFC 3948; into a file */
+struct he_ipsec {
+	bool set;				/* scrambling is ipsec */
+	bool tunnel;				/* mode: tunnel; default transport */
+	enum he_esp_out output;			/* default raw */
+	uint16_t port;				/* HE_ESP_UDP: it goes there; default 4500 */
+	char *file;				/* HE_ESP_PCAP: absolute path */
+	char *source;				/* a numeric address, of the family of the media's out; NULL: the kernel's choice */
+};
+
 struct he_service {
 	char *id;
 	struct he_place at;
@@ -108,6 +118,7 @@ struct he_service {
 	bool start_clear;			/* until the first command, from its first start on */
 	bool align;				/* CP boundaries on multiples of the period since the epoch */
 	uint8_t cw_length;			/* scrambling none: 8 or 16; default 8 */
+	struct he_ipsec ipsec;
 	struct he_medium *media; size_t nmedia;
 	struct he_unit *units; size_t nunits;
 };

@@ -2,4 +2,4 @@
 sbin_PROGRAMS += %D%/simulgate-scrambler
 %C%_simulgate_scrambler_SOURCES = %D%/main.c %D%/conf.c %D%/follow.c %D%/keys.c %D%/keys.h %D%/marks.c %D%/medium.c \
 	%D%/scrambler.h %D%/status.c %D%/unit.c
-%C%_simulgate_scrambler_LDADD = $(net_libs) $(SRTP_LIBS)
+%C%_simulgate_scrambler_LDADD = $(media_libs)

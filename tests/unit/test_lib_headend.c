@@ -165,6 +165,9 @@ describe(const struct headend *h)
 		fprintf(f, "service %s scrambling=%d authentication=%d cp=%u alarm=%u wait=%u align=%d cw=%u rcc=%u\n", s->id, (int)s->scrambling,
 		    s->authentication, s->crypto_period_ms, s->extension_alarm_ms, s->optional_wait_ms, s->align, s->cw_length,
 		    s->rcc);
+		if (s->ipsec.set)
+			fprintf(f, "  ipsec tunnel=%d output=%d port=%u file=%s source=%s\n", s->ipsec.tunnel, (int)s->ipsec.output, s->ipsec.port,
+			    s->ipsec.file ? s->ipsec.file : "-", s->ipsec.source ? s->ipsec.source : "-");
 		for (size_t j = 0; j < s->nmedia; j++) {
 			fprintf(f, "  medium %s type=%d pt=%u", s->media[j].name, (int)s->media[j].type, s->media[j].payload_type);
 			addr(f, "in", &s->media[j].in);
