@@ -177,9 +177,13 @@ static const struct gw_conf_row medium_rows[] = {
 	    .meaning = "Where it arrives in clear." },
 	{ "out", GW_CONF_ADDR, GW_CONF_AT(raw_medium, m.out), .schemes = GW_UDP, .meaning = "Where it goes, scrambled." },
 	{ "type", GW_CONF_ENUM, GW_CONF_AT(raw_medium, m.type), WORDS(media_types), .dflt = "ts",
-	    .meaning = "What it carries: an MPEG-2 transport stream; H.264 (RFC 6184); AAC (RFC 3640, mode AAC-hbr)." },
+	    .meaning = "What its packets carry: a transport stream (over RTP or UDP), H.264 by RFC 6184, or AAC by RFC 3640 in mode AAC-hbr. "
+	    "ismacryp works on access units and therefore needs h264 or aac." },
 	{ "payload_type", GW_CONF_UINT, GW_CONF_AT(raw_medium, m.payload_type), .max = 127,
-	    .meaning = "RTP payload type of what goes out. The default is 33 for ts, 96 for h264, 97 for aac." },
+	    .meaning = "Payload type of its RTP as it goes out. The default is 33 for ts, 96 for h264, 97 for aac." },
+	{ "in_payload_type", GW_CONF_UINT, GW_CONF_AT(raw_medium, m.in_payload_type), .max = 127,
+	    .meaning = "With ismacryp: payload type of its RTP as it arrives, and as it goes out while the service is in clear; must differ from "
+	    "payload_type, by which receivers tell the two apart. The default is 98 for h264, 99 for aac; with other scramblings it is payload_type." },
 	{ "rtp", GW_CONF_BOOL, GW_CONF_AT(raw_medium, m.rtp), .dflt = "true",
 	    .meaning = "Whether it is RTP. Without it is a transport stream by UDP alone, with ipsec or dvb-cissa." },
 	{ "rtpmap", GW_CONF_TEXT, GW_CONF_AT(raw_medium, m.rtpmap),
@@ -517,10 +521,7 @@ static void
 check_medium(struct gw_conf *c, void *object)
 {
 	struct raw_medium *m = object;
-	static const uint8_t payload_types[] = { [HE_TS] = 33, [HE_H264] = 96, [HE_AAC] = 97 };
 
-	if (!gw_conf_given(c, &m->m.payload_type))
-		m->m.payload_type = payload_types[m->m.type];
 	if (m->m.in.scheme && m->m.out.scheme && memcmp(&m->m.in, &m->m.out, sizeof(m->m.in)) == 0)
 		gw_conf_fail(c, &m->m.out, "out is the same as in: the scrambled packets would come back");
 	check_word(c, &m->m.rtpmap, "rtpmap", " ");
@@ -551,17 +552,41 @@ check_streams(struct gw_conf *c, const struct raw_service *s, const struct he_st
 		gw_conf_fail(c, at, "no stream is required: keys would change without any KMS");
 }
 
+/* Payload types: the defaults hang on type and scrambling. */
 static void
-check_media(struct gw_conf *c, const struct raw_service *s)
+check_payload_type(struct gw_conf *c, const struct raw_service *s, struct he_medium *m)
+{
+	static const uint8_t usual[] = { [HE_TS] = 33, [HE_H264] = 96, [HE_AAC] = 97 };
+	bool isma = s->s.scrambling == HE_ISMACRYP;
+
+	if (!gw_conf_good(c, &m->type) && gw_conf_given(c, &m->type))
+		return;
+	if (!gw_conf_given(c, &m->payload_type))
+		m->payload_type = usual[m->type];
+	if (!gw_conf_given(c, &m->in_payload_type))
+		m->in_payload_type = isma && m->type != HE_TS ? (uint8_t)(usual[m->type] + 2) : m->payload_type;
+	if (isma && m->type == HE_TS)
+		gw_conf_fail(c, gw_conf_given(c, &m->type) ? (void *)&m->type : m, "ismacryp works on access units: this medium needs type h264 or aac");
+	else if (isma && m->in_payload_type == m->payload_type)
+		gw_conf_fail(c, gw_conf_given(c, &m->in_payload_type) ? &m->in_payload_type : &m->payload_type,
+		    "with ismacryp payload_type and in_payload_type differ: receivers tell by them what is in clear");
+	else if (!isma && m->in_payload_type != m->payload_type)
+		gw_conf_fail(c, gw_conf_given(c, &m->in_payload_type) ? &m->in_payload_type : &m->payload_type,
+		    "only ismacryp changes the payload type: in_payload_type is payload_type here");
+}
+
+static void
+check_media(struct gw_conf *c, struct raw_service *s)
 {
 	bool none = s->s.scrambling == HE_NONE;
 	size_t shared = 0;
 
 	for (size_t i = 0; i < s->nmedia; i++) {
-		const struct raw_medium *m = &s->media[i];
+		struct raw_medium *m = &s->media[i];
 
 		if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && (s->s.scrambling == HE_SRTP || s->s.scrambling == HE_ISMACRYP))
 			gw_conf_fail(c, &m->m.rtp, "this scrambling works on RTP");
+		check_payload_type(c, s, &m->m);
 		if (none && m->m.out.scheme)
 			gw_conf_fail(c, &m->m.out, "with scrambling none nothing is sent: this medium has no out");
 		if (!none && !m->m.out.scheme && !gw_conf_given(c, &m->m.out))

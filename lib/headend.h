@@ -13,7 +13,7 @@
 
 /* When a required ECM does not come for on_loss_after of extension: the key stays; nothing is sent; it is sent in clear. */
 enum he_loss { HE_HOLD = 0, HE_MUTE = 1, HE_EXPOSE = 2 };
-enum he_media_type { HE_TS, HE_H264, HE_AAC };	/* what a medium's packets carry */
+enum he_media_type { HE_TS, HE_H264, HE_AAC };	/* what a medium's packets carry: the numbers of enum gw_media_type */
 enum he_scrambling { HE_IPSEC = 0, HE_SRTP = 1, HE_ISMACRYP = 2, HE_CISSA = 7, HE_NONE = 255 };	/* 0..7: traffic_protection_protocol */
 
 struct he_place { int line, column; };	/* where it stands in the file, from 1 */
@@ -81,7 +81,8 @@ struct he_medium {
 	enum he_media_type type;		/* default ts */
 	bool rtp;				/* default true; else TS packets by UDP alone */
 	char *rtpmap, *fmtp;			/* "H264/90000", parameters of its encoder; NULL: the usual one, none */
-	uint8_t payload_type;			/* of the RTP packets that go out: default 33 for ts, 96 for h264, 97 for aac */
+	uint8_t payload_type;			/* of RTP as it goes out; default 33 ts, 96 h264, 97 aac */
+	uint8_t in_payload_type;		/* as it comes in, and of what is sent in clear; default with ismacryp 98 h264, 99 aac, else the same */
 };
 
 /* A protected unit: one key sequence. A service, or a medium that has its own stkm list ("news/audio"). */

@@ -176,7 +176,7 @@ describe(const struct headend *h)
 				fprintf(f, " rtpmap=%s", s->media[j].rtpmap);
 			if (s->media[j].fmtp)
 				fprintf(f, " fmtp=%s", s->media[j].fmtp);
-			fprintf(f, "%s\n", s->media[j].rtp ? "" : " no_rtp");
+			fprintf(f, " in_pt=%u%s\n", s->media[j].in_payload_type, s->media[j].rtp ? "" : " no_rtp");
 		}
 		if (s->title || s->session_id.set)
 			fprintf(f, "  session %s %llu\n", s->title, (unsigned long long)s->session_id.v);
@@ -308,7 +308,7 @@ START_TEST(names_are_found_with_their_places)
 	ck_assert_int_eq(headend_service(h, "film")->at.line, 66);
 	ck_assert_int_eq(headend_service(h, "film")->at.column, 5);
 	ck_assert_str_eq(headend_unit(h, "film/audio")->media[0]->name, "audio");
-	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 86);
+	ck_assert_int_eq(headend_unit(h, "film/audio")->stkm[0].at.line, 87);
 	ck_assert_ptr_null(headend_kms(h, "news"));
 	ck_assert_ptr_null(headend_service(h, "drm"));
 	ck_assert_ptr_null(headend_unit(h, "film"));
