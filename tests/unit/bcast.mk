@@ -9,3 +9,7 @@ tests_unit_test_rtp_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_ts_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_esp_LDADD = proto/libproto.la $(test_libs)
 tests_unit_test_bcro_LDADD = proto/libproto.la $(test_libs)
+check_PROGRAMS += %D%/test_au
+TESTS += %D%/test_au
+tests_unit_test_au_LDADD = proto/libproto.la $(test_libs)
+EXTRA_DIST += tests/data/media/ismacryp.json
