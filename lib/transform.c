@@ -5,6 +5,7 @@
 static const char *const verdicts[GW_XF_VERDICTS] = {
 	[GW_XF_OK] = "ok", [GW_XF_HELD] = "held", [GW_XF_NOT_RTP] = "not_rtp", [GW_XF_MALFORMED] = "malformed", [GW_XF_NO_KEY] = "no_key",
 	[GW_XF_REPEAT] = "repeat", [GW_XF_RESTART] = "restart", [GW_XF_FULL] = "too_many_sources", [GW_XF_TAKEN] = "ssrc_taken",
+	[GW_XF_INCOMPLETE] = "incomplete",
 	[GW_XF_TOO_LONG] = "too_long", [GW_XF_EXHAUSTED] = "key_exhausted", [GW_XF_FORGED] = "authentication", [GW_XF_FAILED] = "failed",
 };
 

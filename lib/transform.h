@@ -29,7 +29,8 @@ enum gw_verdict {
 	GW_XF_RESTART,		/* outside the window: late, or the first packet of a restarted source */
 	GW_XF_FULL,		/* more sources under one key than the table holds */
 	GW_XF_TAKEN,		/* another medium has used this source's name under this key */
-	GW_XF_TOO_LONG,		/* it would not fit a datagram */
+	GW_XF_INCOMPLETE,	/* of an access unit of which a part was lost, or whose beginning was not seen */
+	GW_XF_TOO_LONG,		/* it would not fit a datagram, or the room for an access unit */
 	GW_XF_EXHAUSTED,	/* the key has protected as much as one may: a new one must come */
 	GW_XF_FORGED,		/* receiver: authentication failed with the key that the packet names */
 	GW_XF_FAILED,		/* the library refused */
