@@ -12,6 +12,7 @@ static const char *const verdicts[GW_XF_VERDICTS] = {
 static const struct gw_transform *const rows[] = {
 	&gw_transform_srtp,
 	&gw_transform_cissa,
+	&gw_transform_ismacryp,
 	NULL
 };
 

@@ -140,6 +140,7 @@ struct gw_transform {
 };
 
 extern const struct gw_transform gw_transform_cissa;
+extern const struct gw_transform gw_transform_ismacryp;
 /* By traffic_protection_protocol (enum he_scrambling has the same numbers); NULL: no such one. */
 const struct gw_transform *gw_transform_of(int protection);
 /* lib/burst's and every row's. A program that scrambles or descrambles starts only when it holds. */

@@ -151,9 +151,9 @@ put_au(struct bits *b, const struct au_params *p, const struct au *a, bool first
 {
 	if (p->selective)
 		put(b, a->encrypted ? 0x80 : 0, 8);
-	if (first)
+	if (first && p->iv_length)
 		put(b, a->iv, 8u * p->iv_length);
-	else
+	else if (!first)
 		put(b, 0, 8u * p->delta_iv_length);	/* ours follow one another */
 	for (size_t i = 0; (first || p->key_per_au) && i < p->key_length; i++)
 		put(b, a->key[i], 8);
