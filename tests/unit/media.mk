@@ -18,8 +18,8 @@ tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.
 tests_unit_test_terminal_LDADD = $(test_libs) kms/libkms.la $(media_libs)
 check_PROGRAMS += tests/unit/test_cissa
 TESTS += tests/unit/test_cissa
-tests_unit_test_cissa_LDADD = $(test_libs) $(media_libs) $(net_libs)
+tests_unit_test_cissa_LDADD = $(test_libs) $(media_libs)
 # ISMACryp
 check_PROGRAMS += tests/unit/test_lib_ismacryp
 TESTS += tests/unit/test_lib_ismacryp
-tests_unit_test_lib_ismacryp_LDADD = $(test_libs) $(net_libs) $(SRTP_LIBS)
+tests_unit_test_lib_ismacryp_LDADD = $(test_libs) $(media_libs)
