@@ -184,31 +184,67 @@ ossl_mac(struct gw_burst *b, const struct mac_job *j, size_t n)
 
 static const struct means by_ossl = { "openssl", ossl_ctr, ossl_cbc, ossl_mac };
 
+/* ---- intel-ipsec-mb, where it is built in ---------------------------------------------------------------------------------------- */
+
+#ifdef HAVE_IPSEC_MB
+static int
+set_mb(struct gw_burst *b, enum gw_burst_by by, struct gw_err *err)
+{
+	if (by == GW_BURST_OPENSSL)
+		return 0;
+	b->mb = mb_new();
+	if (b->mb)
+		b->by = &by_mb;
+	else if (by == GW_BURST_IPSEC_MB)
+		return gw_fail(err, GW_EUNAVAIL, "this CPU lacks what intel-ipsec-mb needs (AES-NI)");
+	return 0;
+}
+#else
+static int
+set_mb(struct gw_burst *b, enum gw_burst_by by, struct gw_err *err)
+{
+	(void)b;
+	return by == GW_BURST_IPSEC_MB ? gw_fail(err, GW_EUNAVAIL, "intel-ipsec-mb is not built in") : 0;
+}
+
+static void
+mb_free(struct mb *mb)
+{
+	(void)mb;
+}
+
+static void
+mb_expand(const uint8_t key[GW_AES_KEY], uint8_t enc[11 * GW_AES_BLOCK])
+{
+	(void)key;
+	memset(enc, 0, 11 * GW_AES_BLOCK);
+}
+#endif
+
 /* ---- bursts ------------------------------------------------------------------------------------------------------------------ */
 
 void
 gw_aes_init(struct gw_aes *a, const uint8_t key[GW_AES_KEY])
 {
-	memset(a->enc, 0, sizeof(a->enc));
 	memcpy(a->key, key, GW_AES_KEY);
+	mb_expand(key, a->enc);
 }
 
 struct gw_burst *
 gw_burst_new(enum gw_burst_by by, struct gw_err *err)
 {
-	struct gw_burst *b;
+	struct gw_burst *b = aligned_alloc(64, (sizeof(*b) + 63) / 64 * 64);
 
-	if (by == GW_BURST_IPSEC_MB) {
-		gw_fail(err, GW_EUNAVAIL, "intel-ipsec-mb is not built in");
-		return NULL;
-	}
-	b = aligned_alloc(64, (sizeof(*b) + 63) / 64 * 64);
 	if (!b) {
 		gw_fail(err, GW_ESYS, "no memory for a burst");
 		return NULL;
 	}
 	memset(b, 0, sizeof(*b));
 	b->by = &by_ossl;
+	if (set_mb(b, by, err) < 0) {
+		gw_burst_free(b);
+		return NULL;
+	}
 	for (int i = 0; i < SLOTS; i++)
 		if (!slot_open(&b->ossl.slots[OSSL_CTR][i], OSSL_CTR) || !slot_open(&b->ossl.slots[OSSL_CBC][i], OSSL_CBC)) {
 			gw_fail(err, GW_ECRYPTO, "OpenSSL has no AES-128-CTR or AES-128-CBC");
@@ -223,6 +259,7 @@ gw_burst_free(struct gw_burst *b)
 {
 	if (!b)
 		return;
+	mb_free(b->mb);
 	ossl_fini(&b->ossl);
 	free(b);
 }

@@ -1,6 +1,7 @@
 /* lib/burst_int.h: what lib/burst*.c share; nobody else includes it */
 #ifndef GW_BURST_INT_H
 #define GW_BURST_INT_H
+#include "config.h"
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include "lib/burst.h"
@@ -43,6 +44,14 @@ struct gw_burst {
 	struct cbc_job cbc[CBC_JOBS];
 	struct mac_job mac[MAC_JOBS];
 };
+
+/* lib/burst_ipsecmb.c */
+#ifdef HAVE_IPSEC_MB
+extern const struct means by_mb;
+struct mb *mb_new(void);	/* NULL: the CPU lacks what it needs, or there is no memory */
+void mb_free(struct mb *);
+void mb_expand(const uint8_t key[GW_AES_KEY], uint8_t enc[11 * GW_AES_BLOCK]);
+#endif
 
 void ossl_ctr(struct gw_burst *, const struct ctr_job *, size_t n);
 void ossl_cbc(struct gw_burst *, const struct cbc_job *, size_t n);
