@@ -1,9 +1,11 @@
 # make bench: rates beside their ceilings, measured in the same run
-bench_rooms = %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch
+bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_DIST += %D%/run.sh
 CLEANFILES += $(bench_rooms)
+%C%_bench_crypto_SOURCES = %D%/bench_crypto.c %D%/ceiling.c %D%/ceiling.h
+%C%_bench_crypto_LDADD = lib/libgw.la $(base_libs) $(IPSECMB_LIBS)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
 %C%_bench_ecmg_idle_LDADD = proto/libproto.la
 %C%_bench_mux_LDADD = $(net_libs)

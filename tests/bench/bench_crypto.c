@@ -1,0 +1,193 @@
+/*
+ * tests/bench/bench_crypto.c: bursts of cryptography (lib/burst.h) beside the bare libraries, in memory, on one core.
+ *
+ * Method. What SRTP and ESP do to 1328 octets (tests/bench/ceiling.h), 32 and 64 at a time by intel-ipsec-mb, one at a time by OpenSSL, and
+ * CISSA to the TS packets of 8 datagrams; each round measures all of them in turns, burst and ceiling alike, about 1 ms of CPU each; a
+ * result is the median of the rounds, a ratio that of the rounds' ratios. The burst is given every packet anew by gw_burst_ctr(),
+ * gw_burst_cbc() and gw_burst_mac(), with counters that differ; the ceiling has its jobs filled in before. With one packet in hand the
+ * burst works by OpenSSL alone, or as it chooses.
+ *
+ * --lanes prints instead what n = 1..16 jobs of one kind cost by either library: whence the smallest numbers in lib/burst_ipsecmb.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/burst.h"
+#include "tests/bench/ceiling.h"
+
+enum { ROUNDS_MAX = 4096 };
+
+struct work {
+	_Alignas(64) uint8_t packet[CEILING_PACKETS][CEILING_ROOM];
+	struct gw_aes aes;
+	struct gw_hmac hmac;
+	struct ceiling *ceiling;
+	struct gw_burst *burst[GW_BURST_IPSEC_MB + 1];
+	uint64_t count;
+};
+
+/* One line of results: n packets at a time by the burst, or a ceiling (by the library that is named). */
+enum by { BARE_MB, BARE_OSSL, BURST_AUTO, BURST_OSSL };
+static const struct line { const char *name; enum by by; enum ceiling_shape shape; unsigned n; const char *of; } lines[] = {
+	{ "crypto_srtp_32_ceiling", BARE_MB, CEILING_SRTP, 32, NULL },
+	{ "crypto_srtp_32", BURST_AUTO, CEILING_SRTP, 32, "crypto_srtp_32_ceiling" },
+	{ "crypto_srtp_64_ceiling", BARE_MB, CEILING_SRTP, 64, NULL },
+	{ "crypto_srtp_64", BURST_AUTO, CEILING_SRTP, 64, "crypto_srtp_64_ceiling" },
+	{ "crypto_esp_32_ceiling", BARE_MB, CEILING_ESP, 32, NULL },
+	{ "crypto_esp_32", BURST_AUTO, CEILING_ESP, 32, "crypto_esp_32_ceiling" },
+	{ "crypto_esp_64_ceiling", BARE_MB, CEILING_ESP, 64, NULL },
+	{ "crypto_esp_64", BURST_AUTO, CEILING_ESP, 64, "crypto_esp_64_ceiling" },
+	{ "crypto_ts_56_ceiling", BARE_MB, CEILING_TS, 56, NULL },
+	{ "crypto_ts_56", BURST_AUTO, CEILING_TS, 56, "crypto_ts_56_ceiling" },
+	{ "crypto_srtp_1_openssl_ceiling", BARE_OSSL, CEILING_SRTP, 1, NULL },
+	{ "crypto_srtp_1_openssl", BURST_OSSL, CEILING_SRTP, 1, "crypto_srtp_1_openssl_ceiling" },
+	{ "crypto_srtp_1", BURST_AUTO, CEILING_SRTP, 1, "crypto_srtp_1_openssl_ceiling" },
+	{ "crypto_esp_1_openssl_ceiling", BARE_OSSL, CEILING_ESP, 1, NULL },
+	{ "crypto_esp_1_openssl", BURST_OSSL, CEILING_ESP, 1, "crypto_esp_1_openssl_ceiling" },
+	{ "crypto_esp_1", BURST_AUTO, CEILING_ESP, 1, "crypto_esp_1_openssl_ceiling" },
+};
+enum { LINES = sizeof(lines) / sizeof(lines[0]), BY_MB = 4480, BY_OSSL = 1000 };	/* packets of a round */
+
+static double times[LINES][ROUNDS_MAX];
+
+static double
+burst_once(struct work *w, struct gw_burst *b, enum ceiling_shape shape, unsigned n, unsigned packets)
+{
+	const struct ceiling_layout *l = &ceiling_layouts[shape];
+	unsigned bursts = packets / n, at = 0;
+	double begin = bench_cpu_ns();
+
+	for (unsigned k = 0; k < bursts; k++, at = at + 2 * n > CEILING_PACKETS ? 0 : at + n) {
+		for (unsigned i = at; i < at + n; i++) {
+			uint8_t *p = w->packet[i], iv[GW_AES_BLOCK] = { 0 };
+
+			w->count++;
+			memcpy(iv, &w->count, sizeof(w->count));
+			if (l->cipher == LAYOUT_CTR)
+				gw_burst_ctr(b, &w->aes, iv, 0, p + l->at, l->len);
+			else if (l->cipher == LAYOUT_CBC)
+				gw_burst_cbc(b, &w->aes, iv, p + l->at, l->len);
+			if (l->mac_len)
+				gw_burst_mac(b, &w->hmac, p, l->mac_len, p + l->mac_len, l->tag_len, NULL, NULL, 0);
+		}
+		gw_burst_run(b);
+	}
+	return (bench_cpu_ns() - begin) / (bursts * n);
+}
+
+static double
+measure(struct work *w, const struct line *l)
+{
+	/* As much time for each. */
+	unsigned packets = (l->n > 1 ? (unsigned)BY_MB : (unsigned)BY_OSSL) * (l->shape == CEILING_TS ? 4u : 1u);
+
+	switch (l->by) {
+	case BARE_MB: return ceiling_mb(w->ceiling, l->shape, l->n, packets);
+	case BARE_OSSL: return ceiling_ossl(w->ceiling, l->shape, packets);
+	case BURST_AUTO: return burst_once(w, w->burst[GW_BURST_AUTO], l->shape, l->n, packets);
+	case BURST_OSSL: return burst_once(w, w->burst[GW_BURST_OPENSSL], l->shape, l->n, packets);
+	}
+	return 0;
+}
+
+static double
+median(const double *v, size_t n)
+{
+	static double sorted[ROUNDS_MAX];
+
+	memcpy(sorted, v, n * sizeof(*v));
+	return bench_median(sorted, n);
+}
+
+static const double *
+ceiling_times(const char *name)
+{
+	for (size_t i = 0; i < LINES; i++)
+		if (name && strcmp(lines[i].name, name) == 0 && times[i][0] > 0)
+			return times[i];
+	return NULL;	/* it has none, or its library is not there */
+}
+
+static void
+print(size_t rounds)
+{
+	static double ratios[ROUNDS_MAX];
+
+	for (size_t i = 0; i < LINES; i++) {
+		const double *of = ceiling_times(lines[i].of);
+
+		if (times[i][0] <= 0)
+			continue;
+		printf("%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
+		for (size_t k = 0; of && k < rounds; k++)
+			ratios[k] = of[k] / times[i][k];
+		if (of)
+			printf(" %.2f of %s", median(ratios, rounds), lines[i].of);
+		printf("\n");
+	}
+}
+
+static void
+lanes(struct work *w)
+{
+	static const enum ceiling_shape shapes[] = { CEILING_CTR, CEILING_CBC, CEILING_MAC, CEILING_TS };
+
+	for (size_t s = 0; s < sizeof(shapes) / sizeof(shapes[0]); s++)
+		for (unsigned n = 1; n <= 16; n += n < 4 ? 1 : 4) {
+			double mb[9], ossl[9];
+
+			for (size_t k = 0; k < 9; k++) {
+				mb[k] = ceiling_mb(w->ceiling, shapes[s], n, BY_OSSL);
+				ossl[k] = ceiling_ossl(w->ceiling, shapes[s], BY_OSSL);
+			}
+			printf("%s n=%u: ipsec-mb %.0f ns, OpenSSL %.0f ns\n", ceiling_layouts[shapes[s]].name, n, bench_median(mb, 9),
+			    bench_median(ossl, 9));
+		}
+}
+
+static void
+work_init(struct work *w)
+{
+	struct gw_err err = { 0 };
+
+	memset(w, 0, sizeof(*w));
+	w->ceiling = ceiling_new();
+	gw_aes_init(&w->aes, ceiling_key());
+	gw_hmac_init(&w->hmac, ceiling_key(), 20);
+	w->burst[GW_BURST_AUTO] = gw_burst_new(GW_BURST_AUTO, &err);
+	w->burst[GW_BURST_OPENSSL] = gw_burst_new(GW_BURST_OPENSSL, &err);
+	if (w->burst[GW_BURST_AUTO] && w->burst[GW_BURST_OPENSSL])
+		return;
+	fprintf(stderr, "bench_crypto: %s\n", err.text);
+	exit(1);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct work w;
+	double seconds = 5, end;
+	size_t rounds = 0;
+
+	if (argc == 3 && strcmp(argv[1], "--seconds") == 0)
+		seconds = atof(argv[2]);
+	bench_pin();
+	work_init(&w);
+	if (argc == 2 && strcmp(argv[1], "--lanes") == 0)
+		lanes(&w);
+	else {
+		for (size_t i = 0; i < LINES; i++)
+			measure(&w, &lines[i]);	/* warm */
+		end = bench_cpu_ns() + 1e9 * seconds;
+		while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
+			for (size_t i = 0; i < LINES; i++)
+				times[i][rounds] = measure(&w, &lines[i]);
+			rounds++;
+		}
+		print(rounds);
+	}
+	gw_burst_free(w.burst[GW_BURST_AUTO]);
+	gw_burst_free(w.burst[GW_BURST_OPENSSL]);
+	ceiling_free(w.ceiling);
+	return 0;
+}
