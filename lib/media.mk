@@ -8,3 +8,4 @@
 if IPSECMB
 %C%_libgw_la_SOURCES += %D%/burst_ipsecmb.c
 endif
+%C%_libgw_la_SOURCES += %D%/esp.c %D%/esp.h

@@ -1,5 +1,6 @@
 /* lib/transform.c: the table of the protections */
 #include "lib/transform.h"
+#include "lib/esp.h"
 #include "lib/srtp.h"
 
 static const char *const verdicts[GW_XF_VERDICTS] = {
@@ -13,6 +14,7 @@ static const struct gw_transform *const rows[] = {
 	&gw_transform_srtp,
 	&gw_transform_cissa,
 	&gw_transform_ismacryp,
+	&gw_transform_esp,
 	NULL
 };
 

@@ -23,3 +23,6 @@ tests_unit_test_cissa_LDADD = $(test_libs) $(media_libs)
 check_PROGRAMS += tests/unit/test_lib_ismacryp
 TESTS += tests/unit/test_lib_ismacryp
 tests_unit_test_lib_ismacryp_LDADD = $(test_libs) $(media_libs)
+check_PROGRAMS += tests/unit/test_lib_esp
+TESTS += tests/unit/test_lib_esp
+tests_unit_test_lib_esp_LDADD = $(test_libs) $(media_libs)
