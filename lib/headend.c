@@ -231,9 +231,11 @@ static const struct gw_conf_row service_rows[] = {
 	{ "on_loss", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.on_loss), WORDS(losses), .dflt = "hold",
 	    .meaning = "What becomes of the service when a required ECM does not come for longer than on_loss_after. hold: key and ECM stay "
 	    "as long as it takes. mute: nothing is sent. clear: it is sent in clear, which needs on_loss_clear, too. With its ECMs it is "
-	    "scrambled again by itself." },
+	    "scrambled again by itself. The scrambler does the same by itself when it hears no more of the SCS, which may have died: hold "
+	    "keeps the service on air and protected then, and clear exposes it." },
 	{ "on_loss_after", GW_CONF_DURATION, GW_CONF_AT(raw_service, s.on_loss_after_ms), .dflt = "30s", .min = 1000, .max = 86400000,
-	    .meaning = "How long a crypto-period is extended before on_loss takes effect." },
+	    .meaning = "How long a crypto-period is extended before on_loss takes effect. For a scrambler without an SCS: how long that has been "
+	    "silent, and the last crypto-period past its planned end." },
 	{ "on_loss_clear", GW_CONF_BOOL, GW_CONF_AT(raw_service, loss_confirmed), .dflt = "false",
 	    .meaning = "Says a second time that on_loss: clear is meant; true with it, and with nothing else." },
 	{ "start", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.start_clear), WORDS(starts), .dflt = "scrambled",

@@ -251,6 +251,11 @@ scr_follow_second(struct scrambler *app)
 
 	if (!link)
 		return;
+	for (size_t i = 0; app->welcome && i < app->nunits; i++) {
+		scr_keys_heard(&app->units[i]->keys, app->heard_us);
+		if (scr_keys_starved(&app->units[i]->keys))
+			scr_unit_tick(app->units[i]);
+	}
 	if (now - app->heard_us > SILENCE_US) {
 		gw_dialer_failed(app->dialer);
 		gw_link_abort(link, GW_EPEER, "the SCS is silent");

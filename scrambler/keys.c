@@ -24,7 +24,7 @@ scr_mode_name(enum scr_mode mode)
 void
 scr_keys_init(struct scr_keys *k)
 {
-	*k = (struct scr_keys){ .hold_us = INT64_MIN, .end_us = INT64_MAX };
+	*k = (struct scr_keys){ .hold_us = INT64_MIN, .end_us = INT64_MAX, .heard_us = INT64_MIN };
 }
 
 void
@@ -36,12 +36,54 @@ scr_keys_fini(struct scr_keys *k)
 	scr_keys_init(k);
 }
 
+/* As its record said, whatever has become of it. */
+static enum scr_mode
+committed(const struct scr_key *k)
+{
+	return k->key.p ? SCR_SCRAMBLED : k->mode;
+}
+
+void
+scr_keys_policy(struct scr_keys *k, enum scr_mode loss, uint32_t after_ms)
+{
+	k->loss = loss;
+	k->loss_after_us = (int64_t)after_ms * 1000;
+}
+
+void
+scr_keys_heard(struct scr_keys *k, int64_t mono_us)
+{
+	k->heard_us = mono_us;
+}
+
+bool
+scr_keys_starved(const struct scr_keys *k)
+{
+	return k->now.mode != committed(&k->now);
+}
+
+/* Microseconds until the policy takes effect; INT64_MAX: it does not. */
+static int64_t
+until_loss(const struct scr_keys *k, int64_t mono_us)
+{
+	if (committed(&k->now) != SCR_SCRAMBLED || k->n > 0 || (k->loss != SCR_MUTED && k->loss != SCR_CLEAR))
+		return INT64_MAX;
+	return (k->heard_us > k->plan_us ? k->heard_us : k->plan_us) + k->loss_after_us - mono_us;
+}
+
+/* What the key in force is to be now. */
+static enum scr_mode
+mode_at(const struct scr_keys *k, int64_t mono_us)
+{
+	return until_loss(k, mono_us) <= 0 ? k->loss : committed(&k->now);
+}
+
 /* Is it the key we hold? */
 static bool
 same(const struct scr_key *k, const struct scr_record *r)
 {
-	if (k->mode != r->mode || r->mode != SCR_SCRAMBLED)
-		return k->mode == r->mode;
+	if (committed(k) != r->mode || r->mode != SCR_SCRAMBLED)
+		return committed(k) == r->mode;
 	return k->authenticated == r->authenticated && k->key_id_len == r->key_id_len &&
 	    memcmp(k->key_id, r->key_id, r->key_id_len) == 0 && gw_secret_equal(&k->key, r->key, r->key_len);
 }
@@ -120,22 +162,46 @@ scr_keys_end(struct scr_keys *k, int64_t start_us)
 	k->end_us = start_us;
 }
 
+/* The key in force changes its mode, or takes it back. */
+static enum scr_step
+starve(struct scr_keys *k, int64_t mono_us)
+{
+	const enum scr_mode mode = mode_at(k, mono_us);
+
+	if (k->now.mode == mode)
+		return SCR_GO_ON;
+	k->now.mode = mode;
+	return SCR_SWITCH;
+}
+
+/* How long of the plan is left at the switch: a late joiner, or one with a wrong clock, counts no time beyond the plan. */
+static int64_t
+plan_left(const struct scr_key *k, int64_t ran_us)
+{
+	const int64_t left = (int64_t)k->duration_ms * 1000 - (ran_us > 0 ? ran_us : 0);
+
+	return left > 0 ? left : 0;
+}
+
 enum scr_step
 scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 {
 	size_t due = k->n;
 
 	if (utc_us >= k->end_us) {
+		const enum scr_mode loss = k->loss;
+		const int64_t after_us = k->loss_after_us, heard_us = k->heard_us;
 		scr_keys_fini(k);
+		k->heard_us = heard_us;
+		k->loss = loss;
+		k->loss_after_us = after_us;
 		return SCR_END;
 	}
-	if (mono_us < k->hold_us)
-		return SCR_GO_ON;
 	/* after a gap: the last one due, not one after the other */
-	while (due > 0 && k->coming[due - 1].start_us > utc_us)
+	while (due > 0 && (mono_us < k->hold_us || k->coming[due - 1].start_us > utc_us))
 		due--;
 	if (due == 0)
-		return SCR_GO_ON;
+		return starve(k, mono_us);
 	/* A period that we join while it runs has lasted since its start: only that may be counted, and only then. */
 	int64_t ran = k->now.mode ? 0 : utc_us - k->coming[due - 1].start_us;
 	drop(&k->now);
@@ -145,6 +211,7 @@ scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 	k->n -= due;
 	memmove(k->coming, &k->coming[due], k->n * sizeof(k->coming[0]));
 	k->hold_us = mono_us + (int64_t)k->now.min_duration_ms * 1000 - ran;
+	k->plan_us = mono_us + plan_left(&k->now, ran);
 	return SCR_SWITCH;
 }
 
@@ -166,5 +233,9 @@ scr_keys_wait(const struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 		wait = k->hold_us - mono_us;
 	if (k->end_us != INT64_MAX && k->end_us - utc_us < wait)
 		wait = k->end_us - utc_us;
+	if (k->now.mode != mode_at(k, mono_us))
+		return 0;
+	if (!scr_keys_starved(k) && until_loss(k, mono_us) < wait)
+		wait = until_loss(k, mono_us);
 	return wait > 0 ? wait : 0;
 }

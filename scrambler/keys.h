@@ -5,8 +5,13 @@
  * absolute time, but never earlier than min_duration of monotonic time after the one before it, so that a jumping clock makes
  * no short crypto-period. A key once in force for a crypto-period is that period's only key.
  *
- * A committed crypto-period may be without a key: in clear, or nothing at all. Clear is only ever what a record says; before the
- * first record, after the end and while a key cannot be installed there is nothing.
+ * A committed crypto-period may be without a key: in clear, or nothing at all. Before the first record, after the end and while a key
+ * cannot be installed there is nothing.
+ *
+ * Starvation: a crypto-period with a key is past its planned end, no later one is known, and the SCS is not heard (while it is, the
+ * decision is its own: it holds a period, too, when a mux is away). The key is held, unless the operator has said (scr_keys_policy) that
+ * after some time nothing is sent, or everything in clear; this and what a record says are all that makes media clear. It is over
+ * when a later crypto-period is known, or the SCS is heard. Time is monotonic here: a clock that jumps starves nobody.
  */
 #ifndef SCR_KEYS_H
 #define SCR_KEYS_H
@@ -44,6 +49,9 @@ struct scr_keys {
 	struct scr_key coming[SCR_COMING]; size_t n;	/* ascending cp */
 	int64_t hold_us;	/* monotonic: no switch before */
 	int64_t end_us;		/* UTC: the service ends; INT64_MAX: it does not */
+	int64_t plan_us;	/* monotonic: planned end of the one in force */
+	int64_t heard_us;	/* monotonic: the last that was heard of the SCS; INT64_MIN: never */
+	enum scr_mode loss; int64_t loss_after_us;	/* scr_keys_policy */
 };
 enum scr_step { SCR_GO_ON, SCR_SWITCH, SCR_END };
 const char *scr_mode_name(enum scr_mode);	/* "scrambled" … */
@@ -52,6 +60,15 @@ void scr_keys_init(struct scr_keys *);
 void scr_keys_fini(struct scr_keys *);
 /* 0: acknowledge (also when there was nothing to do). Else the error_status of record_error, *why says it in words. */
 int scr_keys_take(struct scr_keys *, const struct scr_record *, const char **why);
+/*
+ * What becomes of the service when a crypto-period that nothing follows is after_ms past its planned end, and the SCS silent for as long:
+ * SCR_SCRAMBLED, it goes on with its key (as it does before this is called), SCR_MUTED or SCR_CLEAR. Holds for the one in force, too. A step
+ * does it: SCR_SWITCH, with now.mode another and now.cp and now.key as they were; and back again.
+ */
+void scr_keys_policy(struct scr_keys *, enum scr_mode loss, uint32_t after_ms);
+/* The SCS was heard then; to be told about once a second, or with each message. */
+void scr_keys_heard(struct scr_keys *, int64_t mono_us);
+bool scr_keys_starved(const struct scr_keys *);	/* now.mode is the policy's, not the record's */
 /* service_end: nothing is sent from start_us on, until a new record comes. */
 void scr_keys_end(struct scr_keys *, int64_t start_us);
 /* SCR_SWITCH: another key is in force (`now`). SCR_END: no key is in force or coming. At most one change a call. */

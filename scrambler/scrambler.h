@@ -38,6 +38,7 @@ struct scr_unit {
 	bool clear;				/* the record in force says so: media pass as they are */
 	struct scr_medium **media; size_t nmedia;
 	struct scr_medium **staged; size_t nstaged;	/* media of the configuration being tried */
+	enum scr_mode staged_loss; uint32_t staged_loss_ms;
 	uint32_t inputs;				/* media there ever were */
 	struct gw_timer timer;
 	uint64_t switches;

@@ -34,6 +34,9 @@ switched(struct scr_unit *u)
 	const struct scr_key *k = &u->keys.now;
 	char start[32];
 
+	if (scr_keys_starved(&u->keys))
+		gw_log(GW_ERR, "key_starvation", "the SCS has committed nothing for longer than on_loss_after", "service=%s cp=%llu mode=%s", u->id,
+		    (unsigned long long)k->cp, scr_mode_name(k->mode));
 	u->clear = false;	/* should the key not do, nothing is sent, not everything */
 	if (k->mode == SCR_SCRAMBLED) {
 		ready(u, k);
@@ -160,6 +163,8 @@ has(struct scr_medium *const *list, size_t n, const struct scr_medium *m)
 	return false;
 }
 
+static const enum scr_mode modes[] = { [HE_HOLD] = SCR_SCRAMBLED, [HE_MUTE] = SCR_MUTED, [HE_EXPOSE] = SCR_CLEAR };
+
 int
 scr_unit_stage(struct scrambler *app, struct scr_unit *u, const struct he_unit *conf, struct gw_err *err)
 {
@@ -167,6 +172,8 @@ scr_unit_stage(struct scrambler *app, struct scr_unit *u, const struct he_unit *
 
 	if (!(u->staged = calloc(conf->nmedia + 1, sizeof(struct scr_medium *))))
 		return gw_fail(err, GW_ESYS, "no memory");
+	u->staged_loss = modes[conf->service->on_loss];
+	u->staged_loss_ms = conf->service->on_loss_after_ms;
 	for (size_t i = 0; i < conf->nmedia; i++) {
 		if ((m = medium_of(u, conf->media[i])) ? scr_medium_change(m, conf->media[i], err) < 0 :
 		    !(m = scr_medium_open(app, u, conf->media[i], err)))
@@ -192,6 +199,8 @@ scr_unit_commit(struct scr_unit *u)
 	for (size_t i = 0; i < u->nstaged; i++)
 		scr_medium_commit(u->staged[i]);
 	close_rest(u->media, u->nmedia, u->staged, u->nstaged);
+	scr_keys_policy(&u->keys, u->staged_loss, u->staged_loss_ms);
+	scr_unit_plan(u);
 	u->media = u->staged;
 	u->nmedia = u->nstaged;
 	u->staged = NULL;

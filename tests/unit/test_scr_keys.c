@@ -266,10 +266,158 @@ START_TEST(horizon_is_bounded)
 }
 END_TEST
 
+/* ---- starvation ---- */
+
+START_TEST(starved_by_policy)	/* _i: enum scr_mode */
+{
+	const enum scr_mode mode = (enum scr_mode)_i;
+
+	scr_keys_policy(&k, mode, 30000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_int_eq(wait_at(0), D + 30 * S);
+	ck_assert_int_eq(step(D + 30 * S - 1), SCR_GO_ON);	/* not before, whatever */
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+	ck_assert_int_eq(wait_at(D + 30 * S - 1), 1);
+	ck_assert_int_eq(step(D + 30 * S), SCR_SWITCH);
+	ck_assert(k.now.mode == mode && k.now.cp == 100 && scr_keys_starved(&k));
+	ck_assert_int_eq(step(D + 31 * S), SCR_GO_ON);
+	ck_assert(wait_at(D + 31 * S) == INT64_MAX);
+	ck_assert_int_eq(take(100), 0);				/* the SCS is back, and says what it said: no second key */
+	ck_assert_int_eq(step(D + 32 * S), SCR_GO_ON);
+	struct scr_record r = record(101);			/* and goes on */
+	r.start_us = T0 + D + 40 * S;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_int_eq(wait_at(D + 33 * S), 0);
+	ck_assert_int_eq(step(D + 33 * S), SCR_SWITCH);
+	ck_assert(k.now.mode == SCR_SCRAMBLED && k.now.cp == 100 && !scr_keys_starved(&k));
+	ck_assert_int_eq(wait_at(D + 33 * S), 7 * S);
+	ck_assert_int_eq(step(D + 40 * S), SCR_SWITCH);
+	ck_assert(k.now.mode == SCR_SCRAMBLED && k.now.cp == 101);
+	ck_assert_int_eq(wait_at(D + 40 * S), D + 30 * S);	/* counted from the new plan */
+}
+END_TEST
+
+/* What an SCS that is there does not change is meant. */
+START_TEST(an_scs_that_is_heard_decides_itself)
+{
+	scr_keys_policy(&k, SCR_CLEAR, 5000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	for (int64_t at = S; at < 100 * (int64_t)D; at += S) {
+		ck_assert_int_eq(step(at), SCR_GO_ON);
+		scr_keys_heard(&k, M0 + at);
+		ck_assert_int_eq(wait_at(at), at <= D ? D + 5 * S - at : 5 * S);
+	}
+	int64_t silent = 100 * (int64_t)D - S;
+	ck_assert_int_eq(step(silent + 5 * S - 1), SCR_GO_ON);
+	ck_assert_int_eq(step(silent + 5 * S), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_CLEAR);
+	scr_keys_heard(&k, M0 + silent + 9 * S);	/* it is back: what it has not decided is as it was */
+	ck_assert_int_eq(wait_at(silent + 9 * S), 0);
+	ck_assert_int_eq(step(silent + 9 * S), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+}
+END_TEST
+
+START_TEST(held_for_ever)	/* _i: said, or not */
+{
+	if (_i)
+		scr_keys_policy(&k, SCR_SCRAMBLED, 30000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert(wait_at(0) == INT64_MAX);
+	ck_assert_int_eq(step(100000 * (int64_t)D), SCR_GO_ON);
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+}
+END_TEST
+
+/* An SCS that is late but there: each record of it moves the end, and one that is known is enough. */
+START_TEST(an_extension_is_no_starvation)
+{
+	struct scr_record r = record(101);
+
+	scr_keys_policy(&k, SCR_CLEAR, 5000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_int_eq(step(D + 5 * S - 1), SCR_GO_ON);
+	r.start_us = T0 + D + 8 * S;
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_int_eq(step(D + 5 * S), SCR_GO_ON);
+	r.start_us = T0 + D + 60 * S;				/* later still */
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_int_eq(step(D + 60 * S - 1), SCR_GO_ON);
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+	ck_assert_int_eq(step(D + 60 * S), SCR_SWITCH);
+	ck_assert(k.now.mode == SCR_SCRAMBLED && k.now.cp == 101);
+}
+END_TEST
+
+START_TEST(a_jump_of_the_clock_starves_nobody)
+{
+	scr_keys_policy(&k, SCR_CLEAR, 5000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(scr_keys_step(&k, T0, M0), SCR_SWITCH);
+	ck_assert_int_eq(scr_keys_step(&k, T0 + 3600 * (int64_t)S, M0 + S), SCR_GO_ON);
+	ck_assert_int_eq(scr_keys_wait(&k, T0 + 3600 * (int64_t)S, M0 + S), D + 4 * S);
+	ck_assert_int_eq(k.now.mode, SCR_SCRAMBLED);
+	ck_assert_int_eq(scr_keys_step(&k, T0 - 3600 * (int64_t)S, M0 + D + 5 * S), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_CLEAR);
+}
+END_TEST
+
+START_TEST(who_joins_late_waits_as_long)
+{
+	scr_keys_policy(&k, SCR_MUTED, 5000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(4 * S), SCR_SWITCH);
+	ck_assert_int_eq(wait_at(4 * S), 6 * S + 5 * S);
+	scr_keys_fini(&k);
+	scr_keys_policy(&k, SCR_MUTED, 5000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(3600 * (int64_t)S), SCR_SWITCH);	/* the plan is long over: on_loss_after is not */
+	ck_assert_int_eq(wait_at(3600 * (int64_t)S), 5 * S);
+}
+END_TEST
+
+START_TEST(policy_and_records_meet)
+{
+	struct scr_record r = { .mode = SCR_MUTED, .cp = 101, .start_us = T0 + D };
+
+	scr_keys_policy(&k, SCR_CLEAR, 5000);
+	ck_assert_int_eq(take(100), 0);
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert_int_eq(step(D + 5 * S), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_CLEAR);
+	scr_keys_policy(&k, SCR_SCRAMBLED, 5000);		/* the operator has thought better of it */
+	ck_assert_int_eq(wait_at(D + 6 * S), 0);
+	ck_assert_int_eq(step(D + 6 * S), SCR_SWITCH);
+	ck_assert(k.now.mode == SCR_SCRAMBLED && k.now.key.p);
+	scr_keys_policy(&k, SCR_CLEAR, 5000);
+	ck_assert_int_eq(step(D + 7 * S), SCR_SWITCH);
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);	/* a record that mutes is not overruled, however long it lasts */
+	ck_assert_int_eq(step(D + 8 * S), SCR_SWITCH);
+	ck_assert(k.now.mode == SCR_MUTED && k.now.cp == 101 && !scr_keys_starved(&k));
+	ck_assert_int_eq(step(1000 * (int64_t)D), SCR_GO_ON);
+	ck_assert_int_eq(k.now.mode, SCR_MUTED);
+	scr_keys_end(&k, T0 + 1001 * (int64_t)D);
+	ck_assert_int_eq(step(1001 * (int64_t)D), SCR_END);
+	r = record(3);						/* the policy outlives the end */
+	ck_assert_int_eq(scr_keys_take(&k, &r, &why), 0);
+	ck_assert_int_eq(step(1002 * (int64_t)D), SCR_SWITCH);
+	ck_assert_int_eq(step(1002 * (int64_t)D + 5 * S), SCR_SWITCH);
+	ck_assert_int_eq(k.now.mode, SCR_CLEAR);
+}
+END_TEST
+
 SUITE("scr_keys", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, keys_follow_one_another); tcase_add_test(t, months_of_periods); tcase_add_test(t, joins_a_running_period);
       tcase_add_test(t, after_a_gap_only_the_last_due); tcase_add_test(t, clock_jumps_forward); tcase_add_test(t, clock_jumps_back);
       tcase_add_test(t, records_come_again); tcase_add_loop_test(t, two_keys_for_one_period_are_refused, 0, 2);
       tcase_add_test(t, numbers_that_go_back_are_refused); tcase_add_test(t, what_is_not_srtp_is_refused);
       tcase_add_test(t, service_ends_and_begins); tcase_add_test(t, horizon_is_bounded);
-      tcase_add_loop_test(t, clear_and_mute_by_record_only, SCR_CLEAR, SCR_MUTED + 1); tcase_add_test(t, an_unknown_mode_is_refused))
+      tcase_add_loop_test(t, clear_and_mute_by_record_only, SCR_CLEAR, SCR_MUTED + 1); tcase_add_test(t, an_unknown_mode_is_refused);
+      tcase_add_loop_test(t, starved_by_policy, SCR_CLEAR, SCR_MUTED + 1); tcase_add_loop_test(t, held_for_ever, 0, 2);
+      tcase_add_test(t, an_scs_that_is_heard_decides_itself);
+      tcase_add_test(t, an_extension_is_no_starvation); tcase_add_test(t, a_jump_of_the_clock_starves_nobody);
+      tcase_add_test(t, who_joins_late_waits_as_long); tcase_add_test(t, policy_and_records_meet))

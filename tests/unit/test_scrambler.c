@@ -20,7 +20,8 @@ static int got_fd, src_fd, src2_fd;
 static struct he_medium medium = { .name = (char []){ "av" } };
 static struct he_medium second = { .name = (char []){ "second" } };
 static const struct he_medium *media[] = { &medium, &second };
-static struct he_unit unit = { .id = (char []){ "news/av" }, .media = media, .nmedia = 2 };
+static const struct he_service its_service;		/* on_loss: hold */
+static struct he_unit unit = { .service = &its_service, .id = (char []){ "news/av" }, .media = media, .nmedia = 2 };
 static struct gw_srtp_rx *rx;
 static uint16_t heard[32];	/* messages the SCS got */
 static size_t nheard;
@@ -517,7 +518,7 @@ START_TEST(configuration_changes_in_place)
 	struct he_medium moved = { .name = (char []){ "moved" }, .in = address("udp://127.0.0.1:%u", port_of(first->in_fd)) };
 	struct he_medium taken = { .name = (char []){ "taken" }, .in = address("udp://127.0.0.1:%u", port_of(got_fd)), .out = medium.out };
 	const struct he_medium *list[] = { &moved, &taken };
-	struct he_unit conf = { .id = unit.id, .media = list, .nmedia = 2 };
+	struct he_unit conf = { .service = &its_service, .id = unit.id, .media = list, .nmedia = 2 };
 	struct gw_addr any = address("udp://127.0.0.1:0");
 	struct gw_err err = { 0 };
 	uint64_t index;
