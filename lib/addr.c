@@ -120,14 +120,25 @@ parse_number(const char *value, unsigned long least, unsigned long most, unsigne
 	return *end || *out < least || *out > most ? -1 : 0;
 }
 
+/* Canonical, so that equal addresses have equal text. */
+static int
+parse_source(const char *value, struct gw_addr *a)
+{
+	int family = strchr(a->host, ':') ? AF_INET6 : AF_INET;
+	uint8_t bytes[16];
+
+	return inet_pton(family, value, bytes) == 1 && inet_ntop(family, bytes, a->source, sizeof(a->source)) ? 0 : -1;
+}
+
 static int
 parse_query(const char *text, const char *q, int schemes, struct gw_addr *a, struct gw_err *err)
 {
-	const char *const keys = schemes & GW_PID ? "the keys after '?' are interface, ttl and pid" : "the keys after '?' are interface and ttl";
+	const char *const keys = schemes & GW_PID ? "the keys after '?' are interface, ttl, dscp, source and pid" :
+	    "the keys after '?' are interface, ttl, dscp and source";
 
 	while (*q) {
 		size_t n = strcspn(q, "&");
-		char pair[48], *value;
+		char pair[64], *value;
 		unsigned long n_value;
 
 		if (n == 0 || n >= sizeof(pair))
@@ -146,6 +157,13 @@ parse_query(const char *text, const char *q, int schemes, struct gw_addr *a, str
 			if (parse_number(value, 0, 255, &n_value) < 0)
 				return refuse(err, text, "ttl= wants a number from 0 to 255");
 			a->ttl = (uint8_t)n_value;
+		} else if (strcmp(pair, "dscp") == 0) {
+			if (parse_number(value, 0, 63, &n_value) < 0)
+				return refuse(err, text, "dscp= wants a number from 0 to 63");
+			a->dscp = (uint8_t)n_value;
+		} else if (strcmp(pair, "source") == 0) {
+			if (parse_source(value, a) < 0)
+				return refuse(err, text, "source= wants a numeric address of the same family, IPv6 without brackets");
 		} else if (strcmp(pair, "pid") == 0 && schemes & GW_PID) {
 			if (parse_number(value, PID_MIN, PID_MAX, &n_value) < 0)
 				return refuse(err, text, "pid= wants a number from 0x0020 to 0x1ffe");
@@ -201,7 +219,7 @@ char *
 gw_addr_text(const struct gw_addr *a, char *out, size_t cap)
 {
 	bool v6 = strchr(a->host, ':') != NULL;
-	char options[sizeof(a->interface) + 40] = "";
+	char options[sizeof(a->interface) + sizeof(a->source) + 60] = "";
 	size_t n = 0;
 
 	if (a->scheme == GW_UNIX) {
@@ -212,6 +230,10 @@ gw_addr_text(const struct gw_addr *a, char *out, size_t cap)
 		n += (size_t)snprintf(options + n, sizeof(options) - n, "&interface=%s", a->interface);
 	if (a->ttl != 1 && a->scheme == GW_UDP)
 		n += (size_t)snprintf(options + n, sizeof(options) - n, "&ttl=%u", a->ttl);
+	if (a->dscp)
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "&dscp=%u", a->dscp);
+	if (a->source[0])
+		n += (size_t)snprintf(options + n, sizeof(options) - n, "&source=%s", a->source);
 	if (a->pid)
 		n += (size_t)snprintf(options + n, sizeof(options) - n, "&pid=0x%04x", a->pid);
 	if (n > 0)
@@ -265,6 +287,23 @@ gw_addr_loopback(const struct gw_addr *a)
 	if (a->scheme == GW_UNIX)
 		return true;
 	return b && (v6 ? memcmp(b, &in6addr_loopback, sizeof(in6addr_loopback)) == 0 : b[0] == 127);
+}
+
+socklen_t
+gw_addr_source(const struct gw_addr *a, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (!a->source[0])
+		return 0;
+	if (strchr(a->source, ':')) {
+		v6->sin6_family = AF_INET6;
+		return inet_pton(AF_INET6, a->source, &v6->sin6_addr) == 1 ? sizeof(*v6) : 0;
+	}
+	v4->sin_family = AF_INET;
+	return inet_pton(AF_INET, a->source, &v4->sin_addr) == 1 ? sizeof(*v4) : 0;
 }
 
 int

@@ -47,6 +47,7 @@ static const struct gw_conf_word stream_ids[] = { { "from-0", HE_FROM_0 }, { "fr
 static const struct gw_conf_word formats[] = { { "section", 0 }, { "tspkt", 1 }, { "bcast", 2 } };
 static const struct gw_conf_word profiles[] = { { "drm", 0 }, { "smartcard", 1 } };
 static const struct gw_conf_word engines[] = { { "auto", 0 }, { "libsrtp2", 0 }, { "batch", 0 } };
+static const struct gw_conf_word segmentations[] = { { "auto", 0 }, { "off", 1 } };
 static const struct gw_conf_word losses[] = { { "hold", HE_HOLD }, { "mute", HE_MUTE }, { "clear", HE_EXPOSE } };
 static const struct gw_conf_word starts[] = { { "scrambled", 0 }, { "clear", 1 } };
 static const struct gw_conf_word media_types[] = { { "ts", HE_TS }, { "h264", HE_H264 }, { "aac", HE_AAC } };
@@ -192,6 +193,8 @@ static const struct gw_conf_row medium_rows[] = {
 	{ "fmtp", GW_CONF_TEXT, GW_CONF_AT(raw_medium, m.fmtp),
 	    .meaning = "For the session description: what the encoder says, as \"profile-level-id=41; config=1190\". Parameters that type and "
 	    "scrambling need are added. It is no place for keys." },
+	{ "rtcp", GW_CONF_BOOL, GW_CONF_AT(raw_medium, m.rtcp), .dflt = "false",
+	    .meaning = "Whether the ports above those of in and out carry its RTCP, which is protected with the same key." },
 	{ "stkm", GW_CONF_LIST, LIST(raw_medium, stkm, nstkm), .sub = &stkm_schema,
 	    .meaning = "Its own key streams: it then has its own keys, too." },
 	{ "stream_index", GW_CONF_UINT, GIVEN(raw_medium, index), .max = 0x7fff,
@@ -242,6 +245,8 @@ static const struct gw_conf_row service_rows[] = {
 	    .meaning = "How the service begins when the SCS sees it for the first time. After that simulgate service decides." },
 	{ "align", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.align), .dflt = "false",
 	    .meaning = "Whether crypto-periods begin on multiples of their duration since 1970." },
+	{ "sources", GW_CONF_UINT, GW_CONF_AT(raw_service, s.sources), .min = 1, .max = 4096, .dflt = "128",
+	    .meaning = "With srtp: SSRCs that may send at a time." },
 	{ "cw_length", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.cw_length),
 	    .has = offsetof(struct raw_service, cw_length_given), WORDS(cw_lengths), .dflt = "8",
 	    .meaning = "Octets of a control word with scrambling none." },
@@ -318,6 +323,8 @@ static const struct gw_conf_row scrambler_rows[] = {
 	    .meaning = "What does the cryptography." },
 	{ "threads", GW_CONF_UINT, GW_CONF_AT(headend, scrambler.threads), .dflt = "1", .min = 1, .max = 64,
 	    .meaning = "Threads that packets are spread over, by service." },
+	{ "gso", GW_CONF_ENUM, GW_CONF_AT(headend, scrambler.no_gso), WORDS(segmentations), .dflt = "auto",
+	    .meaning = "Whether the kernel is handed several datagrams as one where it can part them (UDP_SEGMENT)." },
 	{ "sap", GW_CONF_ADDR, GW_CONF_AT(headend, sap.to), .schemes = GW_UDP,
 	    .meaning = "Where it announces the session description of each service, as udp://239.255.255.255:9875 (RFC 2974). Without it none is." },
 	{ "sap_interval", GW_CONF_DURATION, GW_CONF_AT(headend, sap.interval_ms), .dflt = "30s", .min = 1000, .max = 3600000,
@@ -531,6 +538,10 @@ check_medium(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &m->m.fmtp, "fmtp: keys and salts are in key streams, never in a session description");
 	if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && m->m.type != HE_TS)
 		gw_conf_fail(c, &m->m.rtp, "only a transport stream goes without RTP");
+	if (m->m.in.source[0] && m->m.in.numeric && !gw_addr_multicast(&m->m.in))
+		gw_conf_fail(c, &m->m.in, "source is for a multicast group: another sender cannot be told from it otherwise");
+	if (m->m.rtcp && (m->m.in.port == UINT16_MAX || m->m.out.port == UINT16_MAX))
+		gw_conf_fail(c, &m->m.rtcp, "there is no port above 65535 for RTCP");
 	if (m->index.set && !m->nstkm)
 		gw_conf_fail(c, &m->index.v, "stream_index is for a medium with a stkm list of its own");
 }
@@ -668,6 +679,10 @@ check_service(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &s->s.on_loss, "with scrambling none the scrambler is not ours: it can be held only");
 	if (s->s.scrambling == HE_NONE && s->s.start_clear)
 		gw_conf_fail(c, &s->s.start_clear, "with scrambling none the scrambler is not ours: it cannot be told to be clear");
+	if (s->s.rcc && !s->s.authentication)
+		gw_conf_fail(c, &s->s.rcc, "the roll-over counter stands in the authentication tag: rcc needs authentication");
+	if (gw_conf_given(c, &s->s.sources) && s->s.scrambling != HE_SRTP)
+		gw_conf_fail(c, &s->s.sources, "sources is for srtp");
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
 	check_ipsec(c, s);
@@ -755,8 +770,22 @@ add_addr(struct keys *keys, const struct gw_addr *a)
 	if (!a->scheme)
 		return;
 	plain.ttl = 1;		/* one address whatever the reach */
+	plain.dscp = 0;
 	keys->k[keys->n].member = a;
 	gw_addr_text(&plain, keys->k[keys->n++].text, sizeof(keys->k->text));
+}
+
+/* Its RTCP has an address, too. */
+static void
+add_rtcp(struct keys *keys, const struct gw_addr *a)
+{
+	struct gw_addr next = *a;
+
+	if (!a->scheme)
+		return;
+	next.port++;
+	add_addr(keys, &next);
+	keys->k[keys->n - 1].member = a;
 }
 
 static int
@@ -819,7 +848,7 @@ things(const struct full *f)
 	size_t n = 2 * f->h.nltkm + f->h.nterminals + 1;	/* an out with a PID counts twice */
 
 	for (size_t i = 0; i < f->nservices; i++) {
-		n += 2 * f->services[i].nstkm + f->services[i].nmedia;
+		n += 2 * f->services[i].nstkm + 2 * f->services[i].nmedia;
 		for (size_t j = 0; j < f->services[i].nmedia; j++)
 			n += 2 * f->services[i].media[j].nstkm;
 	}
@@ -836,6 +865,10 @@ check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys
 		for (size_t j = 0; j < s->nmedia; j++) {
 			add_addr(ins, &s->media[j].m.in);
 			add_addr(outs, &s->media[j].m.out);
+			if (s->media[j].m.rtcp) {
+				add_rtcp(ins, &s->media[j].m.in);
+				add_rtcp(outs, &s->media[j].m.out);
+			}
 			add_streams(c, ids, outs, s->media[j].stkm, s->media[j].nstkm);
 		}
 	}

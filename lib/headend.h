@@ -81,6 +81,7 @@ struct he_medium {
 	enum he_media_type type;		/* default ts */
 	bool rtp;				/* default true; else TS packets by UDP alone */
 	char *rtpmap, *fmtp;			/* "H264/90000", parameters of its encoder; NULL: the usual one, none */
+	bool rtcp;				/* the ports above in and out carry its RTCP */
 	uint8_t payload_type;			/* of RTP as it goes out; default 33 ts, 96 h264, 97 aac */
 	uint8_t in_payload_type;		/* as it comes in, and of what is sent in clear; default with ismacryp 98 h264, 99 aac, else the same */
 };
@@ -118,6 +119,7 @@ struct he_service {
 	enum he_loss on_loss; uint32_t on_loss_after_ms;	/* default: hold */
 	bool start_clear;			/* until the first command, from its first start on */
 	bool align;				/* CP boundaries on multiples of the period since the epoch */
+	uint32_t sources;			/* srtp: SSRCs at a time */
 	uint8_t cw_length;			/* scrambling none: 8 or 16; default 8 */
 	struct he_ipsec ipsec;
 	struct he_medium *media; size_t nmedia;
@@ -177,7 +179,7 @@ struct headend {
 	struct he_play *play; size_t nplay;
 	struct he_mux mux;
 	struct { uint16_t channel_id_min, channel_id_max; } scs;	/* ECM_channel_ids that KMSs without one of their own share */
-	struct { char *engine; uint32_t threads; } scrambler;	/* auto | libsrtp2 | batch */
+	struct { char *engine; uint32_t threads; bool no_gso; } scrambler;	/* engine: auto | libsrtp2 | batch */
 	struct { char *owner, *origin; } session;	/* of session descriptions: the user of o= lines, and their host */
 	struct { struct gw_addr to; uint32_t interval_ms; } sap;	/* where they are announced; scheme 0: they are not */
 };

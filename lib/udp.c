@@ -55,18 +55,46 @@ open_socket(const struct gw_addr *given, struct gw_addr *a, unsigned *ifindex, s
 	return fd < 0 ? fail(fd, a, "socket", err) : fd;
 }
 
+/* Protocol independent (RFC 3678): one shape for both families, with and without a source. */
 static int
-join(int fd, const struct gw_addr *a, unsigned ifindex)
+member(int fd, const struct gw_addr *a, int any_source, int one_source)
 {
-	if (a->ss.ss_family == AF_INET6) {
-		struct ipv6_mreq m = { .ipv6mr_multiaddr = ((const struct sockaddr_in6 *)&a->ss)->sin6_addr,
-			.ipv6mr_interface = ifindex };
-		set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);	/* only what this socket joined, not the whole host */
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &m, sizeof(m));
-	}
-	struct ip_mreqn m = { .imr_multiaddr = ((const struct sockaddr_in *)&a->ss)->sin_addr, .imr_ifindex = (int)ifindex };
-	set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
-	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m));
+	int level = a->ss.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP;
+	unsigned ifindex = a->interface[0] ? if_nametoindex(a->interface) : 0;
+	struct group_source_req s = { .gsr_interface = ifindex };
+	struct group_req g = { .gr_interface = ifindex };
+
+	if (a->interface[0] && !ifindex)
+		return -1;
+	g.gr_group = s.gsr_group = a->ss;
+	if (gw_addr_source(a, &s.gsr_source) == 0)
+		return setsockopt(fd, level, any_source, &g, sizeof(g));
+	return setsockopt(fd, level, one_source, &s, sizeof(s));
+}
+
+int
+gw_udp_join(int fd, const struct gw_addr *a)
+{
+	return member(fd, a, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP);
+}
+
+int
+gw_udp_leave(int fd, const struct gw_addr *a)
+{
+	return member(fd, a, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
+}
+
+/* What every receiver is. */
+static void
+set_receiver(int fd, const struct gw_addr *a)
+{
+	bool v6 = a->ss.ss_family == AF_INET6;
+
+	if (v6)
+		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	/* only what this socket joined, not the whole host */
+	set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MULTICAST_ALL : IP_MULTICAST_ALL, 0);
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RCVBUF);
 }
 
 int
@@ -81,14 +109,53 @@ gw_udp_receiver(const struct gw_addr *given, struct gw_err *err)
 	/* several receivers of one group are normal; two of one unicast port would rob each other */
 	if (gw_addr_multicast(&a))
 		set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (a.ss.ss_family == AF_INET6)
-		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RCVBUF);
+	set_receiver(fd, &a);
 	/* bound to the group itself: datagrams of other groups on this port stay away */
 	if (bind(fd, (struct sockaddr *)&a.ss, a.sslen) < 0)
 		return fail(fd, &a, "bind", err);
-	if (gw_addr_multicast(&a) && join(fd, &a, ifindex) < 0)
+	if (gw_addr_multicast(&a) && gw_udp_join(fd, &a) < 0)
 		return fail(fd, &a, "join", err);
+	return fd;
+}
+
+/* The wildcard address instead of the group. */
+static void
+any_address(struct sockaddr_storage *ss)
+{
+	if (ss->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)ss)->sin6_addr = in6addr_any;
+	else
+		((struct sockaddr_in *)ss)->sin_addr.s_addr = htonl(INADDR_ANY);
+}
+
+int
+gw_udp_port(const struct gw_addr *given, struct gw_err *err)
+{
+	struct gw_addr a, named;
+	unsigned ifindex;
+	int fd = open_socket(given, &a, &ifindex, err);
+	bool group = fd >= 0 && gw_addr_multicast(&a);
+
+	if (fd < 0)
+		return -1;
+	named = a;
+	/*
+	 * Receivers of groups share their port with each other and with those of unicast addresses. Of the latter there is one an address:
+	 * once bound, it shares no more.
+	 */
+	set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	set_receiver(fd, &a);
+	if (group)
+		any_address(&a.ss);
+	if (bind(fd, (struct sockaddr *)&a.ss, a.sslen) < 0) {
+		/* somebody's unicast socket that does not share: then the group alone */
+		if (!group || errno != EADDRINUSE || bind(fd, (struct sockaddr *)&named.ss, named.sslen) < 0)
+			return fail(fd, given, "bind", err);
+	}
+	if (!group)
+		set(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+	else if (set(fd, a.ss.ss_family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, a.ss.ss_family == AF_INET6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1) < 0)
+		return fail(fd, given, "IP_PKTINFO", err);
 	return fd;
 }
 
@@ -106,19 +173,40 @@ aim(int fd, const struct gw_addr *a, unsigned ifindex)
 }
 
 int
-gw_udp_sender(const struct gw_addr *given, struct gw_err *err)
+gw_udp_open_sender(const struct gw_addr *given, struct sockaddr_storage *to, socklen_t *to_len, struct gw_err *err)
 {
+	struct sockaddr_storage from;
 	struct gw_addr a;
 	unsigned ifindex;
 	int fd = open_socket(given, &a, &ifindex, err);
+	bool v6 = fd >= 0 && a.ss.ss_family == AF_INET6;
+	socklen_t from_len = gw_addr_source(given, &from);
 
 	if (fd < 0)
 		return -1;
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SNDBUF);
+	if (a.dscp && set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, a.dscp << 2) < 0)
+		return fail(fd, &a, "dscp", err);
+	if (v6 && from_len)
+		((struct sockaddr_in6 *)&from)->sin6_scope_id = ifindex;
+	if (from_len && bind(fd, (struct sockaddr *)&from, from_len) < 0)
+		return fail(fd, &a, "source", err);
 	if (gw_addr_multicast(&a) && aim(fd, &a, ifindex) < 0)
 		return fail(fd, &a, "multicast", err);
-	if (connect(fd, (struct sockaddr *)&a.ss, a.sslen) < 0)
-		return fail(fd, &a, errno == ENETUNREACH && gw_addr_multicast(&a) && !ifindex ?
+	*to = a.ss;
+	*to_len = a.sslen;
+	return fd;
+}
+
+int
+gw_udp_sender(const struct gw_addr *a, struct gw_err *err)
+{
+	struct sockaddr_storage to;
+	socklen_t to_len;
+	int fd = gw_udp_open_sender(a, &to, &to_len, err);
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, to_len) < 0)
+		return fail(fd, a, errno == ENETUNREACH && gw_addr_multicast(a) && !a->interface[0] ?
 		    "connect (say ?interface=NAME)" : "connect", err);
 	return fd;
 }
