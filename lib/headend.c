@@ -341,7 +341,11 @@ static const struct gw_conf_row terminal_rows[] = {
 	    .meaning = "Which key streams it understands." },
 	{ "service", GW_CONF_REF, GW_CONF_AT(he_terminal, service), .ref = "services", .flags = GW_CONF_NEED, .meaning = "What it receives." },
 	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_terminal, keys), .flags = GW_CONF_NEED | GW_CONF_KEYS, .meaning = "Its file of keys, mode 0600." },
-	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_terminal, out), .schemes = GW_UDP, .meaning = "Where it sends what it descrambled." },
+	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_terminal, out), .schemes = GW_UDP,
+	    .meaning = "Where it sends what it descrambled. Further media go to further ports, each second one." },
+	{ "file", GW_CONF_PATH, GW_CONF_AT(he_terminal, file),
+	    .meaning = "The file that it writes what it descrambled into, begun anew each time, as players open it: a transport stream, H.264 "
+	    "in Annex B, AAC in ADTS. Of several media each has its name behind it: FILE.video." },
 };
 static const struct gw_conf_row scs_rows[] = {
 	{ "channel_id_min", GW_CONF_UINT, GW_CONF_AT(headend, scs.channel_id_min), .dflt = "1", .max = 65535,

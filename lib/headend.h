@@ -165,6 +165,7 @@ struct he_terminal {
 	const struct he_service *service;
 	char *keys;				/* absolute path */
 	struct gw_addr out;			/* where the descrambled media goes; scheme 0: nowhere */
+	char *file;				/* absolute path of the file that it is written into; NULL: none */
 };
 
 struct headend {

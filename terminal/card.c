@@ -11,7 +11,7 @@ struct term_card {
 };
 
 struct term_card *
-term_card_new(const char *keys, bool smartcard, bool authenticated, const struct term_air *air, struct gw_err *err)
+term_card_new(const char *keys, bool smartcard, const struct he_service *service, const struct term_air *air, struct gw_err *err)
 {
 	struct term_card *c = calloc(1, sizeof(*c));
 
@@ -26,7 +26,8 @@ term_card_new(const char *keys, bool smartcard, bool authenticated, const struct
 		return NULL;
 	}
 	c->drm_rx = (struct drm_rx){ .keys = c->drm.all, .nkeys = c->drm.nall };
-	c->msk_rx = (struct msk_rx){ .keys = c->card.all, .nkeys = c->card.nall, .protocol = STKM_SRTP, .authenticated = authenticated };
+	c->msk_rx = (struct msk_rx){ .keys = c->card.all, .nkeys = c->card.nall, .protocol = (uint8_t)service->scrambling,
+		.authenticated = service->authentication };
 	return c;
 }
 

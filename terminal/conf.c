@@ -30,8 +30,8 @@ term_conf(const struct headend *he, const char *name, struct gw_err *err)
 		gw_fail(err, GW_ECONF, "%s: terminals: there is no terminal %s", he->file, name);
 		return NULL;
 	}
-	if (t->service->scrambling != HE_SRTP) {
-		gw_fail(err, GW_ECONF, "%s:%d:%d: terminal %s: service %s is not SRTP; this receiver knows no other scrambling",
+	if (!gw_transform_of(t->service->scrambling)) {
+		gw_fail(err, GW_ECONF, "%s:%d:%d: terminal %s: this receiver does not know the scrambling of service %s",
 		    he->file, t->at.line, t->at.column, t->name, t->service->id);
 		return NULL;
 	}
@@ -43,6 +43,36 @@ term_conf(const struct headend *he, const char *name, struct gw_err *err)
 			return NULL;
 		}
 	return t;
+}
+
+enum gw_media_type
+term_type(const struct he_medium *m)
+{
+	static const enum gw_media_type types[] = { [HE_TS] = GW_MEDIA_TS, [HE_H264] = GW_MEDIA_H264, [HE_AAC] = GW_MEDIA_AAC };
+
+	return types[m->type];
+}
+
+bool
+term_to_stdout(const struct terminal *app)
+{
+	return app->write && strcmp(app->write, "-") == 0;
+}
+
+int
+term_conf_out(const struct headend *he, const struct he_terminal *t, const struct terminal *app, struct gw_err *err)
+{
+	if (term_to_stdout(app) && t->service->nmedia > 1)
+		return gw_fail(err, GW_EUSAGE, "--write -: service %s has %zu media, and stdout is one; name a file", t->service->id,
+		    t->service->nmedia);
+	for (size_t i = 0; (app->write || t->file) && i < t->service->nmedia; i++) {
+		const struct he_medium *m = &t->service->media[i];
+		struct es es;
+		if (es_init(&es, term_type(m), es_config(m->fmtp)) < 0)
+			return gw_fail(err, GW_ECONF, "%s:%d:%d: medium %s: for a file of AAC its fmtp must have the encoder's config=",
+			    he->file, m->at.line, m->at.column, m->name);
+	}
+	return 0;
 }
 
 static bool

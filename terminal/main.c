@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include "lib/secret.h"
-#include "lib/srtp.h"
+#include "lib/transform.h"
 #include "terminal/terminal.h"
 
 enum { SECRET_KIB = 1024 };
@@ -30,12 +30,28 @@ take_seconds(void *self, const char *value, struct gw_err *err)
 	return 0;
 }
 
+static int
+take_to(void *self, const char *value, struct gw_err *err)
+{
+	return gw_addr_parse(value, GW_UDP, &((struct terminal *)self)->to, err);
+}
+
+static int
+take_write(void *self, const char *value, struct gw_err *err)
+{
+	(void)err;
+	((struct terminal *)self)->write = value;
+	return 0;
+}
+
 static const struct gw_option options[] = {
 	{ "terminal", "NAME", "which of the file's terminals this is", take_name },
+	{ "to", "ADDR", "send the clear media there, not to its out", take_to },
+	{ "write", "FILE", "write the clear media there, not to its file; -: stdout", take_write },
 	{ "seconds", "N", "end after N seconds", take_seconds },
 };
 static const struct gw_program program = {
-	.name = "simulgate-terminal", .usage = "[--config FILE] --terminal NAME [--seconds N]",
+	.name = "simulgate-terminal", .usage = "[--config FILE] --terminal NAME [--to ADDR] [--write FILE] [--seconds N]",
 	.summary = "Receives a service of a head-end: opens its STKMs, descrambles its media, counts what goes wrong.",
 	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
 };
@@ -96,7 +112,7 @@ run(struct terminal *app, const struct headend *he, const struct he_terminal *t,
 	/* locked memory precedes keys */
 	if (gw_secrets_init(SECRET_KIB, false, err) < 0)
 		return gw_die(err);
-	if (gw_srtp_init(err) < 0) {
+	if (gw_transforms_self_test(err) < 0) {
 		gw_secrets_fini();
 		return gw_die(err);
 	}
@@ -110,9 +126,8 @@ run(struct terminal *app, const struct headend *he, const struct he_terminal *t,
 	}
 	gw_loop_fini(&app->loop);
 	if (status == 0)
-		term_summary(app);
+		term_summary(app, term_to_stdout(app) ? stderr : stdout);
 	term_units_free(app);
-	gw_srtp_fini();
 	gw_secrets_fini();
 	return status;
 }
@@ -135,7 +150,7 @@ main(int argc, char **argv)
 	}
 	if (!(he = headend_load(app.args.config, &err)))
 		return gw_die(&err);
-	if (!(t = term_conf(he, app.name, &err))) {
+	if (!(t = term_conf(he, app.name, &err)) || term_conf_out(he, t, &app, &err) < 0) {
 		status = gw_die(&err);
 	} else if (app.args.check_config) {
 		headend_print(he);

@@ -2,29 +2,40 @@
 #include "terminal/receiver.h"
 #include <stdlib.h>
 #include <string.h>
-#include "lib/srtp.h"
+#include "lib/secret.h"
 #include "proto/rtp.h"
 
 enum {
+	KEYS = 8,		/* as many as a row holds */
 	SOURCES = 8,		/* SSRCs of a medium whose sequence is followed */
-	RECENT = 16,		/* key identifiers remembered as seen */
+	RECENT = 16,		/* keys remembered as seen */
 	RESTART = 1 << 15,	/* a step of the index beyond this is a restarted source, not loss */
+	TAK = 20,
+	LATELY_US = 1000000,
 	PT_MP2T = 33, TS_PACKET = 188, TS_SYNC = 0x47,
 };
-struct id { uint8_t octets[STKM_ID_MAX], len; };
-struct held {			/* a key in the SRTP tables */
+/* A key's identifier, and since a parity names every other key, a mark of the key itself. */
+struct id { uint8_t octets[STKM_ID_MAX], len; char mark[17]; };
+struct held {			/* a key in the tables of the protection */
 	struct id id;
 	int64_t until_us;	/* INT64_MAX: no lifetime stated */
 	uint32_t lifetime_s;
-	uint64_t order;		/* of identifiers, as first seen */
+	uint64_t order;		/* of keys, as first seen */
 	bool last;		/* named by the STKM accepted last */
 };
-struct track { bool used; uint32_t ssrc; uint64_t first, highest, got; };
-struct medium { struct gw_srtp_rx *srtp; struct id opened; /* by it, the newest packet */ struct track track[SOURCES]; size_t next; uint64_t lost; };
+struct track { bool used; uint32_t source; uint64_t first, highest, got; };
+struct medium {
+	struct gw_rx *rx;
+	enum gw_media_type type;
+	struct id opened; int64_t opened_us;	/* by it, the newest packet */
+	struct track track[SOURCES]; size_t next;
+	uint64_t lost;
+};
 struct receiver {
+	const struct gw_transform *row;
 	receiver_open *open; void *self;
-	struct held held[GW_SRTP_KEYS];
-	uint64_t ids;			/* identifiers seen in STKMs */
+	struct held held[KEYS];
+	uint64_t keys;			/* seen in STKMs */
 	struct id recent[RECENT]; size_t nrecent;
 	int64_t tuned_us;		/* when the first STKM was accepted */
 	struct receiver_counts counts;
@@ -32,19 +43,25 @@ struct receiver {
 };
 
 struct receiver *
-receiver_new(size_t nmedia, receiver_open *open, void *self)
+receiver_new(const struct gw_transform *row, const struct gw_rx_conf *media, size_t nmedia, receiver_open *open, void *self,
+    struct gw_err *err)
 {
 	struct receiver *r = calloc(1, sizeof(*r) + nmedia * sizeof(r->media[0]));
 
-	if (!r)
+	if (!r) {
+		gw_fail(err, GW_ESYS, "no memory");
 		return NULL;
+	}
+	r->row = row;
 	r->open = open;
 	r->self = self;
-	for (; r->nmedia < nmedia; r->nmedia++)
-		if (!(r->media[r->nmedia].srtp = gw_srtp_rx_new())) {
+	for (; r->nmedia < nmedia; r->nmedia++) {
+		r->media[r->nmedia].type = media[r->nmedia].type;
+		if (!(r->media[r->nmedia].rx = row->rx_new(&media[r->nmedia], err))) {
 			receiver_free(r);
 			return NULL;
 		}
+	}
 	return r;
 }
 
@@ -54,31 +71,37 @@ receiver_free(struct receiver *r)
 	if (!r)
 		return;
 	for (size_t i = 0; i < r->nmedia; i++)
-		gw_srtp_rx_free(r->media[i].srtp);
+		r->row->rx_free(r->media[i].rx);
 	free(r);
 }
 
 /* ---- keys ---- */
 
 static bool
-same_id(const struct id *a, const uint8_t *octets, size_t len)
+same_name(const struct id *a, const uint8_t *octets, size_t len)
 {
 	return a->len == len && memcmp(a->octets, octets, len) == 0;
+}
+
+static bool
+same_key(const struct id *a, const struct id *b)
+{
+	return same_name(a, b->octets, b->len) && memcmp(a->mark, b->mark, sizeof(a->mark)) == 0;
 }
 
 static void
 drop(struct receiver *r, struct held *h)
 {
 	for (size_t i = 0; i < r->nmedia; i++)
-		gw_srtp_rx_drop(r->media[i].srtp, h->id.octets, h->id.len);
+		r->row->rx_drop(r->media[i].rx, h->id.octets, h->id.len);
 	*h = (struct held){ 0 };
 }
 
 static bool
-in_use(const struct receiver *r, const struct id *id)
+in_use(const struct receiver *r, const struct id *id, int64_t since_us)
 {
 	for (size_t i = 0; i < r->nmedia; i++)
-		if (same_id(&r->media[i].opened, id->octets, id->len))
+		if (r->media[i].opened.len && same_key(&r->media[i].opened, id) && r->media[i].opened_us >= since_us)
 			return true;
 	return false;
 }
@@ -90,75 +113,133 @@ in_use(const struct receiver *r, const struct id *id)
 static bool
 is_over(const struct receiver *r, const struct held *h, int64_t mono_us)
 {
-	return h->until_us != INT64_MAX ? mono_us >= h->until_us : r->ids >= h->order + 2 && !in_use(r, &h->id);
+	return h->until_us != INT64_MAX ? mono_us >= h->until_us : r->keys >= h->order + 2 && !in_use(r, &h->id, INT64_MIN);
 }
 
 void
 receiver_tick(struct receiver *r, int64_t mono_us)
 {
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++)
+	for (size_t k = 0; k < KEYS; k++)
 		if (r->held[k].id.len && is_over(r, &r->held[k], mono_us))
 			drop(r, &r->held[k]);
 }
 
-/* Its place in the table: its own, a free one, or that of the key that has been there longest. */
 static struct held *
-place(struct receiver *r, const struct rx_key *key)
+named(struct receiver *r, const uint8_t *octets, size_t len)
 {
-	struct held *h = NULL;
-
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++)
-		if (same_id(&r->held[k].id, key->id, key->id_len))
+	for (size_t k = 0; k < KEYS; k++)
+		if (r->held[k].id.len && same_name(&r->held[k].id, octets, len))
 			return &r->held[k];
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++)
-		if (!h || !r->held[k].id.len || (h->id.len && r->held[k].order < h->order))
+	return NULL;
+}
+
+/* A free place, or that of the key that has been there longest. */
+static struct held *
+free_place(struct receiver *r)
+{
+	struct held *h = &r->held[0];
+
+	for (size_t k = 1; k < KEYS; k++)
+		if (!r->held[k].id.len || (h->id.len && r->held[k].order < h->order))
 			h = &r->held[k];
 	if (h->id.len)
 		drop(r, h);
-	memcpy(h->id.octets, key->id, key->id_len);
-	h->id.len = key->id_len;
-	h->order = ++r->ids;
 	return h;
+}
+
+static struct held *
+place(struct receiver *r, const struct id *id)
+{
+	struct held *h = named(r, id->octets, id->len);
+
+	if (h && same_key(&h->id, id))
+		return h;
+	h = h ? h : free_place(r);
+	h->id = *id;
+	h->order = ++r->keys;
+	return h;
+}
+
+static int
+install(struct receiver *r, const struct rx_key *key)
+{
+	struct gw_material m = { .id_len = key->id_len, .tek = tkm_tek(&key->tkm), .salt = key->tkm.layout->salt ? tkm_salt(&key->tkm) : NULL,
+		.authenticated = key->tkm.layout->authenticated };
+	uint8_t tak[TAK];
+	int rc = 0;
+
+	memcpy(m.id, key->id, key->id_len);
+	if (key->tkm.layout->tas) {
+		rc = tkm_tak(&key->tkm, tak);
+		m.tak = tak;
+	}
+	for (size_t i = 0; rc == 0 && i < r->nmedia; i++)
+		rc = r->row->rx_key(r->media[i].rx, &m, NULL);
+	gw_cleanse(tak, sizeof(tak));
+	return rc;
+}
+
+static struct id
+id_of(const struct rx_key *key)
+{
+	struct id id = { .len = key->id_len };
+
+	memcpy(id.octets, key->id, key->id_len);
+	gw_fingerprint(key->tkm.cw, tkm_len(&key->tkm), id.mark);
+	return id;
 }
 
 static int
 hold(struct receiver *r, const struct rx_key *key, uint32_t lifetime_s)
 {
-	struct gw_srtp_key k = { .mki_len = key->id_len, .key = tkm_tek(&key->tkm), .salt = tkm_salt(&key->tkm),
-		.authenticated = key->tkm.layout->authenticated };
-	struct held *h = place(r, key);
+	struct id id = id_of(key);
+	struct held *h = place(r, &id);
 
-	memcpy(k.mki, key->id, key->id_len);
-	for (size_t i = 0; i < r->nmedia; i++)
-		if (gw_srtp_rx_key(r->media[i].srtp, &k, NULL) < 0)
-			return -1;
 	h->lifetime_s = lifetime_s;
 	h->last = true;
-	return 0;
+	return install(r, key);
 }
 
 /* An STKM named these keys: their lifetime begins now. */
 static void
 renew(struct receiver *r, int64_t mono_us)
 {
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++) {
+	for (size_t k = 0; k < KEYS; k++) {
 		struct held *h = &r->held[k];
 		if (h->id.len && h->last)
 			h->until_us = h->lifetime_s ? mono_us + (int64_t)h->lifetime_s * 1000000 : INT64_MAX;
 	}
 }
 
-static void
-accept(struct receiver *r, struct rx_keys *keys, enum rx_result *result)
+static bool
+fits(const struct receiver *r, const struct stkm_layout *l)
 {
-	if (keys->key[0].tkm.layout->protocol != STKM_SRTP) {
+	return l->protocol == r->row->protection && l->tek == r->row->tek && l->salt == r->row->salt;
+}
+
+/* The next key of a transport stream has the name of the one before, which packets may still come under. */
+static bool
+is_early(const struct receiver *r, const struct rx_keys *keys, size_t i, int64_t mono_us)
+{
+	struct id current;
+
+	if (i == 0 || r->row->protection != STKM_TS)
+		return false;
+	current = id_of(&keys->key[0]);
+	return !in_use(r, &current, mono_us - LATELY_US);
+}
+
+static void
+adopt(struct receiver *r, struct rx_keys *keys, int64_t mono_us, enum rx_result *result)
+{
+	if (!fits(r, keys->key[0].tkm.layout)) {
 		*result = rx_refuse(keys, RX_UNSUPPORTED);
 		return;
 	}
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++)
+	for (size_t k = 0; k < KEYS; k++)
 		r->held[k].last = false;
 	for (size_t i = 0; i < keys->n; i++)
-		if (hold(r, &keys->key[i], keys->lifetime_s) < 0) {
+		if (!is_early(r, keys, i, mono_us) && hold(r, &keys->key[i], keys->lifetime_s) < 0) {
 			*result = rx_refuse(keys, RX_FAILED);
 			return;
 		}
@@ -172,7 +253,7 @@ receiver_stkm(struct receiver *r, const void *stkm, size_t len, int64_t utc_s, i
 
 	r->counts.stkm++;
 	if (result != RX_REFUSED && keys.n > 0)	/* of a repeat, too: its keys may have expired since */
-		accept(r, &keys, &result);
+		adopt(r, &keys, mono_us, &result);
 	*why = keys.reason;
 	if (result == RX_REFUSED)
 		r->counts.refused[keys.reason]++;
@@ -195,30 +276,66 @@ missing(const struct track *t)
 	return t->used ? t->highest - t->first + 1 - t->got : 0;
 }
 
-static void
-follow(struct medium *m, uint32_t ssrc, uint64_t index)
+static struct track *
+track_of(struct medium *m, uint32_t source)
 {
-	struct track *t = NULL;
+	for (size_t i = 0; i < SOURCES; i++)
+		if (m->track[i].used && m->track[i].source == source)
+			return &m->track[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < SOURCES && !t; i++)
-		if (m->track[i].used && m->track[i].ssrc == ssrc)
-			t = &m->track[i];
+/* True: it came after one that follows it. */
+static bool
+follow(struct medium *m, uint32_t source, uint64_t index)
+{
+	struct track *t = track_of(m, source);
+
 	if (!t)
 		t = &m->track[m->next++ % SOURCES];
-	if (!t->used || t->ssrc != ssrc || index > t->highest + RESTART || index + RESTART < t->highest) {
+	if (!t->used || t->source != source || index > t->highest + RESTART || index + RESTART < t->highest) {
 		m->lost += missing(t);
-		*t = (struct track){ .used = true, .ssrc = ssrc, .first = index, .highest = index };
+		*t = (struct track){ .used = true, .source = source, .first = index, .highest = index };
 	}
 	t->got++;
-	t->highest = index > t->highest ? index : t->highest;
 	t->first = index < t->first ? index : t->first;	/* the first ones may have changed places */
+	if (index < t->highest)
+		return true;
+	t->highest = index;
+	return false;
+}
+
+/*
+ * The sequence goes on through the clear: no gap may be seen where there was none. Access units of H.264 under ISMACryp go out in
+ * packets with numbers of their own, whose sequence the clear ones are no part of.
+ */
+static void
+follow_clear(const struct receiver *r, struct medium *m, struct gw_pk *pk)
+{
+	struct gw_rx_got got = { 0 };
+	struct track *t;
+	struct rtp rtp;
+
+	if (r->row->protection == STKM_ISMACRYP && m->type == GW_MEDIA_H264)
+		return;
+	if (r->row->protection == STKM_TS) {	/* counts what is in clear, too */
+		if (r->row->unprotect(m->rx, pk, &got, NULL) == GW_XF_OK)
+			follow(m, got.source, got.index);
+		return;
+	}
+	if (rtp_parse(pk->p, pk->len, &rtp) < 0)
+		return;
+	got.index = rtp.seq;
+	if ((t = track_of(m, rtp.ssrc)))
+		got.index = t->highest + (uint64_t)(int64_t)(int16_t)(rtp.seq - (uint16_t)t->highest);
+	follow(m, rtp.ssrc, got.index);
 }
 
 static void
 count_period(struct receiver *r, const struct id *id)
 {
 	for (size_t i = 0; i < RECENT; i++)
-		if (same_id(&r->recent[i], id->octets, id->len))
+		if (r->recent[i].len && same_key(&r->recent[i], id))
 			return;
 	r->recent[r->nrecent++ % RECENT] = *id;
 	r->counts.crypto_periods++;
@@ -226,85 +343,106 @@ count_period(struct receiver *r, const struct id *id)
 
 /* A wrong ROC or key without authentication shows in the payload only. */
 static bool
-plausible(const uint8_t *p, size_t len)
+plausible(const struct receiver *r, const struct gw_pk *pk)
 {
 	struct rtp rtp;
 
-	if (rtp_parse(p, len, &rtp) < 0)
-		return false;
+	if (rtp_parse(pk->p, pk->len, &rtp) < 0)
+		return r->row->protection != STKM_SRTP;
 	if (rtp.payload_type != PT_MP2T)
 		return true;
 	for (size_t at = 0; at < rtp.payload_len; at += TS_PACKET)
-		if (p[rtp.header_len + at] != TS_SYNC)
+		if (pk->p[rtp.header_len + at] != TS_SYNC)
 			return false;
 	return rtp.payload_len > 0 && rtp.payload_len % TS_PACKET == 0;
 }
 
-/*
- * A service that is in clear for a while (SimulCrypt transitions). SRTP has no mark for it; but what ends behind its last transport
- * stream packet has no room for an MKI, whatever its last octets look like.
- */
+void
+receiver_clear(struct receiver *r, size_t medium, struct gw_pk *pk)
+{
+	follow_clear(r, &r->media[medium], pk);
+	r->counts.clear++;
+}
+
 static bool
-in_clear(const uint8_t *p, size_t len, struct rtp *rtp)
+refuse(struct receiver *r, int verdict, int64_t mono_us)
 {
-	return rtp_parse(p, len, rtp) == 0 && rtp->payload_type == PT_MP2T && plausible(p, len);
-}
-
-/* The sequence goes on through the clear: no gap may be seen where there was none. */
-static void
-follow_clear(struct medium *m, const struct rtp *rtp)
-{
-	uint64_t index = rtp->seq;
-
-	for (size_t i = 0; i < SOURCES; i++)
-		if (m->track[i].used && m->track[i].ssrc == rtp->ssrc)
-			index = m->track[i].highest + (uint64_t)(int64_t)(int16_t)(rtp->seq - (uint16_t)m->track[i].highest);
-	follow(m, rtp->ssrc, index);
-}
-
-bool
-receiver_packet(struct receiver *r, size_t medium, uint8_t *p, size_t *len, int64_t mono_us)
-{
-	struct medium *m = &r->media[medium];
 	struct receiver_counts *c = &r->counts;
-	uint64_t index = 0;
-	struct rtp rtp;
-	struct id id = { 0 };
-	size_t id_len = 0;
 
-	if (in_clear(p, *len, &rtp)) {
-		follow_clear(m, &rtp);
-		c->clear++;
-		return true;
-	}
-	if (c->accepted == 0) {
-		c->waiting++;
-		return false;
-	}
-	const uint8_t *mki = gw_srtp_rx_mki(m->srtp, p, *len, &id_len);
-	if (mki) {
-		memcpy(id.octets, mki, id_len);
-		id.len = (uint8_t)id_len;
-	}
-	int verdict = gw_srtp_unprotect(m->srtp, p, len, &index);
-	if (verdict == GW_SRTP_REPEAT || verdict == GW_SRTP_OLD) {
+	if (verdict == GW_XF_REPEAT || verdict == GW_XF_RESTART) {
 		c->repeated++;
 		return false;
 	}
-	if (verdict == GW_SRTP_NO_KEY && c->packets == 0 && mono_us - r->tuned_us < RECEIVER_TUNE_IN_US) {
+	if (verdict == GW_XF_NO_KEY && c->packets == 0 && mono_us - r->tuned_us < RECEIVER_TUNE_IN_US) {
 		c->waiting++;
 		return false;
 	}
-	if (verdict != GW_SRTP_OK || !plausible(p, *len)) {
-		c->undecryptable++;
+	c->unknown_key += verdict == GW_XF_NO_KEY;
+	c->bad_tag += verdict == GW_XF_FORGED;
+	c->undecryptable++;
+	return false;
+}
+
+/* It was descrambled; or there was nothing in it that a key was needed for. */
+static void
+took(struct receiver *r, struct medium *m, const struct gw_rx_got *got, int64_t mono_us)
+{
+	struct held *h = named(r, got->id, got->id_len);
+
+	r->counts.reordered += follow(m, got->source, got->index);
+	if (got->id_len == 0)
+		return;
+	r->counts.packets++;
+	if (!h)
+		return;
+	count_period(r, &h->id);
+	m->opened = h->id;
+	m->opened_us = mono_us;
+}
+
+bool
+receiver_packet(struct receiver *r, size_t medium, struct gw_pk *pk, struct gw_sink *sink, int64_t mono_us)
+{
+	struct medium *m = &r->media[medium];
+	struct gw_rx_got got = { 0 };
+	int verdict;
+
+	if (r->row->in_clear(m->rx, pk)) {
+		receiver_clear(r, medium, pk);
+		return true;
+	}
+	if (r->counts.accepted == 0) {
+		r->counts.waiting++;
 		return false;
 	}
-	rtp_peek(p, *len, &rtp);
-	follow(m, rtp.ssrc, index);
-	count_period(r, &id);
-	m->opened = id;
-	c->packets++;
-	return true;
+	verdict = r->row->unprotect(m->rx, pk, &got, sink);
+	if (verdict == GW_XF_OK && !plausible(r, pk))
+		verdict = GW_XF_MALFORMED;
+	if (verdict != GW_XF_OK && verdict != GW_XF_HELD)
+		return refuse(r, verdict, mono_us);
+	if (verdict == GW_XF_OK || r->row->protection != STKM_IPSEC)	/* which holds RTCP only */
+		took(r, m, &got, mono_us);
+	return verdict == GW_XF_OK;
+}
+
+void
+receiver_add(struct receiver_counts *sum, const struct receiver_counts *c)
+{
+	sum->packets += c->packets;
+	sum->clear += c->clear;
+	sum->lost += c->lost;
+	sum->reordered += c->reordered;
+	sum->undecryptable += c->undecryptable;
+	sum->unknown_key += c->unknown_key;
+	sum->bad_tag += c->bad_tag;
+	sum->waiting += c->waiting;
+	sum->repeated += c->repeated;
+	sum->crypto_periods += c->crypto_periods;
+	sum->stkm += c->stkm;
+	sum->accepted += c->accepted;
+	sum->repeats += c->repeats;
+	for (size_t k = 0; k < RECEIVER_REASONS; k++)
+		sum->refused[k] += c->refused[k];
 }
 
 void
@@ -323,7 +461,7 @@ receiver_keys(const struct receiver *r)
 {
 	size_t n = 0;
 
-	for (size_t k = 0; k < GW_SRTP_KEYS; k++)
+	for (size_t k = 0; k < KEYS; k++)
 		n += r->held[k].id.len != 0;
 	return n;
 }

@@ -22,13 +22,13 @@ by_reason(const struct term_air_kind *k, char *out, size_t cap)
 }
 
 static void
-air_summary(const struct term_air *air)
+air_summary(const struct term_air *air, FILE *out)
 {
 	struct term_air_counts c;
 	char registration[1024], bcro[1024];
 
 	term_air_counts(air, &c);
-	printf(" registered=%d registration_accepted=%llu registration_refused=%s bcro_accepted=%llu bcro_refused=%s rights=%zu", c.registered,
+	fprintf(out, " registered=%d registration_accepted=%llu registration_refused=%s bcro_accepted=%llu bcro_refused=%s rights=%zu", c.registered,
 	    (unsigned long long)c.registration.accepted, by_reason(&c.registration, registration, sizeof(registration)),
 	    (unsigned long long)c.bcro.accepted, by_reason(&c.bcro, bcro, sizeof(bcro)), c.rights);
 }
@@ -44,20 +44,20 @@ refused(const struct receiver_counts *c)
 }
 
 void
-term_summary(const struct terminal *app)
+term_summary(const struct terminal *app, FILE *out)
 {
 	struct receiver_counts c;
-
 	term_counts(app, &c);
-	printf("terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu clear=%llu waiting=%llu repeated=%llu stkm=%llu accepted=%llu "
-	    "repeats=%llu refused=%llu", app->name, (unsigned long long)c.packets, (unsigned long long)c.lost,
-	    (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.clear, (unsigned long long)c.waiting,
-	    (unsigned long long)c.repeated, (unsigned long long)c.stkm, (unsigned long long)c.accepted, (unsigned long long)c.repeats,
-	    (unsigned long long)refused(&c));
+	fprintf(out, "terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu clear=%llu waiting=%llu repeated=%llu stkm=%llu "
+	    "accepted=%llu repeats=%llu refused=%llu reordered=%llu unknown_key=%llu bad_tag=%llu", app->name, (unsigned long long)c.packets,
+	    (unsigned long long)c.lost, (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.clear,
+	    (unsigned long long)c.waiting, (unsigned long long)c.repeated, (unsigned long long)c.stkm, (unsigned long long)c.accepted,
+	    (unsigned long long)c.repeats, (unsigned long long)refused(&c), (unsigned long long)c.reordered, (unsigned long long)c.unknown_key,
+	    (unsigned long long)c.bad_tag);
 	if (app->air)
-		air_summary(app->air);
-	putchar('\n');
-	fflush(stdout);
+		air_summary(app->air, out);
+	fputc('\n', out);
+	fflush(out);
 }
 
 static json_t *
@@ -70,8 +70,9 @@ unit_status(const struct term_unit *u)
 	for (size_t r = 1; r < RECEIVER_REASONS; r++)
 		if (c.refused[r])
 			json_object_set_new(why, reasons[r], json_integer((json_int_t)c.refused[r]));
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:o}}", "service", u->id, "kms", u->kms,
-	    "clear", (json_int_t)c.clear, "packets", (json_int_t)c.packets, "lost", (json_int_t)c.lost, "undecryptable", (json_int_t)c.undecryptable,
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:o}}", "service", u->id, "kms", u->kms,
+	    "clear", (json_int_t)c.clear, "packets", (json_int_t)c.packets, "lost", (json_int_t)c.lost, "reordered", (json_int_t)c.reordered,
+	    "undecryptable", (json_int_t)c.undecryptable, "unknown_key", (json_int_t)c.unknown_key, "bad_tag", (json_int_t)c.bad_tag,
 	    "waiting", (json_int_t)c.waiting, "repeated", (json_int_t)c.repeated, "crypto_periods", (json_int_t)c.crypto_periods,
 	    "keys", (json_int_t)receiver_keys(u->receiver),
 	    "stkm", "received", (json_int_t)c.stkm, "accepted", (json_int_t)c.accepted, "repeats", (json_int_t)c.repeats, "refused", why);
@@ -116,6 +117,9 @@ static const struct gw_metric
 	packets = { "simulgate_terminal_packets_total", "packets descrambled right", GW_COUNTER },
 	lost = { "simulgate_terminal_packets_lost", "packets missing in the sequence", GW_GAUGE },
 	undecryptable = { "simulgate_terminal_packets_undecryptable_total", "packets without a key, not authentic or not plausible", GW_COUNTER },
+	unknown_key = { "simulgate_terminal_packets_unknown_key_total", "packets that name a key that is not there", GW_COUNTER },
+	bad_tag = { "simulgate_terminal_packets_bad_tag_total", "packets that are not authentic under the key they name", GW_COUNTER },
+	reordered = { "simulgate_terminal_packets_reordered_total", "packets that came after one that follows them", GW_COUNTER },
 	clear = { "simulgate_terminal_packets_clear_total", "packets that came in clear", GW_COUNTER },
 	waiting = { "simulgate_terminal_packets_waiting_total", "packets that came before a key could be there", GW_COUNTER },
 	periods = { "simulgate_terminal_crypto_periods_total", "key identifiers seen in packets descrambled", GW_COUNTER },
@@ -179,6 +183,9 @@ term_collect(void *self, struct gw_samples *s)
 		gw_sample(s, &clear, labels, (double)c.clear);
 		gw_sample(s, &lost, labels, (double)c.lost);
 		gw_sample(s, &undecryptable, labels, (double)c.undecryptable);
+		gw_sample(s, &unknown_key, labels, (double)c.unknown_key);
+		gw_sample(s, &bad_tag, labels, (double)c.bad_tag);
+		gw_sample(s, &reordered, labels, (double)c.reordered);
 		gw_sample(s, &waiting, labels, (double)c.waiting);
 		gw_sample(s, &periods, labels, (double)c.crypto_periods);
 		gw_sample(s, &keys, labels, (double)receiver_keys(u->receiver));

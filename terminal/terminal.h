@@ -2,6 +2,7 @@
 #ifndef TERM_TERMINAL_H
 #define TERM_TERMINAL_H
 #include <jansson.h>
+#include <stdio.h>
 #include <uv.h>
 #include "lib/addr.h"
 #include "lib/args.h"
@@ -9,16 +10,26 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/ops.h"
+#include "lib/udp.h"
 #include "proto/bcro.h"
+#include "terminal/es.h"
 #include "terminal/receiver.h"
 
 struct term_air;		/* a device that gets its long-term keys on air */
 struct term_card;		/* the long-term keys and what must be remembered with them */
 struct term_unit;
+/* Where the clear packets of a medium go: neither, either or both. */
+struct term_out { int fd; FILE *file; char *path; struct es *es; };
+struct term_out_conf {
+	struct gw_addr to; size_t offset;	/* scheme 0: no UDP; offset: of the medium among the terminal's */
+	const char *file, *suffix;		/* NULL: no file; "-": stdout. Suffix: of one of several media */
+	enum gw_media_type type; const char *fmtp;
+};
 struct term_medium {
 	struct term_unit *unit; size_t index;
 	char *name;
-	int in_fd, out_fd; uv_poll_t poll;
+	int in_fd; uv_poll_t poll;
+	struct term_out out;
 };
 struct term_unit {
 	struct terminal *app;
@@ -33,6 +44,7 @@ struct terminal {
 	uv_loop_t loop;
 	struct gw_args args;
 	const char *name; unsigned seconds;
+	struct gw_addr to; const char *write;	/* of the command line, in place of the file's */
 	struct term_unit *units; size_t nunits;
 	struct term_air *air;		/* NULL: the long-term keys are in the key file */
 	struct gw_life life;
@@ -49,6 +61,11 @@ struct term_air_counts { bool registered; size_t rights; struct term_air_kind re
 const struct he_terminal *term_conf(const struct headend *, const char *name, struct gw_err *);
 /* The key stream of a unit that a profile opens: the lowest ECM_id of its KMSs (bcast-scrambling-and-sdp 7.3). NULL: none. */
 const struct he_stkm *term_conf_stkm(const struct he_unit *, bool smartcard);
+
+enum gw_media_type term_type(const struct he_medium *);
+bool term_to_stdout(const struct terminal *);	/* media, and then nothing else */
+/* Can the media be written where the terminal wants them? 0, or -1 with *err. */
+int term_conf_out(const struct headend *, const struct he_terminal *, const struct terminal *, struct gw_err *);
 
 /*
  * Where the long-term keys of a terminal's KMSs are on air: their ltkm entries, into a list of he->nltkm places that the caller
@@ -68,11 +85,18 @@ struct drm_key *const *term_air_keys(const struct term_air *, size_t *n);
 void term_air_counts(const struct term_air *, struct term_air_counts *);
 
 /* card.c: opens STKMs with the keys of a key file, or those that come on air; the `self` of term_card_receive */
-struct term_card *term_card_new(const char *keys, bool smartcard, bool authenticated, const struct term_air *, struct gw_err *);
+struct term_card *term_card_new(const char *keys, bool smartcard, const struct he_service *, const struct term_air *, struct gw_err *);
 void term_card_free(struct term_card *);
 receiver_open term_card_receive;
 
+/* out.c: after a failure, too, it is closed. */
+int term_out_open(struct term_out *, const struct term_out_conf *, struct gw_err *);
+void term_out_send(struct term_out *, const struct gw_packet *, size_t n);
+void term_out_second(struct term_out *);
+void term_out_close(struct term_out *);		/* quiet when it is closed */
+
 /* unit.c */
+void term_port(struct gw_addr *, uint16_t port);	/* another port of the same host */
 int term_watch(struct terminal *, uv_poll_t *, int fd, uv_poll_cb, void *data, struct gw_err *);
 void term_unwatch(uv_poll_t *, int *fd);	/* closes both; quiet on -1 */
 /* he: where ltkm entries are looked up. */
@@ -85,5 +109,5 @@ void term_counts(const struct terminal *, struct receiver_counts *);
 /* status.c */
 json_t *term_status(void *self);
 void term_collect(void *self, struct gw_samples *);
-void term_summary(const struct terminal *);	/* the line on stdout */
+void term_summary(const struct terminal *, FILE *);	/* a line */
 #endif

@@ -3,14 +3,54 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib/clock.h"
-#include "lib/srtp.h"
 #include "lib/udp.h"
 #include "terminal/terminal.h"
 
-enum { SLOT = (GW_UDP_MTU + 63) / 64 * 64, STKM_SLOT = 65536, STKM_BATCH = 8, TURNS = 4 };
+enum { SLOT = (GW_XF_HEAD + GW_UDP_MTU + GW_XF_TAIL + 63) / 64 * 64, STKM_SLOT = 65536, STKM_BATCH = 8, TURNS = 4 };
 
 static _Alignas(64) uint8_t room[GW_UDP_BATCH][SLOT];
 static uint8_t stkm_room[STKM_BATCH][STKM_SLOT];
+
+/* ---- clear packets: what was opened in place, and what a protection made of it, in one order ---- */
+
+static _Alignas(64) uint8_t clear_room[GW_UDP_BATCH][SLOT];
+static struct clear { struct gw_pk pk[GW_UDP_BATCH]; size_t n; struct term_out *out; } clear;
+
+static void
+flush(struct clear *c)
+{
+	struct gw_packet pk[GW_UDP_BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->pk[i].len)	/* else a slot that was not used */
+			pk[n++] = (struct gw_packet){ c->pk[i].p, c->pk[i].len };
+	c->n = 0;
+	term_out_send(c->out, pk, n);
+}
+
+static void
+add_clear(struct clear *c, const struct gw_pk *pk)
+{
+	if (c->n == GW_UDP_BATCH)
+		flush(c);
+	c->pk[c->n++] = *pk;
+}
+
+static struct gw_pk *
+slot(void *self)
+{
+	struct clear *c = self;
+
+	if (c->n == GW_UDP_BATCH)
+		flush(c);
+	c->pk[c->n] = (struct gw_pk){ clear_room[c->n] + GW_XF_HEAD, 0 };
+	return &c->pk[c->n++];
+}
+
+static struct gw_sink sink = { &clear, slot };
+
+/* ---- key streams ---- */
 
 static void
 take_stkm(struct term_unit *u, const struct gw_packet *pk)
@@ -57,6 +97,16 @@ on_stkm(uv_poll_t *poll, int status, int events)
 	drain_stkm(poll->data);
 }
 
+/* ---- media ---- */
+
+static int
+receive(int fd, struct gw_packet pk[GW_UDP_BATCH])
+{
+	for (size_t i = 0; i < GW_UDP_BATCH; i++)
+		pk[i].p = room[i] + GW_XF_HEAD;
+	return gw_udp_recv(fd, pk, GW_UDP_BATCH, GW_UDP_MTU);
+}
+
 static void
 on_media(uv_poll_t *poll, int status, int events)
 {
@@ -67,19 +117,20 @@ on_media(uv_poll_t *poll, int status, int events)
 	(void)status;
 	(void)events;
 	drain_stkm(m->unit);	/* a key that has come is there before the packets it opens */
+	clear.out = &m->out;
 	for (int turn = 0; turn < TURNS && n == GW_UDP_BATCH; turn++) {
 		int64_t now = gw_mono_us();
-		size_t clear = 0;
-		for (size_t i = 0; i < GW_UDP_BATCH; i++)
-			pk[i].p = room[i];
-		n = gw_udp_recv(m->in_fd, pk, GW_UDP_BATCH, SLOT);
-		for (int i = 0; i < n; i++)
-			if (receiver_packet(m->unit->receiver, m->index, pk[i].p, &pk[i].len, now))
-				pk[clear++] = pk[i];
-		if (m->out_fd >= 0 && clear > 0)
-			(void)gw_udp_send(m->out_fd, pk, clear);	/* a player that is not there is no fault of ours */
+		n = receive(m->in_fd, pk);
+		for (int i = 0; i < n; i++) {
+			struct gw_pk p = { pk[i].p, pk[i].len };
+			if (receiver_packet(m->unit->receiver, m->index, &p, &sink, now))
+				add_clear(&clear, &p);
+		}
+		flush(&clear);
 	}
 }
+
+/* ---- opening and closing ---- */
 
 int
 term_watch(struct terminal *app, uv_poll_t *poll, int fd, uv_poll_cb cb, void *data, struct gw_err *err)
@@ -93,30 +144,44 @@ term_watch(struct terminal *app, uv_poll_t *poll, int fd, uv_poll_cb cb, void *d
 	return 0;
 }
 
+void
+term_port(struct gw_addr *a, uint16_t port)
+{
+	a->port = port;
+	if (a->ss.ss_family == AF_INET)
+		((struct sockaddr_in *)&a->ss)->sin_port = htons(port);
+	else if (a->ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&a->ss)->sin6_port = htons(port);
+}
+
+static int
+open_out(struct terminal *app, struct term_medium *m, const struct he_terminal *t, const struct he_medium *conf, size_t offset,
+    struct gw_err *err)
+{
+	const struct term_out_conf out = { .to = app->to.scheme ? app->to : t->out, .offset = offset,
+		.file = app->write ? app->write : t->file, .suffix = t->service->nmedia > 1 ? conf->name : NULL,
+		.type = term_type(conf), .fmtp = conf->fmtp };
+
+	return term_out_open(&m->out, &out, err);
+}
+
 /* Handles count as open from their term_watch() on: in_fd and stkm_fd say so. */
 static int
-open_medium(struct terminal *app, struct term_unit *u, const struct he_medium *conf, const struct gw_addr *out, size_t offset, struct gw_err *err)
+open_medium(struct terminal *app, struct term_unit *u, const struct he_terminal *t, const struct he_medium *conf, size_t offset,
+    struct gw_err *err)
 {
 	struct term_medium *m = &u->media[u->nmedia];
-	struct gw_addr to = *out;
+	int fd;
 
 	m->unit = u;
 	m->index = u->nmedia;
-	m->in_fd = m->out_fd = -1;
+	m->in_fd = m->out.fd = -1;
 	u->nmedia++;
 	if (!(m->name = strdup(conf->name)))
 		return gw_fail(err, GW_ESYS, "no memory");
-	if (to.scheme) {	/* further media on further ports, as RTP sessions have them: each second one */
-		to.port = (uint16_t)(to.port + 2 * offset);
-		if (to.ss.ss_family == AF_INET)
-			((struct sockaddr_in *)&to.ss)->sin_port = htons(to.port);
-		else if (to.ss.ss_family == AF_INET6)
-			((struct sockaddr_in6 *)&to.ss)->sin6_port = htons(to.port);
-		if ((m->out_fd = gw_udp_sender(&to, err)) < 0)
-			return -1;
-	}
-	int fd = gw_udp_receiver(&conf->out, err);
-	if (fd < 0)
+	if (open_out(app, m, t, conf, offset, err) < 0)
+		return gw_wrap(err, "medium %s: ", m->name);
+	if ((fd = gw_udp_receiver(&conf->out, err)) < 0)
 		return -1;
 	if (term_watch(app, &m->poll, fd, on_media, m, err) < 0) {
 		close(fd);
@@ -124,6 +189,24 @@ open_medium(struct terminal *app, struct term_unit *u, const struct he_medium *c
 	}
 	m->in_fd = fd;
 	return 0;
+}
+
+/* Opens STKMs with the terminal's keys, and packets with what is in them. */
+static int
+open_receiver(struct term_unit *u, const struct he_terminal *t, const struct he_unit *conf, struct gw_err *err)
+{
+	const struct he_service *s = t->service;
+	struct gw_rx_conf *media = calloc(conf->nmedia + 1, sizeof(*media));
+
+	if (!media)
+		return gw_fail(err, GW_ESYS, "no memory");
+	for (size_t i = 0; i < conf->nmedia; i++)
+		media[i] = (struct gw_rx_conf){ .authenticated = s->authentication, .rcc_rate = s->rcc, .type = term_type(conf->media[i]),
+			.port = conf->media[i]->out.port };
+	if ((u->card = term_card_new(t->keys, t->smartcard, s, u->app->air, err)))
+		u->receiver = receiver_new(gw_transform_of(s->scrambling), media, conf->nmedia, term_card_receive, u->card, err);
+	free(media);
+	return u->receiver ? 0 : -1;
 }
 
 static int
@@ -136,10 +219,8 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 	u->stkm_fd = -1;
 	if (!(u->id = strdup(conf->id)) || !(u->kms = strdup(s->kms->name)) || !(u->media = calloc(conf->nmedia + 1, sizeof(*u->media))))
 		return gw_fail(err, GW_ESYS, "no memory");
-	if (!(u->card = term_card_new(t->keys, t->smartcard, t->service->authentication, app->air, err)))
+	if (open_receiver(u, t, conf, err) < 0)
 		return -1;
-	if (!(u->receiver = receiver_new(conf->nmedia, term_card_receive, u->card)))
-		return gw_fail(err, GW_ESYS, "no memory");
 	int fd = gw_udp_receiver(&s->out, err);
 	if (fd < 0)
 		return -1;
@@ -149,7 +230,7 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 	}
 	u->stkm_fd = fd;
 	for (size_t i = 0; i < conf->nmedia; i++)
-		if (open_medium(app, u, conf->media[i], &t->out, (*offset)++, err) < 0)
+		if (open_medium(app, u, t, conf->media[i], (*offset)++, err) < 0)
 			return -1;
 	return 0;
 }
@@ -204,9 +285,7 @@ term_units_close(struct terminal *app)
 		term_unwatch(&u->poll, &u->stkm_fd);
 		for (size_t k = 0; k < u->nmedia; k++) {
 			term_unwatch(&u->media[k].poll, &u->media[k].in_fd);
-			if (u->media[k].out_fd >= 0)
-				close(u->media[k].out_fd);
-			u->media[k].out_fd = -1;
+			term_out_close(&u->media[k].out);
 		}
 	}
 }
@@ -248,6 +327,8 @@ term_units_second(struct terminal *app)
 			gw_log_limited(&app->rate, GW_WARNING, "media_incomplete", NULL, "terminal=%s service=%s lost=%llu undecryptable=%llu",
 			    app->name, u->id, (unsigned long long)c.lost, (unsigned long long)c.undecryptable);
 		u->said = c;
+		for (size_t k = 0; k < u->nmedia; k++)
+			term_out_second(&u->media[k].out);
 	}
 }
 
@@ -260,17 +341,6 @@ term_counts(const struct terminal *app, struct receiver_counts *sum)
 		if (!app->units[i].receiver)
 			continue;
 		receiver_counts(app->units[i].receiver, &c);
-		sum->packets += c.packets;
-		sum->clear += c.clear;
-		sum->lost += c.lost;
-		sum->undecryptable += c.undecryptable;
-		sum->waiting += c.waiting;
-		sum->repeated += c.repeated;
-		sum->crypto_periods += c.crypto_periods;
-		sum->stkm += c.stkm;
-		sum->accepted += c.accepted;
-		sum->repeats += c.repeats;
-		for (size_t r = 0; r < RECEIVER_REASONS; r++)
-			sum->refused[r] += c.refused[r];
+		receiver_add(sum, &c);
 	}
 }

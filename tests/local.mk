@@ -19,6 +19,7 @@ include %D%/unit/lib.mk
 include %D%/unit/io.mk
 include %D%/unit/store.mk
 include %D%/unit/media.mk
+include %D%/unit/term.mk
 include %D%/unit/kms.mk
 include %D%/unit/scs.mk
 include %D%/unit/ecmg.mk

@@ -10,3 +10,4 @@ EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
 include %D%/tlv.mk
 include %D%/bcast.mk
 include %D%/sdp.mk
+include %D%/term.mk

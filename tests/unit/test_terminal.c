@@ -8,7 +8,7 @@
 #include "kms/drm_carousel.h"
 #include "kms/keys.h"
 #include "lib/clock.h"
-#include "lib/srtp.h"
+#include "lib/transform.h"
 #include "lib/udp.h"
 #include "terminal/terminal.h"
 #include "tests/suite.h"
@@ -36,8 +36,12 @@ static struct he_unit unit = { .id = (char []){ "news" }, .service = &service, .
 static struct he_ltkm ltkm[2];
 static struct headend he = { .file = (char []){ "x.yaml" }, .ltkm = ltkm };
 static struct he_terminal conf = { .name = (char []){ "handset" }, .service = &service };
-static struct gw_srtp_mark marks[4];
-static struct gw_srtp_tx *tx;
+static const struct gw_tx_conf sending = { .authenticated = true, .sources = 4 };
+static const struct gw_transform *row;
+static struct gw_burst *burst;
+static struct gw_tx *tx;
+static struct gw_tx_medium *tx_media[2];
+static void *marks;
 static int stkm_out, media_out[2], player;
 
 static struct gw_addr
@@ -103,10 +107,14 @@ up(void)
 	service = (struct he_service){ .id = unit.id, .scrambling = HE_SRTP, .authentication = true, .units = &unit, .nunits = 1 };
 	memset(&app, 0, sizeof(app));
 	app.name = conf.name;
-	memset(marks, 0, sizeof(marks));
-	ck_assert_int_eq(gw_srtp_init(NULL), 0);
 	uv_loop_init(&app.loop);
-	tx = gw_srtp_tx_new(marks, 4);
+	struct gw_tx_conf c = sending;
+	ck_assert_ptr_nonnull(row = gw_transform_of(HE_SRTP));
+	c.marks = marks = calloc(1, row->marks_len(&c));
+	ck_assert_ptr_nonnull(burst = gw_burst_new(GW_BURST_OPENSSL, NULL));
+	ck_assert_ptr_nonnull(tx = row->tx_new(&c, NULL));
+	for (uint32_t i = 0; i < 2; i++)
+		ck_assert_ptr_nonnull(tx_media[i] = row->medium_new(tx, &(struct gw_tx_medium_conf){ .index = i, .mtu = 1400 }, NULL));
 	stkm_out = media_out[0] = media_out[1] = player = -1;
 }
 
@@ -116,8 +124,12 @@ down(void)
 	term_units_close(&app);
 	gw_loop_fini(&app.loop);
 	term_units_free(&app);
-	gw_srtp_tx_free(tx);
-	gw_srtp_fini();
+	row->key_free(row->use(tx, NULL));
+	for (size_t i = 0; i < 2; i++)
+		row->medium_free(tx_media[i]);
+	row->tx_free(tx);
+	gw_burst_free(burst);
+	free(marks);
 	int fds[] = { stkm_out, media_out[0], media_out[1], player };
 	for (size_t i = 0; i < 4; i++)
 		if (fds[i] >= 0)
@@ -176,28 +188,30 @@ static void
 scramble_with(uint16_t cp)
 {
 	uint8_t cw[30];
-	struct gw_srtp_key k = { .mki = { (uint8_t)(cp >> 8), (uint8_t)cp }, .mki_len = 2, .key = cw, .salt = cw + 16, .authenticated = true };
+	struct gw_material m = { .id = { (uint8_t)(cp >> 8), (uint8_t)cp }, .id_len = 2, .tek = cw, .salt = cw + 16, .authenticated = true };
 
 	cw_of(cp, cw);
-	ck_assert_int_eq(gw_srtp_tx_prepare(tx, &k, NULL), 0);
-	gw_srtp_tx_switch(tx);
+	struct gw_xkey *key = row->key_new(tx, &m, NULL);
+	ck_assert_ptr_nonnull(key);
+	row->key_free(row->use(tx, key));
 }
 
 static void
 send_media(int i, uint16_t seq)
 {
-	static _Alignas(8) uint8_t p[1024];
-	size_t len = 12 + 188;
+	static _Alignas(8) uint8_t room[GW_XF_HEAD + 1024 + GW_XF_TAIL];
+	struct gw_pk pk = { room + GW_XF_HEAD, 12 + 188 };
 
-	memset(p, 0, sizeof(p));
-	p[0] = 0x80;
-	p[1] = 33;
-	p[2] = (uint8_t)(seq >> 8);
-	p[3] = (uint8_t)seq;
-	p[11] = (uint8_t)(i + 1);
-	p[12] = 0x47;
-	ck_assert_int_eq(gw_srtp_protect(tx, 0, p, &len), GW_SRTP_OK);
-	ck_assert_int_eq(send(media_out[i], p, len, 0), (ssize_t)len);
+	memset(pk.p, 0, pk.len);
+	pk.p[0] = 0x80;
+	pk.p[1] = 33;
+	pk.p[2] = (uint8_t)(seq >> 8);
+	pk.p[3] = (uint8_t)seq;
+	pk.p[11] = (uint8_t)(i + 1);
+	pk.p[12] = 0x47;
+	ck_assert_int_eq(row->protect(tx, tx_media[i], &pk, burst, NULL), GW_XF_OK);
+	gw_burst_run(burst);
+	ck_assert_int_eq(send(media_out[i], pk.p, pk.len, 0), (ssize_t)pk.len);
 }
 
 static struct receiver_counts
@@ -239,6 +253,55 @@ START_TEST(receives_over_key_changes)	/* _i: profile */
 	}
 	ck_assert_int_eq(recv(player, clear, sizeof(clear), MSG_DONTWAIT), -1);
 	term_units_second(&app);
+}
+END_TEST
+
+START_TEST(writes_what_players_open)	/* a file for each of the media */
+{
+	char file[2][128];
+	struct stat st;
+	FILE *f;
+
+	conf.file = strcat(strcpy(file[0], dir), "/clear.ts");
+	service.media = medium;
+	service.nmedia = 2;
+	terminal_up(DRM);
+	send_stkm(DRM, 1);
+	scramble_with(1);
+	for (uint16_t seq = 1; seq <= 10; seq++)
+		send_media(0, seq);
+	UNTIL(counts().packets == 10);
+	term_units_close(&app);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(file[1], sizeof(file[1]), "%s.%s", conf.file, medium[i].name);
+		ck_assert_int_eq(stat(file[1], &st), 0);
+		ck_assert_int_eq(st.st_size, i == 0 ? 10 * 188 : 0);
+		ck_assert_ptr_nonnull(f = fopen(file[1], "r"));
+		ck_assert_int_eq(fgetc(f), i == 0 ? 0x47 : EOF);
+		fclose(f);
+		unlink(file[1]);
+	}
+	conf.file = NULL;
+}
+END_TEST
+
+START_TEST(refuses_files_that_cannot_be)
+{
+	struct gw_err err = { 0 };
+
+	service.media = medium;
+	service.nmedia = 2;
+	app.write = "-";
+	ck_assert_int_eq(term_conf_out(&he, &conf, &app, &err), -1);
+	ck_assert_int_eq(err.code, GW_EUSAGE);
+	service.nmedia = 1;
+	ck_assert_int_eq(term_conf_out(&he, &conf, &app, &err), 0);
+	medium[0].type = HE_AAC;
+	medium[0].at = (struct he_place){ 7, 3 };
+	ck_assert_int_eq(term_conf_out(&he, &conf, &app, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "x.yaml:7:3: medium audio: "));
+	medium[0].type = HE_TS;
+	app.write = NULL;
 }
 END_TEST
 
@@ -301,9 +364,9 @@ START_TEST(keys_that_others_can_read_are_refused)
 	struct gw_err err = { 0 };
 
 	put_file(path, key_files[DRM], 0644);
-	ck_assert_ptr_null(term_card_new(path, false, true, NULL, &err));
+	ck_assert_ptr_null(term_card_new(path, false, &service, NULL, &err));
 	put_file(path, key_files[DRM], 0600);
-	ck_assert_ptr_null(term_card_new(path, true, true, NULL, &err));	/* keys of the other profile */
+	ck_assert_ptr_null(term_card_new(path, true, &service, NULL, &err));	/* keys of the other profile */
 	ck_assert_ptr_nonnull(strstr(err.text, "keys.yaml:1:"));
 }
 END_TEST
@@ -429,7 +492,7 @@ START_TEST(gets_its_keys_from_the_air)
 	ck_assert(json_is_true(json_object_get(l, "registered")));
 	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_object_get(l, "bcro"), "refused"), "mac")), 1);
 	json_decref(j);
-	term_summary(&app);
+	term_summary(&app, stdout);
 	close(to);
 	remove_broadcast_keys(issuer, handset);
 }
@@ -437,5 +500,6 @@ END_TEST
 
 SUITE("terminal", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, receives_over_key_changes, 0, PROFILES); tcase_add_loop_test(t, refuses_what_is_not_sealed_for_it, 0, PROFILES);
+      tcase_add_test(t, writes_what_players_open); tcase_add_test(t, refuses_files_that_cannot_be);
       tcase_add_test(t, replayed_stkm_of_a_card_is_stale); tcase_add_test(t, finds_its_key_stream);
       tcase_add_test(t, keys_that_others_can_read_are_refused); tcase_add_test(t, gets_its_keys_from_the_air))
