@@ -11,6 +11,7 @@
 int tool_check_config(int argc, char **argv);
 int tool_explain(int argc, char **argv);
 int tool_run(int argc, char **argv);
+int tool_sdp(int argc, char **argv);
 int tool_service(int argc, char **argv);
 int tool_status(int argc, char **argv);
 

@@ -106,6 +106,9 @@ static const struct { const char *args; int status; const char *said; } rows[] =
 	{ "check-config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
 	{ "check-config", 64, "simulgate check-config: which file? see --help\n" },
 	{ "status --config gone.yaml", 78, "gone.yaml: No such file or directory\n" },
+	{ "sdp", 64, "simulgate sdp: which file? see --help\n" },
+	{ "sdp gone.yaml", 64, "simulgate sdp: which --service? see --help\n" },
+	{ "sdp gone.yaml --service news", 78, "gone.yaml: No such file or directory\n" },
 };
 enum { NROWS = sizeof(rows) / sizeof(rows[0]) };
 
