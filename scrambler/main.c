@@ -107,6 +107,8 @@ stop(void *self)
 	app->nunits = 0;
 	gw_ops_close(app->ops);
 	app->ops = NULL;
+	scr_sap_close(app->sap);
+	app->sap = NULL;
 	if (app->ticking)
 		uv_close((uv_handle_t *)&app->second, NULL);
 	app->ticking = false;
@@ -126,6 +128,7 @@ reload(void *self)
 		if (strcmp(he->playout, app->playout) != 0 || strcmp(he->state, app->state) != 0)
 			gw_log(GW_WARNING, "reload_partly", "playout and state change with a restart only", "playout=%s state=%s", app->playout, app->state);
 		gw_log(GW_NOTICE, "reloaded", NULL, "services=%zu", app->nunits);
+		scr_sap_reload(app->sap, he);
 		scr_follow_again(app);	/* the SCS hears the new list and sends what is committed */
 	}
 	headend_free(he);
@@ -144,7 +147,7 @@ start(struct scrambler *app, const struct headend *he, struct gw_err *err)
 	if (!app->args.status.scheme && gw_ops_default_addr(app->playout, ops.program, ops.instance, &app->args.status, err) < 0)
 		return -1;
 	if (gw_life_open(&app->life, &app->loop, stop, reload, app, err) < 0 || take_units(app, he, err) < 0 ||
-	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)))
+	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)) || !(app->sap = scr_sap_open(&app->loop, he, err)))
 		return -1;
 	uv_timer_init(&app->loop, &app->second);
 	app->second.data = app;

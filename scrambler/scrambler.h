@@ -12,6 +12,7 @@
 #include "lib/ops.h"
 #include "lib/srtp.h"
 #include "scrambler/keys.h"
+#include "scrambler/sap.h"
 
 enum { SCR_SOURCES = 128 };	/* SSRCs of a unit under one key */
 enum { SCR_CUT = GW_SRTP_VERDICTS, SCR_SEND, SCR_REASONS };	/* why a packet did not go out, after those of lib/srtp.h */
@@ -55,6 +56,7 @@ struct scrambler {
 	struct gw_clock_watch watch;
 	uv_timer_t second; bool ticking;
 	struct gw_ops *ops;
+	struct scr_sap *sap;
 	uint64_t records, refused;
 	struct gw_rate rate;
 };
