@@ -95,7 +95,7 @@ ctr_one(struct ossl *o, const struct gw_aes *key, const uint8_t *iv, unsigned sk
 		OPENSSL_cleanse(skipped, sizeof(skipped));
 }
 
-void
+static void
 ossl_ctr(struct gw_burst *b, const struct ctr_job *j, size_t n)
 {
 	for (; n > 0; n--, j++)
@@ -182,45 +182,6 @@ ossl_mac(struct gw_burst *b, const struct mac_job *j, size_t n)
 	}
 }
 
-static const struct means by_ossl = { "openssl", ossl_ctr, ossl_cbc, ossl_mac };
-
-/* ---- intel-ipsec-mb, where it is built in ---------------------------------------------------------------------------------------- */
-
-#ifdef HAVE_IPSEC_MB
-static int
-set_mb(struct gw_burst *b, enum gw_burst_by by, struct gw_err *err)
-{
-	if (by == GW_BURST_OPENSSL)
-		return 0;
-	b->mb = mb_new();
-	if (b->mb)
-		b->by = &by_mb;
-	else if (by == GW_BURST_IPSEC_MB)
-		return gw_fail(err, GW_EUNAVAIL, "this CPU lacks what intel-ipsec-mb needs (AES-NI)");
-	return 0;
-}
-#else
-static int
-set_mb(struct gw_burst *b, enum gw_burst_by by, struct gw_err *err)
-{
-	(void)b;
-	return by == GW_BURST_IPSEC_MB ? gw_fail(err, GW_EUNAVAIL, "intel-ipsec-mb is not built in") : 0;
-}
-
-static void
-mb_free(struct mb *mb)
-{
-	(void)mb;
-}
-
-static void
-mb_expand(const uint8_t key[GW_AES_KEY], uint8_t enc[11 * GW_AES_BLOCK])
-{
-	(void)key;
-	memset(enc, 0, 11 * GW_AES_BLOCK);
-}
-#endif
-
 /* ---- bursts ------------------------------------------------------------------------------------------------------------------ */
 
 void
@@ -228,6 +189,18 @@ gw_aes_init(struct gw_aes *a, const uint8_t key[GW_AES_KEY])
 {
 	memcpy(a->key, key, GW_AES_KEY);
 	mb_expand(key, a->enc);
+}
+
+/* intel-ipsec-mb, if it is asked for and there. */
+static int
+set_mb(struct gw_burst *b, enum gw_burst_by by, struct gw_err *err)
+{
+	if (by == GW_BURST_OPENSSL)
+		return 0;
+	b->mb = mb_new();
+	if (b->mb || by == GW_BURST_AUTO)
+		return 0;
+	return gw_fail(err, GW_EUNAVAIL, "intel-ipsec-mb is not built in, or this CPU lacks what it needs");
 }
 
 struct gw_burst *
@@ -240,7 +213,6 @@ gw_burst_new(enum gw_burst_by by, struct gw_err *err)
 		return NULL;
 	}
 	memset(b, 0, sizeof(*b));
-	b->by = &by_ossl;
 	if (set_mb(b, by, err) < 0) {
 		gw_burst_free(b);
 		return NULL;
@@ -267,7 +239,7 @@ gw_burst_free(struct gw_burst *b)
 const char *
 gw_burst_name(const struct gw_burst *b)
 {
-	return b->by->name;
+	return b->mb ? "ipsec-mb" : "openssl";
 }
 
 void
@@ -277,6 +249,10 @@ gw_burst_ctr(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_A
 
 	if (len == 0)
 		return;
+	if (b->mb && mb_can_ctr(iv, skip + len)) {
+		mb_ctr(b, key, iv, skip, p, len);
+		return;
+	}
 	if (b->nctr == CTR_JOBS)
 		gw_burst_run(b);
 	j = &b->ctr[b->nctr++];
@@ -291,6 +267,10 @@ gw_burst_cbc(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_A
 
 	if (len == 0)
 		return;
+	if (b->mb && len <= LANE_MAX) {
+		mb_cbc(b, key, iv, p, len);
+		return;
+	}
 	if (b->ncbc == CBC_JOBS)
 		gw_burst_run(b);
 	j = &b->cbc[b->ncbc++];
@@ -304,9 +284,13 @@ gw_burst_mac(struct gw_burst *b, const struct gw_hmac *key, const uint8_t *p, si
 {
 	struct mac_job *j;
 
-	if (b->nmac == MAC_JOBS)
-		gw_burst_run(b);
-	j = &b->mac[b->nmac++];
+	if (b->mb && len - 1 < LANE_MAX)
+		j = mb_mac(b, key, p, len);
+	else {
+		if (b->nmac == MAC_JOBS)
+			gw_burst_run(b);
+		j = &b->mac[b->nmac++];
+	}
 	j->key = key, j->p = p, j->len = len, j->tag = tag, j->patch_at = patch_at;
 	j->tag_len = (uint8_t)tag_len, j->patch_len = (uint8_t)patch_len;
 	if (patch_len)
@@ -316,12 +300,13 @@ gw_burst_mac(struct gw_burst *b, const struct gw_hmac *key, const uint8_t *p, si
 void
 gw_burst_run(struct gw_burst *b)
 {
-	if (b->nctr)
-		b->by->ctr(b, b->ctr, b->nctr);
-	if (b->ncbc)
-		b->by->cbc(b, b->cbc, b->ncbc);
-	if (b->nmac)
-		b->by->mac(b, b->mac, b->nmac);
+	if (b->mb)
+		mb_run_ciphers(b);
+	ossl_ctr(b, b->ctr, b->nctr);
+	ossl_cbc(b, b->cbc, b->ncbc);
+	if (b->mb)
+		mb_run_macs(b);
+	ossl_mac(b, b->mac, b->nmac);
 	b->nctr = b->ncbc = b->nmac = 0;
 }
 

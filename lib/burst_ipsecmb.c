@@ -12,7 +12,6 @@
 
 enum {
 	BATCH = 64,		/* jobs handed over at a time: fills all lanes, fits the cache; IMB_MAX_BURST_SIZE is the most */
-	LEN_MAX = 65472,	/* lanes count lengths in 16 bits */
 	/* Fewer than these are faster by OpenSSL (tests/bench/bench_crypto). Counters need no lanes. */
 	CBC_LEAST = 2, MAC_LEAST = 4,
 };
@@ -21,9 +20,12 @@ struct side { uint8_t *p; size_t skip, len; };	/* of packets that begin within a
 struct mb {
 	IMB_MGR *mgr;
 	void *mem;		/* where it lies: its lanes had key schedules */
-	IMB_JOB ctr[BATCH], cbc[BATCH], mac[BATCH];
-	_Alignas(16) uint8_t block[BATCH][GW_AES_BLOCK], next[BATCH][GW_AES_BLOCK];	/* their first block; the counter after it */
+	size_t nctr, ncbc, nmac, nsides;
+	IMB_JOB ctr[BATCH], cbc[BATCH], mac[BATCH];	/* filled in as they are noted */
+	_Alignas(16) uint8_t ctr_iv[BATCH][GW_AES_BLOCK], cbc_iv[BATCH][GW_AES_BLOCK];
+	_Alignas(16) uint8_t block[BATCH][GW_AES_BLOCK];	/* sides' first block */
 	struct side sides[BATCH];
+	struct mac_job whose[BATCH];
 	uint8_t tags[BATCH][32];	/* tags are written in full, or to the next 4 octets: not into packets */
 };
 
@@ -95,148 +97,149 @@ mb_expand(const uint8_t key[GW_AES_KEY], uint8_t enc[11 * GW_AES_BLOCK])
 /* ---- ciphers ----------------------------------------------------------------------------------------------------------------- */
 
 static void
-cipher_job(IMB_JOB *j, const struct gw_aes *key, const uint8_t *iv, uint8_t *p, size_t len)
+cipher_job(IMB_JOB *j, const struct gw_aes *key, uint8_t *p, size_t len)
 {
 	j->src = j->dst = p;
 	j->msg_len_to_cipher_in_bytes = len;
 	j->enc_keys = key->enc;
-	j->iv = iv;
 }
 
-/* Would the counter carry out of its last 32 bits, which are all that ipsec-mb counts? */
-static bool
-carries(const struct ctr_job *j)
+/* It counts the last 32 bits of a counter block only: these may not carry. */
+bool
+mb_can_ctr(const uint8_t *iv, size_t len)
 {
-	uint32_t low = (uint32_t)j->iv[12] << 24 | (uint32_t)j->iv[13] << 16 | (uint32_t)j->iv[14] << 8 | j->iv[15];
+	uint32_t low = (uint32_t)iv[12] << 24 | (uint32_t)iv[13] << 16 | (uint32_t)iv[14] << 8 | iv[15];
 
-	return (j->skip + j->len + GW_AES_BLOCK - 1) / GW_AES_BLOCK > UINT32_MAX - low;
+	return (len + GW_AES_BLOCK - 1) / GW_AES_BLOCK <= UINT32_MAX - low;
 }
 
 static void
-ctr_submit(struct mb *mb, size_t jobs, size_t sides)
+run_ctr(struct mb *mb)
 {
-	must(IMB_SUBMIT_CIPHER_BURST_NOCHECK(mb->mgr, mb->ctr, (uint32_t)jobs, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) == jobs);
-	for (size_t i = 0; i < sides; i++)
+	size_t n = mb->nctr;
+
+	if (n == 0)
+		return;
+	must(IMB_SUBMIT_CIPHER_BURST_NOCHECK(mb->mgr, mb->ctr, (uint32_t)n, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) == n);
+	for (size_t i = 0; i < mb->nsides; i++)
 		memcpy(mb->sides[i].p, mb->block[i] + mb->sides[i].skip, mb->sides[i].len);
+	mb->nctr = mb->nsides = 0;
 }
 
-/* The octets up to the next block go by a block of their own, which begins where the key stream does. Octets that were taken. */
-static size_t
-ctr_side(struct mb *mb, IMB_JOB *j, size_t i, const struct ctr_job *c)
+static void
+put_ctr(struct mb *mb, const struct gw_aes *key, const uint8_t *iv, uint8_t *p, size_t len)
 {
-	size_t room = GW_AES_BLOCK - c->skip, len = c->len < room ? c->len : room;
-	uint8_t *next = mb->next[i];
+	size_t i = mb->nctr++;
 
-	mb->sides[i] = (struct side){ c->p, c->skip, len };
-	memcpy(mb->block[i] + c->skip, c->p, len);
-	cipher_job(j, c->key, c->iv, mb->block[i], c->skip + len);
-	memcpy(next, c->iv, GW_AES_BLOCK);
+	memcpy(mb->ctr_iv[i], iv, GW_AES_BLOCK);
+	cipher_job(&mb->ctr[i], key, p, len);
+}
+
+/* The octets up to the next block go by a block of their own, which begins where the key stream does; then the rest. */
+static void
+put_ctr_within(struct mb *mb, const struct gw_aes *key, const uint8_t *iv, unsigned skip, uint8_t *p, size_t len)
+{
+	size_t room = GW_AES_BLOCK - skip, first = len < room ? len : room, i = mb->nsides++;
+	uint8_t next[GW_AES_BLOCK];
+
+	mb->sides[i] = (struct side){ p, skip, first };
+	memcpy(mb->block[i] + skip, p, first);
+	put_ctr(mb, key, iv, mb->block[i], skip + first);
+	if (len == first)
+		return;
+	memcpy(next, iv, GW_AES_BLOCK);
 	for (int k = GW_AES_BLOCK - 1; ++next[k] == 0; k--)	/* ends: it does not carry out of 32 bits */
 		;
-	return len;
+	put_ctr(mb, key, next, p + first, len - first);
 }
 
-static void
-mb_ctr(struct gw_burst *b, const struct ctr_job *c, size_t n)
-{
-	struct mb *mb = b->mb;
-	size_t jobs = 0, sides = 0;
-
-	for (; n > 0; n--, c++) {
-		if (carries(c)) {
-			ossl_ctr(b, c, 1);
-			continue;
-		}
-		if (jobs + 2 > BATCH) {
-			ctr_submit(mb, jobs, sides);
-			jobs = sides = 0;
-		}
-		if (c->skip) {
-			size_t done = ctr_side(mb, &mb->ctr[jobs++], sides, c);
-
-			if (c->len > done)
-				cipher_job(&mb->ctr[jobs++], c->key, mb->next[sides], c->p + done, c->len - done);
-			sides++;
-		} else
-			cipher_job(&mb->ctr[jobs++], c->key, c->iv, c->p, c->len);
-	}
-	if (jobs)
-		ctr_submit(mb, jobs, sides);
-}
-
-static void
-cbc_submit(struct gw_burst *b, const struct cbc_job *c, size_t n)
+void
+mb_ctr(struct gw_burst *b, const struct gw_aes *key, const uint8_t *iv, unsigned skip, uint8_t *p, size_t len)
 {
 	struct mb *mb = b->mb;
 
-	if (n < CBC_LEAST) {
-		ossl_cbc(b, c, n);
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		cipher_job(&mb->cbc[i], c[i].key, c[i].iv, c[i].p, c[i].len);
-	must(IMB_SUBMIT_CIPHER_BURST_NOCHECK(mb->mgr, mb->cbc, (uint32_t)n, IMB_CIPHER_CBC, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) == n);
+	if (mb->nctr + 2 > BATCH)
+		run_ctr(mb);
+	if (skip)
+		put_ctr_within(mb, key, iv, skip, p, len);
+	else
+		put_ctr(mb, key, iv, p, len);
 }
 
 static void
-mb_cbc(struct gw_burst *b, const struct cbc_job *c, size_t n)
+run_cbc(struct gw_burst *b)
 {
-	while (n > 0) {
-		size_t k = 0;
+	struct mb *mb = b->mb;
+	size_t n = mb->ncbc;
 
-		while (k < n && k < BATCH && c[k].len <= LEN_MAX)
-			k++;
-		if (k)
-			cbc_submit(b, c, k);
-		else
-			ossl_cbc(b, c, k = 1);
-		c += k, n -= k;
-	}
+	if (n >= CBC_LEAST)
+		must(IMB_SUBMIT_CIPHER_BURST_NOCHECK(mb->mgr, mb->cbc, (uint32_t)n, IMB_CIPHER_CBC, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) == n);
+	else
+		for (size_t i = 0; i < n; i++) {
+			const IMB_JOB *j = &mb->cbc[i];
+			struct cbc_job c = { .key = j->enc_keys, .p = j->dst, .len = j->msg_len_to_cipher_in_bytes };	/* enc is its first member */
+
+			memcpy(c.iv, mb->cbc_iv[i], GW_AES_BLOCK);
+			ossl_cbc(b, &c, 1);
+		}
+	mb->ncbc = 0;
+}
+
+void
+mb_cbc(struct gw_burst *b, const struct gw_aes *key, const uint8_t *iv, uint8_t *p, size_t len)
+{
+	struct mb *mb = b->mb;
+	size_t i;
+
+	if (mb->ncbc == BATCH)
+		run_cbc(b);
+	i = mb->ncbc++;
+	memcpy(mb->cbc_iv[i], iv, GW_AES_BLOCK);
+	cipher_job(&mb->cbc[i], key, p, len);
+}
+
+void
+mb_run_ciphers(struct gw_burst *b)
+{
+	run_ctr(b->mb);
+	run_cbc(b);
 }
 
 /* ---- MACs -------------------------------------------------------------------------------------------------------------------- */
 
-static void
-mac_submit(struct gw_burst *b, const struct mac_job *m, size_t n)
+void
+mb_run_macs(struct gw_burst *b)
 {
 	struct mb *mb = b->mb;
+	size_t n = mb->nmac;
 
-	if (n < MAC_LEAST) {
-		ossl_mac(b, m, n);
-		return;
+	if (n < MAC_LEAST)
+		ossl_mac(b, mb->whose, n);
+	else {
+		must(IMB_SUBMIT_HASH_BURST_NOCHECK(mb->mgr, mb->mac, (uint32_t)n, IMB_AUTH_HMAC_SHA_1) == n);
+		for (size_t i = 0; i < n; i++)
+			mac_deliver(&mb->whose[i], mb->tags[i]);
 	}
-	for (size_t i = 0; i < n; i++) {
-		IMB_JOB *j = &mb->mac[i];
-
-		j->src = m[i].p;
-		j->msg_len_to_hash_in_bytes = m[i].len;
-		j->u.HMAC._hashed_auth_key_xor_ipad = (const uint8_t *)m[i].key->inner;
-		j->u.HMAC._hashed_auth_key_xor_opad = (const uint8_t *)m[i].key->outer;
-	}
-	must(IMB_SUBMIT_HASH_BURST_NOCHECK(mb->mgr, mb->mac, (uint32_t)n, IMB_AUTH_HMAC_SHA_1) == n);
-	for (size_t i = 0; i < n; i++)
-		mac_deliver(&m[i], mb->tags[i]);
+	mb->nmac = 0;
 }
 
-static void
-mb_mac(struct gw_burst *b, const struct mac_job *m, size_t n)
+struct mac_job *
+mb_mac(struct gw_burst *b, const struct gw_hmac *key, const uint8_t *p, size_t len)
 {
-	while (n > 0) {
-		size_t k = 0;
+	struct mb *mb = b->mb;
+	IMB_JOB *j;
 
-		while (k < n && k < BATCH && m[k].len > 0 && m[k].len <= LEN_MAX)
-			k++;
-		if (k)
-			mac_submit(b, m, k);
-		else
-			ossl_mac(b, m, k = 1);
-		m += k, n -= k;
-	}
+	if (mb->nmac == BATCH)
+		gw_burst_run(b);	/* what they cover is to be enciphered before */
+	j = &mb->mac[mb->nmac];
+	j->src = p;
+	j->msg_len_to_hash_in_bytes = len;
+	j->u.HMAC._hashed_auth_key_xor_ipad = (const uint8_t *)key->inner;
+	j->u.HMAC._hashed_auth_key_xor_opad = (const uint8_t *)key->outer;
+	return &mb->whose[mb->nmac++];
 }
 
-/* ---- the means --------------------------------------------------------------------------------------------------------------- */
-
-const struct means by_mb = { "ipsec-mb", mb_ctr, mb_cbc, mb_mac };
+/* ---- its memory --------------------------------------------------------------------------------------------------------------- */
 
 static void
 jobs_init(struct mb *mb)
@@ -247,6 +250,8 @@ jobs_init(struct mb *mb)
 		mb->ctr[i].cipher_direction = mb->cbc[i].cipher_direction = IMB_DIR_ENCRYPT;
 		mb->ctr[i].key_len_in_bytes = mb->cbc[i].key_len_in_bytes = IMB_KEY_128_BYTES;
 		mb->ctr[i].iv_len_in_bytes = mb->cbc[i].iv_len_in_bytes = GW_AES_BLOCK;
+		mb->ctr[i].iv = mb->ctr_iv[i];
+		mb->cbc[i].iv = mb->cbc_iv[i];
 		mb->ctr[i].hash_alg = mb->cbc[i].hash_alg = IMB_AUTH_NULL;
 		mb->mac[i].cipher_mode = IMB_CIPHER_NULL;
 		mb->mac[i].hash_alg = IMB_AUTH_HMAC_SHA_1;

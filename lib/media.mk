@@ -7,5 +7,7 @@
 %C%_libgw_la_LIBADD = $(IPSECMB_LIBS)
 if IPSECMB
 %C%_libgw_la_SOURCES += %D%/burst_ipsecmb.c
+else
+%C%_libgw_la_SOURCES += %D%/burst_noipsecmb.c
 endif
 %C%_libgw_la_SOURCES += %D%/esp.c %D%/esp.h

@@ -19,6 +19,7 @@ enum { ROUNDS_MAX = 4096 };
 
 struct work {
 	_Alignas(64) uint8_t packet[CEILING_PACKETS][CEILING_ROOM];
+	_Alignas(16) uint8_t iv[CEILING_PACKETS][GW_AES_BLOCK];
 	struct gw_aes aes;
 	struct gw_hmac hmac;
 	struct ceiling *ceiling;
@@ -59,14 +60,16 @@ burst_once(struct work *w, struct gw_burst *b, enum ceiling_shape shape, unsigne
 
 	for (unsigned k = 0; k < bursts; k++, at = at + 2 * n > CEILING_PACKETS ? 0 : at + n) {
 		for (unsigned i = at; i < at + n; i++) {
-			uint8_t *p = w->packet[i], iv[GW_AES_BLOCK] = { 0 };
-
 			w->count++;
-			memcpy(iv, &w->count, sizeof(w->count));
+			memcpy(w->iv[i], &w->count, sizeof(w->count));
+		}
+		for (unsigned i = at; i < at + n; i++) {
+			uint8_t *p = w->packet[i];
+
 			if (l->cipher == LAYOUT_CTR)
-				gw_burst_ctr(b, &w->aes, iv, 0, p + l->at, l->len);
+				gw_burst_ctr(b, &w->aes, w->iv[i], 0, p + l->at, l->len);
 			else if (l->cipher == LAYOUT_CBC)
-				gw_burst_cbc(b, &w->aes, iv, p + l->at, l->len);
+				gw_burst_cbc(b, &w->aes, w->iv[i], p + l->at, l->len);
 			if (l->mac_len)
 				gw_burst_mac(b, &w->hmac, p, l->mac_len, p + l->mac_len, l->tag_len, NULL, NULL, 0);
 		}
