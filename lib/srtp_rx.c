@@ -18,6 +18,7 @@ enum {
 	ROC_MAC = SRTP_TAG - SRTP_ROC,	/* octets of a MAC that has a ROC before it */
 	PT_MP2T = 33, TS_PACKET = 188, TS_SYNC = 0x47,
 };
+static const uint32_t ENCRYPTED = UINT32_C(1) << 31;	/* E flag of SRTCP */
 struct held {
 	struct srtp_key key;		/* mki_len 0: free */
 	uint64_t since;			/* when it came, by count */
@@ -27,6 +28,7 @@ struct rx_source {
 	struct srtp_session s[KEYS];
 	struct gw_srtp_run run;		/* of an unauthenticated source: restarts are found as the sender finds them */
 	uint64_t newest;		/* of the keys it was authentic under */
+	struct gw_srtp_mark report; uint64_t report_newest;	/* the same of its SRTCP */
 	uint32_t roc;			/* next to be tried while nothing was authentic */
 	unsigned forged;		/* in a row */
 	bool taken, tried;
@@ -174,6 +176,26 @@ find(struct gw_rx *rx, uint32_t ssrc)
 	return oldest;
 }
 
+/*
+ * Of a packet that is authentic whatever came before it: an index that lies behind is taken only under a key newer than those
+ * heard. Of an older one it may be a replay.
+ */
+static int
+fresh(struct gw_srtp_mark *m, uint64_t *newest, const struct held *k, uint64_t index)
+{
+	int v = gw_srtp_classify(m, index);
+
+	if (v == GW_XF_RESTART && k->since > *newest) {
+		*m = (struct gw_srtp_mark){ .ssrc = m->ssrc };
+		v = GW_XF_OK;
+	}
+	if (v == GW_XF_OK) {
+		gw_srtp_spend(m, index);
+		*newest = k->since > *newest ? k->since : *newest;
+	}
+	return v;
+}
+
 static void
 accepted(struct rx_source *s, const struct held *k, uint64_t index)
 {
@@ -269,10 +291,7 @@ mac_holds(const struct gw_hmac *key, uint8_t *p, size_t end, const uint8_t *tag)
 	return CRYPTO_memcmp(mac, got, sizeof(got)) == 0;
 }
 
-/*
- * RFC 4771 RCCm2: the tag is the ROC and 48 bits of the MAC. Where the count stood does not matter, so late joiners are right at once;
- * but an index that lies behind is taken only under a key newer than those heard: of an older one it may be a replay.
- */
+/* RFC 4771 RCCm2: the tag is the ROC and 48 bits of the MAC. Where the count stood does not matter: late joiners are right at once. */
 static int
 told(struct opening *o, uint64_t *index)
 {
@@ -290,14 +309,9 @@ told(struct opening *o, uint64_t *index)
 			not_accepted(s);
 		return GW_XF_FORGED;
 	}
-	v = gw_srtp_classify(&s->m, *index);
-	if (v == GW_XF_RESTART && o->k->since > s->newest) {
-		s->m = (struct gw_srtp_mark){ .ssrc = s->m.ssrc };
-		v = GW_XF_OK;
-	}
-	if (v != GW_XF_OK)
+	if ((v = fresh(&s->m, &s->newest, o->k, *index)) != GW_XF_OK)
 		return v;
-	accepted(s, o->k, *index);
+	s->forged = 0;
 	srtp_iv(keys->rtp_salt, o->r.ssrc, *index, iv);
 	gw_ctr_once(&keys->rtp, iv, 0, p + o->r.header_len, end - o->r.header_len);
 	o->pk->len = end;
@@ -327,57 +341,63 @@ learned(struct gw_rx_got *got, const struct held *k, uint32_t ssrc, uint64_t ind
 	got->index = index;
 }
 
-/* Key, place and session for a packet of that source. */
-static int
-begin(struct gw_rx *rx, struct opening *o, uint32_t ssrc, bool rtcp)
-{
-	size_t k = named(rx, o->pk->p, o->pk->len, rtcp);
-
-	if (k == KEYS)
-		return GW_XF_NO_KEY;
-	o->k = &rx->held[k];
-	o->s = find(rx, ssrc);
-	o->ses = &o->s->s[k];
-	return o->ses->ctx || srtp_session_open(o->ses, &o->k->key, ssrc) == 0 ? GW_XF_OK : GW_XF_FAILED;
-}
-
 int
 srtp_unprotect_rtp(struct gw_rx *rx, struct gw_pk *pk, struct gw_rx_got *got, struct gw_sink *sink)
 {
 	struct opening o = { .pk = pk };
 	uint64_t index = 0;
+	size_t k;
 	int v;
 
 	(void)sink;
 	if (rtp_peek(pk->p, pk->len, &o.r) < 0 || gw_srtp_is_rtcp(pk->p, pk->len))
 		return GW_XF_NOT_RTP;
-	if ((v = begin(rx, &o, o.r.ssrc, false)) == GW_XF_OK && (v = open_rtp(rx, &o, &index)) == GW_XF_OK)
+	if ((k = named(rx, pk->p, pk->len, false)) == KEYS)
+		return GW_XF_NO_KEY;
+	o.k = &rx->held[k];
+	o.s = find(rx, o.r.ssrc);
+	o.ses = &o.s->s[k];
+	if (!o.ses->ctx && srtp_session_open(o.ses, &o.k->key, o.r.ssrc) < 0)
+		return GW_XF_FAILED;
+	if ((v = open_rtp(rx, &o, &index)) == GW_XF_OK)
 		learned(got, o.k, o.r.ssrc, index);
 	return v;
 }
 
 /* ---- RTCP ---- */
 
+/* Ours, not libsrtp2's: that looks for the MKI where it would stand in RTP, which is elsewhere under a key without authentication. */
 int
 srtp_unprotect_report(struct gw_rx *rx, struct gw_pk *pk, struct gw_rx_got *got)
 {
-	struct opening o = { .pk = pk };
-	int n = (int)pk->len, v;
-	uint32_t ssrc, index;
-	srtp_err_status_t st;
+	uint8_t iv[GW_AES_BLOCK], mac[GW_SHA1];
+	const struct srtp_session_keys *keys;
+	struct rx_source *s;
+	uint32_t word, ssrc;
+	size_t k, end;
+	int v;
 
 	if (!gw_srtp_is_rtcp(pk->p, pk->len))
 		return GW_XF_NOT_RTP;
+	if ((k = named(rx, pk->p, pk->len, true)) == KEYS)
+		return GW_XF_NO_KEY;
+	keys = srtp_keys_of(&rx->held[k].key);
+	end = pk->len - SRTP_TAG - rx->held[k].key.mki_len;
+	gw_hmac_once(&keys->rtcp_mac, pk->p, end, mac);
+	if (CRYPTO_memcmp(mac, pk->p + pk->len - SRTP_TAG, SRTP_TAG) != 0)
+		return GW_XF_FORGED;
+	end -= SRTCP_INDEX;
+	word = srtp_get32(pk->p + end);
 	ssrc = srtp_get32(pk->p + 4);
-	if ((v = begin(rx, &o, ssrc, true)) != GW_XF_OK)
+	s = find(rx, ssrc);
+	if ((v = fresh(&s->report, &s->report_newest, &rx->held[k], word & ~ENCRYPTED)) != GW_XF_OK)
 		return v;
-	index = srtp_get32(pk->p + pk->len - SRTP_TAG - o.k->key.mki_len - SRTCP_INDEX) & 0x7fffffff;
-	st = srtp_unprotect_rtcp_mki(o.ses->ctx, pk->p, &n, 1);
-	if (st != srtp_err_status_ok)
-		return st == srtp_err_status_auth_fail ? GW_XF_FORGED :
-		    st == srtp_err_status_replay_fail || st == srtp_err_status_replay_old ? GW_XF_REPEAT : GW_XF_FAILED;
-	pk->len = (size_t)n;
-	learned(got, o.k, ssrc, index);
+	if (word & ENCRYPTED) {
+		srtp_iv(keys->rtcp_salt, ssrc, word & ~ENCRYPTED, iv);
+		gw_ctr_once(&keys->rtcp, iv, 0, pk->p + SRTCP_HEADER, end - SRTCP_HEADER);
+	}
+	pk->len = end;
+	learned(got, &rx->held[k], ssrc, word & ~ENCRYPTED);
 	return GW_XF_OK;
 }
 
