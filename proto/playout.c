@@ -25,6 +25,7 @@ static const struct sim_param params[] = {
 	{ PLAYOUT_ECM_DATAGRAM,        "ECM_datagram",        SIM_BYTES, 0, UINT16_MAX, NULL, 0 },
 	{ PLAYOUT_OUT,                 "out",                 SIM_TEXT,  1, 320,  NULL, 0 },
 	{ PLAYOUT_MODE,                "mode",                SIM_UINT,  1, 1,    NULL, 0 },
+	{ PLAYOUT_FINGERPRINT,         "fingerprint",         SIM_BYTES, 8, 8,    NULL, 0 },
 	{ PLAYOUT_ERROR_STATUS,        "error_status",        SIM_HEX,   2, 2,    NULL, 0 },
 	{ PLAYOUT_ERROR_INFORMATION,   "error_information",   SIM_TEXT,  0, UINT16_MAX, NULL, 0 },
 };
@@ -47,7 +48,8 @@ static const struct sim_message messages[] = {
 	{ PLAYOUT_KEY_RECORD,      "key_record",      USES(CP, ONE(PLAYOUT_START), ONE(PLAYOUT_DURATION), ONE(PLAYOUT_MIN_DURATION),
 		ONE(PLAYOUT_EPOCH), ONE(PLAYOUT_PROTECTION), ONE(PLAYOUT_AUTHENTICATED), OPT(PLAYOUT_KEY_IDENTIFIER),
 		ONE(PLAYOUT_KEY_MATERIAL)) },
-	{ PLAYOUT_KEY_ACK,         "key_ack",         USES(CP) },
+	/* no fingerprint: a record without a key, one that is over, or a scrambler of an earlier release */
+	{ PLAYOUT_KEY_ACK,         "key_ack",         USES(CP, OPT(PLAYOUT_FINGERPRINT)) },
 	{ PLAYOUT_MODE_RECORD,     "mode_record",     USES(CP, ONE(PLAYOUT_START), ONE(PLAYOUT_EPOCH), ONE(PLAYOUT_MODE)) },
 	{ PLAYOUT_SERVICE_COMMAND, "service_command", USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_MODE)) },
 	{ PLAYOUT_SERVICE_ANSWER,  "service_answer",  USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_MODE), OPT(PLAYOUT_START),

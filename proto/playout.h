@@ -8,7 +8,8 @@
  * follower_error        both              error_status, error_information: refused
  * link_test/link_status both              liveness; a test is answered by a status at once
  * ecm_record            SCS -> mux        one ECM of one stream of a committed CP; answered by ecm_ack. Sent again after a reconnection.
- * key_record            SCS -> scrambler  the key of a committed CP; answered by key_ack. Sent only when every mux has acknowledged its ECMs.
+ * key_record            SCS -> scrambler  the key of a committed CP; answered by key_ack, with the
+ *                                         fingerprint of the key that is held. Sent only when every mux has acknowledged its ECMs.
  * mode_record           SCS -> scrambler  a committed CP without a key: in clear, or nothing at all; as key_record otherwise
  * service_command       operator -> SCS   the service in clear, or scrambled again; answered by service_answer once it is stored
  * service_answer        SCS -> operator   when it takes effect (absent: it is so already), or error_status
@@ -53,6 +54,7 @@ enum playout_param {
 	PLAYOUT_ECM_DATAGRAM = 0x0015,		/* 0..65535; empty: no ECM on air for this CP */
 	PLAYOUT_OUT = 0x0016,			/* 1..320, text: where it goes, an address of lib/addr.h */
 	PLAYOUT_MODE = 0x0017,			/* 1: enum playout_mode */
+	PLAYOUT_FINGERPRINT = 0x0018,		/* 8: the first octets of HMAC-SHA256(key_material, "fp"): names the key that is held, without showing it */
 	PLAYOUT_ERROR_STATUS = 0x7000,		/* 2 */
 	PLAYOUT_ERROR_INFORMATION = 0x7001,	/* text */
 };

@@ -1,6 +1,7 @@
 /* scrambler/follow.c: the playout link: asks the SCS for keys, follows committed records, goes on without it */
 #include <stdio.h>
 #include <string.h>
+#include "lib/hex.h"
 #include "lib/log.h"
 #include "proto/playout.h"
 #include "scrambler/scrambler.h"
@@ -68,12 +69,12 @@ send_setup(struct scrambler *app, struct gw_link *link)
 	finish(link, &w);
 }
 
-/* key_ack, or record_error with status and why. */
+/* key_ack, with the name of the key that is held (NULL: none is), or record_error with status and why. */
 static void
-answer(struct gw_link *link, const struct sim_msg *m, int status, const char *why)
+answer(struct gw_link *link, const struct sim_msg *m, const char *fingerprint, int status, const char *why)
 {
 	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0), *cp = sim_value(m, PLAYOUT_CP, 0);
-	uint8_t buf[1024];
+	uint8_t buf[1024], name[8];
 	struct sim_writer w;
 
 	sim_begin(&w, &playout, PLAYOUT_VERSION, status ? PLAYOUT_RECORD_ERROR : PLAYOUT_KEY_ACK, buf, sizeof(buf));
@@ -82,6 +83,8 @@ answer(struct gw_link *link, const struct sim_msg *m, int status, const char *wh
 	if (status) {
 		sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
 		sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
+	} else if (fingerprint && gw_unhex(fingerprint, name, sizeof(name)) == (int)sizeof(name)) {
+		sim_put_bytes(&w, PLAYOUT_FINGERPRINT, name, sizeof(name));
 	}
 	finish(link, &w);
 }
@@ -96,7 +99,7 @@ take(struct scrambler *app, struct gw_link *link, const struct sim_msg *m, const
 
 	app->records++;
 	if (u && (status = scr_keys_take(&u->keys, r, &why)) == 0) {
-		answer(link, m, 0, NULL);
+		answer(link, m, scr_keys_fingerprint(&u->keys, r->cp), 0, NULL);
 		scr_unit_tick(u);
 		scr_unit_plan(u);
 		return;
@@ -104,7 +107,7 @@ take(struct scrambler *app, struct gw_link *link, const struct sim_msg *m, const
 	app->refused++;
 	gw_log_limited(&app->rate, GW_WARNING, "record_refused", why, "message=%s service=%.*s cp=%llu status=%#06x", m->def->name,
 	    (int)service->len, (const char *)service->p, (unsigned long long)r->cp, (unsigned)status);
-	answer(link, m, status, why);
+	answer(link, m, NULL, status, why);
 }
 
 static void

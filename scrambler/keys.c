@@ -215,6 +215,17 @@ scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 	return SCR_SWITCH;
 }
 
+const char *
+scr_keys_fingerprint(const struct scr_keys *k, uint64_t cp)
+{
+	const struct scr_key *key = k->now.mode && k->now.cp == cp ? &k->now : NULL;
+
+	for (size_t i = 0; i < k->n && !key; i++)
+		if (k->coming[i].cp == cp)
+			key = &k->coming[i];
+	return key && key->key.p ? key->fingerprint : NULL;
+}
+
 const struct scr_key *
 scr_keys_next(const struct scr_keys *k)
 {

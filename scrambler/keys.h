@@ -73,6 +73,8 @@ bool scr_keys_starved(const struct scr_keys *);	/* now.mode is the policy's, not
 void scr_keys_end(struct scr_keys *, int64_t start_us);
 /* SCR_SWITCH: another key is in force (`now`). SCR_END: no key is in force or coming. At most one change a call. */
 enum scr_step scr_keys_step(struct scr_keys *, int64_t utc_us, int64_t mono_us);
+/* Names the key that is held for a crypto-period, 16 hexadecimal digits, lent until the next step; NULL: none is. */
+const char *scr_keys_fingerprint(const struct scr_keys *, uint64_t cp);
 /* What will be in force next, as far as is known; NULL: nothing. */
 const struct scr_key *scr_keys_next(const struct scr_keys *);
 /* Microseconds until the step that may change something; INT64_MAX: only a record can. */

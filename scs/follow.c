@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lib/hex.h"
 #include "proto/playout.h"
 #include "scs/scs.h"
 
@@ -343,12 +344,41 @@ on_ecm_ack(struct scs_follower *f, const struct sim_msg *m)
 		ecm_taken(f, u, place);
 }
 
+/*
+ * Every scrambler of a service is compared with the record, and so with the others: with two keys for one crypto-period no receiver could
+ * follow both of them.
+ */
+static void
+compare_keys(struct scs_follower *f, struct scs_unit *u, const struct sim_msg *m)
+{
+	const struct sim_value *theirs = sim_value(m, PLAYOUT_FINGERPRINT, 0);
+	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
+	const struct scs_key_entry *k = theirs ? scs_unit_key(u, cp) : NULL;
+	char text[17];
+
+	if (!k)
+		return;
+	if (strcmp(gw_hex(theirs->p, theirs->len, text, sizeof(text)), k->fingerprint) != 0) {
+		u->differs.by = f;
+		u->differs.cp = cp;
+		u->differs.times++;
+		gw_log_limited(&f->app->rate, GW_ERR, "fingerprint_differs", "the scrambler has another key than the one committed: its packets "
+		    "cannot be opened", "peer=%s service=%s cp=%lld key=%s theirs=%s", f->name, u->conf->id, (long long)cp, k->fingerprint, text);
+	} else if (u->differs.by == f && cp >= u->differs.cp) {
+		u->differs.by = NULL;
+		gw_log(GW_NOTICE, "fingerprint_agrees", "the scrambler has the committed key again", "peer=%s service=%s cp=%lld", f->name,
+		    u->conf->id, (long long)cp);
+	}
+}
+
 static void
 on_key_ack(struct scs_follower *f, const struct sim_msg *m)
 {
 	struct scs_unit *u = unit_of(f, m);
 
 	f->acked++;
+	if (u)
+		compare_keys(f, u, m);
 	if (!u || u->refused.by != f || sim_int(m, PLAYOUT_CP, -1) < u->refused.cp)
 		return;
 	u->refused.by = NULL;
@@ -530,9 +560,12 @@ down(void *self, struct gw_link *link, const struct gw_err *why)
 	*at = f->next;
 	for (size_t i = 0; mux && !app->stopping && i < app->nunits; i++)
 		scs_follow_count(app->units[i]);
-	for (size_t i = 0; i < app->nunits; i++)
+	for (size_t i = 0; i < app->nunits; i++) {
 		if (app->units[i]->refused.by == f)
 			app->units[i]->refused.by = NULL;
+		if (app->units[i]->differs.by == f)
+			app->units[i]->differs.by = NULL;
+	}
 	gw_index_clear(&f->following);
 	for (size_t i = 0; i < f->n; i++)
 		free(f->services[i]);

@@ -58,6 +58,7 @@ struct scs_unit {
 	struct { bool draw, drawn, commit, ok; int64_t last, cp, start_us; } asked;
 	struct gw_timer timer;
 	struct { const struct scs_follower *by; int64_t cp; unsigned status; } refused;	/* a scrambler cannot use its key; by NULL: none */
+	struct { const struct scs_follower *by; int64_t cp; uint64_t times; } differs;	/* a scrambler has another key for it; by NULL: none */
 	bool dirty, fenced;
 	struct scs_unit *next_dirty;
 	int64_t ahead;			/* how many CPs after its own a CP wants keys of; and one more */

@@ -41,7 +41,8 @@ in_alarm(const struct scs_unit *u)
 {
 	enum scs_mode mode = scs_schedule_mode(u->schedule);
 
-	return scs_schedule_in_alarm(u->schedule) || mode == SCS_MUTED || mode == SCS_EXPOSED || u->refused.by;
+	return scs_schedule_in_alarm(u->schedule) || mode == SCS_MUTED || mode == SCS_EXPOSED || u->refused.by ||
+	    u->differs.by;
 }
 
 static json_t *
@@ -50,7 +51,7 @@ unit_status(const struct scs_unit *u)
 	const struct scs_cp *live[SCS_LIVE];
 	size_t n = scs_schedule_live(u->schedule, gw_utc_us(), live);
 	json_t *streams = json_array(), *cps = json_array();
-	char refused[100] = "";
+	char refused[100] = "", differs[100] = "";
 	enum scs_mode mode = scs_schedule_mode(u->schedule);
 
 	for (size_t i = 0; i < u->n; i++)
@@ -59,8 +60,11 @@ unit_status(const struct scs_unit *u)
 		json_array_append_new(cps, cp_status(u, live[i]));
 	if (u->refused.by)
 		snprintf(refused, sizeof(refused), "0x%04x of %s, cp %lld", u->refused.status, u->refused.by->name, (long long)u->refused.cp);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
+	if (u->differs.by)
+		snprintf(differs, sizeof(differs), "%s, cp %lld", u->differs.by->name, (long long)u->differs.cp);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
 	    "mode", scs_mode_name(mode), "commanded", scs_schedule_commanded(u->schedule) ? "clear" : "scrambled", "key_refused", refused,
+	    "key_differs", differs,
 	    "cp", (json_int_t)scs_schedule_running(u->schedule, gw_utc_us()), "phase", scs_schedule_phase(u->schedule),
 	    "extended", scs_schedule_extended(u->schedule), "alarm", in_alarm(u),
 	    "period_ms", (json_int_t)(scs_schedule_period(u->schedule) / 1000), "epoch", (json_int_t)u->epoch,
@@ -176,7 +180,8 @@ static const struct gw_metric
 	released = { "simulgate_scs_crypto_periods_total", "crypto-periods released to the scramblers", GW_COUNTER },
 	extensions = { "simulgate_scs_extensions_total", "crypto-periods that had to be extended", GW_COUNTER },
 	extended = { "simulgate_scs_extended", "1 while the running crypto-period is being extended", GW_GAUGE },
-	alarm_on = { "simulgate_scs_alarm", "1 while it is so for longer than extension_alarm, or the service is muted or exposed, or a scrambler refuses its key", GW_GAUGE },
+	alarm_on = { "simulgate_scs_alarm", "1 while it is so for longer than extension_alarm, or the service is muted or exposed, or a scrambler refuses its key or has another", GW_GAUGE },
+	differing = { "simulgate_scs_fingerprint_differs_total", "key_acks of scramblers that hold another key than the one committed", GW_COUNTER },
 	unscrambled = { "simulgate_scs_not_scrambled", "1 while a committed crypto-period has the service muted or in clear, by mode", GW_GAUGE },
 	channel = { "simulgate_scs_channel_open", "1 while all channels to this ECMG of the KMS are open", GW_GAUGE },
 	dead = { "simulgate_scs_ecmg_dead", "1 while an ECMG, in use or standby, has been without its channels for too long", GW_GAUGE },
@@ -206,6 +211,7 @@ collect_unit(struct gw_samples *s, const struct scs_unit *u)
 	gw_sample(s, &extensions, labels, (double)u->extensions);
 	gw_sample(s, &extended, labels, scs_schedule_extended(u->schedule));
 	gw_sample(s, &alarm_on, labels, in_alarm(u));
+	gw_sample(s, &differing, labels, (double)u->differs.times);
 	for (enum scs_mode m = SCS_CLEAR; m < SCS_NOTHING; m++) {
 		memcpy(with, labels, sizeof(labels));
 		gw_sample(s, &unscrambled, gw_label(with, sizeof(with), "mode", scs_mode_name(m)), scs_schedule_mode(u->schedule) == m);

@@ -4,15 +4,17 @@
 follower.py mux SOCKET --refuse KMS --times N   acknowledges every ecm_record but those of one KMS
 follower.py scrambler SOCKET --times N          refuses the first N records, then acknowledges
              --holds SERVICE:CP                 says first that it holds this one
+             --lie N                            acknowledges N keys with the fingerprint of another; then with theirs
 Each refusal and acknowledgement is a line on stdout.
 """
 import argparse
+import hmac
 import socket
 import struct
 
 SETUP, STATUS, TEST, ALIVE, HELD = 0x9001, 0x9002, 0x9004, 0x9005, 0x9006
 ECM, ECM_ACK, KEY, KEY_ACK, ERROR = 0x9011, 0x9012, 0x9021, 0x9022, 0x9032
-ROLE, NAME, SERVICE, CP, KMS, CAS, ECM_ID, STATUS_OF = 1, 2, 4, 5, 0x0E, 0x0F, 0x10, 0x7000
+ROLE, NAME, SERVICE, CP, MATERIAL, KMS, CAS, ECM_ID, FINGERPRINT, STATUS_OF = 1, 2, 4, 5, 0x0D, 0x0E, 0x0F, 0x10, 0x18, 0x7000
 
 
 def message(kind, *params):
@@ -48,6 +50,7 @@ def main():
     a.add_argument("--refuse", default="")
     a.add_argument("--times", type=int, default=1)
     a.add_argument("--holds", default="")
+    a.add_argument("--lie", type=int, default=0)
     a = a.parse_args()
     s = socket.socket(socket.AF_UNIX)
     s.connect(a.socket)
@@ -69,6 +72,9 @@ def main():
             s.sendall(message(ERROR, *names, (STATUS_OF, struct.pack(">H", 6 if kind == KEY else 7))))
             print(f"refused cp={cp}", flush=True)
         else:
+            if kind == KEY:
+                names.append((FINGERPRINT, hmac.digest(p[MATERIAL] + b"?" * (a.lie > 0), b"fp", "sha256")[:8]))
+                a.lie -= 1
             s.sendall(message(ECM_ACK if kind == ECM else KEY_ACK, *names))
             print(f"taken cp={cp} kms={p.get(KMS, b'-').decode()}", flush=True)
 

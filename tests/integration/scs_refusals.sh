@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # tests/integration/scs_refusals.sh: a mux that has no place for an ECM, and a scrambler that cannot use a key: an optional KMS holds
-# nothing up, a required one does; a refused key is in the alarm, and sent again until it is taken.
+# nothing up, a required one does; a refused key is in the alarm, and sent again until it is taken;
+# and two scramblers of one service that do not hold the same key.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+need curl
 headend 2s
-plan 15
+plan 20
 sed -i 's/kms: smartcard, ecm_id: 2,/& required: false,/' "$conf"
 u="s['services'][0]"
 scs_is() { await_status "$1" "$dir/scs.sock" "$2"; }
@@ -23,6 +25,15 @@ check "it is sent again until it is taken" await_log 30 scrambler '^taken cp='
 check "… after two refusals" logged scrambler '^refused cp=' 2
 check "which ends the alarm" scs_is 20 "${u}['key_refused'] == '' and not ${u}['alarm']"
 check "and is said" logged scs 'event=record_taken'
+
+script liar scrambler "$dir/run/scs.sock" --times 0 --lie 2
+check "a scrambler with another key than the first is an alarm" scs_is 20 "${u}['key_differs'].startswith('scripted, cp') and ${u}['alarm']"
+check "and an error" logged scs 'level=err .*event=fingerprint_differs .*service=news'
+check "until it has the right one" scs_is 20 "${u}['key_differs'] == '' and not ${u}['alarm']"
+check "which is said" logged scs 'event=fingerprint_agrees'
+curl -s --unix-socket "$dir/scs.sock" http://localhost/metrics >"$dir/metrics"
+check "it is counted; who had the right one all the time was not" grep -q 'simulgate_scs_fingerprint_differs_total{service="news"} 2' "$dir/metrics"
+kill9 liar
 
 kill9 mux
 script mux mux "$dir/run/scs.sock" --refuse drm --times 3
