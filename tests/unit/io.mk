@@ -8,3 +8,6 @@ tests_unit_test_lib_link_LDADD = $(lib_io_libs)
 tests_unit_test_lib_refusals_LDADD = $(lib_io_libs)
 tests_unit_test_lib_ops_LDADD = $(lib_io_libs)
 tests_unit_test_lib_udp_LDADD = $(lib_io_libs)
+check_PROGRAMS += tests/unit/test_lib_rawip
+TESTS += tests/unit/test_lib_rawip
+tests_unit_test_lib_rawip_LDADD = $(lib_io_libs)
