@@ -2,6 +2,9 @@
 check_PROGRAMS += %D%/keys
 %C%_keys_SOURCES = %D%/keys.c
 %C%_keys_LDADD = cwg/libcwg.la lib/libgwbase.la $(CRYPTO_LIBS)
+check_PROGRAMS += %D%/esp_wire
+%C%_esp_wire_SOURCES = %D%/esp_wire.c
+%C%_esp_wire_LDADD = $(media_libs)
 
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
@@ -15,6 +18,8 @@ integration_tests = tests/test_rooms.sh \
 	%D%/emmg_together.sh \
 	%D%/emmg_tshark.sh \
 	%D%/emmg_vectors.sh \
+	%D%/esp_judges.sh \
+	%D%/esp_netns.sh \
 	%D%/examples.sh \
 	%D%/fencing.sh \
 	%D%/gstreamer_srtp.sh \
@@ -41,4 +46,4 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
