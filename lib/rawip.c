@@ -1,42 +1,16 @@
 /* lib/rawip.c: see rawip.h */
 #include "lib/rawip.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <stdbool.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/udp_int.h"
 #include "proto/ip.h"
 
-enum { RCVBUF = 8 << 20, SNDBUF = 4 << 20 };
-
-static int
-set(int fd, int level, int name, int value)
-{
-	return setsockopt(fd, level, name, &value, sizeof(value));
-}
-
-static void
-set_buffer(int fd, int force, int plain, int bytes)
-{
-	if (set(fd, SOL_SOCKET, force, bytes) < 0)
-		set(fd, SOL_SOCKET, plain, bytes);
-}
-
-static int
-fail(int fd, const struct gw_addr *a, const char *what, struct gw_err *err)
-{
-	char text[GW_ADDR_TEXT];
-	bool raw = (errno == EPERM || errno == EACCES) && strcmp(what, "raw socket") == 0;
-
-	gw_fail(err, GW_EUNAVAIL, "%s: %s: %s%s", gw_addr_text(a, text, sizeof(text)), what, strerror(errno),
-	    raw ? ": ESP as an IP protocol of its own needs CAP_NET_RAW; or say ipsec: { output: udp }" : "");
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
+/* ---- sockets ----------------------------------------------------------------------------------------------------------------- */
 
 static void
 set_port(struct sockaddr_storage *ss, uint16_t port)
@@ -47,88 +21,37 @@ set_port(struct sockaddr_storage *ss, uint16_t port)
 		((struct sockaddr_in *)ss)->sin_port = htons(port);
 }
 
-/* A resolved copy, the interface's index, and a socket of the right family. */
 static int
-open_socket(const struct gw_addr *given, int type, int protocol, struct gw_addr *a, unsigned *ifindex, struct gw_err *err)
-{
-	int fd;
-
-	*a = *given;
-	*ifindex = 0;
-	if (gw_addr_resolve(a, err) < 0)
-		return -1;
-	if (a->interface[0] && (*ifindex = if_nametoindex(a->interface)) == 0)
-		return fail(-1, a, a->interface, err);
-	if (a->ss.ss_family == AF_INET6 && *ifindex)
-		((struct sockaddr_in6 *)&a->ss)->sin6_scope_id = *ifindex;
-	if (type == SOCK_RAW)
-		set_port(&a->ss, 0);	/* a raw IPv6 socket would take it for a protocol */
-	fd = socket(a->ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-	return fd < 0 ? fail(fd, a, type == SOCK_RAW ? "raw socket" : "socket", err) : fd;
-}
-
-/* ---- senders ----------------------------------------------------------------------------------------------------------------- */
-
-static int
-aim(int fd, const struct gw_addr *a, unsigned ifindex)
-{
-	if (a->ss.ss_family == AF_INET6)
-		return (ifindex && set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)ifindex) < 0) ||
-		    set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, a->ttl) < 0 || set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1) < 0 ? -1 : 0;
-	struct ip_mreqn m = { .imr_ifindex = (int)ifindex };
-	return (ifindex && setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m, sizeof(m)) < 0) ||
-	    set(fd, IPPROTO_IP, IP_MULTICAST_TTL, a->ttl) < 0 || set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1) < 0 ? -1 : 0;
-}
-
-static int
-bind_source(int fd, const char *source, const struct gw_addr *a)
-{
-	struct sockaddr_storage ss = { .ss_family = a->ss.ss_family };
-	void *where = a->ss.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr :
-	    (void *)&((struct sockaddr_in *)&ss)->sin_addr;
-
-	if (inet_pton(a->ss.ss_family, source, where) != 1) {
-		errno = EAFNOSUPPORT;
-		return -1;
-	}
-	return bind(fd, (struct sockaddr *)&ss, a->sslen);
-}
-
-static int
-connected(const struct gw_addr *given, int type, int protocol, const char *source, struct sockaddr_storage *from, struct gw_err *err)
+sender(const struct gw_addr *given, enum ip_kind kind, const char *source, struct sockaddr_storage *from, struct gw_err *err)
 {
 	socklen_t n = sizeof(*from);
-	struct gw_addr a;
-	unsigned ifindex;
-	int fd = open_socket(given, type, protocol, &a, &ifindex, err);
+	struct gw_addr a = *given;
+	int fd;
 
-	if (fd < 0)
+	if (source)
+		snprintf(a.source, sizeof(a.source), "%s", source);
+	if ((fd = ip_sender(&a, kind, err)) < 0)
 		return -1;
-	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SNDBUF);
-	if (gw_addr_multicast(&a) && aim(fd, &a, ifindex) < 0)
-		return fail(fd, &a, "multicast", err);
-	if (source && bind_source(fd, source, &a) < 0)
-		return fail(fd, &a, source, err);
-	if (connect(fd, (struct sockaddr *)&a.ss, a.sslen) < 0)
-		return fail(fd, &a, errno == ENETUNREACH && gw_addr_multicast(&a) && !ifindex ?
-		    "connect (say ?interface=NAME)" : "connect", err);
 	memset(from, 0, sizeof(*from));
-	if (getsockname(fd, (struct sockaddr *)from, &n) < 0)
-		return fail(fd, &a, "getsockname", err);
-	set_port(from, given->port);
+	if (getsockname(fd, (struct sockaddr *)from, &n) < 0) {
+		gw_fail(err, GW_ESYS, "getsockname: %s", strerror(errno));
+		close(fd);
+		return -1;
+	}
+	set_port(from, a.port);
 	return fd;
 }
 
 int
 gw_rawip_sender(const struct gw_addr *a, const char *source, struct sockaddr_storage *from, struct gw_err *err)
 {
-	return connected(a, SOCK_RAW, IPPROTO_ESP, source, from, err);
+	return sender(a, IP_ESP, source, from, err);
 }
 
 int
 gw_rawip_source(const struct gw_addr *a, const char *source, struct sockaddr_storage *from, struct gw_err *err)
 {
-	int fd = connected(a, SOCK_DGRAM, 0, source, from, err);
+	int fd = sender(a, IP_UDP, source, from, err);
 
 	if (fd < 0)
 		return -1;
@@ -136,37 +59,10 @@ gw_rawip_source(const struct gw_addr *a, const char *source, struct sockaddr_sto
 	return 0;
 }
 
-/* ---- receivers --------------------------------------------------------------------------------------------------------------- */
-
-static int
-join(int fd, const struct gw_addr *a, unsigned ifindex)
-{
-	if (a->ss.ss_family == AF_INET6) {
-		struct ipv6_mreq m = { .ipv6mr_multiaddr = ((const struct sockaddr_in6 *)&a->ss)->sin6_addr, .ipv6mr_interface = ifindex };
-		set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &m, sizeof(m));
-	}
-	struct ip_mreqn m = { .imr_multiaddr = ((const struct sockaddr_in *)&a->ss)->sin_addr, .imr_ifindex = (int)ifindex };
-	set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
-	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m));
-}
-
 int
-gw_rawip_receiver(const struct gw_addr *given, struct gw_err *err)
+gw_rawip_receiver(const struct gw_addr *a, struct gw_err *err)
 {
-	struct gw_addr a;
-	unsigned ifindex;
-	int fd = open_socket(given, SOCK_RAW, IPPROTO_ESP, &a, &ifindex, err);
-
-	if (fd < 0)
-		return -1;
-	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RCVBUF);
-	/* bound to the group itself: what goes to others stays away */
-	if (bind(fd, (struct sockaddr *)&a.ss, a.sslen) < 0)
-		return fail(fd, &a, "bind", err);
-	if (gw_addr_multicast(&a) && join(fd, &a, ifindex) < 0)
-		return fail(fd, &a, "join", err);
-	return fd;
+	return ip_receiver(a, IP_ESP, err);
 }
 
 /* IPv4 gives the header, too; IPv6 does not (raw(7), RFC 3542 3). */

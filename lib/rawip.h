@@ -12,15 +12,15 @@
 #include "lib/udp.h"
 
 /*
- * A non-blocking socket connected to the address (its port does not count; multicast: interface, TTL, loop on). The kernel writes the IP
- * header, with DF where IPv4 knows the path's MTU. source: a numeric address of this machine that it sends from, or NULL.
+ * A non-blocking socket connected to the address (its port does not count; dscp, source; multicast: interface, TTL, loop on). The kernel
+ * writes the IP header. source: a numeric address of this machine that it sends from, of the address's family; NULL: the address says.
  * *from gets the one that it sends from, with the address's port: what UDP checksums within are made of. fd or -1.
  */
 int gw_rawip_sender(const struct gw_addr *, const char *source, struct sockaddr_storage *from, struct gw_err *);
 /* The address that the kernel would send from, without a socket of that kind: for what goes out in UDP or a file. 0 or -1. */
 int gw_rawip_source(const struct gw_addr *, const char *source, struct sockaddr_storage *from, struct gw_err *);
 
-/* A non-blocking socket bound to the address (joins the group if it is multicast). fd or -1. */
+/* A non-blocking socket bound to the address (joins the group if it is multicast, from its source alone if it names one). fd or -1. */
 int gw_rawip_receiver(const struct gw_addr *, struct gw_err *);
 /*
  * As gw_udp_recv, with room for cap bytes that IPv4 headers need some of, too: pk[i].p is moved to what follows the IP header. What

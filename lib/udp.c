@@ -1,5 +1,5 @@
 /* lib/udp.c */
-#include "lib/udp.h"
+#include "lib/udp_int.h"
 #include <errno.h>
 #include <net/if.h>
 #include <stdbool.h>
@@ -33,9 +33,28 @@ fail(int fd, const struct gw_addr *a, const char *what, struct gw_err *err)
 	return -1;
 }
 
+/* ESP has no ports, and IPv6 takes the one of a raw socket's address for a protocol. */
+static void
+no_port(struct sockaddr_storage *ss)
+{
+	if (ss->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)ss)->sin6_port = 0;
+	else
+		((struct sockaddr_in *)ss)->sin_port = 0;
+}
+
+static int
+no_socket(const struct gw_addr *a, enum ip_kind kind, struct gw_err *err)
+{
+	bool forbidden = kind == IP_ESP && (errno == EPERM || errno == EACCES);
+
+	return fail(-1, a, forbidden ? "a socket for ESP as an IP protocol of its own needs CAP_NET_RAW (ipsec: { output: udp } does not)" :
+	    "socket", err);
+}
+
 /* A resolved copy, the interface's index, and a socket of the right family. */
 static int
-open_socket(const struct gw_addr *given, struct gw_addr *a, unsigned *ifindex, struct gw_err *err)
+open_socket(const struct gw_addr *given, enum ip_kind kind, struct gw_addr *a, unsigned *ifindex, struct gw_err *err)
 {
 	int fd;
 
@@ -51,8 +70,10 @@ open_socket(const struct gw_addr *given, struct gw_addr *a, unsigned *ifindex, s
 		return fail(-1, a, a->interface, err);
 	if (a->ss.ss_family == AF_INET6 && *ifindex)
 		((struct sockaddr_in6 *)&a->ss)->sin6_scope_id = *ifindex;
-	fd = socket(a->ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	return fd < 0 ? fail(fd, a, "socket", err) : fd;
+	if (kind == IP_ESP)
+		no_port(&a->ss);
+	fd = socket(a->ss.ss_family, (kind == IP_ESP ? SOCK_RAW : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, kind == IP_ESP ? IPPROTO_ESP : 0);
+	return fd < 0 ? no_socket(a, kind, err) : fd;
 }
 
 /* Protocol independent (RFC 3678): one shape for both families, with and without a source. */
@@ -98,11 +119,11 @@ set_receiver(int fd, const struct gw_addr *a)
 }
 
 int
-gw_udp_receiver(const struct gw_addr *given, struct gw_err *err)
+ip_receiver(const struct gw_addr *given, enum ip_kind kind, struct gw_err *err)
 {
 	struct gw_addr a;
 	unsigned ifindex;
-	int fd = open_socket(given, &a, &ifindex, err);
+	int fd = open_socket(given, kind, &a, &ifindex, err);
 
 	if (fd < 0)
 		return -1;
@@ -116,6 +137,12 @@ gw_udp_receiver(const struct gw_addr *given, struct gw_err *err)
 	if (gw_addr_multicast(&a) && gw_udp_join(fd, &a) < 0)
 		return fail(fd, &a, "join", err);
 	return fd;
+}
+
+int
+gw_udp_receiver(const struct gw_addr *a, struct gw_err *err)
+{
+	return ip_receiver(a, IP_UDP, err);
 }
 
 /* The wildcard address instead of the group. */
@@ -133,7 +160,7 @@ gw_udp_port(const struct gw_addr *given, struct gw_err *err)
 {
 	struct gw_addr a, named;
 	unsigned ifindex;
-	int fd = open_socket(given, &a, &ifindex, err);
+	int fd = open_socket(given, IP_UDP, &a, &ifindex, err);
 	bool group = fd >= 0 && gw_addr_multicast(&a);
 
 	if (fd < 0)
@@ -172,13 +199,13 @@ aim(int fd, const struct gw_addr *a, unsigned ifindex)
 	    set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1) < 0 ? -1 : 0;
 }
 
-int
-gw_udp_open_sender(const struct gw_addr *given, struct sockaddr_storage *to, socklen_t *to_len, struct gw_err *err)
+static int
+open_sender(const struct gw_addr *given, enum ip_kind kind, struct sockaddr_storage *to, socklen_t *to_len, struct gw_err *err)
 {
 	struct sockaddr_storage from;
 	struct gw_addr a;
 	unsigned ifindex;
-	int fd = open_socket(given, &a, &ifindex, err);
+	int fd = open_socket(given, kind, &a, &ifindex, err);
 	bool v6 = fd >= 0 && a.ss.ss_family == AF_INET6;
 	socklen_t from_len = gw_addr_source(given, &from);
 
@@ -199,16 +226,28 @@ gw_udp_open_sender(const struct gw_addr *given, struct sockaddr_storage *to, soc
 }
 
 int
-gw_udp_sender(const struct gw_addr *a, struct gw_err *err)
+gw_udp_open_sender(const struct gw_addr *a, struct sockaddr_storage *to, socklen_t *to_len, struct gw_err *err)
+{
+	return open_sender(a, IP_UDP, to, to_len, err);
+}
+
+int
+ip_sender(const struct gw_addr *a, enum ip_kind kind, struct gw_err *err)
 {
 	struct sockaddr_storage to;
 	socklen_t to_len;
-	int fd = gw_udp_open_sender(a, &to, &to_len, err);
+	int fd = open_sender(a, kind, &to, &to_len, err);
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, to_len) < 0)
 		return fail(fd, a, errno == ENETUNREACH && gw_addr_multicast(a) && !a->interface[0] ?
 		    "connect (say ?interface=NAME)" : "connect", err);
 	return fd;
+}
+
+int
+gw_udp_sender(const struct gw_addr *a, struct gw_err *err)
+{
+	return ip_sender(a, IP_UDP, err);
 }
 
 int
