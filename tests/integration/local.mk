@@ -5,6 +5,9 @@ check_PROGRAMS += %D%/keys
 check_PROGRAMS += %D%/esp_wire
 %C%_esp_wire_SOURCES = %D%/esp_wire.c
 %C%_esp_wire_LDADD = $(media_libs)
+check_PROGRAMS += %D%/ismacryp_run
+%C%_ismacryp_run_SOURCES = %D%/ismacryp_run.c
+%C%_ismacryp_run_LDADD = $(media_libs)
 
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
@@ -25,6 +28,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/gstreamer_srtp.sh \
 	%D%/headend_demo.sh \
 	%D%/install.sh \
+	%D%/ismacryp_judges.sh \
 	%D%/kill9.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
@@ -46,4 +50,4 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
