@@ -920,10 +920,10 @@ open_h264(struct gw_rx *rx, const struct gw_xkey *k, const struct rtp *r, const 
 	s = step(&rx->a, r, a->len > H264_LENGTH && h264_may_begin(p + H264_LENGTH, a->len - H264_LENGTH), &v);
 	if (!known)
 		rx->seq = r->seq;
-	if (s == STEP_DROP) {
+	if (s == STEP_DROP) {	/* it was right, but nothing comes of it: another was lost, and that shows in the indices */
 		if (v == GW_XF_INCOMPLETE)
 			rx->seq++;	/* whoever comes behind us sees the gap */
-		return v;
+		return GW_XF_HELD;
 	}
 	if (s == STEP_END_AND_BEGIN) {
 		rx->a.timestamp = timestamp;
