@@ -202,7 +202,7 @@ open_receiver(struct term_unit *u, const struct he_terminal *t, const struct he_
 		return gw_fail(err, GW_ESYS, "no memory");
 	for (size_t i = 0; i < conf->nmedia; i++)
 		media[i] = (struct gw_rx_conf){ .authenticated = s->authentication, .rcc_rate = s->rcc, .type = term_type(conf->media[i]),
-			.port = conf->media[i]->out.port };
+			.payload_type = conf->media[i]->in_payload_type, .port = conf->media[i]->out.port };
 	if ((u->card = term_card_new(t->keys, t->smartcard, s, u->app->air, err)))
 		u->receiver = receiver_new(gw_transform_of(s->scrambling), media, conf->nmedia, term_card_receive, u->card, err);
 	free(media);
