@@ -7,7 +7,7 @@
 #include "lib/udp.h"
 #include "terminal/terminal.h"
 
-enum { FILE_BUFFER = 1 << 16 };
+enum { FILE_BUFFER = 1 << 16, SLOT = (GW_XF_HEAD + GW_UDP_MTU + GW_XF_TAIL + 63) / 64 * 64 };
 
 static uint8_t octets[ES_ROOM(GW_UDP_MTU)];
 
@@ -87,15 +87,65 @@ write_file(struct term_out *o, const struct gw_packet *pk, size_t n)
 		term_out_second(o);
 }
 
-void
-term_out_send(struct term_out *o, const struct gw_packet *pk, size_t n)
+static void
+send_all(struct term_out *o, const struct gw_packet *pk, size_t n)
 {
-	if (n == 0)
-		return;
 	if (o->fd >= 0)
 		(void)gw_udp_send(o->fd, pk, n);	/* a player that is not there is no fault of ours */
 	if (o->file)
 		write_file(o, pk, n);
+}
+
+/* ---- clear packets of one medium: those opened where they lay, and what a protection made of others, in one order ---- */
+
+static _Alignas(64) uint8_t room[GW_UDP_BATCH][SLOT];
+static struct { struct term_out *out; struct gw_pk pk[GW_UDP_BATCH]; size_t n; } queue;
+
+void
+term_out_flush(void)
+{
+	struct gw_packet pk[GW_UDP_BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i < queue.n; i++)
+		if (queue.pk[i].len)	/* else a slot that was not used */
+			pk[n++] = (struct gw_packet){ queue.pk[i].p, queue.pk[i].len };
+	queue.n = 0;
+	if (n)
+		send_all(queue.out, pk, n);
+}
+
+static struct gw_pk *
+next(struct term_out *o)
+{
+	if (queue.n == GW_UDP_BATCH || queue.out != o)
+		term_out_flush();
+	queue.out = o;
+	return &queue.pk[queue.n++];
+}
+
+void
+term_out_add(struct term_out *o, const struct gw_pk *pk)
+{
+	*next(o) = *pk;
+}
+
+static struct gw_pk *
+slot(void *self)
+{
+	struct gw_pk *pk = next(self);
+
+	*pk = (struct gw_pk){ room[pk - queue.pk] + GW_XF_HEAD, 0 };
+	return pk;
+}
+
+struct gw_sink *
+term_out_sink(struct term_out *o)
+{
+	static struct gw_sink sink = { .slot = slot };
+
+	sink.self = o;
+	return &sink;
 }
 
 void

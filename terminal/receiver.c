@@ -403,25 +403,53 @@ took(struct receiver *r, struct medium *m, const struct gw_rx_got *got, int64_t 
 bool
 receiver_packet(struct receiver *r, size_t medium, struct gw_pk *pk, struct gw_sink *sink, int64_t mono_us)
 {
-	struct medium *m = &r->media[medium];
-	struct gw_rx_got got = { 0 };
-	int verdict;
+	size_t which;
 
-	if (r->row->in_clear(m->rx, pk)) {
+	if (r->row->in_clear(r->media[medium].rx, pk)) {
 		receiver_clear(r, medium, pk);
 		return true;
 	}
+	return receiver_among(r, &medium, 1, &which, pk, sink, mono_us);
+}
+
+/* In place for the last of them; a protection says GW_XF_MALFORMED of what is another medium's. */
+static int
+unprotect(struct receiver *r, const size_t *media, size_t n, size_t *which, struct gw_pk *pk, struct gw_rx_got *got, struct gw_sink *sink)
+{
+	static _Alignas(16) uint8_t copy[RECEIVER_COPY];
+
+	for (size_t i = 0; i + 1 < n && pk->len <= sizeof(copy); i++) {
+		struct gw_pk c = { copy, pk->len };
+		memcpy(copy, pk->p, pk->len);
+		int verdict = r->row->unprotect(r->media[media[i]].rx, &c, got, sink);
+		*which = media[i];
+		if (verdict == GW_XF_OK)
+			memcpy(pk->p, c.p, pk->len = c.len);
+		if (verdict != GW_XF_MALFORMED)
+			return verdict;
+	}
+	*which = media[n - 1];
+	return r->row->unprotect(r->media[*which].rx, pk, got, sink);
+}
+
+bool
+receiver_among(struct receiver *r, const size_t *media, size_t n, size_t *which, struct gw_pk *pk, struct gw_sink *sink, int64_t mono_us)
+{
+	struct gw_rx_got got = { 0 };
+	int verdict;
+
+	*which = media[0];
 	if (r->counts.accepted == 0) {
 		r->counts.waiting++;
 		return false;
 	}
-	verdict = r->row->unprotect(m->rx, pk, &got, sink);
+	verdict = unprotect(r, media, n, which, pk, &got, sink);
 	if (verdict == GW_XF_OK && !plausible(r, pk))
 		verdict = GW_XF_MALFORMED;
 	if (verdict != GW_XF_OK && verdict != GW_XF_HELD)
 		return refuse(r, verdict, mono_us);
 	if (verdict == GW_XF_OK || r->row->protection != STKM_IPSEC)	/* which holds RTCP only */
-		took(r, m, &got, mono_us);
+		took(r, &r->media[*which], &got, mono_us);
 	return verdict == GW_XF_OK;
 }
 

@@ -50,6 +50,12 @@ enum rx_result receiver_stkm(struct receiver *, const void *stkm, size_t len, in
  */
 enum { RECEIVER_TUNE_IN_US = 10 * 1000 * 1000 };
 bool receiver_packet(struct receiver *, size_t medium, struct gw_pk *, struct gw_sink *, int64_t mono_us);
+/*
+ * The same where one of n media (ESP: their port is within) must be its own; *which: the one that it was counted for. A copy is made
+ * for each but the last, of RECEIVER_COPY octets at most.
+ */
+enum { RECEIVER_COPY = 65536 };
+bool receiver_among(struct receiver *, const size_t *media, size_t n, size_t *which, struct gw_pk *, struct gw_sink *, int64_t mono_us);
 /* The same for one that came where only clear ones come (ESP: by UDP). */
 void receiver_clear(struct receiver *, size_t medium, struct gw_pk *);
 /* Drops keys whose lifetime has passed; receiver_stkm does it, too. */

@@ -15,6 +15,7 @@
 #include "terminal/es.h"
 #include "terminal/receiver.h"
 
+struct term_esp;		/* where ESP comes */
 struct term_air;		/* a device that gets its long-term keys on air */
 struct term_card;		/* the long-term keys and what must be remembered with them */
 struct term_unit;
@@ -33,6 +34,7 @@ struct term_medium {
 };
 struct term_unit {
 	struct terminal *app;
+	bool esp; uint16_t index;	/* its packets are ESP; the number in its SPIs */
 	char *id, *kms;
 	struct term_card *card;
 	struct receiver *receiver;
@@ -46,6 +48,7 @@ struct terminal {
 	const char *name; unsigned seconds;
 	struct gw_addr to; const char *write;	/* of the command line, in place of the file's */
 	struct term_unit *units; size_t nunits;
+	struct term_esp *esp;		/* a list; NULL: none */
 	struct term_air *air;		/* NULL: the long-term keys are in the key file */
 	struct gw_life life;
 	uv_timer_t second, end; bool ticking;
@@ -91,11 +94,20 @@ receiver_open term_card_receive;
 
 /* out.c: after a failure, too, it is closed. */
 int term_out_open(struct term_out *, const struct term_out_conf *, struct gw_err *);
-void term_out_send(struct term_out *, const struct gw_packet *, size_t n);
+/* A clear packet; lent until term_out_flush, which sends all that was added. Packets of a protection's own making come by the sink. */
+void term_out_add(struct term_out *, const struct gw_pk *);
+struct gw_sink *term_out_sink(struct term_out *);	/* good until the next one is asked for */
+void term_out_flush(void);
 void term_out_second(struct term_out *);
 void term_out_close(struct term_out *);		/* quiet when it is closed */
 
+/* esp.c: where ESP for a medium comes; media of one host share it. Raw sockets, or UDP (RFC 3948), as the service has it. */
+int term_esp_open(struct terminal *, struct term_medium *, const struct he_service *, const struct he_medium *, struct gw_err *);
+void term_esp_close(struct terminal *);
+void term_esp_free(struct terminal *);
+
 /* unit.c */
+void term_unit_drain(struct term_unit *);	/* STKMs that have come: a key is there before the packets it opens */
 void term_port(struct gw_addr *, uint16_t port);	/* another port of the same host */
 int term_watch(struct terminal *, uv_poll_t *, int fd, uv_poll_cb, void *data, struct gw_err *);
 void term_unwatch(uv_poll_t *, int *fd);	/* closes both; quiet on -1 */

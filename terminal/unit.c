@@ -11,45 +11,6 @@ enum { SLOT = (GW_XF_HEAD + GW_UDP_MTU + GW_XF_TAIL + 63) / 64 * 64, STKM_SLOT =
 static _Alignas(64) uint8_t room[GW_UDP_BATCH][SLOT];
 static uint8_t stkm_room[STKM_BATCH][STKM_SLOT];
 
-/* ---- clear packets: what was opened in place, and what a protection made of it, in one order ---- */
-
-static _Alignas(64) uint8_t clear_room[GW_UDP_BATCH][SLOT];
-static struct clear { struct gw_pk pk[GW_UDP_BATCH]; size_t n; struct term_out *out; } clear;
-
-static void
-flush(struct clear *c)
-{
-	struct gw_packet pk[GW_UDP_BATCH];
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->n; i++)
-		if (c->pk[i].len)	/* else a slot that was not used */
-			pk[n++] = (struct gw_packet){ c->pk[i].p, c->pk[i].len };
-	c->n = 0;
-	term_out_send(c->out, pk, n);
-}
-
-static void
-add_clear(struct clear *c, const struct gw_pk *pk)
-{
-	if (c->n == GW_UDP_BATCH)
-		flush(c);
-	c->pk[c->n++] = *pk;
-}
-
-static struct gw_pk *
-slot(void *self)
-{
-	struct clear *c = self;
-
-	if (c->n == GW_UDP_BATCH)
-		flush(c);
-	c->pk[c->n] = (struct gw_pk){ clear_room[c->n] + GW_XF_HEAD, 0 };
-	return &c->pk[c->n++];
-}
-
-static struct gw_sink sink = { &clear, slot };
-
 /* ---- key streams ---- */
 
 static void
@@ -73,8 +34,8 @@ take_stkm(struct term_unit *u, const struct gw_packet *pk)
 	}
 }
 
-static void
-drain_stkm(struct term_unit *u)
+void
+term_unit_drain(struct term_unit *u)
 {
 	struct gw_packet pk[STKM_BATCH];
 	int n;
@@ -94,7 +55,7 @@ on_stkm(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
 	(void)events;
-	drain_stkm(poll->data);
+	term_unit_drain(poll->data);
 }
 
 /* ---- media ---- */
@@ -107,6 +68,16 @@ receive(int fd, struct gw_packet pk[GW_UDP_BATCH])
 	return gw_udp_recv(fd, pk, GW_UDP_BATCH, GW_UDP_MTU);
 }
 
+/* ESP comes elsewhere: what comes here in its stead is clear. */
+static bool
+open_packet(struct term_medium *m, struct gw_pk *p, int64_t now)
+{
+	if (!m->unit->esp)
+		return receiver_packet(m->unit->receiver, m->index, p, term_out_sink(&m->out), now);
+	receiver_clear(m->unit->receiver, m->index, p);
+	return true;
+}
+
 static void
 on_media(uv_poll_t *poll, int status, int events)
 {
@@ -116,17 +87,16 @@ on_media(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	drain_stkm(m->unit);	/* a key that has come is there before the packets it opens */
-	clear.out = &m->out;
+	term_unit_drain(m->unit);	/* a key that has come is there before the packets it opens */
 	for (int turn = 0; turn < TURNS && n == GW_UDP_BATCH; turn++) {
 		int64_t now = gw_mono_us();
 		n = receive(m->in_fd, pk);
 		for (int i = 0; i < n; i++) {
 			struct gw_pk p = { pk[i].p, pk[i].len };
-			if (receiver_packet(m->unit->receiver, m->index, &p, &sink, now))
-				add_clear(&clear, &p);
+			if (open_packet(m, &p, now))
+				term_out_add(&m->out, &p);
 		}
-		flush(&clear);
+		term_out_flush();
 	}
 }
 
@@ -188,7 +158,7 @@ open_medium(struct terminal *app, struct term_unit *u, const struct he_terminal 
 		return -1;
 	}
 	m->in_fd = fd;
-	return 0;
+	return u->esp ? term_esp_open(app, m, t->service, conf, err) : 0;
 }
 
 /* Opens STKMs with the terminal's keys, and packets with what is in them. */
@@ -201,7 +171,7 @@ open_receiver(struct term_unit *u, const struct he_terminal *t, const struct he_
 	if (!media)
 		return gw_fail(err, GW_ESYS, "no memory");
 	for (size_t i = 0; i < conf->nmedia; i++)
-		media[i] = (struct gw_rx_conf){ .authenticated = s->authentication, .rcc_rate = s->rcc, .type = term_type(conf->media[i]),
+		media[i] = (struct gw_rx_conf){ .authenticated = s->authentication, .rcc_rate = s->rcc, .tunnel = s->ipsec.tunnel, .type = term_type(conf->media[i]),
 			.payload_type = conf->media[i]->in_payload_type, .port = conf->media[i]->out.port };
 	if ((u->card = term_card_new(t->keys, t->smartcard, s, u->app->air, err)))
 		u->receiver = receiver_new(gw_transform_of(s->scrambling), media, conf->nmedia, term_card_receive, u->card, err);
@@ -216,6 +186,8 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 	const struct he_stkm *s = term_conf_stkm(conf, t->smartcard);
 
 	u->app = app;
+	u->esp = t->service->scrambling == HE_IPSEC;
+	u->index = conf->index;
 	u->stkm_fd = -1;
 	if (!(u->id = strdup(conf->id)) || !(u->kms = strdup(s->kms->name)) || !(u->media = calloc(conf->nmedia + 1, sizeof(*u->media))))
 		return gw_fail(err, GW_ESYS, "no memory");
@@ -280,6 +252,7 @@ void
 term_units_close(struct terminal *app)
 {
 	term_air_close(app->air);
+	term_esp_close(app);
 	for (size_t i = 0; i < app->nunits; i++) {
 		struct term_unit *u = &app->units[i];
 		term_unwatch(&u->poll, &u->stkm_fd);
@@ -303,6 +276,7 @@ term_units_free(struct terminal *app)
 		free(u->id);
 		free(u->kms);
 	}
+	term_esp_free(app);
 	free(app->units);
 	term_air_free(app->air);
 	app->air = NULL;

@@ -7,5 +7,5 @@ tests_unit_test_term_es_LDADD = $(test_libs) proto/libproto.la
 tests_unit_test_term_receiver_SOURCES = tests/unit/test_term_receiver.c terminal/receiver.c terminal/receiver.h
 tests_unit_test_term_receiver_LDADD = $(test_libs) kms/libkms.la $(media_libs)
 tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.h terminal/air.c terminal/card.c terminal/conf.c terminal/es.c \
-	terminal/es.h terminal/out.c terminal/receiver.c terminal/receiver.h terminal/status.c terminal/unit.c
+	terminal/es.h terminal/esp.c terminal/out.c terminal/receiver.c terminal/receiver.h terminal/status.c terminal/unit.c
 tests_unit_test_terminal_LDADD = $(test_libs) kms/libkms.la $(media_libs)

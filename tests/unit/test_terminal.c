@@ -55,6 +55,17 @@ address(unsigned port)
 	return a;
 }
 
+static uint16_t
+free_port(void)
+{
+	struct gw_addr any = address(0);
+	int fd = gw_udp_receiver(&any, NULL);
+	uint16_t port = port_of(fd);
+
+	close(fd);
+	return port;
+}
+
 static int
 toward(int fd)
 {
@@ -95,6 +106,30 @@ terminal_up(int profile)
 }
 
 static void
+sender_up(enum he_scrambling protection)
+{
+	struct gw_tx_conf c = sending;
+
+	service.scrambling = protection;
+	ck_assert_ptr_nonnull(row = gw_transform_of((int)protection));
+	c.marks = marks = calloc(1, row->marks_len(&c));
+	ck_assert_ptr_nonnull(tx = row->tx_new(&c, NULL));
+	for (uint32_t i = 0; i < 2; i++)
+		ck_assert_ptr_nonnull(tx_media[i] = row->medium_new(tx, &(struct gw_tx_medium_conf){ .index = i, .mtu = 1400,
+		    .from = address(4000).ss, .to = medium[i].out.ss }, NULL));
+}
+
+static void
+sender_down(void)
+{
+	row->key_free(row->use(tx, NULL));
+	for (size_t i = 0; i < 2; i++)
+		row->medium_free(tx_media[i]);
+	row->tx_free(tx);
+	free(marks);
+}
+
+static void
 up(void)
 {
 	strcpy(dir, "/tmp/test_terminal.XXXXXX");
@@ -108,13 +143,8 @@ up(void)
 	memset(&app, 0, sizeof(app));
 	app.name = conf.name;
 	uv_loop_init(&app.loop);
-	struct gw_tx_conf c = sending;
-	ck_assert_ptr_nonnull(row = gw_transform_of(HE_SRTP));
-	c.marks = marks = calloc(1, row->marks_len(&c));
 	ck_assert_ptr_nonnull(burst = gw_burst_new(GW_BURST_OPENSSL, NULL));
-	ck_assert_ptr_nonnull(tx = row->tx_new(&c, NULL));
-	for (uint32_t i = 0; i < 2; i++)
-		ck_assert_ptr_nonnull(tx_media[i] = row->medium_new(tx, &(struct gw_tx_medium_conf){ .index = i, .mtu = 1400 }, NULL));
+	sender_up(HE_SRTP);
 	stkm_out = media_out[0] = media_out[1] = player = -1;
 }
 
@@ -124,12 +154,8 @@ down(void)
 	term_units_close(&app);
 	gw_loop_fini(&app.loop);
 	term_units_free(&app);
-	row->key_free(row->use(tx, NULL));
-	for (size_t i = 0; i < 2; i++)
-		row->medium_free(tx_media[i]);
-	row->tx_free(tx);
+	sender_down();
 	gw_burst_free(burst);
-	free(marks);
 	int fds[] = { stkm_out, media_out[0], media_out[1], player };
 	for (size_t i = 0; i < 4; i++)
 		if (fds[i] >= 0)
@@ -138,34 +164,39 @@ down(void)
 	rmdir(dir);
 }
 
-static void
-cw_of(uint16_t cp, uint8_t cw[30])
+static struct tkm
+tkm_at(uint16_t cp)
 {
-	memset(cw, 0x33, 30);
+	const struct stkm_layout *l = stkm_layout((uint8_t)service.scrambling, true, 0);
+	uint8_t cw[40];
+	struct tkm t;
+
+	memset(cw, 0x33, sizeof(cw));
 	cw[0] = (uint8_t)(cp >> 8);
 	cw[1] = (uint8_t)cp;
+	ck_assert_int_eq(tkm_of_cw(&t, l->protocol, true, cw, (size_t)l->tek + l->salt + l->tas), 0);
+	return t;
 }
 
 /* The STKM of a CP as the KMS of the profile makes it. */
 static size_t
 seal(int profile, uint16_t cp, uint8_t *out, size_t cap)
 {
-	uint8_t cw[30], id[2] = { (uint8_t)(cp >> 8), (uint8_t)cp };
+	uint8_t id[STKM_ID_MAX];
+	size_t id_len = stkm_key_id((uint8_t)service.scrambling, unit.index, cp, id), n = 0;
 	struct gw_err err = { 0 };
-	struct tkm t;
-	size_t n = 0;
+	struct tkm t = tkm_at(cp);
 
-	cw_of(cp, cw);
-	ck_assert_int_eq(tkm_of_cw(&t, STKM_SRTP, true, cw, sizeof(cw)), 0);
 	if (profile == DRM) {
 		struct keys_drm k;
-		struct stkm m = { .id_len = 2, .id = { id[0], id[1] }, .lifetime = 4 };
+		struct stkm m = { .id_len = (uint8_t)id_len, .lifetime = 4 };
+		memcpy(m.id, id, id_len);
 		ck_assert_msg(keys_drm_load(path, &k, &err) == 0, "%s", err.text);
 		n = drm_seal(k.all[0], NULL, &m, &t, NULL, out, cap, &err);
 		keys_drm_free(&k);
 	} else {
 		struct keys_card k;
-		struct msk_plan plan = { .id = id, .id_len = 2 };
+		struct msk_plan plan = { .id = id, .id_len = id_len };
 		ck_assert_msg(keys_card_load(path, &k, &err) == 0, "%s", err.text);
 		ck_assert_int_eq(msk_tek_id(k.all[0], 1, cp, &plan.tek_id), 0);
 		n = msk_seal(k.all[0], &plan, &t, out, cap, &err);
@@ -187,10 +218,11 @@ send_stkm(int profile, uint16_t cp)
 static void
 scramble_with(uint16_t cp)
 {
-	uint8_t cw[30];
-	struct gw_material m = { .id = { (uint8_t)(cp >> 8), (uint8_t)cp }, .id_len = 2, .tek = cw, .salt = cw + 16, .authenticated = true };
+	struct tkm t = tkm_at(cp);
+	uint8_t tak[20];
+	struct gw_material m = { .tek = tkm_tek(&t), .salt = tkm_salt(&t), .tak = tkm_tak(&t, tak) == 0 ? tak : NULL, .authenticated = true };
 
-	cw_of(cp, cw);
+	m.id_len = stkm_key_id((uint8_t)service.scrambling, unit.index, cp, m.id);
 	struct gw_xkey *key = row->key_new(tx, &m, NULL);
 	ck_assert_ptr_nonnull(key);
 	row->key_free(row->use(tx, key));
@@ -282,6 +314,51 @@ START_TEST(writes_what_players_open)	/* a file for each of the media */
 		unlink(file[1]);
 	}
 	conf.file = NULL;
+}
+END_TEST
+
+START_TEST(esp_of_two_media_at_one_port)	/* RFC 3948; and in clear beside it */
+{
+	int esp;
+
+	sender_down();
+	for (size_t i = 0; i < 2; i++)
+		medium[i].out = address(free_port());
+	sender_up(HE_IPSEC);
+	service.ipsec = (struct he_ipsec){ .set = true, .output = HE_ESP_UDP, .port = free_port() };
+	unit.index = 5;
+	terminal_up(SMARTCARD);
+	struct gw_addr at = address(service.ipsec.port);
+	int clear[2] = { media_out[0], media_out[1] };
+	ck_assert_int_ge(esp = gw_udp_sender(&at, NULL), 0);
+	media_out[0] = media_out[1] = esp;
+	ck_assert_int_eq(send(esp, "\xff", 1, 0), 1);		/* keeps a NAT's door open */
+	send_stkm(SMARTCARD, 1);
+	scramble_with(1);
+	for (uint16_t seq = 1; seq <= 20; seq++) {
+		if (seq == 11) {
+			send_stkm(SMARTCARD, 2);
+			scramble_with(2);
+		}
+		send_media(0, seq);
+		send_media(1, seq);
+	}
+	UNTIL(counts().packets == 40);
+	unit.index = 6;			/* another service's, at the same port */
+	scramble_with(2);
+	send_media(0, 21);
+	unit.index = 5;
+	scramble_with(3);
+	send_media(1, 21);		/* nobody said what that is */
+	ck_assert_int_eq(send(clear[0], "\x80\x21\0\x15\0\0\0\0\0\0\0\1G", 13, 0), 13);
+	UNTIL(counts().clear == 1 && counts().unknown_key == 1);
+	struct receiver_counts c = counts();
+	ck_assert_uint_eq(c.lost + c.bad_tag + c.reordered, 0);
+	ck_assert_uint_eq(c.undecryptable, 1);
+	ck_assert_uint_eq(c.crypto_periods, 2);
+	unit.index = 0;
+	close(esp);
+	memcpy(media_out, clear, sizeof(clear));
 }
 END_TEST
 
@@ -411,17 +488,6 @@ remove_broadcast_keys(const char *issuer, const char *handset)
 	}
 }
 
-static uint16_t
-free_port(void)
-{
-	struct gw_addr any = address(0);
-	int fd = gw_udp_receiver(&any, NULL);
-	uint16_t port = port_of(fd);
-
-	close(fd);
-	return port;
-}
-
 static struct term_air_counts
 air(void)
 {
@@ -500,6 +566,6 @@ END_TEST
 
 SUITE("terminal", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, receives_over_key_changes, 0, PROFILES); tcase_add_loop_test(t, refuses_what_is_not_sealed_for_it, 0, PROFILES);
-      tcase_add_test(t, writes_what_players_open); tcase_add_test(t, refuses_files_that_cannot_be);
+      tcase_add_test(t, writes_what_players_open); tcase_add_test(t, esp_of_two_media_at_one_port); tcase_add_test(t, refuses_files_that_cannot_be);
       tcase_add_test(t, replayed_stkm_of_a_card_is_stale); tcase_add_test(t, finds_its_key_stream);
       tcase_add_test(t, keys_that_others_can_read_are_refused); tcase_add_test(t, gets_its_keys_from_the_air))
