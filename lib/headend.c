@@ -357,6 +357,11 @@ static const struct gw_conf_row play_rows[] = {
 	{ "file", GW_CONF_PATH, GW_CONF_AT(he_play, file), .flags = GW_CONF_NEED | GW_CONF_READABLE,
 	    .meaning = "An MPEG-2 transport stream or a capture." },
 	{ "to", GW_CONF_ADDR, GW_CONF_AT(he_play, to), .schemes = GW_UDP, .flags = GW_CONF_NEED, .meaning = "Where it is sent." },
+	{ "type", GW_CONF_ENUM, GW_CONF_AT(he_play, type), WORDS(media_types), .dflt = "ts",
+	    .meaning = "What of it: all as it is, or the h264 or aac of a transport stream, in RTP of RFC 6184 or RFC 3640." },
+	{ "payload_type", GW_CONF_UINT, GW_CONF_AT(he_play, payload_type), .max = 127,
+	    .meaning = "RTP payload type of h264 and aac. The default is 96 and 97; a medium with ismacryp wants another than that of what it "
+	    "sends." },
 	{ "rtp", GW_CONF_BOOL, GW_CONF_AT(he_play, rtp), .dflt = "true", .meaning = "Whether in RTP packets." },
 	{ "loop", GW_CONF_BOOL, GW_CONF_AT(he_play, loop), .dflt = "true", .meaning = "Whether it begins again at its end." },
 };
@@ -367,6 +372,7 @@ static void check_service(struct gw_conf *, void *);
 static void check_ltkm(struct gw_conf *, void *);
 static void check_session(struct gw_conf *, void *);
 static void check_terminal(struct gw_conf *, void *);
+static void check_play(struct gw_conf *, void *);
 static void check_all(struct gw_conf *, void *);
 
 #define NAMED(tag, m) .name = offsetof(struct tag, m), .named = true
@@ -387,7 +393,7 @@ static const struct gw_conf_schema session_schema = { ROWS(session_rows), sizeof
 static const struct gw_conf_schema terminal_schema = { ROWS(terminal_rows), sizeof(struct he_terminal), "terminal",
 	NAMED(he_terminal, name), PLACED(he_terminal, at), .check = check_terminal };
 static const struct gw_conf_schema play_schema = { ROWS(play_rows), sizeof(struct he_play), "player",
-	PLACED(he_play, at) };
+	PLACED(he_play, at), .check = check_play };
 
 static const struct gw_conf_row rows[] = {
 	{ "head_end", GW_CONF_NAME, GW_CONF_AT(full, h.head_end), .dflt = "simulgate", .meaning = "The name of the head-end." },
@@ -428,6 +434,20 @@ check_session(struct gw_conf *c, void *object)
 	const struct headend *h = object;
 
 	check_word(c, &h->session.origin, "origin", " /");
+}
+
+static void
+check_play(struct gw_conf *c, void *object)
+{
+	struct he_play *p = object;
+	static const uint8_t payload_types[] = { [HE_TS] = 33, [HE_H264] = 96, [HE_AAC] = 97 };
+
+	if (!gw_conf_given(c, &p->payload_type))
+		p->payload_type = payload_types[p->type];
+	else if (p->type == HE_TS && p->payload_type != payload_types[HE_TS])
+		gw_conf_fail(c, &p->payload_type, "a file as it is has no payload type of choice: 33, or the capture's");
+	if (p->type != HE_TS && gw_conf_given(c, &p->rtp) && !p->rtp)
+		gw_conf_fail(c, &p->rtp, "h264 and aac are sent in RTP");
 }
 
 static unsigned

@@ -156,7 +156,8 @@ struct he_mux {
 	uint32_t max_datagrams, max_message;	/* of one data_provision: their number; octets, header included */
 	bool strict;				/* peer: strict */
 };
-struct he_play { struct he_place at; char *file; struct gw_addr to; bool rtp, loop; };	/* media that `simulgate run` plays */
+/* Media that `simulgate run` plays: a file as it is, or the H.264 or AAC of a transport stream. */
+struct he_play { struct he_place at; char *file; struct gw_addr to; bool rtp, loop; enum he_media_type type; uint8_t payload_type; };
 
 struct he_terminal {
 	char *name;

@@ -160,17 +160,22 @@ add_terminals_and_players(struct draft *d, const struct headend *h)
 			return -1;
 	}
 	for (size_t i = 0; i < h->nplay; i++) {
+		static const char *const to_options[] = { [HE_TS] = "--to", [HE_H264] = "--h264", [HE_AAC] = "--aac" };
 		const struct he_play *p = &h->play[i];
 		const char *flags[2] = { NULL, NULL }, *slash = strrchr(p->file, '/');
+		char type[40];
 		size_t n = 0;
 
 		gw_addr_text(&p->to, to, sizeof(to));
-		if (p->rtp)
+		snprintf(type, sizeof(type), "%s-payload-type=%u", to_options[p->type], p->payload_type);
+		if (p->type != HE_TS)
+			flags[n++] = type;
+		else if (p->rtp)
 			flags[n++] = "--rtp";
 		if (p->loop)
 			flags[n++] = "--loop";
 		if (add(d, STAGE_PLAY, h->nplay > 1 ? text("%zu", i + 1) : strdup(""), text("%s to %s", slash ? slash + 1 : p->file, to),
-		    p->file, "--to", to, flags[0], flags[1], NULL) < 0)
+		    p->file, to_options[p->type], to, flags[0], flags[1], NULL) < 0)
 			return -1;
 	}
 	return 0;

@@ -23,12 +23,14 @@ static const int64_t LATEST_NS = 1000000000;
 
 struct play {
 	struct gw_addr to;
+	struct gw_addr es[PLAY_STREAMS];	/* where elementary streams go, instead */
+	uint8_t payload_type[PLAY_STREAMS];
 	bool rtp, loop;
 	uint16_t port;
 	int64_t end_ns;		/* 0: the file's */
 	const uint8_t *bytes; size_t len;	/* the mapped file */
 	struct play_source *source;
-	int fd;
+	int fd[PLAY_STREAMS];	/* the one of a datagram's stream */
 	sigset_t stop;
 	int64_t start_ns, late_max_ns;
 	uint64_t packets, octets, unsent;
@@ -40,6 +42,42 @@ static int
 take_to(void *self, const char *value, struct gw_err *err)
 {
 	return gw_addr_parse(value, GW_UDP, &((struct play *)self)->to, err);
+}
+
+static int
+take_h264(void *self, const char *value, struct gw_err *err)
+{
+	return gw_addr_parse(value, GW_UDP, &((struct play *)self)->es[PLAY_H264], err);
+}
+
+static int
+take_aac(void *self, const char *value, struct gw_err *err)
+{
+	return gw_addr_parse(value, GW_UDP, &((struct play *)self)->es[PLAY_AAC], err);
+}
+
+static int
+take_type(struct play *play, enum play_stream which, const char *value, struct gw_err *err)
+{
+	char *end;
+	long type = strtol(value, &end, 10);
+
+	if (end == value || *end || type < 0 || type > 127)
+		return gw_fail(err, GW_EUSAGE, "%s is not a payload type: 0 to 127", value);
+	play->payload_type[which] = (uint8_t)type;
+	return 0;
+}
+
+static int
+take_h264_type(void *self, const char *value, struct gw_err *err)
+{
+	return take_type(self, PLAY_H264, value, err);
+}
+
+static int
+take_aac_type(void *self, const char *value, struct gw_err *err)
+{
+	return take_type(self, PLAY_AAC, value, err);
 }
 
 static int
@@ -85,13 +123,17 @@ take_seconds(void *self, const char *value, struct gw_err *err)
 static const struct gw_option options[] = {
 	{ "to", "ADDR", "where it goes: udp://HOST:PORT[?interface=NAME&ttl=N]", take_to },
 	{ "rtp", NULL, "a transport stream in RTP (payload type 33); without, as bare UDP", take_rtp },
+	{ "h264", "ADDR", "of a transport stream the H.264, in RTP of RFC 6184, instead of --to", take_h264 },
+	{ "aac", "ADDR", "of a transport stream the AAC, in RTP of RFC 3640, instead of --to", take_aac },
+	{ "h264-payload-type", "N", "RTP payload type of the one; 96", take_h264_type },
+	{ "aac-payload-type", "N", "of the other; 97", take_aac_type },
 	{ "loop", NULL, "begin again at the end, without a gap", take_loop },
 	{ "seconds", "N", "end after N seconds", take_seconds },
 	{ "port", "N", "of a capture: only what went to this UDP port", take_port },
 };
 static const struct gw_program program = {
-	"simulgate-play", "--to ADDR [--rtp] [--loop] [--seconds N] [--port N] FILE",
-	"Sends a transport stream (FILE.ts) or the UDP payloads of a capture (FILE.pcap) at its own pace.",
+	"simulgate-play", "--to ADDR [--rtp] | --h264 ADDR --aac ADDR [--loop] [--seconds N] [--port N] FILE",
+	"Sends a transport stream (FILE.ts), or the H.264 and AAC in it, or the UDP payloads of a capture (FILE.pcap) at its own pace.",
 	options, sizeof(options) / sizeof(options[0]), 1, 1,
 };
 
@@ -133,25 +175,66 @@ map(struct play *play, const char *path, struct gw_err *err)
 	return 0;
 }
 
-static int
-open_source(struct play *play, const char *path, struct gw_err *err)
+/* A sequence that starts in the lower half cannot wrap before a receiver of SRTP has locked on to it (RFC 3711, 3.3.1). */
+static struct play_rtp
+begin_rtp(bool on, uint8_t payload_type)
 {
-	/* A sequence that starts in the lower half cannot wrap before a receiver of SRTP has locked on to it (RFC 3711, 3.3.1). */
-	struct play_rtp rtp = { .on = play->rtp };
+	struct play_rtp rtp = { .on = on, .payload_type = payload_type };
 
-	if (map(play, path, err) < 0)
-		return gw_wrap(err, "%s", path);
 	gw_random(&rtp.ssrc, sizeof(rtp.ssrc));
 	gw_random(&rtp.timestamp, sizeof(rtp.timestamp));
 	gw_random(&rtp.sequence, sizeof(rtp.sequence));
 	rtp.sequence &= 0x7fff;
+	return rtp;
+}
+
+static bool
+elementary(const struct play *play)
+{
+	return play->es[PLAY_H264].scheme || play->es[PLAY_AAC].scheme;
+}
+
+static void
+say_fmtp(const struct play *play, enum play_stream which, const char *event)
+{
+	char fmtp[PLAY_FMTP];
+
+	if (play->es[which].scheme && play_es_fmtp(play->source, which, fmtp))
+		gw_log(GW_INFO, event, "for fmtp of a session description", "fmtp=%s", fmtp);
+}
+
+static int
+open_elementary(struct play *play, struct gw_err *err)
+{
+	struct play_rtp rtp[PLAY_STREAMS];
+
+	for (int i = 0; i < PLAY_STREAMS; i++)
+		rtp[i] = begin_rtp(play->es[i].scheme != 0, play->payload_type[i]);
+	if (!(play->source = play_es(play->bytes, play->len, play->loop, rtp, err)))
+		return -1;
+	say_fmtp(play, PLAY_H264, "play_h264");
+	say_fmtp(play, PLAY_AAC, "play_aac");
+	return 0;
+}
+
+static int
+open_source(struct play *play, const char *path, struct gw_err *err)
+{
+	struct play_rtp rtp = begin_rtp(play->rtp, 0);
+
+	if (map(play, path, err) < 0)
+		return gw_wrap(err, "%s", path);
 	if (is_capture(play->bytes, play->len)) {
+		if (elementary(play))
+			return gw_fail(err, GW_EUSAGE, "%s: is a capture: there is nothing to take apart", path);
 		if (play->rtp)
 			return gw_fail(err, GW_EUSAGE, "%s: is a capture, whose datagrams stay as they are; without --rtp", path);
 		play->source = play_pcap(path, play->loop, play->port, err);
 	} else {
 		if (play->port)
 			return gw_fail(err, GW_EUSAGE, "%s: is no capture: --port means nothing here", path);
+		if (elementary(play))
+			return open_elementary(play, err) < 0 ? gw_wrap(err, "%s", path) : 0;
 		play->source = play_ts(play->bytes, play->len, play->loop, &rtp, err);
 	}
 	return play->source ? 0 : gw_wrap(err, "%s", path);
@@ -205,11 +288,11 @@ send_one(struct play *play, const struct play_datagram *d, struct gw_err *err)
 {
 	union { const uint8_t *in; uint8_t *out; } p = { d->p };	/* sending writes nothing */
 	struct gw_packet packet = { p.out, d->len };
-	struct pollfd ready = { play->fd, POLLOUT, 0 };
-	int n = gw_udp_send(play->fd, &packet, 1);
+	struct pollfd ready = { play->fd[d->stream], POLLOUT, 0 };
+	int n = gw_udp_send(play->fd[d->stream], &packet, 1);
 
 	if (n == 0 && poll(&ready, 1, 100) == 1)
-		n = gw_udp_send(play->fd, &packet, 1);
+		n = gw_udp_send(play->fd[d->stream], &packet, 1);
 	if (n < 0 && errno != ECONNREFUSED && errno != ENOBUFS && errno != ENETUNREACH && errno != EHOSTUNREACH)
 		return gw_fail(err, GW_ESYS, "cannot send: %s", strerror(errno));
 	if (n < 1) {
@@ -240,13 +323,26 @@ run(struct play *play, struct gw_err *err)
 	return rc;
 }
 
+static int
+open_sockets(struct play *play, struct gw_err *err)
+{
+	for (int i = 0; i < PLAY_STREAMS; i++) {
+		const struct gw_addr *to = elementary(play) ? &play->es[i] : i == 0 ? &play->to : NULL;
+
+		if (to && to->scheme && (play->fd[i] = gw_udp_sender(to, err)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static void
 summary(const struct play *play, const char *file)
 {
+	const struct gw_addr *first = play->to.scheme ? &play->to : play->es[PLAY_H264].scheme ? &play->es[PLAY_H264] : &play->es[PLAY_AAC];
 	char to[GW_ADDR_TEXT];
 
 	gw_log(GW_NOTICE, "play_end", NULL, "file=%s to=%s packets=%llu bytes=%llu unsent=%llu seconds=%.3f latest_us=%lld", file,
-	    gw_addr_text(&play->to, to, sizeof(to)), (unsigned long long)play->packets, (unsigned long long)play->octets,
+	    gw_addr_text(first, to, sizeof(to)), (unsigned long long)play->packets, (unsigned long long)play->octets,
 	    (unsigned long long)play->unsent, (double)(now_ns() - play->start_ns) / (double)NS,
 	    (long long)(play->late_max_ns / 1000));
 }
@@ -254,7 +350,7 @@ summary(const struct play *play, const char *file)
 int
 main(int argc, char **argv)
 {
-	struct play play = { .fd = -1 };
+	struct play play = { .fd = { -1, -1 }, .payload_type = { [PLAY_H264] = 96, [PLAY_AAC] = 97 } };
 	struct gw_args args;
 	struct gw_err err = { 0 };
 	int status = gw_args(&program, &args, &play, argc, argv);
@@ -262,21 +358,23 @@ main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	gw_log_init("play", args.log_level);
-	if (!play.to.scheme) {
-		gw_fail(&err, GW_EUSAGE, "--to is missing: where shall it go?");
+	if (!play.to.scheme == !elementary(&play)) {
+		gw_fail(&err, GW_EUSAGE, play.to.scheme ? "either --to, or --h264 and --aac" : "--to is missing: where shall it go?");
 		return gw_die(&err);
 	}
 	sigemptyset(&play.stop);
 	sigaddset(&play.stop, SIGTERM);
 	sigaddset(&play.stop, SIGINT);
 	sigprocmask(SIG_BLOCK, &play.stop, NULL);
-	if (open_source(&play, args.rest[0], &err) < 0 || (play.fd = gw_udp_sender(&play.to, &err)) < 0) {
+	if (open_source(&play, args.rest[0], &err) < 0 || open_sockets(&play, &err) < 0) {
 		status = gw_die(&err);
 	} else {
 		status = run(&play, &err) < 0 ? gw_die(&err) : 0;
 		summary(&play, args.rest[0]);
-		close(play.fd);
 	}
+	for (int i = 0; i < PLAY_STREAMS; i++)
+		if (play.fd[i] >= 0)
+			close(play.fd[i]);
 	if (play.source)
 		play.source->free(play.source);
 	if (play.bytes) {

@@ -161,7 +161,7 @@ next(struct play_source *source, struct play_datagram *d, struct gw_err *err)
 		c->first_ns = c->last_ns = at;
 	if (at > c->last_ns)	/* captures of several queues are out of order at times */
 		c->last_ns = at;
-	*d = (struct play_datagram){ c->pass_ns + c->last_ns - c->first_ns, v.p, v.len };
+	*d = (struct play_datagram){ .due_ns = c->pass_ns + c->last_ns - c->first_ns, .p = v.p, .len = v.len };
 	return 1;
 }
 

@@ -216,7 +216,7 @@ next(struct play_source *source, struct play_datagram *d, struct gw_err *err)
 			next_pass(ts);
 		put_packet(ts, p);
 	}
-	*d = (struct play_datagram){ at / 27 * 1000 + at % 27 * 1000 / 27, ts->out, (size_t)(p - ts->out) };
+	*d = (struct play_datagram){ .due_ns = at / 27 * 1000 + at % 27 * 1000 / 27, .p = ts->out, .len = (size_t)(p - ts->out) };
 	return 1;
 }
 
@@ -229,8 +229,8 @@ ts_free(struct play_source *source)
 	free(ts);
 }
 
-static int
-check_borders(const uint8_t *bytes, size_t n, struct gw_err *err)
+int
+play_ts_check(const uint8_t *bytes, size_t n, struct gw_err *err)
 {
 	if (n == 0)
 		return gw_fail(err, GW_ECONF, "has not one whole transport stream packet");
@@ -246,7 +246,7 @@ play_ts(const uint8_t *bytes, size_t len, bool loop, const struct play_rtp *rtp,
 {
 	struct ts *ts;
 
-	if (check_borders(bytes, len / TS_PACKET, err) < 0)
+	if (play_ts_check(bytes, len / TS_PACKET, err) < 0)
 		return NULL;
 	ts = calloc(1, sizeof(*ts));
 	if (!ts) {

@@ -39,6 +39,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/scs_modes.sh \
 	%D%/scs_refusals.sh \
 	%D%/scs_reload.sh \
+	%D%/play_es.sh \
 	%D%/profiles.sh \
 	%D%/scs_vectors.sh \
 	%D%/sdp_sap.sh \
@@ -51,3 +52,4 @@ integration_tests = tests/test_rooms.sh \
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py

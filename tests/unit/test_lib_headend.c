@@ -214,7 +214,8 @@ describe(const struct headend *h)
 		fprintf(f, "\n");
 	}
 	for (size_t i = 0; i < h->nplay; i++) {
-		fprintf(f, "play %s rtp=%d loop=%d", h->play[i].file, h->play[i].rtp, h->play[i].loop);
+		fprintf(f, "play %s type=%d pt=%u rtp=%d loop=%d", h->play[i].file, (int)h->play[i].type, h->play[i].payload_type, h->play[i].rtp,
+		    h->play[i].loop);
 		addr(f, "to", &h->play[i].to);
 		fprintf(f, "\n");
 	}

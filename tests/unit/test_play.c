@@ -248,7 +248,7 @@ END_TEST
 
 START_TEST(rtp_counts_on)
 {
-	const struct play_rtp rtp = { true, 0xcafebabe, 0xfffff000, 0x7ff0 };
+	const struct play_rtp rtp = { .on = true, .ssrc = 0xcafebabe, .timestamp = 0xfffff000, .sequence = 0x7ff0 };
 	struct play_source *s;
 	uint8_t want[12];
 
