@@ -705,8 +705,6 @@ check_service(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &s->s.start_clear, "with scrambling none the scrambler is not ours: it cannot be told to be clear");
 	if (s->s.rcc && !s->s.authentication)
 		gw_conf_fail(c, &s->s.rcc, "the roll-over counter stands in the authentication tag: rcc needs authentication");
-	if (gw_conf_given(c, &s->s.sources) && s->s.scrambling != HE_SRTP)
-		gw_conf_fail(c, &s->s.sources, "sources is for srtp");
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
 	check_ipsec(c, s);

@@ -43,15 +43,21 @@ send_error(struct gw_link *link, uint16_t status, const char *text)
 static void
 send_held(struct gw_link *link, const struct scr_unit *u)
 {
-	const struct scr_keys *k = &u->keys;
+	const struct scr_keys *k = &u->line.keys;
 	uint8_t buf[256];
 	struct sim_writer w;
+	uint64_t cp;
+	bool any;
 
-	if (!k->n && !k->now.mode)
+	scr_worker_lock(u->worker);
+	any = k->n || k->now.mode;
+	cp = k->n ? k->coming[k->n - 1].cp : k->now.cp;
+	scr_worker_unlock(u->worker);
+	if (!any)
 		return;
 	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_HELD, buf, sizeof(buf));
 	sim_put_text(&w, PLAYOUT_SERVICE, u->id);
-	sim_put_int(&w, PLAYOUT_CP, (int64_t)(k->n ? k->coming[k->n - 1].cp : k->now.cp));
+	sim_put_int(&w, PLAYOUT_CP, (int64_t)cp);
 	finish(link, &w);
 }
 
@@ -90,18 +96,18 @@ answer(struct gw_link *link, const struct sim_msg *m, const char *fingerprint, i
 }
 
 static void
-take(struct scrambler *app, struct gw_link *link, const struct sim_msg *m, const struct scr_record *r)
+take(struct scrambler *app, struct gw_link *link, const struct sim_msg *m, struct scr_record *r)
 {
 	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0);
 	struct scr_unit *u = scr_unit_find(app, (const char *)service->p, service->len);
 	const char *why = "this scrambler has no such service";
 	int status = PLAYOUT_E_UNKNOWN;
+	struct gw_err err = { 0 };
+	char fingerprint[17] = "";
 
 	app->records++;
-	if (u && (status = scr_keys_take(&u->keys, r, &why)) == 0) {
-		answer(link, m, scr_keys_fingerprint(&u->keys, r->cp), 0, NULL);
-		scr_unit_tick(u);
-		scr_unit_plan(u);
+	if (u && (status = scr_unit_take(u, r, fingerprint, &why, &err)) == 0) {
+		answer(link, m, fingerprint, 0, NULL);
 		return;
 	}
 	app->refused++;
@@ -143,9 +149,7 @@ on_end(struct scrambler *app, struct gw_link *link, const struct sim_msg *m)
 	(void)link;
 	if (!u)
 		return;
-	scr_keys_end(&u->keys, sim_int(m, PLAYOUT_START, 0));
-	scr_unit_tick(u);
-	scr_unit_plan(u);
+	scr_unit_end(u, sim_int(m, PLAYOUT_START, 0));
 }
 
 static void
@@ -254,11 +258,8 @@ scr_follow_second(struct scrambler *app)
 
 	if (!link)
 		return;
-	for (size_t i = 0; app->welcome && i < app->nunits; i++) {
-		scr_keys_heard(&app->units[i]->keys, app->heard_us);
-		if (scr_keys_starved(&app->units[i]->keys))
-			scr_unit_tick(app->units[i]);
-	}
+	if (app->welcome)
+		scr_work_heard(app);
 	if (now - app->heard_us > SILENCE_US) {
 		gw_dialer_failed(app->dialer);
 		gw_link_abort(link, GW_EPEER, "the SCS is silent");

@@ -1,16 +1,42 @@
 /* scrambler/keys.c */
 #include "scrambler/keys.h"
 #include <string.h>
-#include "lib/srtp.h"
 #include "proto/playout.h"
 
-enum { PROTECTION_SRTP = 1, SRTP_MATERIAL = GW_SRTP_KEY + GW_SRTP_SALT };
+void
+scr_key_free(struct scr_key *key)
+{
+	gw_secret_free(&key->key);
+	*key = (struct scr_key){ 0 };
+}
 
 static void
-drop(struct scr_key *k)
+drop(struct scr_keys *k, struct scr_key *key)
 {
-	gw_secret_free(&k->key);
-	*k = (struct scr_key){ 0 };
+	if (!key->key.p || k->ngone == sizeof(k->gone) / sizeof(k->gone[0]))
+		scr_key_free(key);
+	else
+		k->gone[k->ngone++] = *key;
+	*key = (struct scr_key){ 0 };
+}
+
+bool
+scr_keys_gone(struct scr_keys *k, struct scr_key *key)
+{
+	if (k->ngone == 0)
+		return false;
+	*key = k->gone[--k->ngone];
+	k->gone[k->ngone] = (struct scr_key){ 0 };
+	return true;
+}
+
+struct scr_key *
+scr_keys_coming(struct scr_keys *k, uint64_t cp)
+{
+	for (size_t i = 0; i < k->n; i++)
+		if (k->coming[i].cp == cp)
+			return &k->coming[i];
+	return NULL;
 }
 
 const char *
@@ -22,18 +48,31 @@ scr_mode_name(enum scr_mode mode)
 }
 
 void
-scr_keys_init(struct scr_keys *k)
+scr_keys_init(struct scr_keys *k, const struct scr_form *form)
 {
-	*k = (struct scr_keys){ .hold_us = INT64_MIN, .end_us = INT64_MAX, .heard_us = INT64_MIN };
+	*k = (struct scr_keys){ .hold_us = INT64_MIN, .end_us = INT64_MAX, .heard_us = INT64_MIN, .form = *form };
+}
+
+void
+scr_keys_forget(struct scr_keys *k)
+{
+	drop(k, &k->now);
+	for (size_t i = 0; i < k->n; i++)
+		drop(k, &k->coming[i]);
+	k->n = 0;
+	k->hold_us = INT64_MIN;
+	k->end_us = INT64_MAX;
+	k->plan_us = 0;
 }
 
 void
 scr_keys_fini(struct scr_keys *k)
 {
-	drop(&k->now);
-	for (size_t i = 0; i < k->n; i++)
-		drop(&k->coming[i]);
-	scr_keys_init(k);
+	struct scr_key key;
+
+	scr_keys_forget(k);
+	while (scr_keys_gone(k, &key))
+		scr_key_free(&key);
 }
 
 /* As its record said, whatever has become of it. */
@@ -99,14 +138,14 @@ check(const struct scr_keys *k, const struct scr_record *r, const char **why)
 		return 0;
 	if (r->mode != SCR_SCRAMBLED)
 		return *why = "no such mode", PLAYOUT_E_INVALID;
-	if (r->protection != PROTECTION_SRTP)
-		return *why = "this scrambler does SRTP only", PLAYOUT_E_PROTECTION;
-	if (r->key_len != SRTP_MATERIAL)
-		return *why = "SRTP key material is 30 octets: master key (16) and master salt (14)", PLAYOUT_E_PROTECTION;
-	if (r->key_id_len < 1 || r->key_id_len > sizeof(k->now.key_id))
-		return *why = "SRTP needs an MKI of 1 to 8 octets", PLAYOUT_E_PROTECTION;
+	if (r->protection != k->form.protection)
+		return *why = "another protection than the service has here", PLAYOUT_E_PROTECTION;
+	if (r->key_len != k->form.key_len)
+		return *why = "key material of another length than this protection has", PLAYOUT_E_PROTECTION;
+	if (r->key_id_len < k->form.id_min || r->key_id_len > k->form.id_max)
+		return *why = "a key identifier (SPI, MKI, key indicator) of another length than this protection has", PLAYOUT_E_PROTECTION;
 	if (id_len && r->key_id_len != id_len)
-		return *why = "the length of the MKI changes within the session", PLAYOUT_E_PROTECTION;
+		return *why = "the length of the key identifier changes within the session", PLAYOUT_E_PROTECTION;
 	return 0;
 }
 
@@ -189,12 +228,7 @@ scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 	size_t due = k->n;
 
 	if (utc_us >= k->end_us) {
-		const enum scr_mode loss = k->loss;
-		const int64_t after_us = k->loss_after_us, heard_us = k->heard_us;
-		scr_keys_fini(k);
-		k->heard_us = heard_us;
-		k->loss = loss;
-		k->loss_after_us = after_us;
+		scr_keys_forget(k);
 		return SCR_END;
 	}
 	/* after a gap: the last one due, not one after the other */
@@ -204,9 +238,9 @@ scr_keys_step(struct scr_keys *k, int64_t utc_us, int64_t mono_us)
 		return starve(k, mono_us);
 	/* A period that we join while it runs has lasted since its start: only that may be counted, and only then. */
 	int64_t ran = k->now.mode ? 0 : utc_us - k->coming[due - 1].start_us;
-	drop(&k->now);
+	drop(k, &k->now);
 	for (size_t i = 0; i + 1 < due; i++)
-		drop(&k->coming[i]);
+		drop(k, &k->coming[i]);
 	k->now = k->coming[due - 1];
 	k->n -= due;
 	memmove(k->coming, &k->coming[due], k->n * sizeof(k->coming[0]));

@@ -20,7 +20,14 @@
 #include <stdint.h>
 #include "lib/secret.h"
 
+struct gw_xkey;
 enum { SCR_COMING = 8 };	/* crypto-periods known ahead */
+
+struct scr_form {		/* what a key must be like; by the protection */
+	const char *name;
+	uint8_t protection;
+	size_t key_len, id_min, id_max;
+};
 
 /* As the playout link has it; SCR_NONE: nothing is known. */
 enum scr_mode { SCR_NONE, SCR_SCRAMBLED, SCR_CLEAR, SCR_MUTED };
@@ -42,6 +49,7 @@ struct scr_key {		/* the same, held */
 	bool authenticated;
 	uint8_t key_id[8]; size_t key_id_len;
 	struct gw_secret key;	/* p NULL: none, as modes but SCR_SCRAMBLED have it */
+	struct gw_xkey *ready;	/* made of it by the caller, who frees it, too; NULL at first */
 	char fingerprint[17];
 };
 struct scr_keys {
@@ -52,12 +60,25 @@ struct scr_keys {
 	int64_t plan_us;	/* monotonic: planned end of the one in force */
 	int64_t heard_us;	/* monotonic: the last that was heard of the SCS; INT64_MIN: never */
 	enum scr_mode loss; int64_t loss_after_us;	/* scr_keys_policy */
+	struct scr_form form;
+	/* Over, and not freed yet: a step neither frees nor cleanses. */
+	struct scr_key gone[SCR_COMING + 1]; size_t ngone;
 };
 enum scr_step { SCR_GO_ON, SCR_SWITCH, SCR_END };
 const char *scr_mode_name(enum scr_mode);	/* "scrambled" … */
 
-void scr_keys_init(struct scr_keys *);
-void scr_keys_fini(struct scr_keys *);
+void scr_keys_init(struct scr_keys *, const struct scr_form *);
+void scr_keys_fini(struct scr_keys *);	/* no key of it may be ready any more: scr_keys_forget, scr_keys_gone */
+/* All keys are over, as at the end of the service. */
+void scr_keys_forget(struct scr_keys *);
+/*
+ * One of those that are over, out to *key, the caller's to be freed; false: none is left. To be asked until then before each
+ * scr_keys_take, so that there is room.
+ */
+bool scr_keys_gone(struct scr_keys *, struct scr_key *key);
+void scr_key_free(struct scr_key *);	/* cleanses */
+/* The crypto-period's key if it has not begun; NULL: none. */
+struct scr_key *scr_keys_coming(struct scr_keys *, uint64_t cp);
 /* 0: acknowledge (also when there was nothing to do). Else the error_status of record_error, *why says it in words. */
 int scr_keys_take(struct scr_keys *, const struct scr_record *, const char **why);
 /*

@@ -1,15 +1,18 @@
-/* scrambler/main.c: simulgate-scrambler: clear RTP in, SRTP out */
+/* scrambler/main.c: simulgate-scrambler: clear media in, scrambled media out */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lib/log.h"
 #include "scrambler/scrambler.h"
 
-enum { SECRET_KIB = 1024, CLOCK_TOLERANCE_US = 100000 };
+enum {
+	SECRET_KIB = 1024, UNIT_KIB = 4,	/* locked memory: the least; of each unit, whose keys are some 1 KiB each, ready for use */
+	CLOCK_TOLERANCE_US = 100000,
+};
 
 static const struct gw_program program = {
 	.name = "simulgate-scrambler", .usage = "[--config FILE]",
-	.summary = "Scrambles the media of a head-end: clear RTP in, SRTP out, with the keys the SCS commits.",
+	.summary = "Scrambles the media of a head-end by SRTP, IPsec, ISMACryp or DVB-CISSA, with the keys the SCS commits.",
 };
 
 static struct headend *
@@ -24,15 +27,6 @@ load(const struct scrambler *app, struct gw_err *err)
 	return he;
 }
 
-static bool
-listed(struct scr_unit *const *list, size_t n, const struct scr_unit *u)
-{
-	for (size_t i = 0; i < n; i++)
-		if (list[i] == u)
-			return true;
-	return false;
-}
-
 /* The unit of that name, at need a new one, with the media of the configuration staged. */
 static struct scr_unit *
 stage(struct scrambler *app, const struct he_unit *conf, struct gw_err *err)
@@ -40,9 +34,12 @@ stage(struct scrambler *app, const struct he_unit *conf, struct gw_err *err)
 	struct scr_unit *u = scr_unit_find(app, conf->id, strlen(conf->id));
 	bool fresh = !u;
 
-	if (fresh && !(u = scr_unit_open(app, conf->id, err)))
+	if (u && !scr_unit_same(u, conf))
+		return gw_fail(err, GW_ECONF, "service %s: scrambling, authentication, rcc and sources of a running service change with a restart only",
+		    conf->id), NULL;
+	if (fresh && !(u = scr_unit_open(app, conf, err)))
 		return NULL;
-	if (scr_unit_stage(app, u, conf, err) == 0)
+	if (scr_unit_stage(u, conf, err) == 0)
 		return u;
 	scr_unit_revert(u);
 	if (fresh)
@@ -67,17 +64,27 @@ take_units(struct scrambler *app, const struct headend *he, struct gw_err *err)
 	for (; taken && n < want; n += taken)
 		taken = (units[n] = stage(app, conf[n], err)) != NULL;
 	free(conf);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		(taken ? scr_unit_commit : scr_unit_revert)(units[i]);
+		units[i]->kept = taken;
+	}
+	for (size_t i = 0; !taken && i < app->nunits; i++)
+		app->units[i]->kept = true;
 	/* of the two lists one stays; what is in the other only goes */
 	struct scr_unit **keep = taken ? units : app->units, **drop = taken ? app->units : units;
 	size_t nkeep = taken ? n : app->nunits, ndrop = taken ? app->nunits : n;
 	for (size_t i = 0; i < ndrop; i++)
-		if (!listed(keep, nkeep, drop[i]))
+		if (!drop[i]->kept)
 			scr_unit_close(drop[i]);
 	free(drop);
 	app->units = keep;
 	app->nunits = nkeep;
+	gw_index_clear(&app->by_id);
+	for (size_t i = 0; i < nkeep; i++) {
+		keep[i]->kept = false;
+		if (gw_index_put(&app->by_id, keep[i]->id, keep[i]) < 0)
+			gw_log(GW_ERR, "no_memory", "a service will get no keys", "service=%s", keep[i]->id);
+	}
 	return taken ? 0 : -1;
 }
 
@@ -89,8 +96,8 @@ on_second(uv_timer_t *t)
 
 	if (jump)
 		gw_log(GW_WARNING, "clock_jump", "crypto-periods follow absolute time", "jump_us=%lld", (long long)jump);
-	for (size_t i = 0; jump && i < app->nunits; i++)
-		scr_unit_tick(app->units[i]);
+	if (jump)
+		scr_work_replan(app);
 	scr_follow_second(app);
 }
 
@@ -105,6 +112,8 @@ stop(void *self)
 	free(app->units);
 	app->units = NULL;
 	app->nunits = 0;
+	gw_index_clear(&app->by_id);
+	scr_work_close(app);
 	gw_ops_close(app->ops);
 	app->ops = NULL;
 	scr_sap_close(app->sap);
@@ -125,8 +134,10 @@ reload(void *self)
 	if (!he || take_units(app, he, &err) < 0) {
 		gw_log(GW_ERR, "reload_refused", err.text, "services=%zu", app->nunits);
 	} else {
-		if (strcmp(he->playout, app->playout) != 0 || strcmp(he->state, app->state) != 0)
-			gw_log(GW_WARNING, "reload_partly", "playout and state change with a restart only", "playout=%s state=%s", app->playout, app->state);
+		if (strcmp(he->playout, app->playout) != 0 || strcmp(he->state, app->state) != 0 || he->scrambler.threads != app->nworkers ||
+		    scr_conf_engine(he) != app->engine)
+			gw_log(GW_WARNING, "reload_partly", "playout, state, engine and threads change with a restart only", "playout=%s state=%s threads=%zu",
+			    app->playout, app->state, app->nworkers);
 		gw_log(GW_NOTICE, "reloaded", NULL, "services=%zu", app->nunits);
 		scr_sap_reload(app->sap, he);
 		scr_follow_again(app);	/* the SCS hears the new list and sends what is committed */
@@ -146,7 +157,7 @@ start(struct scrambler *app, const struct headend *he, struct gw_err *err)
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (!app->args.status.scheme && gw_ops_default_addr(app->playout, ops.program, ops.instance, &app->args.status, err) < 0)
 		return -1;
-	if (gw_life_open(&app->life, &app->loop, stop, reload, app, err) < 0 || take_units(app, he, err) < 0 ||
+	if (gw_life_open(&app->life, &app->loop, stop, reload, app, err) < 0 || scr_work_open(app, he, err) < 0 || take_units(app, he, err) < 0 ||
 	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)) || !(app->sap = scr_sap_open(&app->loop, he, err)))
 		return -1;
 	uv_timer_init(&app->loop, &app->second);
@@ -157,6 +168,18 @@ start(struct scrambler *app, const struct headend *he, struct gw_err *err)
 	return 0;
 }
 
+/* A power of two, with room for services that a reload brings. */
+static size_t
+secret_kib(const struct headend *he)
+{
+	size_t n, kib = SECRET_KIB;
+
+	free(scr_conf_units(he, &n));
+	while (kib < n * UNIT_KIB * 5 / 4)
+		kib *= 2;
+	return kib;
+}
+
 static int
 run(struct scrambler *app, struct headend *he, struct gw_err *err)
 {
@@ -164,9 +187,9 @@ run(struct scrambler *app, struct headend *he, struct gw_err *err)
 
 	gw_raise_nofile();
 	/* locked memory precedes keys */
-	if (gw_secrets_init(SECRET_KIB, false, err) < 0)
+	if (gw_secrets_init(secret_kib(he), false, err) < 0)
 		return gw_die(err);
-	if (gw_srtp_init(err) < 0) {
+	if (gw_transforms_self_test(err) < 0) {
 		gw_secrets_fini();
 		return gw_die(err);
 	}
@@ -182,7 +205,6 @@ run(struct scrambler *app, struct headend *he, struct gw_err *err)
 	free(app->head_end);
 	free(app->playout);
 	free(app->state);
-	gw_srtp_fini();
 	gw_secrets_fini();
 	return status;
 }

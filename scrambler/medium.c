@@ -1,88 +1,9 @@
-/* scrambler/medium.c: one socket in, one out, SRTP in between; a batch of packets at a time, nothing allocated or logged for one */
-#include <errno.h>
+/* scrambler/medium.c: a medium's sockets and its part in the unit's sender. All here is the main thread's; its flows are the worker's. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include "lib/udp.h"
-#include "proto/rtp.h"
 #include "scrambler/scrambler.h"
 
-enum {
-	SLOT = (GW_UDP_MTU + GW_SRTP_TAIL + 63) / 64 * 64,
-	TURNS = 4,			/* batches of one socket before the others have their turn */
-	RTCP_FIRST = 72, RTCP_LAST = 76,	/* payload types RTCP would have (RFC 3551 6): not RTP, not ours */
-};
-
-/* One thread, one batch in hand: the packets of all media lie here while they pass. */
-static _Alignas(64) uint8_t room[GW_UDP_BATCH][SLOT];
-
-const char *
-scr_reason(int reason)
-{
-	return reason == SCR_CUT ? "too_long" : reason == SCR_SEND ? "send_error" : gw_srtp_verdict_name(reason);
-}
-
-static int
-pass(struct scr_medium *m, struct gw_packet *pk)
-{
-	struct rtp rtp;
-
-	if (pk->len == 0)
-		return SCR_CUT;
-	if (rtp_parse(pk->p, pk->len, &rtp) < 0 || (rtp.payload_type >= RTCP_FIRST && rtp.payload_type <= RTCP_LAST))
-		return GW_SRTP_NOT_RTP;
-	if (m->unit->clear)
-		return m->sent_clear++, GW_SRTP_OK;
-	return gw_srtp_protect(m->unit->tx, m->index, pk->p, &pk->len);
-}
-
-static void
-send_all(struct scr_medium *m, const struct gw_packet *pk, size_t n)
-{
-	for (size_t done = 0; done < n;) {
-		int k = gw_udp_send(m->out_fd, pk + done, n - done);
-		if (k < 0) {		/* this one cannot go: the next may */
-			m->dropped[SCR_SEND]++;
-			done++;
-		} else if (k == 0) {	/* the kernel's buffer is full: media do not wait */
-			m->dropped[SCR_SEND] += n - done;
-			return;
-		} else {
-			m->sent += (size_t)k;
-			done += (size_t)k;
-		}
-	}
-}
-
-static void
-on_readable(uv_poll_t *poll, int status, int events)
-{
-	struct scr_medium *m = poll->data;
-	struct gw_packet pk[GW_UDP_BATCH];
-	int n;
-
-	(void)status;
-	(void)events;
-	for (int turn = 0; turn < TURNS; turn++) {
-		size_t k = 0;
-		for (size_t i = 0; i < GW_UDP_BATCH; i++)
-			pk[i].p = room[i];
-		if ((n = gw_udp_recv(m->in_fd, pk, GW_UDP_BATCH, GW_UDP_MTU)) <= 0)
-			return;
-		scr_unit_tick(m->unit);		/* the key in force for what has just come */
-		m->received += (size_t)n;
-		for (int i = 0; i < n; i++) {
-			int v = pass(m, &pk[i]);
-			if (v == GW_SRTP_OK)
-				pk[k++] = pk[i];
-			else
-				m->dropped[v]++;
-		}
-		send_all(m, pk, k);
-		if (n < GW_UDP_BATCH)
-			return;
-	}
-}
+enum { MTU = 1472 };	/* octets of a datagram's payload in an Ethernet frame */
 
 static bool
 same_addr(const struct gw_addr *a, const struct gw_addr *b)
@@ -95,96 +16,125 @@ same_addr(const struct gw_addr *a, const struct gw_addr *b)
 bool
 scr_medium_same_in(const struct scr_medium *m, const struct he_medium *conf)
 {
-	return same_addr(&m->in, &conf->in);
+	return same_addr(&m->in, &conf->in) && m->has_rtcp == conf->rtcp;
+}
+
+/* RFC 3550 11: RTCP goes to the next port. */
+static struct gw_addr
+above(const struct gw_addr *a)
+{
+	struct gw_addr next = *a;
+
+	next.port++;
+	if (next.ss.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&next.ss)->sin6_port = htons(next.port);
+	else if (next.ss.ss_family == AF_INET)
+		((struct sockaddr_in *)&next.ss)->sin_port = htons(next.port);
+	return next;
+}
+
+static struct gw_tx_medium *
+tx_medium(const struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
+{
+	struct gw_tx_medium_conf c = { .index = m->index, .type = (enum gw_media_type)conf->type, .payload_type = conf->payload_type, .mtu = MTU };
+
+	return m->unit->line.row->medium_new(m->unit->line.tx, &c, err);
 }
 
 int
-scr_medium_change(struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
+scr_medium_stage(struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
 {
+	struct scr_outs *outs = scr_worker_outs(m->unit->worker);
+	struct gw_addr rtcp = above(&conf->out);
+	bool moves = !m->media.flow.out || !same_addr(&m->out, &conf->out);
+
+	m->next.staged = true;
+	m->next.out = conf->out;
 	if (!(m->next.name = strdup(conf->name)))
 		return gw_fail(err, GW_ESYS, "no memory");
-	m->next.out = conf->out;
-	if (!same_addr(&m->out, &conf->out) && (m->next.out_fd = gw_udp_sender(&conf->out, err)) < 0)
+	if (!(m->next.tx = tx_medium(m, conf, err)) || (moves && !(m->next.media = scr_out_open(outs, &conf->out, err))) ||
+	    (moves && m->has_rtcp && !(m->next.rtcp = scr_out_open(outs, &rtcp, err))))
 		return gw_wrap(err, "medium %s: ", conf->name);
 	return 0;
 }
 
-void
-scr_medium_commit(struct scr_medium *m)
+#define SWAP(type, a, b) do { type swap_ = (a); (a) = (b); (b) = swap_; } while (0)
+
+static int
+flow(struct scr_path *p, struct scr_out **out, struct gw_tx_medium *tx, struct gw_err *err)
 {
-	if (m->next.name) {
-		free(m->name);
-		m->name = m->next.name;
-		m->next.name = NULL;
+	if (*out) {
+		struct scr_out *old = p->flow.out;
+		p->flow.out = p->flow.clear = *out;
+		*out = old;
 	}
-	if (m->next.out_fd >= 0) {
-		close(m->out_fd);
-		m->out_fd = m->next.out_fd;
-		m->out = m->next.out;
-		m->next.out_fd = -1;
-	}
+	p->flow.medium = tx;
+	return scr_tap_attach(&p->tap, &p->flow, err);
+}
+
+int
+scr_medium_take(struct scr_medium *m, struct gw_err *err)
+{
+	if (!m->next.staged)
+		return 0;
+	m->next.staged = false;
+	SWAP(char *, m->name, m->next.name);
+	SWAP(struct gw_tx_medium *, m->tx, m->next.tx);
+	m->out = m->next.out;
+	return flow(&m->media, &m->next.media, m->tx, err) < 0 || (m->has_rtcp && flow(&m->rtcp, &m->next.rtcp, m->tx, err) < 0) ? -1 : 0;
+}
+
+void
+scr_medium_stop(struct scr_medium *m)
+{
+	scr_tap_detach(&m->media.tap);
+	scr_tap_detach(&m->rtcp.tap);
 }
 
 void
 scr_medium_revert(struct scr_medium *m)
 {
 	free(m->next.name);
-	m->next.name = NULL;
-	if (m->next.out_fd >= 0)
-		close(m->next.out_fd);
-	m->next.out_fd = -1;
-}
-
-static void
-closed(uv_handle_t *h)
-{
-	struct scr_medium *m = h->data;
-
-	free(m->name);
-	free(m);
+	m->unit->line.row->medium_free(m->next.tx);
+	scr_out_close(m->next.media);
+	scr_out_close(m->next.rtcp);
+	memset(&m->next, 0, sizeof(m->next));
 }
 
 void
 scr_medium_close(struct scr_medium *m)
 {
 	scr_medium_revert(m);
-	if (m->polling)
-		uv_close((uv_handle_t *)&m->poll, closed);
-	if (m->in_fd >= 0)
-		close(m->in_fd);
-	if (m->out_fd >= 0)
-		close(m->out_fd);
-	m->poll.data = m;
-	if (!m->polling)
-		closed((uv_handle_t *)&m->poll);
+	scr_tap_close(&m->media.tap);
+	scr_tap_close(&m->rtcp.tap);
+	scr_out_close(m->media.flow.out);
+	scr_out_close(m->rtcp.flow.out);
+	m->unit->line.row->medium_free(m->tx);
+	free(m->name);
+	free(m);
 }
 
 struct scr_medium *
-scr_medium_open(struct scrambler *app, struct scr_unit *unit, const struct he_medium *conf, struct gw_err *err)
+scr_medium_open(struct scr_unit *unit, const struct he_medium *conf, struct gw_err *err)
 {
+	struct scr_inputs *inputs = scr_worker_inputs(unit->worker);
 	struct scr_medium *m = calloc(1, sizeof(*m));
-	int rc;
+	struct gw_addr rtcp = above(&conf->in);
 
-	if (!m || !(m->name = strdup(conf->name))) {
-		free(m);
+	if (!m) {
 		gw_fail(err, GW_ESYS, "no memory");
 		return NULL;
 	}
 	m->unit = unit;
 	m->in = conf->in;
-	m->out = conf->out;
+	m->has_rtcp = conf->rtcp;
 	m->index = unit->inputs++;
-	m->in_fd = m->out_fd = m->next.out_fd = -1;
-	if ((m->in_fd = gw_udp_receiver(&m->in, err)) >= 0 && (m->out_fd = gw_udp_sender(&m->out, err)) >= 0) {
-		if ((rc = uv_poll_init(&app->loop, &m->poll, m->in_fd)) == 0) {
-			m->polling = true;
-			m->poll.data = m;
-			uv_poll_start(&m->poll, UV_READABLE, on_readable);
-			return m;
-		}
-		gw_fail(err, GW_ESYS, "%s", uv_strerror(rc));
-	}
-	gw_wrap(err, "medium %s: ", m->name);
+	m->media.flow.line = m->rtcp.flow.line = &unit->line;
+	m->rtcp.flow.rtcp = true;
+	if (scr_tap_open(inputs, &m->media.tap, &conf->in, err) < 0 || (conf->rtcp && scr_tap_open(inputs, &m->rtcp.tap, &rtcp, err) < 0))
+		gw_wrap(err, "medium %s: ", conf->name);
+	else if (scr_medium_stage(m, conf, err) == 0)
+		return m;
 	scr_medium_close(m);
 	return NULL;
 }

@@ -1,4 +1,7 @@
-/* scrambler/scrambler.h: the program: units with their keys, media with their sockets, the link to the SCS */
+/*
+ * scrambler/scrambler.h: the program: the main thread has configuration, keys, the link to the SCS and operators; workers have the packets.
+ * A unit is the main thread's; its line and its media's flows belong to its worker and are touched under the worker's lock only.
+ */
 #ifndef SCR_SCRAMBLER_H
 #define SCR_SCRAMBLER_H
 #include <jansson.h>
@@ -7,54 +10,68 @@
 #include "lib/args.h"
 #include "lib/clock.h"
 #include "lib/headend.h"
+#include "lib/index.h"
 #include "lib/link.h"
 #include "lib/loop.h"
 #include "lib/ops.h"
-#include "lib/srtp.h"
+#include "lib/transform.h"
 #include "scrambler/keys.h"
 #include "scrambler/sap.h"
+#include "scrambler/worker.h"
 
-enum { SCR_SOURCES = 128 };	/* SSRCs of a unit under one key */
-enum { SCR_CUT = GW_SRTP_VERDICTS, SCR_SEND, SCR_REASONS };	/* why a packet did not go out, after those of lib/srtp.h */
+/* What a sender must not forget, in a mapped file: it outlives the process, as the key in force does. */
+struct scr_marks { int fd; void *map; size_t len; void *marks; const char *path; };	/* path: while it is opened */
 
-/* Spent indices in a mapped file: they outlive the process, the key in force does, too. */
-struct scr_marks { int fd; void *map; struct gw_srtp_mark *marks; };
-
+/* Where a stream of packets goes and comes from: a medium's, or its RTCP's. */
+struct scr_path {
+	struct scr_flow flow;
+	struct scr_tap tap;
+};
 struct scr_medium {
 	struct scr_unit *unit; uint32_t index;
 	char *name;
 	struct gw_addr in, out;
-	int in_fd, out_fd;
-	uv_poll_t poll; bool polling;
-	struct { char *name; struct gw_addr out; int out_fd; } next;	/* while a configuration is tried */
-	uint64_t received, sent, sent_clear, dropped[SCR_REASONS];
+	bool has_rtcp;
+	struct gw_tx_medium *tx;
+	struct scr_path media, rtcp;
+	/* while a configuration is tried */
+	struct { bool staged; char *name; struct gw_addr out; struct gw_tx_medium *tx; struct scr_out *media, *rtcp; } next;
+};
+/* What of the configuration a unit's sender hangs on: another one is another sender. */
+struct scr_setup {
+	enum he_scrambling scrambling;
+	bool authenticated;
+	unsigned rcc, sources;
+	enum gw_engine engine;
 };
 struct scr_unit {
+	struct scrambler *app;
 	char *id;
-	struct scr_keys keys;
-	/* One sender for all media: they share the key, so no SSRC may be in two of them. */
+	struct scr_worker *worker;
+	struct scr_line line;
+	struct scr_setup setup;
 	struct scr_marks marks;
-	struct gw_srtp_tx *tx;
-	bool ready; uint64_t ready_cp;		/* the key made ready in tx */
-	bool clear;				/* the record in force says so: media pass as they are */
 	struct scr_medium **media; size_t nmedia;
 	struct scr_medium **staged; size_t nstaged;	/* media of the configuration being tried */
 	enum scr_mode staged_loss; uint32_t staged_loss_ms;
 	uint32_t inputs;				/* media there ever were */
-	struct gw_timer timer;
-	uint64_t switches;
+	bool kept;					/* in the configuration that is taken */
 };
 struct scrambler {
 	uv_loop_t loop;
 	struct gw_args args;
 	char *head_end, *playout, *state;
+	enum gw_engine engine;
+	struct scr_worker **workers; unsigned *load; size_t nworkers;	/* load: units */
 	struct scr_unit **units; size_t nunits;
+	struct gw_index by_id;
 	struct gw_life life;
 	struct gw_dialer *dialer;
 	bool welcome;				/* follower_status came */
 	int64_t heard_us, tested_us;		/* monotonic */
 	struct gw_clock_watch watch;
 	uv_timer_t second; bool ticking;
+	uv_async_t notes; bool noting;		/* workers have something to say */
 	struct gw_ops *ops;
 	struct scr_sap *sap;
 	uint64_t records, refused;
@@ -63,35 +80,49 @@ struct scrambler {
 
 /* conf.c: what of the head-end this program can do; refused with file and place. */
 int scr_conf_check(const struct headend *, struct gw_err *);
-/* The units that are scrambled here (SRTP); n of them, heap. */
+/* The units that are scrambled here; n of them, heap. */
 const struct he_unit **scr_conf_units(const struct headend *, size_t *n);
+enum gw_engine scr_conf_engine(const struct headend *);
+struct scr_form scr_form_of(const struct scr_setup *);	/* of its keys */
 
-/* marks.c */
-int scr_marks_open(struct scr_marks *, const char *state, const char *unit, struct gw_err *);
+/* marks.c: the file of a unit, for len octets of this protection's. */
+int scr_marks_open(struct scr_marks *, const char *state, const char *unit, enum he_scrambling, size_t len, struct gw_err *);
+void scr_marks_until(struct scr_marks *, int64_t utc_us);	/* until when a key may be in use, by the plan */
 void scr_marks_close(struct scr_marks *);
 
+/* work.c: the workers, as the main thread sees them */
+int scr_work_open(struct scrambler *, const struct headend *, struct gw_err *);
+void scr_work_close(struct scrambler *);	/* no unit is left */
+struct scr_worker *scr_work_least(struct scrambler *);	/* the one with the fewest units; it has one more now */
+void scr_work_less(struct scrambler *, const struct scr_worker *);
+void scr_work_notes(struct scrambler *);	/* logs what workers have put down, frees the keys that are over */
+void scr_work_replan(struct scrambler *);	/* UTC has jumped */
+void scr_work_heard(struct scrambler *);	/* the SCS was, at heard_us */
+
 /* unit.c: a unit, without media at first */
-struct scr_unit *scr_unit_open(struct scrambler *, const char *id, struct gw_err *);
-void scr_unit_close(struct scr_unit *);		/* frees itself when its handles have closed */
+struct scr_unit *scr_unit_open(struct scrambler *, const struct he_unit *, struct gw_err *);
+void scr_unit_close(struct scr_unit *);
 /* A new configuration: opens what it needs beside what there is; then take it, or leave everything as it was. */
-int scr_unit_stage(struct scrambler *, struct scr_unit *, const struct he_unit *, struct gw_err *);
+int scr_unit_stage(struct scr_unit *, const struct he_unit *, struct gw_err *);
 void scr_unit_commit(struct scr_unit *);
 void scr_unit_revert(struct scr_unit *);
 struct scr_unit *scr_unit_find(const struct scrambler *, const char *id, size_t len);
-/* Looks at the clock: switches keys that are due. Cheap when none is. */
-void scr_unit_tick(struct scr_unit *);
-/* Makes the next key ready and sets the timer: after every record. */
-void scr_unit_plan(struct scr_unit *);
+bool scr_unit_same(const struct scr_unit *, const struct he_unit *);	/* its sender may stay */
+/* A record; 0 with the name of the key that is held for it ("" unless there is one), or the error_status of record_error with *why (which
+ * the unit may have put into err). */
+int scr_unit_take(struct scr_unit *, struct scr_record *, char fingerprint[17], const char **why, struct gw_err *err);
+void scr_unit_end(struct scr_unit *, int64_t start_us);
+void scr_unit_free_keys(struct scr_unit *);	/* those that are over */
 
-/* medium.c: the data path; packets flow while it is open, and are dropped while there is no key */
-struct scr_medium *scr_medium_open(struct scrambler *, struct scr_unit *, const struct he_medium *, struct gw_err *);
-void scr_medium_close(struct scr_medium *);	/* frees itself */
+/* medium.c: its sockets, beside the worker; packets flow from its commit on */
+struct scr_medium *scr_medium_open(struct scr_unit *, const struct he_medium *, struct gw_err *);
+void scr_medium_close(struct scr_medium *);
 bool scr_medium_same_in(const struct scr_medium *, const struct he_medium *);
-/* Another name or output for the same input: prepares it; commit takes it, revert forgets it. Both quiet when nothing is. */
-int scr_medium_change(struct scr_medium *, const struct he_medium *, struct gw_err *);
-void scr_medium_commit(struct scr_medium *);
-void scr_medium_revert(struct scr_medium *);
-const char *scr_reason(int reason);
+/* Another configuration for the same input: prepares it; take puts it in force while the worker rests, revert forgets it. */
+int scr_medium_stage(struct scr_medium *, const struct he_medium *, struct gw_err *);
+int scr_medium_take(struct scr_medium *, struct gw_err *);
+void scr_medium_stop(struct scr_medium *);	/* no packet any more; while the worker rests */
+void scr_medium_revert(struct scr_medium *);	/* and what take left over */
 
 /* follow.c: the follower of the SCS */
 void scr_follow_open(struct scrambler *);

@@ -14,7 +14,7 @@ may=(
 	"ecmg: proto lib kms/kms-plugin.h kms/load.h"
 	"emmg: proto lib kms/kms-plugin.h kms/load.h"
 	"mux: proto lib"
-	"scrambler: proto lib"
+	"scrambler: proto lib kms"
 	"terminal: proto lib kms"
 	"bsm: proto lib kms"
 	"bridge: proto lib cwg kms"

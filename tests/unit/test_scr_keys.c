@@ -10,7 +10,9 @@ static const int64_t M0 = INT64_C(5000) * S;		/* monotonic at the same moment */
 static struct scr_keys k;
 static const char *why;
 
-static void up(void) { scr_keys_init(&k); why = NULL; }
+static const struct scr_form srtp = { "srtp", 1, 30, 1, 8 };
+
+static void up(void) { scr_keys_init(&k, &srtp); why = NULL; }
 static void down(void) { scr_keys_fini(&k); }
 
 static struct scr_record
@@ -175,7 +177,7 @@ START_TEST(numbers_that_go_back_are_refused)
 }
 END_TEST
 
-START_TEST(what_is_not_srtp_is_refused)
+START_TEST(another_form_is_refused)
 {
 	struct scr_record r = record(100);
 
@@ -410,11 +412,41 @@ START_TEST(policy_and_records_meet)
 }
 END_TEST
 
+/* A step frees nothing: what was ready of a key is the caller's. */
+START_TEST(what_is_over_is_handed_out)
+{
+	static int ready[SCR_COMING + 2];
+	struct scr_key key;
+	size_t n = 0;
+
+	for (uint64_t cp = 100; cp < 100 + SCR_COMING; cp++) {
+		ck_assert_int_eq(take(cp), 0);
+		scr_keys_coming(&k, cp)->ready = (struct gw_xkey *)(void *)&ready[cp - 100];
+	}
+	ck_assert_ptr_null(scr_keys_coming(&k, 99));
+	ck_assert_int_eq(step(0), SCR_SWITCH);
+	ck_assert(!scr_keys_gone(&k, &key));
+	ck_assert_int_eq(step(D), SCR_SWITCH);
+	ck_assert_ptr_eq(k.now.ready, &ready[1]);
+	ck_assert(scr_keys_gone(&k, &key));
+	ck_assert_uint_eq(key.cp, 100);
+	ck_assert_ptr_eq(key.ready, &ready[0]);
+	ck_assert_ptr_nonnull(key.key.p);
+	scr_key_free(&key);
+	ck_assert_int_eq(step(3 * D), SCR_SWITCH);	/* the one between was never in force */
+	scr_keys_forget(&k);
+	for (; scr_keys_gone(&k, &key); n++)
+		scr_key_free(&key);
+	ck_assert_uint_eq(n, SCR_COMING - 1);
+	ck_assert_int_eq(k.now.mode, SCR_NONE);
+}
+END_TEST
+
 SUITE("scr_keys", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, keys_follow_one_another); tcase_add_test(t, months_of_periods); tcase_add_test(t, joins_a_running_period);
       tcase_add_test(t, after_a_gap_only_the_last_due); tcase_add_test(t, clock_jumps_forward); tcase_add_test(t, clock_jumps_back);
       tcase_add_test(t, records_come_again); tcase_add_loop_test(t, two_keys_for_one_period_are_refused, 0, 2);
-      tcase_add_test(t, numbers_that_go_back_are_refused); tcase_add_test(t, what_is_not_srtp_is_refused);
+      tcase_add_test(t, numbers_that_go_back_are_refused); tcase_add_test(t, another_form_is_refused); tcase_add_test(t, what_is_over_is_handed_out);
       tcase_add_test(t, service_ends_and_begins); tcase_add_test(t, horizon_is_bounded);
       tcase_add_loop_test(t, clear_and_mute_by_record_only, SCR_CLEAR, SCR_MUTED + 1); tcase_add_test(t, an_unknown_mode_is_refused);
       tcase_add_loop_test(t, starved_by_policy, SCR_CLEAR, SCR_MUTED + 1); tcase_add_loop_test(t, held_for_ever, 0, 2);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/secret.h"
+#include "lib/srtp.h"
 #include "lib/udp.h"
 #include "proto/playout.h"
 #include "scrambler/scrambler.h"
@@ -20,9 +21,10 @@ static int got_fd, src_fd, src2_fd;
 static struct he_medium medium = { .name = (char []){ "av" } };
 static struct he_medium second = { .name = (char []){ "second" } };
 static const struct he_medium *media[] = { &medium, &second };
-static const struct he_service its_service;		/* on_loss: hold */
-static struct he_unit unit = { .service = &its_service, .id = (char []){ "news/av" }, .media = media, .nmedia = 2 };
-static struct gw_srtp_rx *rx;
+static const struct he_service news = { .id = (char []){ "news" }, .scrambling = HE_SRTP, .authentication = true, .sources = 128 };
+static struct he_unit unit = { .id = (char []){ "news/av" }, .service = &news, .media = media, .nmedia = 2 };
+static struct headend threads = { .scrambler = { (char []){ "auto" }, 1, false } };
+static struct gw_rx *rx;
 static uint16_t heard[32];	/* messages the SCS got */
 static size_t nheard;
 static uint64_t held;
@@ -92,9 +94,9 @@ scs_listen(void)
 }
 
 static int
-toward(int fd)
+toward(uint16_t port)
 {
-	struct gw_addr a = address("udp://127.0.0.1:%u", port_of(fd));
+	struct gw_addr a = address("udp://127.0.0.1:%u", port);
 
 	return gw_udp_sender(&a, NULL);
 }
@@ -106,12 +108,13 @@ scrambler_up(void)
 	struct gw_err err = { 0 };
 
 	app.units = calloc(1, sizeof(struct scr_unit *));
-	ck_assert_msg((app.units[0] = scr_unit_open(&app, unit.id, &err)) != NULL, "%s", err.text);
-	ck_assert_msg(scr_unit_stage(&app, app.units[0], &unit, &err) == 0, "%s", err.text);
+	ck_assert_msg((app.units[0] = scr_unit_open(&app, &unit, &err)) != NULL, "%s", err.text);
+	ck_assert_msg(scr_unit_stage(app.units[0], &unit, &err) == 0, "%s", err.text);
 	scr_unit_commit(app.units[0]);
 	app.nunits = 1;
-	src_fd = toward(app.units[0]->media[0]->in_fd);
-	src2_fd = toward(app.units[0]->media[1]->in_fd);
+	ck_assert_int_eq(gw_index_put(&app.by_id, unit.id, app.units[0]), 0);
+	src_fd = toward(scr_tap_port(&app.units[0]->media[0]->media.tap));
+	src2_fd = toward(scr_tap_port(&app.units[0]->media[1]->media.tap));
 	scr_follow_open(&app);
 }
 
@@ -120,6 +123,7 @@ scrambler_down(void)
 {
 	scr_follow_close(&app);
 	scr_unit_close(app.units[0]);
+	gw_index_clear(&app.by_id);
 	free(app.units);
 	app.units = NULL;
 	app.nunits = 0;
@@ -143,13 +147,13 @@ up(void)
 	nheard = 0;
 	held = 0;
 	refusal = 0;
-	ck_assert_int_eq(gw_srtp_init(&err), 0);
 	uv_loop_init(&app.loop);
+	ck_assert_int_eq(scr_work_open(&app, &threads, &err), 0);
 	got_fd = gw_udp_receiver(&any, &err);
 	ck_assert_int_ge(got_fd, 0);
 	medium.in = second.in = any;
 	medium.out = second.out = address("udp://127.0.0.1:%u", port_of(got_fd));
-	rx = gw_srtp_rx_new();
+	rx = gw_transform_srtp.rx_new(&(struct gw_rx_conf){ .authenticated = true }, &err);
 	scs_listen();
 	scrambler_up();
 	UNTIL(nheard == 1);
@@ -165,10 +169,10 @@ down(void)
 	if (listener)
 		gw_listener_close(listener, NULL);
 	listener = NULL;
+	scr_work_close(&app);
 	gw_loop_fini(&app.loop);
-	gw_srtp_rx_free(rx);
+	gw_transform_srtp.rx_free(rx);
 	close(got_fd);
-	gw_srtp_fini();
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	ck_assert_int_eq(system(cmd), 0);
 }
@@ -200,7 +204,7 @@ static uint16_t
 scs_key(const char *service, uint16_t cp, int64_t start_us, uint8_t fill)
 {
 	uint8_t buf[512], key[30], id[2] = { (uint8_t)(cp >> 8), (uint8_t)cp };
-	struct gw_srtp_key k = { .mki = { id[0], id[1] }, .mki_len = 2, .key = key, .salt = key + 16, .authenticated = true };
+	struct gw_material k = { .id = { id[0], id[1] }, .id_len = 2, .tek = key, .salt = key + 16, .authenticated = true };
 	size_t before = nheard;
 	struct sim_writer w;
 
@@ -219,7 +223,7 @@ scs_key(const char *service, uint16_t cp, int64_t start_us, uint8_t fill)
 	scs_send(&w);
 	UNTIL(nheard > before);
 	if (heard[nheard - 1] == PLAYOUT_KEY_ACK)
-		ck_assert_int_eq(gw_srtp_rx_key(rx, &k, NULL), 0);
+		ck_assert_int_eq(gw_transform_srtp.rx_key(rx, &k, NULL), 0);
 	return heard[nheard - 1];
 }
 
@@ -239,35 +243,66 @@ arrived(uint64_t *index)
 {
 	static _Alignas(8) uint8_t buf[2048];
 	ssize_t n = recv(got_fd, buf, sizeof(buf), MSG_DONTWAIT);
-	size_t len = (size_t)n;
+	struct gw_pk pk = { buf, (size_t)n };
+	struct gw_rx_got got;
 
 	if (n < 0)
 		return -1;
 	int mki = buf[n - 12] << 8 | buf[n - 11];
-	ck_assert_int_eq(gw_srtp_unprotect(rx, buf, &len, index), GW_SRTP_OK);
-	ck_assert_uint_eq(len, 200);
+	ck_assert_int_eq(gw_transform_srtp.unprotect(rx, &pk, &got, NULL), GW_XF_OK);
+	*index = got.index;
+	ck_assert_uint_eq(pk.len, 200);
 	ck_assert_uint_eq(buf[12], 0x47);
 	return mki;
 }
 
-#define M (app.units[0]->media[0])
+/* A number of the worker's, of medium i. */
+static uint64_t
+number(size_t i, const char *what, int reason)
+{
+	struct scr_unit *u = app.units[0];
+	const struct scr_flow *f = &u->media[i]->media.flow;
+	uint64_t n;
+
+	scr_worker_lock(u->worker);
+	n = *what == 'r' ? f->received : *what == 's' ? f->sent : *what == 'c' ? f->sent_clear : *what == 'k' ? u->line.switches : f->dropped[reason];
+	scr_worker_unlock(u->worker);
+	return n;
+}
+#define RECEIVED number(0, "received", 0)
+#define SENT number(0, "sent", 0)
+#define SENT_CLEAR number(0, "clear", 0)
+#define DROPPED(reason) number(0, "dropped", (reason))
+#define SWITCHES number(0, "keys", 0)
+
+static bool
+in_force(enum scr_mode mode, uint64_t cp)
+{
+	struct scr_unit *u = app.units[0];
+	bool is;
+
+	scr_worker_lock(u->worker);
+	is = u->line.keys.now.mode == mode && u->line.keys.now.cp == cp;
+	scr_worker_unlock(u->worker);
+	return is;
+}
 
 START_TEST(nothing_before_the_first_key)
 {
 	uint64_t index;
 
 	rtp(1);
-	UNTIL(M->received == 1);
-	ck_assert_uint_eq(M->dropped[GW_SRTP_NO_KEY], 1);
+	UNTIL(RECEIVED == 1);
+	ck_assert_uint_eq(DROPPED(GW_XF_NO_KEY), 1);
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() + 150 * MS, 1), PLAYOUT_KEY_ACK);
 	rtp(2);			/* the key is here, its time is not */
-	UNTIL(M->received == 2);
-	ck_assert_uint_eq(M->dropped[GW_SRTP_NO_KEY], 2);
+	UNTIL(RECEIVED == 2);
+	ck_assert_uint_eq(DROPPED(GW_XF_NO_KEY), 2);
 	ck_assert_int_eq(arrived(&index), -1);
-	UNTIL(app.units[0]->switches == 1);
+	UNTIL(SWITCHES == 1);
 	rtp(3);
-	UNTIL(M->sent == 1);
+	UNTIL(SENT == 1);
 	ck_assert_int_eq(arrived(&index), 5);
 }
 END_TEST
@@ -285,12 +320,12 @@ START_TEST(keys_change_without_the_scs)
 	listener = NULL;
 	UNTIL(!app.welcome);
 	rtp(1);
-	UNTIL(M->sent == 1);
+	UNTIL(SENT == 1);
 	ck_assert_int_eq(arrived(&index), 5);
-	UNTIL(app.units[0]->keys.now.cp == 6);
+	UNTIL(in_force(SCR_SCRAMBLED, 6));
 	for (uint16_t s = 2; s < 12; s++)
 		rtp(s);
-	UNTIL(M->sent == 11);
+	UNTIL(SENT == 11);
 	for (uint16_t s = 2; s < 12; s++)
 		ck_assert_int_eq(arrived(&index), 6);
 	nheard = 0;
@@ -301,7 +336,7 @@ START_TEST(keys_change_without_the_scs)
 	ck_assert_uint_eq(held, 6);
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 6, now + 200 * MS, 2), PLAYOUT_KEY_ACK);
-	ck_assert_uint_eq(app.units[0]->switches, 2);
+	ck_assert_uint_eq(SWITCHES, 2);
 }
 END_TEST
 
@@ -315,7 +350,7 @@ START_TEST(comes_back_with_the_running_key)
 	rtp(65534);
 	rtp(65535);
 	rtp(0);
-	UNTIL(M->sent == 3);
+	UNTIL(SENT == 3);
 	for (int i = 0; i < 3; i++)
 		ck_assert_int_eq(arrived(&index), 9);
 	ck_assert_uint_eq(index, 65536);
@@ -324,15 +359,15 @@ START_TEST(comes_back_with_the_running_key)
 	scrambler_up();
 	UNTIL(nheard == 1);		/* it holds nothing now */
 	rtp(1);
-	UNTIL(M->received == 1);
+	UNTIL(RECEIVED == 1);
 	ck_assert_int_eq(arrived(&index), -1);
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 9, start, 3), PLAYOUT_KEY_ACK);
 	rtp(0);				/* this index is spent under this key */
 	rtp(2);
-	UNTIL(M->received == 3);
-	ck_assert_uint_eq(M->dropped[GW_SRTP_REPEAT], 1);
-	UNTIL(M->sent == 1);
+	UNTIL(RECEIVED == 3);
+	ck_assert_uint_eq(DROPPED(GW_XF_REPEAT), 1);
+	UNTIL(SENT == 1);
 	ck_assert_int_eq(arrived(&index), 9);
 	ck_assert_uint_eq(index, 65538);	/* the ROC went on */
 }
@@ -377,15 +412,15 @@ START_TEST(service_end_silences)
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
 	rtp(1);
-	UNTIL(M->sent == 1);
+	UNTIL(SENT == 1);
 	ck_assert_int_eq(arrived(&index), 5);
 	sim_begin(&w, &playout, 1, PLAYOUT_SERVICE_END, buf, sizeof(buf));
 	sim_put_text(&w, PLAYOUT_SERVICE, "news/av");
 	sim_put_int(&w, PLAYOUT_START, gw_utc_us());
 	scs_send(&w);
-	UNTIL(app.units[0]->keys.now.key.p == NULL);
+	UNTIL(in_force(SCR_NONE, 0));
 	rtp(2);
-	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 1);
+	UNTIL(DROPPED(GW_XF_NO_KEY) == 1);
 }
 END_TEST
 
@@ -424,42 +459,42 @@ START_TEST(clear_is_what_a_record_says)
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
 	rtp(1);
-	UNTIL(M->sent == 1);
+	UNTIL(SENT == 1);
 	ck_assert_int_eq(arrived(&index), 5);
 	ck_assert_uint_eq(scs_mode(6, gw_utc_us(), 9), PLAYOUT_RECORD_ERROR);	/* no mode of ours */
 	ck_assert_uint_eq(scs_mode(6, gw_utc_us() + 100 * MS, PLAYOUT_CLEAR), PLAYOUT_KEY_ACK);
 	rtp(2);
-	UNTIL(M->sent == 2);
+	UNTIL(SENT == 2);
 	ck_assert_int_eq(arrived(&index), 5);		/* until its start */
-	UNTIL(app.units[0]->switches == 2);
+	UNTIL(SWITCHES == 2);
 	rtp(3);
-	UNTIL(M->sent == 3);
+	UNTIL(SENT == 3);
 	ck_assert(arrived_clear(3));
-	ck_assert_uint_eq(M->sent_clear, 1);
+	ck_assert_uint_eq(SENT_CLEAR, 1);
 	ck_assert_uint_eq(scs_mode(7, gw_utc_us(), PLAYOUT_MUTED), PLAYOUT_KEY_ACK);
 	rtp(4);
-	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 1);
+	UNTIL(DROPPED(GW_XF_NO_KEY) == 1);
 	/* scrambled again: the indices go on where they were */
 	ck_assert_uint_eq(scs_key("news/av", 8, gw_utc_us(), 3), PLAYOUT_KEY_ACK);
 	rtp(5);
-	UNTIL(M->sent == 4);
+	UNTIL(SENT == 4);
 	ck_assert_int_eq(arrived(&index), 8);
 	ck_assert_uint_eq(index, 5);
 	ck_assert_uint_eq(scs_mode(9, gw_utc_us(), PLAYOUT_CLEAR), PLAYOUT_KEY_ACK);
-	UNTIL(app.units[0]->clear);
+	UNTIL(in_force(SCR_CLEAR, 9));
 	/* a scrambler that comes back knows nothing: it sends nothing, with and without the SCS's welcome, until it is told again */
 	scrambler_down();
 	scs = NULL;
 	scrambler_up();
 	rtp(6);
-	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 1);
+	UNTIL(DROPPED(GW_XF_NO_KEY) == 1);
 	scs_welcome();
 	rtp(7);
-	UNTIL(M->dropped[GW_SRTP_NO_KEY] == 2);
-	ck_assert_uint_eq(M->sent, 0);
+	UNTIL(DROPPED(GW_XF_NO_KEY) == 2);
+	ck_assert_uint_eq(SENT, 0);
 	ck_assert_uint_eq(scs_mode(9, gw_utc_us(), PLAYOUT_CLEAR), PLAYOUT_KEY_ACK);
 	rtp(8);
-	UNTIL(M->sent == 1);
+	UNTIL(SENT == 1);
 	ck_assert(arrived_clear(8));
 }
 END_TEST
@@ -476,9 +511,9 @@ START_TEST(only_rtp_passes)
 	ck_assert_int_gt(send(src_fd, junk, sizeof(junk), 0), 0);
 	ck_assert_int_gt(send(src_fd, huge, sizeof(huge), 0), 0);
 	rtp(1);
-	UNTIL(M->received == 4 && M->sent == 1);
-	ck_assert_uint_eq(M->dropped[GW_SRTP_NOT_RTP], 2);
-	ck_assert_uint_eq(M->dropped[SCR_CUT], 1);
+	UNTIL(RECEIVED == 4 && SENT == 1);
+	ck_assert_uint_eq(DROPPED(GW_XF_NOT_RTP), 2);
+	ck_assert_uint_eq(DROPPED(GW_XF_TOO_LONG), 1);
 	ck_assert_int_eq(arrived(&index), 5);
 	ck_assert_int_eq(arrived(&index), -1);
 }
@@ -491,9 +526,9 @@ START_TEST(one_medium_an_ssrc)	/* they share a key: the second would repeat its 
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
 	rtp(1);
-	UNTIL(M->sent == 1);
+	UNTIL(SENT == 1);
 	rtp_from(src2_fd, 2);
-	UNTIL(app.units[0]->media[1]->dropped[GW_SRTP_TAKEN] == 1);
+	UNTIL(number(1, "dropped", GW_XF_TAKEN) == 1);
 	ck_assert_int_eq(arrived(&index), 5);
 	ck_assert_int_eq(arrived(&index), -1);
 }
@@ -503,7 +538,7 @@ START_TEST(one_scrambler_a_service)
 {
 	struct gw_err err = { 0 };
 
-	ck_assert_ptr_null(scr_unit_open(&app, unit.id, &err));
+	ck_assert_ptr_null(scr_unit_open(&app, &unit, &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "another scrambler"));
 	ck_assert_int_eq(err.code, GW_ETEMP);
 	ck_assert_ptr_eq(scr_unit_find(&app, "news/av", 7), app.units[0]);
@@ -515,10 +550,10 @@ START_TEST(configuration_changes_in_place)
 {
 	struct scr_unit *u = app.units[0];
 	struct scr_medium *first = u->media[0], *other = u->media[1];
-	struct he_medium moved = { .name = (char []){ "moved" }, .in = address("udp://127.0.0.1:%u", port_of(first->in_fd)) };
+	struct he_medium moved = { .name = (char []){ "moved" }, .in = address("udp://127.0.0.1:%u", scr_tap_port(&first->media.tap)) };
 	struct he_medium taken = { .name = (char []){ "taken" }, .in = address("udp://127.0.0.1:%u", port_of(got_fd)), .out = medium.out };
 	const struct he_medium *list[] = { &moved, &taken };
-	struct he_unit conf = { .service = &its_service, .id = unit.id, .media = list, .nmedia = 2 };
+	struct he_unit conf = { .id = unit.id, .service = &news, .media = list, .nmedia = 2 };
 	struct gw_addr any = address("udp://127.0.0.1:0");
 	struct gw_err err = { 0 };
 	uint64_t index;
@@ -528,23 +563,23 @@ START_TEST(configuration_changes_in_place)
 	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
 	first->in = moved.in;		/* the file says the port; here the kernel picked it */
 	moved.out = address("udp://127.0.0.1:%u", port_of(fd));
-	ck_assert_int_eq(scr_unit_stage(&app, u, &conf, &err), -1);	/* the second port is in use */
+	ck_assert_int_eq(scr_unit_stage(u, &conf, &err), -1);	/* the second port is in use */
 	ck_assert_ptr_nonnull(strstr(err.text, "service news/av: medium taken: "));
 	scr_unit_revert(u);
 	ck_assert_ptr_eq(u->media[0], first);
 	ck_assert_ptr_eq(u->media[1], other);
 	ck_assert_str_eq(first->name, "av");
 	rtp(1);
-	UNTIL(first->sent == 1);
+	UNTIL(number(0, "sent", 0) == 1);
 	ck_assert_int_eq(arrived(&index), 5);
 	conf.nmedia = 1;
-	ck_assert_int_eq(scr_unit_stage(&app, u, &conf, &err), 0);
+	ck_assert_int_eq(scr_unit_stage(u, &conf, &err), 0);
 	scr_unit_commit(u);
 	ck_assert_uint_eq(u->nmedia, 1);
 	ck_assert_ptr_eq(u->media[0], first);
 	ck_assert_str_eq(first->name, "moved");
 	rtp(2);
-	UNTIL(first->sent == 2);
+	UNTIL(number(0, "sent", 0) == 2);
 	ck_assert_int_eq(arrived(&index), -1);
 	got_fd = fd;
 	ck_assert_int_eq(arrived(&index), 5);	/* the same key, elsewhere */
@@ -558,29 +593,24 @@ START_TEST(configurations)
 	struct he_service services[3] = {
 		{ .id = (char []){ "news" }, .at = { 7, 5 }, .scrambling = HE_SRTP, .units = &unit, .nunits = 1 },
 		{ .id = (char []){ "films" }, .at = { 19, 5 }, .scrambling = HE_NONE, .units = &unit, .nunits = 1 },
-		{ .id = (char []){ "sport" }, .at = { 31, 5 }, .scrambling = HE_IPSEC, .units = &unit, .nunits = 1 },
+		{ .id = (char []){ "sport" }, .at = { 31, 5 }, .scrambling = HE_SRTP, .rcc = 50, .units = &unit, .nunits = 1 },
 	};
 	char engine[16] = "auto";
-	struct headend he = { .file = (char []){ "x.yaml" }, .services = services, .nservices = 2, .scrambler = { engine, 1 } };
+	struct headend he = { .file = (char []){ "x.yaml" }, .services = services, .nservices = 3, .scrambler = { engine, 2, false } };
 	struct gw_err err = { 0 };
 	size_t n;
 
 	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
 	const struct he_unit **u = scr_conf_units(&he, &n);
-	ck_assert_uint_eq(n, 1);	/* none: not ours */
+	ck_assert_uint_eq(n, 2);	/* none: not ours */
 	free(u);
-	he.nservices = 3;
+	strcpy(engine, "batch");
+	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
+	ck_assert_int_eq(scr_conf_engine(&he), GW_ENGINE_BATCH);
+	strcpy(engine, "libsrtp2");
 	ck_assert_int_eq(scr_conf_check(&he, &err), -1);
 	ck_assert_int_eq(gw_exit_status(err.code), 78);
-	ck_assert_ptr_nonnull(strstr(err.text, "x.yaml:31:5: service sport: scrambling: ipsec"));
-	he.nservices = 2;
-	he.scrambler.threads = 2;
-	ck_assert_int_eq(scr_conf_check(&he, &err), -1);
-	he.scrambler.threads = 1;
-	strcpy(engine, "batch");
-	ck_assert_int_eq(scr_conf_check(&he, &err), -1);
-	strcpy(engine, "libsrtp2");
-	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
+	ck_assert_ptr_nonnull(strstr(err.text, "x.yaml:31:5: service sport: rcc: engine libsrtp2"));
 }
 END_TEST
 
@@ -597,7 +627,7 @@ START_TEST(damaged_marks_are_refused)	/* _i: too short, or another magic */
 	fclose(f);
 	if (_i == 0)
 		ck_assert_int_eq(truncate(path, 100), 0);
-	ck_assert_ptr_null(scr_unit_open(&app, unit.id, &err));
+	ck_assert_ptr_null(scr_unit_open(&app, &unit, &err));
 	ck_assert_int_eq(err.code, GW_ESTORE);
 	ck_assert_int_eq(unlink(path), 0);
 	scrambler_up();

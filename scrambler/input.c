@@ -1,0 +1,477 @@
+/* scrambler/input.c */
+#include "scrambler/input.h"
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <net/if.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include "lib/udp.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum {
+	HASH = 64,		/* slots of a socket; it has some twenty groups, or as many as the administrator allows */
+	SPILL = 65536,		/* behind a slot: the rest of a jumbo frame, or of datagrams that the kernel put together */
+	PRESSED = 8,		/* turns in a row that a socket had more than its share: then we look at its buffer */
+	CONTROL = 128,
+};
+
+struct scr_input {
+	struct scr_inputs *all;
+	int fd;
+	bool group, alone, one_source;	/* multicast; bound to one group alone; its memberships name sources */
+	unsigned ifindex;
+	struct gw_addr at;
+	unsigned taps;			/* open ones */
+	struct scr_tap *only;		/* unicast: the stream that is attached */
+	struct scr_tap *hash[HASH], *last; unsigned attached;
+	unsigned pressed, debt;
+	bool overloaded;
+	struct scr_input *next;
+};
+struct message { _Alignas(struct cmsghdr) char control[CONTROL]; struct sockaddr_storage from; struct iovec v[2]; };
+struct scr_inputs {
+	int epoll;
+	struct scr_input *list; size_t n;
+	uint64_t turn, strays;
+	struct mmsghdr m[SCR_BATCH];
+	struct message more[SCR_BATCH];
+	uint8_t *spill;
+};
+
+struct scr_inputs *
+scr_inputs_new(struct gw_err *err)
+{
+	struct scr_inputs *all = calloc(1, sizeof(*all));
+
+	if (!all || !(all->spill = malloc((size_t)SCR_BATCH * SPILL)))
+		gw_fail(err, GW_ESYS, "no memory");
+	else if ((all->epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0)
+		return all;
+	else
+		gw_fail(err, GW_ESYS, "epoll: %s", strerror(errno));
+	if (all)
+		free(all->spill);
+	free(all);
+	return NULL;
+}
+
+void
+scr_inputs_free(struct scr_inputs *all)
+{
+	if (!all)
+		return;
+	close(all->epoll);
+	free(all->spill);
+	free(all);
+}
+
+int scr_inputs_fd(const struct scr_inputs *all) { return all->epoll; }
+size_t scr_inputs_sockets(const struct scr_inputs *all) { return all->n; }
+uint64_t scr_inputs_strays(const struct scr_inputs *all) { return all->strays; }
+
+/* ---- sockets ---- */
+
+static void
+input_close(struct scr_input *in)
+{
+	struct scr_input **at = &in->all->list;
+
+	while (*at != in)
+		at = &(*at)->next;
+	*at = in->next;
+	in->all->n--;
+	close(in->fd);
+	free(in);
+}
+
+static struct scr_input *
+input_open(struct scr_inputs *all, const struct gw_addr *a, unsigned ifindex, struct gw_err *err)
+{
+	struct gw_addr bound = { .scheme = GW_UDP };
+	struct scr_input *in = calloc(1, sizeof(*in));
+	socklen_t len = sizeof(bound.ss);
+	int on = 1;
+
+	if (!in) {
+		gw_fail(err, GW_ESYS, "no memory");
+		return NULL;
+	}
+	*in = (struct scr_input){ .all = all, .fd = gw_udp_port(a, err), .group = gw_addr_multicast(a), .one_source = a->source[0] != '\0',
+		.ifindex = ifindex, .at = *a };
+	if (in->fd < 0) {
+		free(in);
+		return NULL;
+	}
+	getsockname(in->fd, (struct sockaddr *)&bound.ss, &len);
+	in->alone = gw_addr_multicast(&bound);
+	in->at.port = ntohs(((struct sockaddr_in *)&bound.ss)->sin_port);	/* at the same place for IPv6 */
+	setsockopt(in->fd, SOL_UDP, UDP_GRO, &on, sizeof(on));	/* where there is none they come one by one */
+	in->next = all->list;
+	all->list = in;
+	all->n++;
+	return in;
+}
+
+/* A socket that takes any group of this port has room for this one, too? */
+static bool
+fits(const struct scr_input *in, const struct gw_addr *a, unsigned ifindex)
+{
+	return in->group && !in->alone && in->at.port == a->port && in->at.ss.ss_family == a->ss.ss_family && in->ifindex == ifindex &&
+	    in->one_source == (a->source[0] != '\0');
+}
+
+static bool
+full(int error)
+{
+	return error == ENOBUFS || error == ENOMEM || error == EADDRINUSE;	/* the last: this very group, from another stream */
+}
+
+static int
+tap_group(struct scr_inputs *all, struct scr_tap *t, const struct gw_addr *a, struct gw_err *err)
+{
+	char text[GW_ADDR_TEXT];
+	struct scr_input *in;
+
+	for (in = all->list; in; in = in->next) {
+		if (!fits(in, a, t->ifindex))
+			continue;
+		if (gw_udp_join(in->fd, a) == 0)
+			break;
+		if (!full(errno))
+			return gw_fail(err, GW_EUNAVAIL, "%s: join: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
+	}
+	if (!in) {
+		if (!(in = input_open(all, a, t->ifindex, err)))
+			return -1;
+		if (gw_udp_join(in->fd, a) < 0) {
+			gw_fail(err, GW_EUNAVAIL, "%s: join: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
+			input_close(in);
+			return -1;
+		}
+	}
+	t->in = in;
+	in->taps++;
+	return 0;
+}
+
+static void
+bytes_of(const struct sockaddr_storage *ss, uint8_t out[16])
+{
+	memset(out, 0, 16);
+	if (ss->ss_family == AF_INET6)
+		memcpy(out, &((const struct sockaddr_in6 *)ss)->sin6_addr, 16);
+	else
+		memcpy(out, &((const struct sockaddr_in *)ss)->sin_addr, 4);
+}
+
+int
+scr_tap_open(struct scr_inputs *all, struct scr_tap *t, const struct gw_addr *given, struct gw_err *err)
+{
+	struct sockaddr_storage source;
+	struct gw_addr a = *given;
+
+	*t = (struct scr_tap){ .at = *given };
+	if (gw_addr_resolve(&a, err) < 0)
+		return -1;
+	t->any_source = gw_addr_source(&a, &source) == 0;
+	if (!t->any_source)
+		bytes_of(&source, t->source);
+	bytes_of(&a.ss, t->group);
+	t->ifindex = a.interface[0] ? if_nametoindex(a.interface) : 0;
+	if (a.interface[0] && !t->ifindex)
+		return gw_fail(err, GW_EUNAVAIL, "%s: %s", a.interface, strerror(errno));
+	if (gw_addr_multicast(&a))
+		return tap_group(all, t, &a, err);
+	if (!(t->in = input_open(all, &a, t->ifindex, err)))
+		return -1;
+	t->in->taps = 1;
+	return 0;
+}
+
+void
+scr_tap_close(struct scr_tap *t)
+{
+	struct scr_input *in = t->in;
+	struct gw_addr a = t->at;
+
+	if (!in)
+		return;
+	t->in = NULL;
+	if (--in->taps == 0)
+		input_close(in);
+	else if (gw_addr_resolve(&a, NULL) == 0)
+		gw_udp_leave(in->fd, &a);
+}
+
+uint16_t
+scr_tap_port(const struct scr_tap *t)
+{
+	return t->in->at.port;
+}
+
+uint64_t
+scr_tap_kernel_drops(const struct scr_tap *t)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	/* the count that SO_RXQ_OVFL would put beside each datagram */
+	return t->in && getsockopt(t->in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[SK_MEMINFO_DROPS] : 0;
+}
+
+static unsigned
+slot_of(const uint8_t group[16])
+{
+	uint32_t h = 2166136261;
+
+	for (int i = 0; i < 16; i++)
+		h = (h ^ group[i]) * 16777619;
+	return (h ^ h >> 16) % HASH;
+}
+
+int
+scr_tap_attach(struct scr_tap *t, struct scr_flow *flow, struct gw_err *err)
+{
+	struct scr_input *in = t->in;
+	struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = in } };
+
+	if (!t->flow) {
+		if (in->attached == 0 && epoll_ctl(in->all->epoll, EPOLL_CTL_ADD, in->fd, &ev) < 0)
+			return gw_fail(err, GW_ESYS, "epoll: %s", strerror(errno));
+		in->attached++;
+		if (in->group) {
+			t->next = in->hash[slot_of(t->group)];
+			in->hash[slot_of(t->group)] = t;
+		} else {
+			in->only = t;
+		}
+	}
+	t->flow = flow;
+	return 0;
+}
+
+void
+scr_tap_detach(struct scr_tap *t)
+{
+	struct scr_input *in = t->in;
+	struct scr_tap **at;
+
+	if (!in || !t->flow)
+		return;
+	t->flow = NULL;
+	if (in->last == t)
+		in->last = NULL;
+	if (in->group) {
+		for (at = &in->hash[slot_of(t->group)]; *at != t;)
+			at = &(*at)->next;
+		*at = t->next;
+		t->next = NULL;
+	} else {
+		in->only = NULL;
+	}
+	if (--in->attached == 0)
+		epoll_ctl(in->all->epoll, EPOLL_CTL_DEL, in->fd, NULL);
+}
+
+/* ---- packets ---- */
+
+struct arrival { uint8_t group[16], source[16]; unsigned ifindex; size_t segment; };
+
+static bool
+is(const struct scr_tap *t, const struct arrival *a)
+{
+	return memcmp(t->group, a->group, 16) == 0 && (t->any_source || memcmp(t->source, a->source, 16) == 0) &&
+	    (!t->ifindex || t->ifindex == a->ifindex);
+}
+
+static struct scr_tap *
+find(struct scr_input *in, const struct arrival *a)
+{
+	struct scr_tap *t;
+
+	if (!in->group)
+		return in->only;
+	if (in->last && is(in->last, a))
+		return in->last;
+	for (t = in->hash[slot_of(a->group)]; t && !is(t, a);)
+		t = t->next;
+	if (t)
+		in->last = t;
+	return t;
+}
+
+/* What the kernel says beside the datagram. */
+static void
+read_control(const struct scr_input *in, struct msghdr *h, struct arrival *a)
+{
+	union { struct in_pktinfo v4; struct in6_pktinfo v6; int size; } u;
+
+	a->segment = 0;
+	if (in->group)
+		memset(a->group, 0, 16);
+	if (in->one_source)
+		bytes_of(h->msg_name, a->source);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		size_t len = c->cmsg_len - CMSG_LEN(0);
+		if (len > sizeof(u))
+			continue;
+		memcpy(&u, CMSG_DATA(c), len);
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			memcpy(a->group, &u.v4.ipi_addr, 4);
+			a->ifindex = (unsigned)u.v4.ipi_ifindex;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			memcpy(a->group, &u.v6.ipi6_addr, 16);
+			a->ifindex = u.v6.ipi6_ifindex;
+		} else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			a->segment = u.size > 0 ? (size_t)u.size : 0;
+		}
+	}
+}
+
+/*
+ * Too much comes: a stream has its share of the turn, what is more is dropped, the newest first. That is said of a socket whose buffer is
+ * more than half full after many turns, and until it is less than a quarter; a burst alone drops nothing.
+ */
+static void
+judge(struct scr_input *in, bool more)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (!more) {
+		in->pressed = 0;
+		in->overloaded = false;
+	} else if (++in->pressed >= PRESSED && in->group && getsockopt(in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
+		uint32_t used = info[SK_MEMINFO_RMEM_ALLOC], room = info[SK_MEMINFO_RCVBUF];
+		in->overloaded = in->overloaded ? used > room / 4 : used > room / 2;
+	}
+}
+
+/* May the stream have another datagram in this turn? */
+static bool
+admit(struct scr_input *in, struct scr_tap *t)
+{
+	if (t->turn != in->all->turn) {
+		t->turn = in->all->turn;
+		t->used = 0;
+	}
+	return t->used++ < SCR_BATCH / in->attached || t->used == 1;
+}
+
+/* Octets at `from` of what lies in a slot and behind it. */
+static void
+gather(uint8_t *to, const struct message *msg, size_t from, size_t len)
+{
+	size_t first = from < SCR_SLOT ? SCR_SLOT - from : 0;
+
+	first = first < len ? first : len;
+	if (first)
+		memcpy(to, (const uint8_t *)msg->v[0].iov_base + from, first);
+	if (len > first)
+		memcpy(to + first, (const uint8_t *)msg->v[1].iov_base + (from + first - SCR_SLOT), len - first);
+}
+
+/* One message: a datagram, or several of `segment` octets each, the last perhaps shorter. Datagrams. */
+static unsigned
+deliver(struct scr_input *in, struct scr_batch *b, struct scr_tap *t, struct message *msg, size_t len, size_t segment)
+{
+	struct gw_pk pk = { msg->v[0].iov_base, len };
+	unsigned n = 0;
+
+	if (segment == 0 || segment >= len)
+		segment = len;
+	if (segment == len && len <= SCR_SLOT && !in->overloaded) {	/* nearly all of them */
+		scr_batch_take(b, t->flow, &pk);
+		return 1;
+	}
+	for (size_t at = 0; n == 0 || at < len; at += segment, n++) {
+		size_t part = len - at < segment ? len - at : segment;
+		if (part > SCR_LARGE || (in->overloaded && !admit(in, t))) {
+			t->flow->received++;
+			t->flow->dropped[part > SCR_LARGE ? (int)GW_XF_TOO_LONG : (int)SCR_OVERLOAD]++;
+			continue;
+		}
+		if (segment == len && len <= SCR_SLOT) {
+			scr_batch_take(b, t->flow, &pk);
+			continue;
+		}
+		struct gw_pk large = scr_batch_large(b);
+		large.len = part;
+		gather(large.p, msg, at, part);
+		scr_batch_take(b, t->flow, &large);
+	}
+	return n;
+}
+
+static void
+prepare(struct scr_inputs *all, const struct scr_input *in, struct scr_batch *b, size_t first, size_t n)
+{
+	for (size_t i = first; i < first + n; i++) {
+		struct message *msg = &all->more[i];
+		msg->v[0] = (struct iovec){ scr_batch_slot(b, i).p, SCR_SLOT };
+		msg->v[1] = (struct iovec){ all->spill + i * SPILL, SPILL };
+		all->m[i].msg_hdr = (struct msghdr){ .msg_iov = msg->v, .msg_iovlen = 2, .msg_control = msg->control, .msg_controllen = CONTROL,
+			.msg_name = in->one_source ? &msg->from : NULL, .msg_namelen = in->one_source ? sizeof(msg->from) : 0 };
+	}
+}
+
+/* Up to n messages of the socket into the slots from *slot on, which moves up; how many datagrams they were. */
+static unsigned
+receive(struct scr_input *in, struct scr_batch *b, size_t *slot, size_t n)
+{
+	struct scr_inputs *all = in->all;
+	struct arrival a = { .ifindex = 0 };
+	unsigned sum = 0;
+	int got;
+
+	prepare(all, in, b, *slot, n);
+	do
+		got = recvmmsg(in->fd, all->m + *slot, (unsigned)n, MSG_DONTWAIT, NULL);
+	while (got < 0 && errno == EINTR);
+	for (size_t i = *slot, end = *slot + (got > 0 ? (size_t)got : 0); i < end; i++, ++*slot) {
+		struct msghdr *h = &all->m[i].msg_hdr;
+		read_control(in, h, &a);
+		struct scr_tap *t = find(in, &a);
+		if (t)
+			sum += deliver(in, b, t, &all->more[i], all->m[i].msg_len, a.segment);
+		else
+			all->strays++, sum++;
+	}
+	judge(in, got == (int)n);
+	return sum;
+}
+
+bool
+scr_inputs_turn(struct scr_inputs *all, struct scr_batch *b)
+{
+	struct epoll_event ev[SCR_BATCH];
+	unsigned room = SCR_BATCH;
+	size_t slot = 0;
+	int n;
+
+	do
+		n = epoll_wait(all->epoll, ev, SCR_BATCH, 0);
+	while (n < 0 && errno == EINTR);
+	all->turn++;
+	/* The kernel hands them out in turn; what one does not need of its share is for those behind it. */
+	for (int i = 0; i < n && slot < SCR_BATCH; i++) {
+		struct scr_input *in = ev[i].data.ptr;
+		unsigned share = room / (unsigned)(n - i), used;
+		share = share ? share : 1;
+		if (n > 1 && in->debt > share) {	/* it had more before than its share: datagrams that were put together */
+			in->debt -= share;
+			continue;
+		}
+		used = receive(in, b, &slot, share < SCR_BATCH - slot ? share : SCR_BATCH - slot);
+		in->debt = used > share ? used - share : 0;
+		room -= used < room ? used : room;
+	}
+	scr_batch_flush(b);
+	return n > 0;
+}

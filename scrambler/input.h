@@ -1,0 +1,43 @@
+/*
+ * scrambler/input.h: the receiving sockets of a worker, as few as the kernel allows: the groups of one port and interface share a socket
+ * as far as its memberships reach; each unicast address has one. Datagrams are told apart by the group they were sent to, and by
+ * their sender where a stream names it.
+ */
+#ifndef SCR_INPUT_H
+#define SCR_INPUT_H
+#include "lib/addr.h"
+#include "scrambler/batch.h"
+
+struct scr_inputs;
+struct scr_input;		/* a socket */
+
+/* A stream's place at a socket. Embedded; zeroed: none. */
+struct scr_tap {
+	struct scr_input *in;
+	struct scr_flow *flow;	/* NULL: what comes is nobody's yet */
+	struct gw_addr at;
+	uint8_t group[16], source[16]; bool any_source;
+	unsigned ifindex;	/* 0: any */
+	struct scr_tap *next;	/* of one hash */
+	uint64_t turn; unsigned used;	/* datagrams of this turn, while there are more than can be worked on */
+};
+
+struct scr_inputs *scr_inputs_new(struct gw_err *);
+void scr_inputs_free(struct scr_inputs *);	/* quiet on NULL; no tap may be open */
+int scr_inputs_fd(const struct scr_inputs *);	/* readable while any socket is */
+
+/* Beside the worker: finds or opens a socket, joins the group. */
+int scr_tap_open(struct scr_inputs *, struct scr_tap *, const struct gw_addr *, struct gw_err *);
+void scr_tap_close(struct scr_tap *);		/* quiet when it is not open */
+/* While the worker rests: packets go to the flow from now on, or to nobody. */
+int scr_tap_attach(struct scr_tap *, struct scr_flow *, struct gw_err *);
+void scr_tap_detach(struct scr_tap *);
+uint16_t scr_tap_port(const struct scr_tap *);	/* that the kernel picked */
+/* Datagrams that the kernel dropped because the socket's buffer was full; shared with others where the socket is. */
+uint64_t scr_tap_kernel_drops(const struct scr_tap *);
+
+/* One turn: up to about a batch of datagrams of the sockets that are readable, each socket its share. false: there was nothing. */
+bool scr_inputs_turn(struct scr_inputs *, struct scr_batch *);
+size_t scr_inputs_sockets(const struct scr_inputs *);
+uint64_t scr_inputs_strays(const struct scr_inputs *);	/* datagrams for no stream */
+#endif

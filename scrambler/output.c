@@ -1,0 +1,296 @@
+/* scrambler/output.c */
+#include "scrambler/output.h"
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/udp.h"
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+/* A socket: of one destination, or of all that are sent to in one way. */
+struct pipe {
+	int fd;
+	bool connected, gso;
+	unsigned users;
+	struct gw_addr way;		/* host and port mean nothing where it is shared */
+	struct pipe *next;
+};
+struct scr_out {
+	struct scr_outs *all;
+	struct pipe *pipe;
+	struct sockaddr_storage to; socklen_t to_len;
+	/* of the batch in hand */
+	uint64_t batch;
+	int16_t last;
+};
+struct control { _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(uint16_t))]; };
+struct scr_outs {
+	bool gso;
+	unsigned connected;
+	struct pipe *shared;
+	uint64_t batch;
+	/* a batch, parted by destination: next[i] is the packet behind i to the same one */
+	const struct scr_packet *pk;
+	int16_t next[SCR_BATCH];
+	/* messages for one socket */
+	struct mmsghdr m[SCR_BATCH];
+	struct iovec v[SCR_BATCH];
+	int16_t packet[SCR_BATCH];	/* whose v it is */
+	struct control c[SCR_BATCH];
+	size_t nm, nv;
+};
+
+struct scr_outs *
+scr_outs_new(bool gso)
+{
+	struct scr_outs *o = calloc(1, sizeof(*o));
+
+	if (o)
+		o->gso = gso;
+	return o;
+}
+
+void
+scr_outs_free(struct scr_outs *o)
+{
+	free(o);
+}
+
+static bool
+same_way(const struct pipe *p, const struct gw_addr *a)
+{
+	return p->way.ss.ss_family == a->ss.ss_family && p->way.ttl == a->ttl && p->way.dscp == a->dscp &&
+	    strcmp(p->way.interface, a->interface) == 0 && strcmp(p->way.source, a->source) == 0 &&
+	    gw_addr_multicast(&p->way) == gw_addr_multicast(a);
+}
+
+static void
+pipe_close(struct scr_outs *o, struct pipe *p)
+{
+	struct pipe **at = &o->shared;
+
+	while (*at && *at != p)
+		at = &(*at)->next;
+	if (*at)
+		*at = p->next;
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p);
+}
+
+static int
+pipe_open(struct scr_outs *all, struct scr_out *out, const struct gw_addr *a, struct gw_err *err)
+{
+	bool connected = all->connected < SCR_CONNECTED;
+	struct pipe *p;
+
+	for (p = connected ? NULL : all->shared; p; p = p->next)
+		if (same_way(p, a)) {
+			p->users++;
+			out->pipe = p;
+			out->to = a->ss;
+			out->to_len = a->sslen;
+			if (a->ss.ss_family == AF_INET6)	/* the interface of link-local addresses is the socket's */
+				((struct sockaddr_in6 *)&out->to)->sin6_scope_id = ((struct sockaddr_in6 *)&p->way.ss)->sin6_scope_id;
+			return 0;
+		}
+	if (!(p = calloc(1, sizeof(*p))))
+		return gw_fail(err, GW_ESYS, "no memory");
+	*p = (struct pipe){ .connected = connected, .gso = all->gso, .users = 1, .way = *a };
+	p->fd = connected ? gw_udp_sender(a, err) : gw_udp_open_sender(a, &out->to, &out->to_len, err);
+	if (p->fd < 0) {
+		free(p);
+		return -1;
+	}
+	if (connected) {
+		all->connected++;
+	} else {
+		p->way.ss = out->to;
+		p->next = all->shared;
+		all->shared = p;
+	}
+	out->pipe = p;
+	return 0;
+}
+
+struct scr_out *
+scr_out_open(struct scr_outs *all, const struct gw_addr *given, struct gw_err *err)
+{
+	struct scr_out *out = calloc(1, sizeof(*out));
+	struct gw_addr a = *given;
+
+	if (!out)
+		gw_fail(err, GW_ESYS, "no memory");
+	else if (gw_addr_resolve(&a, err) == 0 && pipe_open(all, out, &a, err) == 0) {
+		out->all = all;
+		return out;
+	}
+	free(out);
+	return NULL;
+}
+
+void
+scr_out_close(struct scr_out *out)
+{
+	if (!out)
+		return;
+	out->all->connected -= out->pipe->connected;
+	if (--out->pipe->users == 0)
+		pipe_close(out->all, out->pipe);
+	free(out);
+}
+
+size_t
+scr_gso_run(const size_t *len, size_t n)
+{
+	size_t k = 1, all = len[0];
+
+	while (k < n && k < SCR_SEGMENTS && len[k] <= len[0] && all + len[k] <= SCR_DATAGRAM && len[k - 1] == len[0])
+		all += len[k++];
+	return k;
+}
+
+/* ---- sending ---- */
+
+/* The fate of a message's packets. */
+static void
+count(const struct scr_outs *o, const struct mmsghdr *m, bool sent)
+{
+	size_t first = (size_t)(m->msg_hdr.msg_iov - o->v);
+
+	for (size_t i = first; i < first + m->msg_hdr.msg_iovlen; i++) {
+		const struct scr_packet *pk = &o->pk[o->packet[i]];
+		if (!sent) {
+			pk->flow->dropped[SCR_SEND]++;
+			continue;
+		}
+		pk->flow->sent++;
+		pk->flow->sent_clear += pk->clear;
+	}
+}
+
+/* The kernel, the interface or the route do not part it: a datagram at a time. */
+static void
+send_each(struct scr_outs *o, int fd, const struct mmsghdr *m)
+{
+	struct mmsghdr one = *m;
+
+	one.msg_hdr.msg_iovlen = 1;
+	one.msg_hdr.msg_control = NULL;
+	one.msg_hdr.msg_controllen = 0;
+	for (size_t i = 0; i < m->msg_hdr.msg_iovlen; i++, one.msg_hdr.msg_iov++)
+		count(o, &one, sendmsg(fd, &one.msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0);
+}
+
+static bool
+not_parted(const struct mmsghdr *m, int error)
+{
+	return m->msg_hdr.msg_controllen > 0 && (error == EIO || error == EINVAL || error == EOPNOTSUPP || error == EMSGSIZE);
+}
+
+/* Hands the messages to their socket. */
+static void
+push(struct scr_outs *o, struct pipe *p)
+{
+	bool again = true;
+	size_t done = 0;
+	int rc;
+
+	while (done < o->nm) {
+		rc = sendmmsg(p->fd, o->m + done, (unsigned)(o->nm - done), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (rc > 0) {
+			for (int i = 0; i < rc; i++)
+				count(o, &o->m[done++], true);
+			again = true;
+		} else if (errno == EINTR) {
+			continue;
+		} else if (errno == ECONNREFUSED && again) {
+			again = false;	/* the answer to an earlier datagram: nobody listened then; this one is still ours to send */
+		} else if (not_parted(&o->m[done], errno)) {
+			p->gso = false;
+			send_each(o, p->fd, &o->m[done++]);
+		} else if (errno == EAGAIN || errno == ENOBUFS) {
+			while (done < o->nm)	/* the kernel's buffer is full: media do not wait */
+				count(o, &o->m[done++], false);
+		} else {
+			count(o, &o->m[done++], false);	/* this one cannot go: the next may */
+			again = true;
+		}
+	}
+	o->nm = o->nv = 0;
+}
+
+/* One message of n packets that follow one another in the chain; the packet behind them. */
+static int16_t
+add(struct scr_outs *o, struct scr_out *out, int16_t i, size_t n)
+{
+	struct mmsghdr *m = &o->m[o->nm];
+
+	m->msg_hdr = (struct msghdr){ .msg_iov = &o->v[o->nv], .msg_iovlen = n };
+	if (!out->pipe->connected) {
+		m->msg_hdr.msg_name = &out->to;
+		m->msg_hdr.msg_namelen = out->to_len;
+	}
+	if (n > 1) {
+		uint16_t size = (uint16_t)o->pk[i].pk.len;
+		m->msg_hdr.msg_control = o->c[o->nm].room;
+		m->msg_hdr.msg_controllen = sizeof(o->c[o->nm].room);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m->msg_hdr);
+		c->cmsg_len = CMSG_LEN(sizeof(size));
+		c->cmsg_level = SOL_UDP;
+		c->cmsg_type = UDP_SEGMENT;
+		memcpy(CMSG_DATA(c), &size, sizeof(size));
+	}
+	for (; n > 0; n--, i = o->next[i]) {
+		o->packet[o->nv] = i;
+		o->v[o->nv++] = (struct iovec){ .iov_base = o->pk[i].pk.p, .iov_len = o->pk[i].pk.len };
+	}
+	o->nm++;
+	return i;
+}
+
+static void
+add_all(struct scr_outs *o, struct scr_out *out, int16_t first)
+{
+	size_t len[SCR_BATCH], n = 0, at = 0;
+
+	for (int16_t i = first; i >= 0; i = o->next[i])
+		len[n++] = o->pk[i].pk.len;
+	while (first >= 0) {
+		size_t run = out->pipe->gso ? scr_gso_run(len + at, n - at) : 1;
+		first = add(o, out, first, run);
+		at += run;
+	}
+}
+
+void
+scr_outs_send(struct scr_outs *o, const struct scr_packet *pk, size_t n)
+{
+	int16_t first[SCR_BATCH];
+	struct scr_out *outs[SCR_BATCH];
+	size_t nouts = 0;
+
+	o->batch++;
+	o->pk = pk;
+	for (size_t i = 0; i < n; i++) {
+		struct scr_out *out = pk[i].clear ? pk[i].flow->clear : pk[i].flow->out;
+		o->next[i] = -1;
+		if (out->batch != o->batch) {
+			out->batch = o->batch;
+			first[nouts] = (int16_t)i;
+			outs[nouts++] = out;
+		} else {
+			o->next[out->last] = (int16_t)i;
+		}
+		out->last = (int16_t)i;
+	}
+	for (size_t i = 0; i < nouts; i++) {
+		add_all(o, outs[i], first[i]);
+		if (i + 1 == nouts || outs[i + 1]->pipe != outs[i]->pipe)
+			push(o, outs[i]->pipe);
+	}
+}
