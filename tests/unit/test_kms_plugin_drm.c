@@ -86,6 +86,48 @@ START_TEST(a_receiver_with_the_handset_keys_opens_it)
 }
 END_TEST
 
+/* What the SCS sends for each protection: key material without padding, and an identifier where packets carry one. */
+static const struct { uint8_t protection, authenticated; size_t cw, id; } protections[] = {
+	{ STKM_IPSEC, 0, 16, 4 }, { STKM_IPSEC, 1, 32, 4 }, { STKM_SRTP, 0, 30, 2 }, { STKM_SRTP, 1, 30, 2 },
+	{ STKM_ISMACRYP, 0, 24, 1 }, { STKM_ISMACRYP, 1, 40, 1 }, { STKM_TS, 0, 16, 0 },
+};
+
+START_TEST(every_protection_arrives)	/* _i: row */
+{
+	void *s = ready(private_example("drm.yaml"), "");
+	const char *path = private_example("handset-drm.yaml");
+	uint8_t cw[2][40], id[2][STKM_ID_MAX];
+	struct rx_keys got;
+	struct keys_drm d;
+
+	ck_assert_int_eq(keys_drm_load(path, &d, NULL), 0);
+	unlink(path);
+	struct drm_rx rx = { .keys = d.all, .nkeys = d.nall };
+	ask.protection = protections[_i].protection;
+	ask.authenticated = protections[_i].authenticated;
+	for (size_t k = 0; k < 2; k++) {
+		memset(cw[k], 7 + (int)k, sizeof(cw[k]));
+		stkm_key_id(ask.protection, 5, (uint16_t)(100 + k), id[k]);
+		cws[k] = (struct kms_cw){ .cp_number = (uint16_t)(100 + k), .cw = cw[k], .cw_len = protections[_i].cw,
+			.key_id = protections[_i].id ? id[k] : NULL, .key_id_len = protections[_i].id };
+	}
+	int n = go(s);
+	ck_assert_msg(n > 0, "%s", why);
+	ck_assert_int_eq(receive(&rx, n, &got), RX_NEW);
+	ck_assert_uint_eq(got.n, 2);
+	for (size_t k = 0; k < 2; k++) {
+		ck_assert_uint_eq(got.key[k].id_len, protections[_i].id ? protections[_i].id : 1);	/* of TS: the parity */
+		ck_assert_mem_eq(got.key[k].id, id[k], got.key[k].id_len);
+		ck_assert_uint_eq(got.key[k].tkm.layout->protocol, ask.protection);
+		ck_assert_uint_eq(got.key[k].tkm.layout->authenticated, ask.authenticated);
+		ck_assert_uint_eq(tkm_len(&got.key[k].tkm), protections[_i].cw);
+		ck_assert_mem_eq(got.key[k].tkm.cw, cw[k], protections[_i].cw);
+	}
+	keys_drm_free(&d);
+	p->close(s);
+}
+END_TEST
+
 START_TEST(identifiers_protection_and_criteria_are_the_peers)
 {
 	static const uint8_t spi[2][4] = { { 0x80, 9, 0, 5 }, { 0x80, 9, 0, 6 } }, criteria[] = { 1, 2, 0, 0x0f };
@@ -483,6 +525,7 @@ START_TEST(a_receivers_key_file_is_not_the_kmss)
 END_TEST
 
 SUITE("kms_plugin_drm", tcase_add_test(t, channel_is_as_designed); tcase_add_test(t, a_receiver_with_the_handset_keys_opens_it);
+      tcase_add_loop_test(t, every_protection_arrives, 0, sizeof(protections) / sizeof(protections[0]));
       tcase_add_test(t, identifiers_protection_and_criteria_are_the_peers); tcase_add_test(t, without_parameters_the_configuration_says);
       tcase_add_test(t, a_repeat_has_the_same_octets_however_late); tcase_add_test(t, a_programme_key_adds_its_layer);
       tcase_add_test(t, refusals_have_the_standards_numbers); tcase_add_test(t, a_key_out_of_its_time_is_not_used);

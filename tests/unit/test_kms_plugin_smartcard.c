@@ -81,6 +81,42 @@ START_TEST(channel_is_as_designed)
 }
 END_TEST
 
+/* What the SCS sends for each protection: key material without padding, and an identifier where packets carry one. */
+static const struct { uint8_t protection, authenticated; size_t cw, id; } protections[] = {
+	{ STKM_IPSEC, 0, 16, 4 }, { STKM_IPSEC, 1, 32, 4 }, { STKM_SRTP, 0, 30, 2 }, { STKM_SRTP, 1, 30, 2 },
+	{ STKM_ISMACRYP, 0, 24, 1 }, { STKM_ISMACRYP, 1, 40, 1 }, { STKM_TS, 0, 16, 0 },
+};
+
+START_TEST(every_protection_arrives)	/* _i: row; with EXT BCAST, or known from the service */
+{
+	size_t row = (size_t)_i / 2;
+	void *s = ready(_i % 2 ? "ext_bcast=min\n" : "");
+	const char *path = private_file(keys, 0600);
+	struct keys_card c;
+	struct rx_keys got;
+
+	ck_assert_int_eq(keys_card_load(path, &c, NULL), 0);
+	unlink(path);
+	struct msk_rx rx = { .keys = c.all, .nkeys = c.nall, .protocol = protections[row].protection, .authenticated = protections[row].authenticated };
+	ask.protection = protections[row].protection;
+	ask.authenticated = protections[row].authenticated;
+	stkm_key_id(ask.protection, 5, 2, id);
+	cws[0].cw_len = protections[row].cw;
+	cws[0].key_id_len = protections[row].id;
+	int n = go(s);
+	ck_assert_msg(n > 0, "%s", why);
+	ck_assert_int_eq(msk_receive(&rx, ecm, (size_t)n, &got), RX_NEW);
+	ck_assert_uint_eq(got.n, 1);
+	ck_assert_uint_eq(got.key[0].id_len, protections[row].id ? protections[row].id : 1);	/* of TS: the parity */
+	ck_assert_mem_eq(got.key[0].id, id, got.key[0].id_len);
+	ck_assert_uint_eq(got.key[0].tkm.layout->protocol, ask.protection);
+	ck_assert_uint_eq(tkm_len(&got.key[0].tkm), protections[row].cw);
+	ck_assert_mem_eq(got.key[0].tkm.cw, cw, protections[row].cw);
+	keys_card_free(&c);
+	p->close(s);
+}
+END_TEST
+
 START_TEST(mbms_mode_sends_no_identifier)
 {
 	void *s = ready("key_id_mode=mbms\n");
@@ -198,7 +234,8 @@ START_TEST(bad_settings_are_refused)
 }
 END_TEST
 
-SUITE("kms_plugin_smartcard", tcase_add_test(t, v30_gives_v13); tcase_add_test(t, channel_is_as_designed);
+SUITE("kms_plugin_smartcard",
+      tcase_add_loop_test(t, every_protection_arrives, 0, 2 * sizeof(protections) / sizeof(protections[0])); tcase_add_test(t, v30_gives_v13); tcase_add_test(t, channel_is_as_designed);
       tcase_add_test(t, mbms_mode_sends_no_identifier); tcase_add_test(t, criteria_force_the_extension);
       tcase_add_test(t, the_combination_of_the_period_is_taken); tcase_add_test(t, a_second_tek_for_a_period_is_refused);
       tcase_add_test(t, beyond_the_interval_there_is_no_stkm); tcase_add_test(t, salt_is_needed); tcase_add_test(t, bad_settings_are_refused))
