@@ -45,13 +45,6 @@ static const struct gw_program program = {
 
 /* ---- roll-over counters ---- */
 
-/* A number, or one in a text as "0x12345678". */
-static uint32_t
-number(const json_t *j)
-{
-	return json_is_string(j) ? (uint32_t)strtoull(json_string_value(j), NULL, 0) : (uint32_t)json_integer_value(j);
-}
-
 /* Is this entry of the scrambler's list of media that one? Its service is a unit: "news", or "news/audio". */
 static bool
 is_medium(const json_t *entry, const struct he_service *s, const char *medium)
@@ -73,9 +66,13 @@ sources(void *self, size_t medium, const struct gw_session_source **list)
 	json_array_foreach(json_object_get(a->status, "media"), i, entry) {
 		if (!is_medium(entry, a->of, a->of->media[medium].name))
 			continue;
-		json_array_foreach(json_object_get(entry, "sources"), k, source)
-			if (n < SOURCES && json_object_get(source, "ssrc"))
-				a->sources[n++] = (struct gw_session_source){ number(json_object_get(source, "ssrc")), number(json_object_get(source, "roc")) };
+		/* the SSRCs under its key, in hexadecimal */
+		json_array_foreach(json_object_get(entry, "ssrcs"), k, source) {
+			const char *ssrc = json_string_value(json_object_get(source, "ssrc"));
+			if (n < SOURCES && ssrc)
+				a->sources[n++] = (struct gw_session_source){ (uint32_t)strtoul(ssrc, NULL, 16),
+					(uint32_t)json_integer_value(json_object_get(source, "roc")) };
+		}
 	}
 	*list = a->sources;
 	return n;

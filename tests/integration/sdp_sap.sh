@@ -92,8 +92,8 @@ s.bind(sys.argv[1])
 s.listen(1)
 c = s.accept()[0]
 c.recv(4096)
-j = b"""{"media": [{"service": "film", "medium": "av", "sources": [{"ssrc": 1, "roc": 9}]},
-    {"service": "news", "medium": "av", "sources": [{"ssrc": 305419896, "roc": 3}, {"ssrc": "0x00000007", "roc": 0}]}]}"""
+j = b"""{"media": [{"service": "film", "medium": "av", "ssrcs": [{"ssrc": "00000001", "roc": 9}]},
+    {"service": "news", "medium": "av", "ssrcs": [{"ssrc": "12345678", "roc": 3}, {"ssrc": "00000007", "roc": 0}]}]}"""
 c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(j) + j)' "$dir/run/scrambler.status.sock"
 await 5 "the door" test -S "$dir/run/scrambler.status.sock"
 check "a scrambler knows them" same "$(sdp news --roc 2>>"$dir/log/roc" | grep X- | tr -d '\r' | paste -sd' ')" \
