@@ -51,6 +51,14 @@ put_connection(struct sdp_writer *w, const struct gw_addr *a, const char *sessio
 		sdp_put(w, 'c', "%s", own);
 }
 
+/* RFC 4570: whom to join for, where we say where packets come from. */
+static void
+put_filter(struct sdp_writer *w, const struct gw_addr *a)
+{
+	if (a->source[0] && gw_addr_multicast(a))
+		sdp_put(w, 'a', "source-filter: incl IN IP%c %s %s", a->ss.ss_family == AF_INET6 ? '6' : '4', a->host, a->source);
+}
+
 /* ---- media ---- */
 
 /* Whether a list "a=1; b=2" names that parameter; names are compared without regard to case. */
@@ -153,6 +161,7 @@ put_medium(struct sdp_writer *w, const struct he_service *s, size_t i, const cha
 		sdp_put(w, 'm', "%s %u UDP %s", types[m->type].kind, m->out.port, types[m->type].encoding);
 		put_connection(w, &m->out, session);
 	}
+	put_filter(w, &m->out);
 	if (!shared && u)
 		put_stkmstreams(w, u);
 	if (s->scrambling == HE_SRTP && s->rcc) {
@@ -198,6 +207,7 @@ put_stkm(struct sdp_writer *w, const struct he_service *s, const struct he_stkm 
 		snprintf(fmtp + n, sizeof(fmtp) - n, ";protocol=%d", HE_CISSA);
 	sdp_put(w, 'm', "application %u UDP %s", k->out.port, stkm_format);
 	put_connection(w, &k->out, session);
+	put_filter(w, &k->out);
 	sdp_put(w, 'a', "fmtp:%s %s", stkm_format, fmtp);
 }
 
