@@ -3,7 +3,6 @@
 	%D%/srtp_rx.c %D%/srtp_old.c %D%/burst.c %D%/burst_vectors.c %D%/burst_int.h %D%/burst.h %D%/transform.c %D%/transform.h
 %C%_libgw_la_SOURCES += %D%/cissa.c %D%/cissa_vectors.h
 %C%_libgw_la_SOURCES += %D%/ismacryp.c %D%/ismacryp_int.h %D%/ismacryp_tx.c %D%/ismacryp_rx.c
-%C%_libgw_la_SOURCES += %D%/srtp.c %D%/srtp.h %D%/burst.c %D%/burst_vectors.c %D%/burst_int.h %D%/burst.h %D%/transform.c %D%/transform.h
 %C%_libgw_la_LIBADD = $(IPSECMB_LIBS)
 if IPSECMB
 %C%_libgw_la_SOURCES += %D%/burst_ipsecmb.c
