@@ -41,8 +41,11 @@ get(struct bits *b, unsigned n)
 		b->bad = true;
 		return 0;
 	}
-	for (; n; n--, b->at++)
-		v = v << 1 | (b->in[b->at / 8] >> (7 - b->at % 8) & 1);
+	for (unsigned k; n; n -= k, b->at += k) {	/* what is left of an octet at a time */
+		unsigned rest = 8 - b->at % 8;
+		k = n < rest ? n : rest;
+		v = v << k | (b->in[b->at / 8] >> (rest - k) & (0xffu >> (8 - k)));
+	}
 	return v;
 }
 
@@ -53,9 +56,12 @@ put(struct bits *b, uint64_t v, unsigned n)
 		b->bad = true;
 		return;
 	}
-	for (; n; n--, b->at++) {
-		uint8_t *o = &b->out[b->at / 8], mask = (uint8_t)(0x80 >> b->at % 8);
-		*o = (uint8_t)(v >> (n - 1) & 1 ? *o | mask : *o & ~mask);
+	for (unsigned k; n; n -= k, b->at += k) {
+		uint8_t *o = &b->out[b->at / 8];
+		unsigned rest = 8 - b->at % 8, mask;
+		k = n < rest ? n : rest;
+		mask = 0xffu >> (8 - k) << (rest - k);
+		*o = (uint8_t)((*o & ~mask) | ((v >> (n - k)) << (rest - k) & mask));
 	}
 }
 
