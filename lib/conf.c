@@ -287,16 +287,20 @@ read_named(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml
 	}
 }
 
+/* One scalar, or a list of them: each is read as a member of type `as` and size would be. */
 static void
-read_addrs(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
+read_several(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n, enum gw_conf_type as, size_t size)
 {
 	bool one = n->type == YAML_SCALAR_NODE;
 	size_t count = one ? 1 : (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
-	struct gw_addr *a = gw_conf_alloc(c, count, sizeof(*a));
+	char *v = gw_conf_alloc(c, count, size);
+	struct gw_conf_row each = *r;
 
-	if (!a)
+	if (!v)
 		return;
-	*(struct gw_addr **)(void *)(obj + r->offset) = a;
+	each.type = as;
+	each.size = size;
+	*(char **)(void *)(obj + r->offset) = v;
 	*(size_t *)(void *)(obj + r->count) = count;
 	for (size_t i = 0; i < count; i++) {
 		const yaml_node_t *item = one ? n : node(c, n->data.sequence.items.start[i]);
@@ -305,10 +309,22 @@ read_addrs(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml
 		if (!visit(c, item))
 			return;
 		if (!text_of(item))
-			fault(c, mark(item), "%s: an address is wanted here", r->key);
-		else if (!gw_conf_kinds[GW_CONF_ADDR].read(c, r, &a[i], text_of(item), why))
+			fault(c, mark(item), "%s: %s is wanted here", r->key, gw_conf_kinds[as].noun);
+		else if (!gw_conf_kinds[as].read(c, &each, v + i * size, text_of(item), why))
 			fault(c, mark(item), "%s: %s", r->key, why);
 	}
+}
+
+static void
+read_addrs(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
+{
+	read_several(c, r, obj, n, GW_CONF_ADDR, sizeof(struct gw_addr));
+}
+
+static void
+read_numbers(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
+{
+	read_several(c, r, obj, n, GW_CONF_UINT, sizeof(uint16_t));
 }
 
 static void
@@ -345,16 +361,17 @@ read_map(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_n
 static bool
 read_value(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
 {
-	static const yaml_node_type_t wants[] = { [GW_CONF_ADDRS] = YAML_SEQUENCE_NODE, [GW_CONF_MAP] = YAML_MAPPING_NODE,
+	static const yaml_node_type_t wants[] = { [GW_CONF_ADDRS] = YAML_SEQUENCE_NODE, [GW_CONF_NUMBERS] = YAML_SEQUENCE_NODE,
+		[GW_CONF_MAP] = YAML_MAPPING_NODE,
 		[GW_CONF_OBJECT] = YAML_MAPPING_NODE, [GW_CONF_LIST] = YAML_SEQUENCE_NODE, [GW_CONF_NAMED] = YAML_MAPPING_NODE };
 	static void (*const reads[])(struct gw_conf *, const struct gw_conf_row *, char *, const yaml_node_t *) = {
-		[GW_CONF_ADDRS] = read_addrs, [GW_CONF_MAP] = read_map, [GW_CONF_LIST] = read_list, [GW_CONF_NAMED] = read_named };
+		[GW_CONF_ADDRS] = read_addrs, [GW_CONF_NUMBERS] = read_numbers, [GW_CONF_MAP] = read_map, [GW_CONF_LIST] = read_list, [GW_CONF_NAMED] = read_named };
 
 	if (gw_conf_kinds[r->type].read)
 		return scalar(c, r, obj + r->offset, n);
 	if (empty(n) && !(r->flags & GW_CONF_NEED))
 		return true;
-	if (n->type != wants[r->type] && !(r->type == GW_CONF_ADDRS && n->type == YAML_SCALAR_NODE)) {
+	if (n->type != wants[r->type] && !((r->type == GW_CONF_ADDRS || r->type == GW_CONF_NUMBERS) && n->type == YAML_SCALAR_NODE)) {
 		fault(c, mark(n), "%s: %s is wanted here", r->key, gw_conf_kinds[r->type].noun);
 		return false;
 	}

@@ -30,6 +30,7 @@ enum gw_conf_type {	/* what is written          the member's type */
 	GW_CONF_SECRET,		/* the same; never shown        struct gw_secret */
 	GW_CONF_REF,		/* a name in the root's list `ref`          const void * to its element */
 	GW_CONF_ADDRS,		/* one address or a list        struct gw_addr *, with `count` */
+	GW_CONF_NUMBERS,	/* one number or a list         uint16_t *, with `count` */
 	GW_CONF_MAP,		/* { KEY: VALUE, … }            char *: "KEY=VALUE\n…", "" if none */
 	GW_CONF_OBJECT,		/* a mapping                    the struct itself, by `sub` */
 	GW_CONF_LIST,		/* [ mapping, … ]               an array of `sub`s, with `count` */
@@ -54,7 +55,7 @@ struct gw_conf_row {
 	size_t count;		/* offset of the size_t that counts elements or octets */
 	size_t has;		/* offset of a bool that says that it was given; 0: there is none */
 	const char *dflt;	/* as it would be written; NULL: zero, or what check() fills in */
-	int64_t min, max;	/* inclusive, of numbers in the member's unit, of octets; 0, 0: what fits */
+	int64_t min, max;	/* inclusive, of numbers in the member's unit, of each number, of octets; 0, 0: what fits */
 	unsigned flags;
 	int schemes;		/* ADDR, ADDRS: as in gw_addr_parse */
 	const struct gw_conf_word *words; size_t nwords;

@@ -513,6 +513,17 @@ print_addrs(const struct gw_conf_row *r, const char *obj, FILE *f)
 }
 
 static void
+print_numbers(const struct gw_conf_row *r, const char *obj, FILE *f)
+{
+	const uint16_t *v = *(uint16_t *const *)(const void *)(obj + r->offset);
+	size_t n = *(const size_t *)(const void *)(obj + r->count);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, r->flags & GW_CONF_HEX ? "%s0x%04x" : "%s%u", i ? ", " : "[", v[i]);
+	fputc(']', f);
+}
+
+static void
 print_map(const struct gw_conf_row *r, const char *obj, FILE *f)
 {
 	const char *p = *(char *const *)(const void *)(obj + r->offset);
@@ -547,6 +558,7 @@ const struct gw_conf_kind gw_conf_kinds[] = {
 	[GW_CONF_SECRET] = { read_secret, NULL, "octets" },
 	[GW_CONF_REF] = { read_ref, NULL, "a name" },
 	[GW_CONF_ADDRS] = { NULL, print_addrs, "an address or a list of addresses" },
+	[GW_CONF_NUMBERS] = { NULL, print_numbers, "a number or a list of numbers" },
 	[GW_CONF_MAP] = { NULL, print_map, "a mapping KEY: VALUE" },
 	[GW_CONF_OBJECT] = { NULL, NULL, "a mapping" },
 	[GW_CONF_LIST] = { NULL, NULL, "a list" },

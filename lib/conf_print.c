@@ -23,7 +23,8 @@ gw_conf_free(const struct gw_conf_schema *s, void *object)
 			}
 			free(items);
 			break;
-		case GW_CONF_TEXT: case GW_CONF_NAME: case GW_CONF_PATH: case GW_CONF_OCTETS: case GW_CONF_ADDRS: case GW_CONF_MAP:
+		case GW_CONF_TEXT: case GW_CONF_NAME: case GW_CONF_PATH: case GW_CONF_OCTETS: case GW_CONF_ADDRS: case GW_CONF_NUMBERS:
+		case GW_CONF_MAP:
 			free(*(void **)(void *)m);
 			break;
 		case GW_CONF_SECRET:
@@ -53,7 +54,7 @@ there(const struct gw_conf_row *r, const char *obj)
 		return *(char *const *)(const void *)m && **(char *const *)(const void *)m;
 	case GW_CONF_ADDR:
 		return ((const struct gw_addr *)(const void *)m)->scheme != 0;
-	case GW_CONF_ADDRS: case GW_CONF_LIST: case GW_CONF_NAMED:
+	case GW_CONF_ADDRS: case GW_CONF_NUMBERS: case GW_CONF_LIST: case GW_CONF_NAMED:
 		return *(const size_t *)(const void *)(obj + r->count) > 0;
 	case GW_CONF_OBJECT:
 		for (size_t i = 0; i < r->sub->n; i++)

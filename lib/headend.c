@@ -180,6 +180,9 @@ static const struct gw_conf_row medium_rows[] = {
 	{ "type", GW_CONF_ENUM, GW_CONF_AT(raw_medium, m.type), WORDS(media_types), .dflt = "ts",
 	    .meaning = "What its packets carry: a transport stream (over RTP or UDP), H.264 by RFC 6184, or AAC by RFC 3640 in mode AAC-hbr. "
 	    "ismacryp works on access units and therefore needs h264 or aac." },
+	{ "pids", GW_CONF_NUMBERS, LIST(raw_medium, m.pids, m.npids), .flags = GW_CONF_HEX, .min = 0x10, .max = 0x1ffe,
+	    .meaning = "With dvb-cissa: the PIDs that are scrambled, 0x0010 to 0x1FFE; the others go as they come. Without it all are but PSI, SI, "
+	    "ECMs, EMMs and stuffing, as PAT, PMTs and CAT tell; what these have not told yet is scrambled." },
 	{ "payload_type", GW_CONF_UINT, GW_CONF_AT(raw_medium, m.payload_type), .max = 127,
 	    .meaning = "Payload type of its RTP as it goes out. The default is 33 for ts, 96 for h264, 97 for aac." },
 	{ "in_payload_type", GW_CONF_UINT, GW_CONF_AT(raw_medium, m.in_payload_type), .max = 127,
@@ -624,6 +627,8 @@ check_media(struct gw_conf *c, struct raw_service *s)
 		if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && (s->s.scrambling == HE_SRTP || s->s.scrambling == HE_ISMACRYP))
 			gw_conf_fail(c, &m->m.rtp, "this scrambling works on RTP");
 		check_payload_type(c, s, &m->m);
+		if (m->m.npids && s->s.scrambling != HE_CISSA)
+			gw_conf_fail(c, &m->m.pids, "pids is for scrambling dvb-cissa: this scrambling knows no PIDs");
 		if (none && m->m.out.scheme)
 			gw_conf_fail(c, &m->m.out, "with scrambling none nothing is sent: this medium has no out");
 		if (!none && !m->m.out.scheme && !gw_conf_given(c, &m->m.out))

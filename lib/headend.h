@@ -84,6 +84,7 @@ struct he_medium {
 	bool rtcp;				/* the ports above in and out carry its RTCP */
 	uint8_t payload_type;			/* of RTP as it goes out; default 33 ts, 96 h264, 97 aac */
 	uint8_t in_payload_type;		/* as it comes in, and of what is sent in clear; default with ismacryp 98 h264, 99 aac, else the same */
+	uint16_t *pids; size_t npids;		/* dvb-cissa: those that are scrambled; none: all that are not PSI, SI, ECM or EMM */
 };
 
 /* A protected unit: one key sequence. A service, or a medium that has its own stkm list ("news/audio"). */

@@ -172,6 +172,8 @@ describe(const struct headend *h)
 			fprintf(f, "  medium %s type=%d pt=%u", s->media[j].name, (int)s->media[j].type, s->media[j].payload_type);
 			addr(f, "in", &s->media[j].in);
 			addr(f, "out", &s->media[j].out);
+			for (size_t k = 0; k < s->media[j].npids; k++)
+				fprintf(f, " pid=%u", s->media[j].pids[k]);
 			if (s->media[j].rtpmap)
 				fprintf(f, " rtpmap=%s", s->media[j].rtpmap);
 			if (s->media[j].fmtp)
