@@ -9,12 +9,17 @@ check_PROGRAMS += %D%/ismacryp_run
 %C%_ismacryp_run_SOURCES = %D%/ismacryp_run.c
 %C%_ismacryp_run_LDADD = $(media_libs)
 
+check_PROGRAMS += %D%/cissa
+%C%_cissa_SOURCES = %D%/cissa.c
+%C%_cissa_LDADD = $(media_libs)
+
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/broadcast_rights.sh \
 	%D%/check_probe.sh \
+	%D%/cissa_openssl.sh \
 	%D%/ecmg_crowd.sh \
 	%D%/ecmg_vectors.sh \
 	%D%/emmg_mux.sh \
@@ -52,3 +57,5 @@ integration_tests = tests/test_rooms.sh \
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/cissa_judge.py
