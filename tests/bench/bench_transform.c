@@ -1,0 +1,264 @@
+/*
+ * tests/bench/bench_transform.c: whole transforms (lib/transform.h), from the clear packet to the protected one, in memory, on one core.
+ *
+ * Method. A section is a transform with a packet that it takes: 1328 octets, 12 of RTP and 7 of TS. n of them are given to protect(), then
+ * the burst runs; before each, the packet's own header is written anew (sequence number, SSRC), as its arrival would. They lie in a ring
+ * of 64 places, as those of the ceiling do (tests/bench/ceiling.h), which does the bare cryptography of as many octets with all of its
+ * jobs filled in before. Each round measures all lines in turns, about 1 ms of CPU each; a result is the median of the rounds, a ratio that
+ * of the rounds' ratios. Sources and units come round robin, which is the worst for every cache.
+ *
+ * key_new is what the planner does beside the packets, use what a packet thread does at the change of key; both over 1000 units.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lib/secret.h"
+#include "lib/transform.h"
+#include "tests/bench/ceiling.h"
+
+enum { ROUNDS_MAX = 2048, PACKET = 1328, UNITS = 1000, SOURCES = 1000, BY_MB = 4480, BY_OSSL = 1000 };
+
+/* What is protected, and how. Another transform is another row here and its lines below. */
+static const struct section {
+	int protection;
+	enum ceiling_shape shape;
+	uint8_t id_len, payload_type;
+	bool authenticated;
+} sections[] = {
+	{ 1, CEILING_SRTP, 2, 33, true },
+};
+enum { SRTP, SECTIONS };
+
+struct unit { struct gw_tx *tx; struct gw_tx_medium *medium; struct gw_tx_conf conf; };
+struct work {
+	_Alignas(64) uint8_t packet[CEILING_PACKETS][CEILING_ROOM];
+	struct gw_burst *burst;
+	struct ceiling *ceiling;
+	struct unit unit[SECTIONS][UNITS];
+	uint32_t count[SECTIONS][3];
+};
+
+/* One line of results. ratio: to the line of that name. */
+enum by { BARE_MB, BARE_OSSL, ONE, MANY_SOURCES, MANY_UNITS, KEY_NEW, USE };
+static const struct line { const char *name; enum by by; int section; unsigned n; const char *of; } lines[] = {
+	{ "srtp_32_ceiling", BARE_MB, SRTP, 32, NULL },
+	{ "srtp_32", ONE, SRTP, 32, "srtp_32_ceiling" },
+	{ "srtp_64_ceiling", BARE_MB, SRTP, 64, NULL },
+	{ "srtp_64", ONE, SRTP, 64, "srtp_64_ceiling" },
+	{ "srtp_1_ceiling", BARE_OSSL, SRTP, 1, NULL },
+	{ "srtp_1", ONE, SRTP, 1, "srtp_1_ceiling" },
+	{ "srtp_64_1000_sources", MANY_SOURCES, SRTP, 64, "srtp_64" },
+	{ "srtp_64_1000_units", MANY_UNITS, SRTP, 64, "srtp_64" },
+	{ "srtp_key_new", KEY_NEW, SRTP, UNITS, NULL },
+	{ "srtp_use", USE, SRTP, UNITS, NULL },
+};
+enum { LINES = sizeof(lines) / sizeof(lines[0]) };
+static double times[LINES][ROUNDS_MAX];
+
+static void
+need(bool ok, const char *what, const struct gw_err *err)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "bench_transform: %s: %s\n", what, err ? err->text : "");
+	exit(1);
+}
+
+/* ---- packets ---- */
+
+static void
+be(uint8_t *p, uint32_t v, int octets)
+{
+	while (octets-- > 0) {
+		p[octets] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+/* n at a time. Which of the sources and units comes next is in the count of the packets. */
+static double
+protect(struct work *w, const struct line *l, unsigned packets)
+{
+	const struct section *s = &sections[l->section];
+	const struct gw_transform *row = gw_transform_of(s->protection);
+	uint32_t *count = &w->count[l->section][l->by - ONE];
+	unsigned bursts = packets / l->n, at = 0;
+	struct gw_pk pk;
+	double begin = bench_cpu_ns();
+
+	for (unsigned k = 0; k < bursts; k++, at = at + 2 * l->n > CEILING_PACKETS ? 0 : at + l->n) {
+		for (unsigned i = at; i < at + l->n; i++, (*count)++) {
+			const struct unit *u = &w->unit[l->section][l->by == MANY_UNITS ? 1 + *count % (UNITS - 1) : 0];
+			uint32_t many = l->by == MANY_SOURCES ? SOURCES : l->by == MANY_UNITS ? UNITS - 1 : 1;
+
+			pk = (struct gw_pk){ w->packet[i] + GW_XF_HEAD, PACKET };
+			pk.p[0] = 0x80;
+			pk.p[1] = s->payload_type;
+			be(pk.p + 2, *count / many, 2);
+			be(pk.p + 8, l->by == MANY_SOURCES ? 2 + *count % SOURCES : 1, 4);
+			need(row->protect(u->tx, u->medium, &pk, w->burst, NULL) == GW_XF_OK, lines[l - lines].name, NULL);
+		}
+		gw_burst_run(w->burst);
+	}
+	return (bench_cpu_ns() - begin) / (bursts * l->n);
+}
+
+/* ---- keys ---- */
+
+static struct gw_xkey *
+key(const struct section *s, const struct unit *u, uint32_t cp)
+{
+	static uint8_t tek[16], salt[14], tak[20];
+	struct gw_material m = { .id_len = s->id_len, .tek = tek, .salt = salt, .tak = s->authenticated ? tak : NULL,
+		.authenticated = s->authenticated };
+	struct gw_err err = { 0 };
+	struct gw_xkey *k;
+
+	memcpy(tek, &cp, sizeof(cp));
+	be(m.id, cp, s->id_len);
+	k = gw_transform_of(s->protection)->key_new(u->tx, &m, &err);
+	need(k != NULL, "key_new", &err);
+	return k;
+}
+
+/* All units get a key ready; all put it in force. Nanoseconds of either, per unit. */
+static double
+change(struct work *w, const struct line *l)
+{
+	static struct gw_xkey *keys[UNITS];
+	static uint32_t cp = 1 << 16;
+	const struct section *s = &sections[l->section];
+	const struct gw_transform *row = gw_transform_of(s->protection);
+	double begin = bench_cpu_ns(), between, end;
+
+	for (int i = 0; i < UNITS; i++)
+		keys[i] = key(s, &w->unit[l->section][i], cp++);
+	between = bench_cpu_ns();
+	for (int i = 0; i < UNITS; i++)
+		keys[i] = row->use(w->unit[l->section][i].tx, keys[i]);
+	end = bench_cpu_ns();
+	for (int i = 0; i < UNITS; i++)
+		row->key_free(keys[i]);
+	return (l->by == USE ? end - between : between - begin) / UNITS;
+}
+
+/* ---- the run ---- */
+
+static void
+unit_open(const struct section *s, struct unit *u, unsigned sources)
+{
+	struct gw_tx_medium_conf mc = { .type = GW_MEDIA_TS, .payload_type = s->payload_type, .mtu = 1500 };
+	struct sockaddr_in *from = (struct sockaddr_in *)&mc.from, *to = (struct sockaddr_in *)&mc.to;
+	const struct gw_transform *row = gw_transform_of(s->protection);
+	struct gw_err err = { 0 };
+
+	from->sin_family = to->sin_family = AF_INET;
+	from->sin_port = to->sin_port = htons(5004);
+	from->sin_addr.s_addr = to->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	u->conf = (struct gw_tx_conf){ .engine = GW_ENGINE_BATCH, .authenticated = s->authenticated, .sources = sources };
+	u->conf.marks = calloc(1, row->marks_len(&u->conf) + 8);
+	need(u->conf.marks && (u->tx = row->tx_new(&u->conf, &err)), row->name, &err);
+	need((u->medium = row->medium_new(u->tx, &mc, &err)) != NULL, row->name, &err);
+	row->use(u->tx, key(s, u, 1));
+}
+
+static void
+unit_close(const struct section *s, struct unit *u)
+{
+	const struct gw_transform *row = gw_transform_of(s->protection);
+
+	row->key_free(row->use(u->tx, NULL));
+	row->medium_free(u->medium);
+	row->tx_free(u->tx);
+	free(u->conf.marks);
+}
+
+static double
+measure(struct work *w, const struct line *l)
+{
+	unsigned packets = l->n > 1 ? BY_MB : BY_OSSL;
+
+	switch (l->by) {
+	case BARE_MB: return ceiling_mb(w->ceiling, sections[l->section].shape, l->n, packets);
+	case BARE_OSSL: return ceiling_ossl(w->ceiling, sections[l->section].shape, packets);
+	case ONE: case MANY_SOURCES: case MANY_UNITS: return protect(w, l, packets);
+	case KEY_NEW: case USE: return change(w, l);
+	}
+	return 0;
+}
+
+static double
+median(const double *v, size_t n)
+{
+	static double sorted[ROUNDS_MAX];
+
+	memcpy(sorted, v, n * sizeof(*v));
+	return bench_median(sorted, n);
+}
+
+static const double *
+times_of(const char *name)
+{
+	for (size_t i = 0; i < LINES; i++)
+		if (name && strcmp(lines[i].name, name) == 0 && times[i][0] > 0)
+			return times[i];
+	return NULL;	/* it has none, or its library is not there */
+}
+
+static void
+print(size_t rounds)
+{
+	static double ratios[ROUNDS_MAX];
+
+	for (size_t i = 0; i < LINES; i++) {
+		const double *of = times_of(lines[i].of);
+
+		if (times[i][0] <= 0)
+			continue;
+		if (lines[i].by >= KEY_NEW)
+			printf("transform_%s %.0f ns", lines[i].name, median(times[i], rounds));
+		else
+			printf("transform_%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
+		for (size_t k = 0; of && k < rounds; k++)
+			ratios[k] = of[k] / times[i][k];
+		if (of)
+			printf(" %.2f of transform_%s", median(ratios, rounds), lines[i].of);
+		printf("\n");
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct work w;
+	struct gw_err err = { 0 };
+	double seconds = 5, end;
+	size_t rounds = 0;
+
+	if (argc == 3 && strcmp(argv[1], "--seconds") == 0)
+		seconds = atof(argv[2]);
+	bench_pin();
+	need(gw_secrets_init(8192, true, &err) == 0, "locked memory", &err);
+	w.ceiling = ceiling_new();
+	need((w.burst = gw_burst_new(GW_BURST_AUTO, &err)) != NULL, "burst", &err);
+	for (int s = 0; s < SECTIONS; s++)
+		for (int i = 0; i < UNITS; i++)
+			unit_open(&sections[s], &w.unit[s][i], i ? 4 : SOURCES + 1);
+	for (size_t i = 0; i < LINES; i++)
+		measure(&w, &lines[i]);	/* warm */
+	end = bench_cpu_ns() + 1e9 * seconds;
+	while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
+		for (size_t i = 0; i < LINES; i++)
+			times[i][rounds] = measure(&w, &lines[i]);
+		rounds++;
+	}
+	print(rounds);
+	for (int s = 0; s < SECTIONS; s++)
+		for (int i = 0; i < UNITS; i++)
+			unit_close(&sections[s], &w.unit[s][i]);
+	gw_burst_free(w.burst);
+	ceiling_free(w.ceiling);
+	gw_secrets_fini();
+	return 0;
+}
