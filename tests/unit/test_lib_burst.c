@@ -352,6 +352,8 @@ START_TEST(a_full_burst_runs_by_itself)	/* _i: the means */
 	struct gw_aes aes;
 	struct gw_hmac mac;
 
+	memset(text, 0, sizeof(text));
+	memset(tags, 0, sizeof(tags));
 	gw_aes_init(&aes, key);
 	gw_hmac_init(&mac, "k", 1);
 	evp(EVP_aes_128_ctr(), key, iv, 0, sealed, sizeof(sealed));
