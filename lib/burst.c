@@ -242,17 +242,11 @@ gw_burst_name(const struct gw_burst *b)
 	return b->mb ? "ipsec-mb" : "openssl";
 }
 
-void
-gw_burst_ctr(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_AES_BLOCK], unsigned skip, uint8_t *p, size_t len)
+static void
+note_ctr(struct gw_burst *b, const struct gw_aes *key, const uint8_t *iv, unsigned skip, uint8_t *p, size_t len)
 {
 	struct ctr_job *j;
 
-	if (len == 0)
-		return;
-	if (b->mb && mb_can_ctr(iv, skip + len)) {
-		mb_ctr(b, key, iv, skip, p, len);
-		return;
-	}
 	if (b->nctr == CTR_JOBS)
 		gw_burst_run(b);
 	j = &b->ctr[b->nctr++];
@@ -261,21 +255,35 @@ gw_burst_ctr(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_A
 }
 
 void
-gw_burst_cbc(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_AES_BLOCK], uint8_t *p, size_t len)
+gw_burst_ctr(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_AES_BLOCK], unsigned skip, uint8_t *p, size_t len)
+{
+	if (len == 0)
+		return;
+	if (b->mb && mb_can_ctr(iv, skip + len))
+		mb_ctr(b, key, iv, skip, p, len);
+	else
+		note_ctr(b, key, iv, skip, p, len);
+}
+
+static void
+note_cbc(struct gw_burst *b, const struct gw_aes *key, const uint8_t *iv, uint8_t *p, size_t len)
 {
 	struct cbc_job *j;
 
-	if (len == 0)
-		return;
-	if (b->mb && len <= LANE_MAX) {
-		mb_cbc(b, key, iv, p, len);
-		return;
-	}
 	if (b->ncbc == CBC_JOBS)
 		gw_burst_run(b);
 	j = &b->cbc[b->ncbc++];
 	memcpy(j->iv, iv, GW_AES_BLOCK);
 	j->key = key, j->p = p, j->len = len;
+}
+
+void
+gw_burst_cbc(struct gw_burst *b, const struct gw_aes *key, const uint8_t iv[GW_AES_BLOCK], uint8_t *p, size_t len)
+{
+	if (b->mb && len - 1 < LANE_MAX)
+		mb_cbc(b, key, iv, p, len);
+	else if (len > 0)
+		note_cbc(b, key, iv, p, len);
 }
 
 void

@@ -192,13 +192,12 @@ void
 mb_cbc(struct gw_burst *b, const struct gw_aes *key, const uint8_t *iv, uint8_t *p, size_t len)
 {
 	struct mb *mb = b->mb;
-	size_t i;
+	size_t i = mb->ncbc++;
 
-	if (mb->ncbc == BATCH)
-		run_cbc(b);
-	i = mb->ncbc++;
 	memcpy(mb->cbc_iv[i], iv, GW_AES_BLOCK);
 	cipher_job(&mb->cbc[i], key, p, len);
+	if (i == BATCH - 1)
+		run_cbc(b);
 }
 
 void
