@@ -29,8 +29,8 @@ void gw_burst_free(struct gw_burst *);
 const char *gw_burst_name(const struct gw_burst *);	/* "openssl", "ipsec-mb" */
 
 /*
- * All of them note what is to be done; the bytes are good after gw_burst_run. In place; len at most INT_MAX. Ciphers are done before
- * MACs, so a packet's are to be noted in that order: the burst may run between any two of them. iv and patch are copied.
+ * All of them note what is to be done, now or later; the bytes are good after gw_burst_run. In place; len at most INT_MAX. Ciphers are
+ * done before MACs, so a packet's are to be noted in that order, when what they work on is there. iv and patch are copied.
  */
 /* Key stream from the counter block iv on (SP 800-38A: all of it counts, as one big-endian number), whose first `skip` octets (0..15) are left
  * out. What lies before p is not touched. */
