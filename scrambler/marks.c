@@ -72,9 +72,9 @@ map(struct scr_marks *m, enum he_scrambling protection, size_t len, struct gw_er
 	fresh = st.st_size == 0;
 	if (!fresh && !fits(f, &st, protection, len)) {
 		if (!over(f, &st)) {
-			(void)ftruncate(m->fd, st.st_size);	/* as it was */
-			return gw_fail(err, GW_ESTORE, "%s: damaged, or of another protection, number of sources or release; remove it when its "
+			gw_fail(err, GW_ESTORE, "%s: damaged, or of another protection, number of sources or release; remove it when its "
 			    "crypto-period is over", m->path);
+			return ftruncate(m->fd, st.st_size) < 0 ? gw_wrap(err, "%s: ", strerror(errno)) : -1;	/* as it was */
 		}
 		fresh = true;
 		if (ftruncate(m->fd, (off_t)m->len) < 0)
