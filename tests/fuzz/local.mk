@@ -11,3 +11,4 @@ include %D%/tlv.mk
 include %D%/bcast.mk
 include %D%/sdp.mk
 include %D%/term.mk
+include %D%/media.mk
