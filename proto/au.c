@@ -44,7 +44,7 @@ get(struct bits *b, unsigned n)
 	for (unsigned k; n; n -= k, b->at += k) {	/* what is left of an octet at a time */
 		unsigned rest = 8 - b->at % 8;
 		k = n < rest ? n : rest;
-		v = v << k | (b->in[b->at / 8] >> (rest - k) & (0xffu >> (8 - k)));
+		v = v << k | ((unsigned)b->in[b->at / 8] >> (rest - k) & 0xffu >> (8 - k));
 	}
 	return v;
 }
