@@ -98,6 +98,8 @@ on_second(uv_timer_t *t)
 		gw_log(GW_WARNING, "clock_jump", "crypto-periods follow absolute time", "jump_us=%lld", (long long)jump);
 	if (jump)
 		scr_work_replan(app);
+	for (size_t i = 0; i < app->nunits; i++)
+		scr_unit_second(app->units[i]);
 	scr_follow_second(app);
 }
 

@@ -1,9 +1,12 @@
 /* scrambler/medium.c: a medium's sockets and its part in the unit's sender. All here is the main thread's; its flows are the worker's. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "scrambler/scrambler.h"
 
-enum { MTU = 1472 };	/* octets of a datagram's payload in an Ethernet frame */
+enum { MTU = 1500, UDP = 8, IPV4 = 20, IPV6 = 40 };	/* of Ethernet, and what headers need of it */
+
+#define SWAP(type, a, b) do { type swap_ = (a); (a) = (b); (b) = swap_; } while (0)
 
 static bool
 same_addr(const struct gw_addr *a, const struct gw_addr *b)
@@ -36,15 +39,61 @@ above(const struct gw_addr *a)
 static struct gw_tx_medium *
 tx_medium(const struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
 {
-	struct gw_tx_medium_conf c = { .index = m->index, .type = (enum gw_media_type)conf->type, .payload_type = conf->payload_type, .mtu = MTU };
+	const struct he_ipsec *esp = &m->unit->setup.esp;
+	struct gw_addr to = conf->out;
+	struct gw_tx_medium_conf c = { .index = m->index, .type = (enum gw_media_type)conf->type, .payload_type = conf->payload_type,
+		.pids = conf->pids, .npids = conf->npids };
 
+	if (gw_addr_resolve(&to, err) < 0 || (esp->set && gw_rawip_source(&to, esp->source, &c.from, err) < 0))
+		return NULL;
+	c.to = to.ss;
+	c.mtu = MTU - UDP - (to.ss.ss_family == AF_INET6 ? IPV6 : IPV4);
 	return m->unit->line.row->medium_new(m->unit->line.tx, &c, err);
+}
+
+static void
+ways_close(struct scr_ways *w)
+{
+	if (w->clear != w->out)
+		scr_out_close(w->clear);
+	scr_out_close(w->out);
+	*w = (struct scr_ways){ NULL, NULL };
+}
+
+/* ESP: by a raw socket, in UDP (RFC 3948), or into a file; clear packets by UDP. */
+static struct scr_out *
+esp_out(const struct scr_unit *u, const struct gw_addr *to, struct gw_err *err)
+{
+	struct scr_outs *outs = scr_worker_outs(u->worker);
+	const struct he_ipsec *esp = &u->setup.esp;
+	struct sockaddr_storage from;
+	struct gw_addr a = *to;
+
+	if (esp->output == HE_ESP_RAW)
+		return scr_out_open_raw(outs, to, esp->source, err);
+	if (esp->output == HE_ESP_PCAP)
+		return gw_rawip_source(to, esp->source, &from, err) < 0 ? NULL : scr_out_open_pcap(outs, to, &from, u->pcap, err);
+	a.port = esp->port;
+	((struct sockaddr_in *)&a.ss)->sin_port = htons(a.port);	/* at the same place for IPv6; unused while a name is not resolved */
+	if (esp->source)
+		snprintf(a.source, sizeof(a.source), "%s", esp->source);
+	return scr_out_open(outs, &a, err);
+}
+
+static int
+ways_open(const struct scr_unit *u, struct scr_ways *w, const struct gw_addr *to, struct gw_err *err)
+{
+	if (!(w->clear = scr_out_open(scr_worker_outs(u->worker), to, err)))
+		return -1;
+	w->out = w->clear;
+	if (u->setup.esp.set && !(w->out = esp_out(u, to, err)))
+		return -1;
+	return 0;
 }
 
 int
 scr_medium_stage(struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
 {
-	struct scr_outs *outs = scr_worker_outs(m->unit->worker);
 	struct gw_addr rtcp = above(&conf->out);
 	bool moves = !m->media.flow.out || !same_addr(&m->out, &conf->out);
 
@@ -52,21 +101,18 @@ scr_medium_stage(struct scr_medium *m, const struct he_medium *conf, struct gw_e
 	m->next.out = conf->out;
 	if (!(m->next.name = strdup(conf->name)))
 		return gw_fail(err, GW_ESYS, "no memory");
-	if (!(m->next.tx = tx_medium(m, conf, err)) || (moves && !(m->next.media = scr_out_open(outs, &conf->out, err))) ||
-	    (moves && m->has_rtcp && !(m->next.rtcp = scr_out_open(outs, &rtcp, err))))
+	if (!(m->next.tx = tx_medium(m, conf, err)) || (moves && ways_open(m->unit, &m->next.media, &conf->out, err) < 0) ||
+	    (moves && m->has_rtcp && ways_open(m->unit, &m->next.rtcp, &rtcp, err) < 0))
 		return gw_wrap(err, "medium %s: ", conf->name);
 	return 0;
 }
 
-#define SWAP(type, a, b) do { type swap_ = (a); (a) = (b); (b) = swap_; } while (0)
-
 static int
-flow(struct scr_path *p, struct scr_out **out, struct gw_tx_medium *tx, struct gw_err *err)
+flow(struct scr_path *p, struct scr_ways *ways, struct gw_tx_medium *tx, struct gw_err *err)
 {
-	if (*out) {
-		struct scr_out *old = p->flow.out;
-		p->flow.out = p->flow.clear = *out;
-		*out = old;
+	if (ways->out) {
+		SWAP(struct scr_out *, p->flow.out, ways->out);
+		SWAP(struct scr_out *, p->flow.clear, ways->clear);
 	}
 	p->flow.medium = tx;
 	return scr_tap_attach(&p->tap, &p->flow, err);
@@ -96,8 +142,8 @@ scr_medium_revert(struct scr_medium *m)
 {
 	free(m->next.name);
 	m->unit->line.row->medium_free(m->next.tx);
-	scr_out_close(m->next.media);
-	scr_out_close(m->next.rtcp);
+	ways_close(&m->next.media);
+	ways_close(&m->next.rtcp);
 	memset(&m->next, 0, sizeof(m->next));
 }
 
@@ -107,8 +153,8 @@ scr_medium_close(struct scr_medium *m)
 	scr_medium_revert(m);
 	scr_tap_close(&m->media.tap);
 	scr_tap_close(&m->rtcp.tap);
-	scr_out_close(m->media.flow.out);
-	scr_out_close(m->rtcp.flow.out);
+	ways_close(&(struct scr_ways){ m->media.flow.out, m->media.flow.clear });
+	ways_close(&(struct scr_ways){ m->rtcp.flow.out, m->rtcp.flow.clear });
 	m->unit->line.row->medium_free(m->tx);
 	free(m->name);
 	free(m);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "lib/clock.h"
 #include "lib/udp.h"
 
 #ifndef UDP_SEGMENT
@@ -23,6 +24,9 @@ struct scr_out {
 	struct scr_outs *all;
 	struct pipe *pipe;
 	struct sockaddr_storage to; socklen_t to_len;
+	struct gw_pcap *pcap;		/* instead of a socket */
+	struct sockaddr_storage from;
+	uint8_t ttl;
 	/* of the batch in hand */
 	uint64_t batch;
 	int16_t last;
@@ -133,14 +137,55 @@ scr_out_open(struct scr_outs *all, const struct gw_addr *given, struct gw_err *e
 	return NULL;
 }
 
+/* A raw socket has no ports: each destination has one of its own. */
+struct scr_out *
+scr_out_open_raw(struct scr_outs *all, const struct gw_addr *a, const char *source, struct gw_err *err)
+{
+	struct scr_out *out = calloc(1, sizeof(*out));
+	struct pipe *p = calloc(1, sizeof(*p));
+
+	if (!out || !p)
+		gw_fail(err, GW_ESYS, "no memory");
+	else if ((p->fd = gw_rawip_sender(a, source, &out->from, err)) >= 0) {
+		p->connected = true;
+		p->users = 1;
+		p->way = *a;
+		all->connected++;
+		out->pipe = p;
+		out->all = all;
+		return out;
+	}
+	free(out);
+	free(p);
+	return NULL;
+}
+
+struct scr_out *
+scr_out_open_pcap(struct scr_outs *all, const struct gw_addr *given, const struct sockaddr_storage *from, struct gw_pcap *pcap, struct gw_err *err)
+{
+	struct scr_out *out = calloc(1, sizeof(*out));
+	struct gw_addr a = *given;
+
+	if (!out)
+		gw_fail(err, GW_ESYS, "no memory");
+	else if (gw_addr_resolve(&a, err) == 0) {
+		*out = (struct scr_out){ .all = all, .to = a.ss, .to_len = a.sslen, .from = *from, .pcap = pcap, .ttl = a.ttl };
+		return out;
+	}
+	free(out);
+	return NULL;
+}
+
 void
 scr_out_close(struct scr_out *out)
 {
 	if (!out)
 		return;
-	out->all->connected -= out->pipe->connected;
-	if (--out->pipe->users == 0)
-		pipe_close(out->all, out->pipe);
+	if (out->pipe) {
+		out->all->connected -= out->pipe->connected;
+		if (--out->pipe->users == 0)
+			pipe_close(out->all, out->pipe);
+	}
 	free(out);
 }
 
@@ -156,21 +201,34 @@ scr_gso_run(const size_t *len, size_t n)
 
 /* ---- sending ---- */
 
+static void
+count_one(const struct scr_packet *pk, bool sent)
+{
+	if (sent) {
+		pk->flow->sent++;
+		pk->flow->sent_clear += pk->clear;
+	} else {
+		pk->flow->dropped[SCR_SEND]++;
+	}
+}
+
 /* The fate of a message's packets. */
 static void
 count(const struct scr_outs *o, const struct mmsghdr *m, bool sent)
 {
 	size_t first = (size_t)(m->msg_hdr.msg_iov - o->v);
 
-	for (size_t i = first; i < first + m->msg_hdr.msg_iovlen; i++) {
-		const struct scr_packet *pk = &o->pk[o->packet[i]];
-		if (!sent) {
-			pk->flow->dropped[SCR_SEND]++;
-			continue;
-		}
-		pk->flow->sent++;
-		pk->flow->sent_clear += pk->clear;
-	}
+	for (size_t i = first; i < first + m->msg_hdr.msg_iovlen; i++)
+		count_one(&o->pk[o->packet[i]], sent);
+}
+
+static void
+capture(struct scr_outs *o, const struct scr_out *out, int16_t i)
+{
+	int64_t now = gw_utc_us();
+
+	for (; i >= 0; i = o->next[i])
+		count_one(&o->pk[i], gw_pcap_esp(out->pcap, &out->from, &out->to, out->ttl, now, o->pk[i].pk.p, o->pk[i].pk.len) == 0);
 }
 
 /* The kernel, the interface or the route do not part it: a datagram at a time. */
@@ -289,6 +347,10 @@ scr_outs_send(struct scr_outs *o, const struct scr_packet *pk, size_t n)
 		out->last = (int16_t)i;
 	}
 	for (size_t i = 0; i < nouts; i++) {
+		if (outs[i]->pcap) {
+			capture(o, outs[i], first[i]);
+			continue;
+		}
 		add_all(o, outs[i], first[i]);
 		if (i + 1 == nouts || outs[i + 1]->pipe != outs[i]->pipe)
 			push(o, outs[i]->pipe);

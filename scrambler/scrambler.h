@@ -22,6 +22,8 @@
 /* What a sender must not forget, in a mapped file: it outlives the process, as the key in force does. */
 struct scr_marks { int fd; void *map; size_t len; void *marks; const char *path; };	/* path: while it is opened */
 
+/* Where the packets of a stream go: protected ones, and those in clear, which is the same unless they are ESP. */
+struct scr_ways { struct scr_out *out, *clear; };
 /* Where a stream of packets goes and comes from: a medium's, or its RTCP's. */
 struct scr_path {
 	struct scr_flow flow;
@@ -35,7 +37,7 @@ struct scr_medium {
 	struct gw_tx_medium *tx;
 	struct scr_path media, rtcp;
 	/* while a configuration is tried */
-	struct { bool staged; char *name; struct gw_addr out; struct gw_tx_medium *tx; struct scr_out *media, *rtcp; } next;
+	struct { bool staged; char *name; struct gw_addr out; struct gw_tx_medium *tx; struct scr_ways media, rtcp; } next;
 };
 /* What of the configuration a unit's sender hangs on: another one is another sender. */
 struct scr_setup {
@@ -43,6 +45,7 @@ struct scr_setup {
 	bool authenticated;
 	unsigned rcc, sources;
 	enum gw_engine engine;
+	struct he_ipsec esp;		/* its texts are the unit's */
 };
 struct scr_unit {
 	struct scrambler *app;
@@ -51,6 +54,7 @@ struct scr_unit {
 	struct scr_line line;
 	struct scr_setup setup;
 	struct scr_marks marks;
+	struct gw_pcap *pcap;				/* ESP packets go there; NULL: on air */
 	struct scr_medium **media; size_t nmedia;
 	struct scr_medium **staged; size_t nstaged;	/* media of the configuration being tried */
 	enum scr_mode staged_loss; uint32_t staged_loss_ms;
@@ -112,6 +116,7 @@ bool scr_unit_same(const struct scr_unit *, const struct he_unit *);	/* its send
  * the unit may have put into err). */
 int scr_unit_take(struct scr_unit *, struct scr_record *, char fingerprint[17], const char **why, struct gw_err *err);
 void scr_unit_end(struct scr_unit *, int64_t start_us);
+void scr_unit_second(struct scr_unit *);	/* once a second: what is captured can be seen */
 void scr_unit_free_keys(struct scr_unit *);	/* those that are over */
 
 /* medium.c: its sockets, beside the worker; packets flow from its commit on */

@@ -100,6 +100,16 @@ scr_unit_end(struct scr_unit *u, int64_t start_us)
 	scr_worker_unlock(u->worker);
 }
 
+void
+scr_unit_second(struct scr_unit *u)
+{
+	if (!u->pcap)
+		return;
+	scr_worker_lock(u->worker);
+	(void)gw_pcap_flush(u->pcap);	/* packets that could not be written are counted when the buffer is full */
+	scr_worker_unlock(u->worker);
+}
+
 /* ---- itself ---- */
 
 struct scr_unit *
@@ -114,7 +124,13 @@ setup_of(const struct scrambler *app, const struct he_unit *conf)
 	const struct he_service *s = conf->service;
 
 	return (struct scr_setup){ .scrambling = s->scrambling, .authenticated = s->authentication, .rcc = s->rcc, .sources = s->sources,
-		.engine = app->engine };
+		.engine = app->engine, .esp = s->ipsec };
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 bool
@@ -123,7 +139,8 @@ scr_unit_same(const struct scr_unit *u, const struct he_unit *conf)
 	struct scr_setup s = setup_of(u->app, conf);
 
 	return s.scrambling == u->setup.scrambling && s.authenticated == u->setup.authenticated && s.rcc == u->setup.rcc &&
-	    s.sources == u->setup.sources;
+	    s.sources == u->setup.sources && s.esp.tunnel == u->setup.esp.tunnel && s.esp.output == u->setup.esp.output &&
+	    s.esp.port == u->setup.esp.port && same_text(s.esp.file, u->setup.esp.file) && same_text(s.esp.source, u->setup.esp.source);
 }
 
 void
@@ -149,6 +166,10 @@ scr_unit_close(struct scr_unit *u)
 		u->line.row->tx_free(u->line.tx);
 	scr_keys_fini(&u->line.keys);
 	scr_marks_close(&u->marks);
+	if (u->pcap)
+		gw_pcap_free(u->pcap);
+	free(u->setup.esp.file);
+	free(u->setup.esp.source);
 	free(u->media);
 	free(u->id);
 	free(u);
@@ -159,7 +180,7 @@ static int
 open_line(struct scr_unit *u, struct gw_err *err)
 {
 	struct gw_tx_conf c = { .engine = u->setup.engine, .authenticated = u->setup.authenticated, .sources = u->setup.sources,
-		.rcc_rate = u->setup.rcc };
+		.rcc_rate = u->setup.rcc, .tunnel = u->setup.esp.tunnel };
 	const struct gw_transform *row = gw_transform_of((int)u->setup.scrambling);
 	struct scr_form form = scr_form_of(&u->setup);
 	struct gw_tx *tx;
@@ -178,6 +199,21 @@ open_line(struct scr_unit *u, struct gw_err *err)
 	return rc < 0 ? gw_fail(err, GW_ESYS, "no memory") : 0;
 }
 
+/* The configuration is freed: what the unit goes by is its own. */
+static int
+own_setup(struct scr_unit *u, const struct he_unit *conf, struct gw_err *err)
+{
+	const struct he_ipsec *esp = &conf->service->ipsec;
+
+	u->setup = setup_of(u->app, conf);
+	u->setup.esp.file = u->setup.esp.source = NULL;
+	if ((esp->file && !(u->setup.esp.file = strdup(esp->file))) || (esp->source && !(u->setup.esp.source = strdup(esp->source))))
+		return gw_fail(err, GW_ESYS, "no memory");
+	if (esp->set && esp->output == HE_ESP_PCAP && !(u->pcap = gw_pcap_new(esp->file, err)))
+		return -1;
+	return 0;
+}
+
 struct scr_unit *
 scr_unit_open(struct scrambler *app, const struct he_unit *conf, struct gw_err *err)
 {
@@ -190,8 +226,7 @@ scr_unit_open(struct scrambler *app, const struct he_unit *conf, struct gw_err *
 	}
 	u->app = app;
 	u->marks.fd = -1;
-	u->setup = setup_of(app, conf);
-	if (open_line(u, err) == 0)
+	if (own_setup(u, conf, err) == 0 && open_line(u, err) == 0)
 		return u;
 	gw_wrap(err, "service %s: ", conf->id);
 	scr_unit_close(u);
