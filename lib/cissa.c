@@ -12,7 +12,7 @@
 #include <string.h>
 #include "lib/cissa_vectors.h"
 #include "lib/secret.h"
-#include "lib/transform.h"
+#include "lib/ts_cipher.h"
 #include "proto/rtp.h"
 #include "proto/ts.h"
 
@@ -20,9 +20,41 @@ enum { KEY = GW_AES_KEY, PARITIES = 2, PROTECTION_TS = 7 };
 static const uint8_t iv[GW_AES_BLOCK] = "DVBTMCPTAESCISSA";	/* without its NUL */
 static const uint8_t control[PARITIES] = { TS_EVEN, TS_ODD };
 
-struct gw_xkey { struct gw_secret memory; struct gw_aes aes; uint8_t parity; };	/* lies in memory */
-struct gw_tx { struct gw_xkey *key; };
+/* Lies in memory. */
+struct gw_xkey { struct gw_secret memory; const struct gw_ts_cipher *cipher; uint8_t parity; _Alignas(16) uint8_t state[]; };
+struct gw_tx { const struct gw_ts_cipher *cipher; struct gw_xkey *key; };
 struct gw_tx_medium { bool some; uint8_t pids[TS_PIDS / 8]; struct ts_psi psi; };	/* some: those in pids, and no others */
+
+/* ---- DVB-CISSA as such a cipher ---- */
+
+static int
+aes_init(void *state, const uint8_t *tek)
+{
+	gw_aes_init(state, tek);
+	return 0;
+}
+
+static size_t
+whole_blocks(size_t len)
+{
+	return len & ~(GW_AES_BLOCK - (size_t)1);
+}
+
+static void
+aes_seal(void *state, struct gw_burst *burst, uint8_t *p, size_t len)
+{
+	if (len >= GW_AES_BLOCK)
+		gw_burst_cbc(burst, state, iv, p, whole_blocks(len));
+}
+
+static void
+aes_open(void *state, uint8_t *p, size_t len)
+{
+	if (len >= GW_AES_BLOCK)
+		gw_cbc_open(state, iv, p, whole_blocks(len));
+}
+
+static const struct gw_ts_cipher cissa = { "DVB-CISSA", sizeof(struct gw_aes), aes_init, NULL, aes_seal, aes_open };
 
 /* ---- datagrams ---- */
 
@@ -54,12 +86,6 @@ look(const struct gw_pk *pk, struct datagram *d)
 	return GW_XF_OK;
 }
 
-static size_t
-whole_blocks(const struct ts_packet *k)
-{
-	return k->len & ~(GW_AES_BLOCK - 1u);
-}
-
 static void
 set_control(uint8_t *p, uint8_t bits)
 {
@@ -69,27 +95,29 @@ set_control(uint8_t *p, uint8_t bits)
 /* ---- keys ---- */
 
 static struct gw_xkey *
-new_key(const struct gw_material *m, struct gw_err *err)
+new_key(const struct gw_ts_cipher *cipher, const struct gw_material *m, struct gw_err *err)
 {
 	struct gw_secret s;
 	struct gw_xkey *k;
 
 	if (m->id_len != 1 || m->id[0] >= PARITIES)
-		return gw_fail(err, GW_ECRYPTO, "a DVB-CISSA key is even (0) or odd (1)"), NULL;
-	if (gw_secret_new(&s, sizeof(*k)) < 0)
-		return gw_fail(err, GW_ECRYPTO, "no locked memory left for a DVB-CISSA key"), NULL;
+		return gw_fail(err, GW_ECRYPTO, "a %s key is even (0) or odd (1)", cipher->name), NULL;
+	if (gw_secret_new(&s, sizeof(*k) + cipher->state) < 0)
+		return gw_fail(err, GW_ECRYPTO, "no locked memory left for a %s key", cipher->name), NULL;
 	k = (struct gw_xkey *)(void *)s.p;
 	k->memory = s;
+	k->cipher = cipher;
 	k->parity = m->id[0];
-	gw_aes_init(&k->aes, m->tek);
-	return k;
+	if (cipher->init(k->state, m->tek) == 0)
+		return k;
+	gw_secret_free(&s);
+	return gw_fail(err, GW_ECRYPTO, "%s does not take the key", cipher->name), NULL;
 }
 
 static struct gw_xkey *
 key_new(const struct gw_tx *tx, const struct gw_material *m, struct gw_err *err)
 {
-	(void)tx;
-	return new_key(m, err);
+	return new_key(tx->cipher, m, err);
 }
 
 static void
@@ -97,6 +125,8 @@ key_free(struct gw_xkey *k)
 {
 	struct gw_secret s = k ? k->memory : (struct gw_secret){ 0 };
 
+	if (k && k->cipher->fini)
+		k->cipher->fini(k->state);
 	gw_secret_free(&s);
 }
 
@@ -110,16 +140,23 @@ marks_len(const struct gw_tx_conf *conf)
 	return sizeof(uint64_t);
 }
 
-static struct gw_tx *
-tx_new(const struct gw_tx_conf *conf, struct gw_err *err)
+struct gw_tx *
+gw_ts_tx_new(const struct gw_ts_cipher *cipher, const struct gw_tx_conf *conf, struct gw_err *err)
 {
 	struct gw_tx *tx;
 
 	if (conf->authenticated)
-		return gw_fail(err, GW_ECONF, "DVB-CISSA has no authentication"), NULL;
+		return gw_fail(err, GW_ECONF, "%s has no authentication", cipher->name), NULL;
 	if (!(tx = calloc(1, sizeof(*tx))))
-		gw_fail(err, GW_ESYS, "no memory");
+		return gw_fail(err, GW_ESYS, "no memory"), NULL;
+	tx->cipher = cipher;
 	return tx;
+}
+
+static struct gw_tx *
+tx_new(const struct gw_tx_conf *conf, struct gw_err *err)
+{
+	return gw_ts_tx_new(&cissa, conf, err);
 }
 
 static void
@@ -185,8 +222,7 @@ protect(struct gw_tx *tx, struct gw_tx_medium *m, struct gw_pk *pk, struct gw_bu
 		if (!key || k.len == 0 || k.scrambling || !is_media(m, &k))
 			continue;
 		set_control(p, control[key->parity]);
-		if (k.len >= GW_AES_BLOCK)
-			gw_burst_cbc(burst, &key->aes, iv, p + k.at, whole_blocks(&k));
+		key->cipher->seal(key->state, burst, p + k.at, k.len);
 	}
 	return key ? GW_XF_OK : GW_XF_NO_KEY;
 }
@@ -195,6 +231,7 @@ protect(struct gw_tx *tx, struct gw_tx_medium *m, struct gw_pk *pk, struct gw_bu
 
 enum { MISORDERED = 1000, UNSEEN = 0xff, NO_PARITY = PARITIES };
 struct gw_rx {
+	const struct gw_ts_cipher *cipher;
 	struct gw_xkey *key[PARITIES];
 	struct ts_psi *psi;		/* of clear packets; also learned from when they are only asked about */
 	uint8_t parity;			/* last seen; NO_PARITY: none */
@@ -205,8 +242,8 @@ struct gw_rx {
 	uint8_t counters[TS_PIDS];	/* continuity_counters of plain UDP; UNSEEN */
 };
 
-static struct gw_rx *
-rx_new(const struct gw_rx_conf *conf, struct gw_err *err)
+struct gw_rx *
+gw_ts_rx_new(const struct gw_ts_cipher *cipher, const struct gw_rx_conf *conf, struct gw_err *err)
 {
 	struct gw_rx *rx = calloc(1, sizeof(*rx));
 
@@ -215,10 +252,17 @@ rx_new(const struct gw_rx_conf *conf, struct gw_err *err)
 		free(rx);
 		return gw_fail(err, GW_ESYS, "no memory"), NULL;
 	}
+	rx->cipher = cipher;
 	ts_psi_init(rx->psi);
 	rx->parity = NO_PARITY;
 	memset(rx->counters, UNSEEN, sizeof(rx->counters));
 	return rx;
+}
+
+static struct gw_rx *
+rx_new(const struct gw_rx_conf *conf, struct gw_err *err)
+{
+	return gw_ts_rx_new(&cissa, conf, err);
 }
 
 static void
@@ -235,7 +279,7 @@ rx_free(struct gw_rx *rx)
 static int
 rx_key(struct gw_rx *rx, const struct gw_material *m, struct gw_err *err)
 {
-	struct gw_xkey *k = new_key(m, err);
+	struct gw_xkey *k = new_key(rx->cipher, m, err);
 
 	if (!k)
 		return -1;
@@ -340,8 +384,7 @@ unprotect(struct gw_rx *rx, struct gw_pk *pk, struct gw_rx_got *got, struct gw_s
 		if (!is_ours(&k))
 			continue;
 		set_control(p, 0);
-		if (k.len >= GW_AES_BLOCK)
-			gw_cbc_open(&rx->key[k.scrambling == TS_ODD]->aes, iv, p + k.at, whole_blocks(&k));
+		rx->cipher->open(rx->key[k.scrambling == TS_ODD]->state, p + k.at, k.len);
 	}
 	return GW_XF_OK;
 }
@@ -373,7 +416,7 @@ check(const struct vector *v, struct gw_burst *burst, struct gw_err *err)
 {
 	const struct gw_material m = { .id = { v->parity }, .id_len = 1, .tek = v->key };
 	uint8_t clear[TS_PACKET], room[TS_PACKET];
-	struct gw_tx tx = { .key = new_key(&m, err) };
+	struct gw_tx tx = { &cissa, new_key(&cissa, &m, err) };
 	struct gw_rx *rx = rx_new(&(struct gw_rx_conf){ 0 }, err);
 	struct gw_tx_medium *medium = medium_new(&tx, &(struct gw_tx_medium_conf){ 0 }, err);
 	struct gw_pk pk = { room, sizeof(room) };
