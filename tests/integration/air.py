@@ -9,6 +9,8 @@ air.py record ADDR --to FILE --count N
     Packets as they come, each behind its length (2 octets).
 air.py compare CLEAR RECOVERED
     Two such files: every recovered RTP packet is the clear one of the same number, none is missing in between; prints how many.
+air.py nals CLEAR FILE
+    Such a file of RTP with H.264 (RFC 6184), and an Annex B stream: its NAL units are those of the packets, none is missing in between.
 air.py listen --status SOCKET --media ADDR
     Receives clear media from the descrambled side and compares it with what `send` sends.
 ADDR is HOST:PORT; a multicast group is joined on the loopback interface.
@@ -257,6 +259,40 @@ def compare(a):
     print(len(found))
 
 
+def nals_of(packets):
+    unit = None
+    for p in packets:
+        p = p[12:]
+        kind = p[0] & 31
+        if kind == 28:
+            if p[1] & 0x80:
+                unit = bytes([p[0] & 0xE0 | p[1] & 31])
+            if unit is not None:
+                unit += p[2:]
+                if p[1] & 0x40:
+                    yield unit
+                    unit = None
+        elif kind == 24:
+            p = p[1:]
+            while p:
+                size = int.from_bytes(p[:2], "big")
+                yield p[2:2 + size]
+                p = p[2 + size:]
+        else:
+            yield p
+
+
+def nals(a):
+    clear = list(nals_of(recorded(a.clear)))
+    with open(a.recovered, "rb") as f:
+        found = f.read().split(b"\0\0\0\1")[1:]
+    starts = [i for i, c in enumerate(clear) if found and c == found[0]]
+    if not any(clear[i:i + len(found)] == found for i in starts):
+        known = set(clear)
+        raise SystemExit(f"the {len(found)} NAL units are no stretch of the {len(clear)} clear ones; {sum(n not in known for n in found)} are none of them")
+    print(len(found))
+
+
 def serve(a, eye):
     inputs = {receiver(a.media): eye.media}
     for text in getattr(a, "stkm", None) or []:
@@ -310,12 +346,13 @@ def main():
     q.add_argument("source")
     q.add_argument("--to", required=True)
     q.add_argument("--count", type=int, required=True)
-    q = sub.add_parser("compare")
-    q.add_argument("clear")
-    q.add_argument("recovered")
+    for name in "compare", "nals":
+        q = sub.add_parser(name)
+        q.add_argument("clear")
+        q.add_argument("recovered")
     a = p.parse_args()
-    if a.what in ("send", "record", "compare"):
-        {"send": send, "record": record, "compare": compare}[a.what](a)
+    if a.what in ("send", "record", "compare", "nals"):
+        {"send": send, "record": record, "compare": compare, "nals": nals}[a.what](a)
     else:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         serve(a, {"watch": Watch, "listen": Listen}[a.what](a))

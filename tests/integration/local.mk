@@ -46,6 +46,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/scs_reload.sh \
 	%D%/play_es.sh \
 	%D%/profiles.sh \
+	%D%/protections.sh \
 	%D%/scs_vectors.sh \
 	%D%/sdp_sap.sh \
 	%D%/secrets.sh \
