@@ -26,6 +26,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/emmg_together.sh \
 	%D%/emmg_tshark.sh \
 	%D%/emmg_vectors.sh \
+	%D%/esp_headend.sh \
 	%D%/esp_judges.sh \
 	%D%/esp_netns.sh \
 	%D%/examples.sh \
