@@ -53,6 +53,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
 	%D%/standby.sh \
+	%D%/starvation.sh \
 	%D%/startup_order.sh \
 	%D%/tshark_emmg.sh \
 	%D%/tshark_simulcrypt.sh
