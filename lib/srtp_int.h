@@ -76,7 +76,7 @@ void srtp_session_close(struct srtp_session *);
  */
 bool srtp_session_aim(struct srtp_session *, uint64_t index);
 
-/* A sender works with conf->marks laid out like this; of older users the two parts lie apart. */
+/* How conf->marks are laid out. */
 struct srtp_rtcp_mark {
 	uint64_t reserved;		/* SRTCP packets counted ahead; the index is its low 31 bits */
 	uint64_t begun;			/* where the key's count began */
@@ -84,7 +84,6 @@ struct srtp_rtcp_mark {
 	uint64_t spare;
 };
 struct srtp_marks { struct srtp_rtcp_mark rtcp; struct gw_srtp_mark sources[]; };
-struct gw_tx *srtp_tx_new_at(const struct gw_tx_conf *, struct srtp_rtcp_mark *, struct gw_srtp_mark *, struct gw_err *);
 struct gw_tx_medium { uint32_t index; };
 
 size_t srtp_marks_len(const struct gw_tx_conf *);
@@ -106,5 +105,4 @@ void srtp_rx_drop(struct gw_rx *, const uint8_t *id, size_t id_len);
 int srtp_unprotect_rtp(struct gw_rx *, struct gw_pk *, struct gw_rx_got *, struct gw_sink *);
 int srtp_unprotect_report(struct gw_rx *, struct gw_pk *, struct gw_rx_got *);
 bool srtp_in_clear(const struct gw_rx *, const struct gw_pk *);
-const struct srtp_key *srtp_rx_key_of(const struct gw_rx *, const uint8_t *p, size_t len);	/* that an SRTP packet names; NULL: none held */
 #endif

@@ -145,14 +145,6 @@ named(const struct gw_rx *rx, const uint8_t *p, size_t len, bool rtcp)
 	return KEYS;
 }
 
-const struct srtp_key *
-srtp_rx_key_of(const struct gw_rx *rx, const uint8_t *p, size_t len)
-{
-	size_t k = named(rx, p, len, false);
-
-	return k < KEYS ? &rx->held[k].key : NULL;
-}
-
 /* ---- sources ---- */
 
 /* The source's place, at need that of the one longest quiet. */

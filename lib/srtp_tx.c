@@ -51,32 +51,25 @@ conf_ok(const struct gw_tx_conf *conf, struct gw_err *err)
 }
 
 struct gw_tx *
-srtp_tx_new_at(const struct gw_tx_conf *conf, struct srtp_rtcp_mark *rtcp, struct gw_srtp_mark *marks, struct gw_err *err)
+srtp_tx_new(const struct gw_tx_conf *conf, struct gw_err *err)
 {
+	struct srtp_marks *marks = conf->marks;
 	struct gw_tx *tx;
 	uint32_t seed;
 
 	if (conf_ok(conf, err) < 0 || (conf->engine == GW_ENGINE_LIBSRTP2 && gw_srtp_init(err) < 0))
 		return NULL;
 	gw_random(&seed, sizeof(seed));
-	if (!(tx = calloc(1, sizeof(*tx))) || gw_srtp_table_init(&tx->table, marks, conf->sources, seed) < 0) {
+	if (!(tx = calloc(1, sizeof(*tx))) || gw_srtp_table_init(&tx->table, marks->sources, conf->sources, seed) < 0) {
 		free(tx);
 		gw_fail(err, GW_ESYS, "no memory");
 		return NULL;
 	}
 	tx->batch = conf->engine != GW_ENGINE_LIBSRTP2;
 	tx->rcc_rate = conf->rcc_rate;
-	tx->rtcp = rtcp;
-	tx->reports = rtcp->reserved;
+	tx->rtcp = &marks->rtcp;
+	tx->reports = marks->rtcp.reserved;
 	return tx;
-}
-
-struct gw_tx *
-srtp_tx_new(const struct gw_tx_conf *conf, struct gw_err *err)
-{
-	struct srtp_marks *m = conf->marks;
-
-	return srtp_tx_new_at(conf, &m->rtcp, m->sources, err);
 }
 
 void
