@@ -66,8 +66,8 @@ unsigned
 ismacryp_counter(const struct gw_xkey *k, uint64_t bso, uint8_t iv[GW_AES_BLOCK])
 {
 	memcpy(iv, k->salt, SALT);
-	for (int i = 0; i < 8; i++)
-		iv[SALT + i] = (uint8_t)(bso / GW_AES_BLOCK >> (56 - 8 * i));
+	ismacryp_put32(iv + SALT, (uint32_t)(bso / GW_AES_BLOCK >> 32));
+	ismacryp_put32(iv + SALT + 4, (uint32_t)(bso / GW_AES_BLOCK));
 	return (unsigned)(bso % GW_AES_BLOCK);
 }
 
@@ -79,26 +79,13 @@ ismacryp_params(enum gw_media_type type, size_t id_len)
 
 /* ---- packets ---- */
 
-static void
-put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-void
-ismacryp_put32(uint8_t *p, uint32_t v)
-{
-	put16(p, (uint16_t)(v >> 16));
-	put16(p + 2, (uint16_t)v);
-}
-
 void
 ismacryp_header(uint8_t *p, bool marker, uint8_t payload_type, uint16_t seq, uint32_t timestamp, uint32_t ssrc)
 {
 	p[0] = 0x80;
 	p[1] = (uint8_t)(marker << 7 | payload_type);
-	put16(p + 2, seq);
+	p[2] = (uint8_t)(seq >> 8);
+	p[3] = (uint8_t)seq;
 	ismacryp_put32(p + 4, timestamp);
 	ismacryp_put32(p + 8, ssrc);
 }

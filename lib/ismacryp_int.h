@@ -33,7 +33,14 @@ struct au_params ismacryp_params(enum gw_media_type, size_t id_len);
 /* Headers of packets that are made here, and of packets that were changed where they lie: what padding there was is gone. */
 void ismacryp_header(uint8_t *p, bool marker, uint8_t payload_type, uint16_t seq, uint32_t timestamp, uint32_t ssrc);
 void ismacryp_renew(uint8_t *p, bool marker, uint8_t payload_type);
-void ismacryp_put32(uint8_t *p, uint32_t);
+static inline void
+ismacryp_put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
 /* The access units of a packet into list; their number, or 0: malformed. */
 size_t ismacryp_read(const struct au_params *, const uint8_t *payload, size_t len, struct au list[AUS], size_t *section);
 /* The 48-bit number nearest to highest that ends in seq. */

@@ -6,6 +6,7 @@
 
 enum {
 	DATAGRAM = 65507,
+	HEADERS_MOST = AUS - 1,		/* in a packet */
 	RESERVE = 1 << 20,		/* octets of BSO written to the marks ahead of their use */
 };
 #define BSO_END (UINT64_C(1) << 32)	/* an IV has 4 octets */
@@ -42,7 +43,6 @@ struct gw_tx_medium {
 	size_t mtu;
 	struct assembly a;
 	struct h264_au au;		/* AAC: the fragments so far, as mere octets */
-	struct au aus[AUS];		/* of the packet at hand */
 	struct au whole;		/* AAC: the header that all fragments repeat */
 	uint16_t first, count;		/* AAC: fragments; H.264: sequence number of its first packet */
 };
@@ -201,31 +201,39 @@ finish(const struct gw_tx *tx, struct gw_burst *b, uint8_t *p, size_t len, uint6
 	return TAG;
 }
 
-/* One packet of an access unit: header and section, then n octets of it from p on. */
-struct piece { bool marker; uint16_t seq; uint32_t timestamp, ssrc; uint64_t index; };
-static int
-put_piece(struct gw_tx_medium *m, const struct piece *w, const struct au *head, const uint8_t *p, size_t n, struct gw_burst *b, struct gw_sink *sink)
+/* The section that all packets of an access unit have, but for the IV, which comes first. */
+enum { IV_AT = 2, IV_LEN = 4, SECTION_MOST = 16 };
+struct section { uint8_t octets[SECTION_MOST]; size_t len; };
+
+static void
+put_section(struct section *s, const struct gw_tx_medium *m, struct au *head)
 {
-	struct au_params params = ismacryp_params(m->type, m->tx->key->id_len);
+	const struct gw_xkey *k = m->tx->key;
+	struct au_params params = ismacryp_params(m->type, k->id_len);
+
+	head->encrypted = true;
+	memcpy(head->key, k->id, sizeof(k->id));
+	s->len = au_write(&params, head, 1, s->octets, sizeof(s->octets));
+}
+
+/* One packet of an access unit: header and section, then n octets of it from p on. */
+struct piece { bool marker; uint32_t timestamp, ssrc; uint64_t index, bso; const uint8_t *p; size_t n; };
+static int
+put_piece(struct gw_tx_medium *m, const struct piece *w, const struct section *s, struct gw_burst *b, struct gw_sink *sink)
+{
 	struct gw_pk *pk = sink->slot(sink->self);
-	size_t at;
+	size_t at = RTP_HEADER + s->len;
 
 	if (!pk)
 		return GW_XF_FAILED;
-	ismacryp_header(pk->p, w->marker, m->payload_type, w->seq, w->timestamp, w->ssrc);
-	at = RTP_HEADER + au_write(&params, head, 1, pk->p + RTP_HEADER, AU_SECTION);
-	memcpy(pk->p + at, p, n);
-	encrypt(b, m->tx->key, head->iv, pk->p + at, n);
-	pk->len = at + n;
+	ismacryp_header(pk->p, w->marker, m->payload_type, (uint16_t)w->index, w->timestamp, w->ssrc);
+	memcpy(pk->p + RTP_HEADER, s->octets, SECTION_MOST);
+	ismacryp_put32(pk->p + RTP_HEADER + IV_AT, (uint32_t)w->bso);
+	memcpy(pk->p + at, w->p, w->n);
+	encrypt(b, m->tx->key, w->bso, pk->p + at, w->n);
+	pk->len = at + w->n;
 	pk->len += finish(m->tx, b, pk->p, pk->len, w->index);
 	return GW_XF_HELD;
-}
-
-static void
-name_key(struct au *head, const struct gw_xkey *k)
-{
-	head->encrypted = true;
-	memcpy(head->key, k->id, k->id_len);
 }
 
 /* The access unit is whole: it goes out under the key in force now. GW_XF_HELD, or what kept it (or a part of it) from that. */
@@ -245,18 +253,17 @@ send_h264(struct gw_tx_medium *m, struct gw_burst *b, struct gw_sink *sink)
 	if ((w = take(tx, m->au.len, &bso)) != GW_XF_OK)
 		return w;
 	struct source *s = source_of(tx, m->a.ssrc, m->first, &fresh);
-	struct au_params params = ismacryp_params(m->type, tx->key->id_len);
-	size_t most = m->mtu - RTP_HEADER - au_section_len(&params) - (tx->authenticated ? TAG : 0);
-	name_key(&head, tx->key);
+	struct section section;
+	put_section(&section, m, &head);
+	size_t most = m->mtu - RTP_HEADER - section.len - (tx->authenticated ? TAG : 0);
 	for (size_t at = 0, n; at < m->au.len; at += n) {
 		n = m->au.len - at < most ? m->au.len - at : most;
 		if (fresh)
 			fresh = false;
 		else
 			s->index++;
-		head.iv = bso + at;
-		struct piece piece = { at + n == m->au.len, (uint16_t)s->index, m->a.timestamp, m->a.ssrc, s->index };
-		if ((w = put_piece(m, &piece, &head, m->au.p + at, n, b, sink)) != GW_XF_HELD)
+		struct piece piece = { at + n == m->au.len, m->a.timestamp, m->a.ssrc, s->index, bso + at, m->au.p + at, n };
+		if ((w = put_piece(m, &piece, &section, b, sink)) != GW_XF_HELD)
 			v = w;	/* its number is spent, so that receivers see the gap */
 	}
 	return v;
@@ -308,47 +315,46 @@ static int
 send_fragments(struct gw_tx_medium *m, struct gw_burst *b, struct gw_sink *sink)
 {
 	struct gw_tx *tx = m->tx;
-	struct au_params params = ismacryp_params(m->type, tx->key->id_len);
 	size_t each = (m->au.len + m->count - 1) / m->count;
 	int v = GW_XF_HELD, w;
+	struct section section;
 	uint64_t bso;
 
-	if (RTP_HEADER + au_section_len(&params) + each + TAG > m->mtu + GW_XF_TAIL)	/* what a slot has */
+	put_section(&section, m, &m->whole);
+	if (RTP_HEADER + section.len + each + TAG > m->mtu + GW_XF_TAIL)	/* what a slot has */
 		return GW_XF_TOO_LONG;
 	if ((w = take(tx, m->au.len, &bso)) != GW_XF_OK)
 		return w;
-	name_key(&m->whole, tx->key);
 	for (size_t i = 0; i < m->count; i++) {
 		size_t at = m->au.len * i / m->count, n = m->au.len * (i + 1) / m->count - at;
-		struct piece piece = { i + 1u == m->count, (uint16_t)(m->first + i), m->a.timestamp, m->a.ssrc, 0 };
-		piece.index = index_of(tx, m->a.ssrc, piece.seq);
-		m->whole.iv = bso + at;
-		if ((w = put_piece(m, &piece, &m->whole, m->au.p + at, n, b, sink)) != GW_XF_HELD)
+		struct piece piece = { i + 1u == m->count, m->a.timestamp, m->a.ssrc, index_of(tx, m->a.ssrc, (uint16_t)(m->first + i)), bso + at,
+			m->au.p + at, n };
+		if ((w = put_piece(m, &piece, &section, b, sink)) != GW_XF_HELD)
 			v = w;
 	}
 	return v;
 }
 
-/* One fragment. Fragments of one access unit are neighbours, of one time stamp and stated size. */
+/* One fragment: len octets from p on. Fragments of one access unit are neighbours, of one time stamp and header. */
 static int
-hold_fragment(struct gw_tx_medium *m, const struct rtp *r, const struct au *a, struct gw_burst *b, struct gw_sink *sink)
+hold_fragment(struct gw_tx_medium *m, const struct rtp *r, const struct au *head, const uint8_t *p, size_t len, struct gw_burst *b, struct gw_sink *sink)
 {
 	bool more = m->a.state == OPEN && m->a.ssrc == r->ssrc && m->a.expect == r->seq && m->a.timestamp == r->timestamp &&
-	    m->whole.size == a->size;
+	    m->whole.size == head->size;
 
 	if (!more) {
 		m->a = (struct assembly){ .state = OPEN, .ssrc = r->ssrc, .timestamp = r->timestamp };
 		m->au.len = m->count = 0;
 		m->first = r->seq;
-		m->whole = *a;
+		m->whole = *head;
 	}
 	m->a.expect = (uint16_t)(r->seq + 1);
-	if (m->au.len + a->len > m->whole.size) {
+	if (m->au.len + len > m->whole.size) {
 		m->a.state = IDLE;
 		return GW_XF_INCOMPLETE;
 	}
-	memcpy(m->au.p + m->au.len, a->p, a->len);
-	m->au.len += a->len;
+	memcpy(m->au.p + m->au.len, p, len);
+	m->au.len += len;
 	m->count++;
 	if (m->au.len == m->whole.size) {
 		m->a.state = IDLE;
@@ -360,36 +366,55 @@ hold_fragment(struct gw_tx_medium *m, const struct rtp *r, const struct au *a, s
 	return GW_XF_INCOMPLETE;
 }
 
+/*
+ * The section grows by IV and key indicator, which stand before the rest of the first header: what is before them moves toward the front, nothing
+ * else does.
+ */
+static void
+put_aac(const struct gw_xkey *k, uint64_t bso, struct gw_pk *pk, size_t header_len, size_t headers)
+{
+	size_t grow = IV_LEN + k->id_len;
+	uint8_t *section = pk->p + header_len - grow;
+
+	if (header_len == RTP_HEADER)
+		memmove(pk->p - grow, pk->p, RTP_HEADER);
+	else
+		memmove(pk->p - grow, pk->p, header_len);
+	pk->p -= grow;
+	section[0] = (uint8_t)((16 * headers + 8 * grow) >> 8);
+	section[1] = (uint8_t)(16 * headers + 8 * grow);
+	ismacryp_put32(section + IV_AT, (uint32_t)bso);
+	memcpy(section + IV_AT + IV_LEN, k->id, k->id_len);
+}
+
 static int
 protect_aac(struct gw_tx_medium *m, const struct rtp *r, struct gw_pk *pk, struct gw_burst *b, struct gw_sink *sink)
 {
 	struct gw_tx *tx = m->tx;
-	size_t section, n = ismacryp_read(&au_aac_hbr, pk->p + r->header_len, r->payload_len, m->aus, &section);
+	const uint8_t *payload = pk->p + r->header_len;
+	struct au head = { .size = 0 };
+	size_t n = au_hbr(payload, r->payload_len, &head.size), grow, data = r->payload_len - 2 - 2 * n;
 	uint64_t bso;
 	int v;
 
-	if (n == 0)
+	if (n == 0 || n > HEADERS_MOST)
 		return GW_XF_MALFORMED;
 	if (!tx->key)
 		return GW_XF_NO_KEY;
-	if (m->aus[0].len < m->aus[0].size)
-		return hold_fragment(m, r, &m->aus[0], b, sink);
+	if (data < head.size) {
+		head.index = payload[3] & 7;
+		return hold_fragment(m, r, &head, payload + 4, data, b, sink);
+	}
 	m->a.state = IDLE;
-	size_t data = r->payload_len - section, grow = 4 + tx->key->id_len;
-	if (r->header_len + section + grow + data + TAG > DATAGRAM)
+	grow = IV_LEN + tx->key->id_len;
+	if (r->header_len + r->payload_len + grow + TAG > DATAGRAM)
 		return GW_XF_TOO_LONG;
 	if ((v = take(tx, data, &bso)) != GW_XF_OK)
 		return v;
-	struct au_params params = ismacryp_params(m->type, tx->key->id_len);
-	m->aus[0].iv = bso;
-	name_key(&m->aus[0], tx->key);
-	memmove(pk->p - grow, pk->p, r->header_len);
-	pk->p -= grow;
+	put_aac(tx->key, bso, pk, r->header_len, n);
 	ismacryp_renew(pk->p, r->marker, m->payload_type);
-	if (au_write(&params, m->aus, n, pk->p + r->header_len, section + grow) != section + grow)
-		return GW_XF_FAILED;
-	pk->len = r->header_len + section + grow + data;
-	encrypt(b, tx->key, bso, pk->p + r->header_len + section + grow, data);
+	pk->len = r->header_len + r->payload_len + grow;
+	encrypt(b, tx->key, bso, pk->p + pk->len - data, data);
 	if (tx->authenticated)
 		pk->len += finish(tx, b, pk->p, pk->len, index_of(tx, r->ssrc, r->seq));
 	return GW_XF_OK;

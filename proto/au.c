@@ -30,7 +30,8 @@ octets(size_t bits)
 
 /* ---- bits ---- */
 
-struct bits { uint8_t *out; const uint8_t *in; size_t at, end; bool bad; };	/* of one of the two */
+/* The bits before `at` of in are read; end and limit: where the field's bits end, where the octets end that may be touched. */
+struct bits { const uint8_t *in; size_t at, end, limit; bool bad; };
 
 static uint64_t
 get(struct bits *b, unsigned n)
@@ -41,6 +42,14 @@ get(struct bits *b, unsigned n)
 		b->bad = true;
 		return 0;
 	}
+	if (n <= 56 && b->at / 8 + 8 <= b->limit) {	/* nearly always */
+		const uint8_t *p = b->in + b->at / 8;
+		v = (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 |
+		    (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | p[7];
+		v = n ? v << b->at % 8 >> (64 - n) : 0;
+		b->at += n;
+		return v;
+	}
 	for (unsigned k; n; n -= k, b->at += k) {	/* what is left of an octet at a time */
 		unsigned rest = 8 - b->at % 8;
 		k = n < rest ? n : rest;
@@ -49,20 +58,24 @@ get(struct bits *b, unsigned n)
 	return v;
 }
 
+/* Octets go out as soon as they are full; fewer than 8 bits wait. */
+struct writer { uint8_t *out; size_t at, cap; uint64_t bits; unsigned waiting; bool bad; };
+
 static void
-put(struct bits *b, uint64_t v, unsigned n)
+put(struct writer *w, uint64_t v, unsigned n)
 {
-	if (b->bad || b->end - b->at < n || (n < 64 && v >> n)) {
-		b->bad = true;
+	if (n > 32) {
+		put(w, v >> 32, n - 32);
+		v &= UINT32_MAX;
+		n = 32;
+	}
+	if (w->bad || v >> n || w->at + (w->waiting + n) / 8 > w->cap) {
+		w->bad = true;
 		return;
 	}
-	for (unsigned k; n; n -= k, b->at += k) {
-		uint8_t *o = &b->out[b->at / 8];
-		unsigned rest = 8 - b->at % 8, mask;
-		k = n < rest ? n : rest;
-		mask = 0xffu >> (8 - k) << (rest - k);
-		*o = (uint8_t)((*o & ~mask) | ((v >> (n - k)) << (rest - k) & mask));
-	}
+	w->bits = w->bits << n | v;
+	for (w->waiting += n; w->waiting >= 8; w->waiting -= 8)
+		w->out[w->at++] = (uint8_t)(w->bits >> (w->waiting - 8));
 }
 
 /* ---- sections ---- */
@@ -103,7 +116,7 @@ get_ismacryp(struct bits *b, const struct au_params *p, struct au *a, bool first
 	if (first)
 		a->iv = get(b, 8u * p->iv_length);
 	else
-		a->iv += a->len + extend(get(b, 8u * p->delta_iv_length), p->delta_iv_length);
+		a->iv += extend(get(b, 8u * p->delta_iv_length), p->delta_iv_length);
 	for (size_t i = 0; (first || p->key_per_au) && i < p->key_length; i++)
 		a->key[i] = (uint8_t)get(b, 8);
 }
@@ -112,13 +125,14 @@ int
 au_next(struct au_reader *r, struct au *a)
 {
 	const struct au_params *p = r->params;
-	struct bits b = { .in = r->p, .at = r->bit, .end = r->end };
+	struct bits b = { .in = r->p, .at = r->bit, .end = r->end, .limit = r->len };
 	bool first = r->n == 0;
 	size_t left = r->len - r->data;
 
 	if (!first && r->bit == r->end)
 		return left ? -1 : 0;
-	*a = r->last;
+	a->iv = r->iv;
+	memcpy(a->key, r->key, AU_KEY);
 	get_ismacryp(&b, p, a, first);
 	a->size = (uint32_t)get(&b, p->size_length);
 	a->index = (uint32_t)get(&b, first ? p->index_length : p->index_delta_length);
@@ -136,12 +150,31 @@ au_next(struct au_reader *r, struct au *a)
 	r->bit = b.at;
 	r->data += a->len;
 	r->n++;
-	r->last = *a;
+	r->iv = a->iv + a->len;
+	memcpy(r->key, a->key, AU_KEY);
 	return 1;
 }
 
+size_t
+au_hbr(const void *payload, size_t len, uint32_t *size)
+{
+	const uint8_t *p = payload;
+	size_t bits = len < 2 ? 0 : (size_t)p[0] << 8 | p[1], n = bits / 16, sum = 0;
+
+	if (n == 0 || bits % 16 || len - 2 <= 2 * n)
+		return 0;
+	for (size_t i = n; i > 0; i--) {
+		*size = ((uint32_t)p[2 * i] << 8 | p[2 * i + 1]) >> 3;
+		if (*size == 0)
+			return 0;
+		sum += *size;
+	}
+	len -= 2 + 2 * n;
+	return sum == len || (n == 1 && sum > len) ? n : 0;
+}
+
 static void
-put_delta(struct bits *b, unsigned length, bool has, uint32_t delta)
+put_delta(struct writer *b, unsigned length, bool has, uint32_t delta)
 {
 	if (length == 0 && has)
 		b->bad = true;
@@ -153,7 +186,7 @@ put_delta(struct bits *b, unsigned length, bool has, uint32_t delta)
 }
 
 static void
-put_au(struct bits *b, const struct au_params *p, const struct au *a, bool first)
+put_au(struct writer *b, const struct au_params *p, const struct au *a, bool first)
 {
 	if (p->selective)
 		put(b, a->encrypted ? 0x80 : 0, 8);
@@ -176,20 +209,20 @@ put_au(struct bits *b, const struct au_params *p, const struct au *a, bool first
 size_t
 au_write(const struct au_params *p, const struct au *a, size_t n, uint8_t *out, size_t cap)
 {
-	struct bits b = { .out = out, .at = 16, .end = 8 * (cap < AU_SECTION ? cap : AU_SECTION) };
+	struct writer w = { .out = out, .at = 2, .cap = cap < AU_SECTION ? cap : AU_SECTION };
 
 	if (!sound(p) || n == 0 || cap < 2)
 		return 0;
-	for (size_t i = 0; i < n && !b.bad; i++)
-		put_au(&b, p, &a[i], i == 0);
-	size_t bits = b.at - 16;
-	if (b.bad || bits == 0 || bits > UINT16_MAX)
+	for (size_t i = 0; i < n && !w.bad; i++)
+		put_au(&w, p, &a[i], i == 0);
+	size_t bits = 8 * (w.at - 2) + w.waiting;
+	if (w.waiting)
+		put(&w, 0, 8 - w.waiting);
+	if (w.bad || bits == 0 || bits > UINT16_MAX)
 		return 0;
-	if (b.at % 8)
-		out[b.at / 8] &= (uint8_t)(0xff00 >> b.at % 8);
 	out[0] = (uint8_t)(bits >> 8);
 	out[1] = (uint8_t)bits;
-	return octets(b.at);
+	return w.at;
 }
 
 size_t

@@ -43,7 +43,7 @@ struct au_reader {
 	size_t data, len;			/* octets: where data begin or go on, where they end */
 	size_t start;				/* where they began */
 	size_t n;				/* headers read */
-	struct au last;
+	uint64_t iv; uint8_t key[AU_KEY];	/* for the next, if its header does not say */
 };
 /* A payload of at most UINT32_MAX octets, lent. 0; -1: it is shorter than its section, has no header, or params are out of bounds. */
 int au_read(struct au_reader *, const struct au_params *, const void *payload, size_t len);
@@ -54,6 +54,11 @@ int au_read(struct au_reader *, const struct au_params *, const void *payload, s
 int au_next(struct au_reader *, struct au *);
 /* Writes a section of n headers (1 or more). Octets written; 0: no room, or a value does not fit its length. The p and len of an au are not used. */
 size_t au_write(const struct au_params *, const struct au *, size_t n, uint8_t *out, size_t cap);
+/*
+ * The same checks for a plain section of AAC-hbr, whose headers are two octets each: how many there are, in 2 + 2 * n octets of section. 0: what
+ * au_read or au_next would refuse. *size is that of the first access unit, more than is there if it is a fragment.
+ */
+size_t au_hbr(const void *payload, size_t len, uint32_t *size);
 /* Octets of a section with one header without CTS and DTS. */
 size_t au_section_len(const struct au_params *);
 

@@ -34,6 +34,23 @@ sections(const struct au_params *p, const uint8_t *data, size_t size)
 			abort();
 }
 
+/* The quick reader of AAC-hbr refuses what the other one does. */
+static void
+hbr(const uint8_t *data, size_t size)
+{
+	struct au_reader r;
+	struct au a;
+	uint32_t first = 0, got = 0;
+	size_t n = 0;
+	int v = -1;
+
+	if (au_read(&r, &au_aac_hbr, data, size) == 0)
+		while ((v = au_next(&r, &a)) == 1)
+			first = n++ ? first : a.size;
+	if (au_hbr(data, size, &got) != (v == 0 ? n : 0) || (v == 0 && got != first))
+		abort();
+}
+
 static void
 video(const uint8_t *data, size_t size)
 {
@@ -71,6 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.dts_delta_length = data[4] & 63, .stream_state = data[5] & 63, .random_access = data[0] >> 7, .selective = data[1] >> 7,
 		.key_per_au = data[2] >> 7, .iv_length = data[6] & 15, .delta_iv_length = data[6] >> 6, .key_length = data[7] & 15 };
 	sections(&p, data + 8, size - 8);
+	hbr(data + 8, size - 8);
 	video(data + 8, size - 8);
 	h264_split(&s, data + 8, size - 8);
 	return 0;
