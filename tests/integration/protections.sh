@@ -14,7 +14,7 @@ mkdir -p "$dir/keys"
 units=(srtp ipsec cissa video audio)
 # keys FILE FIRST-ECM-ID PROFILE: services, and at the head-end which ECM_id is whose
 keys() {
-	local i=0 u streams=''
+	local i=1 u streams=''
 	echo "profile: $3"
 	if [ "$3" = drm ]; then echo "base_cid: judge@head-end.example"; else echo "key_domain: 0x00f110"; fi
 	echo "services:"
@@ -30,8 +30,8 @@ keys() {
 	case $1 in head*) echo "streams: [ $streams ]" ;; esac
 }
 for side in head hand; do
-	keys $side 1 drm >"$dir/keys/$side-drm.yaml"
-	keys $side 11 smartcard >"$dir/keys/$side-smartcard.yaml"
+	keys $side 0 drm >"$dir/keys/$side-drm.yaml"
+	keys $side 10 smartcard >"$dir/keys/$side-smartcard.yaml"
 done
 chmod 600 "$dir"/keys/*
 # stkm N: the key streams of the Nth sequence of keys
@@ -98,13 +98,13 @@ for s in "${services[@]}"; do
 	done
 done
 up drm smartcard mux scrambler scs
-sg play-1 play --loop --rtp --to "udp://$g:$p1$lo" "$clip"
-sg play-3 play --loop --rtp --to "udp://$g:$p3$lo" "$clip"
-sg play-5 play --loop --rtp --to "udp://$g:$p5$lo" "$clip"
-sg play-7 play --loop --h264 "udp://$g:$p7$lo" --aac "udp://$g:$p9$lo" --h264-payload-type 98 --aac-payload-type 99 "$clip"
+start play-1 "$(program '')" play --loop --rtp --to "udp://$g:$p1$lo" "$clip"
+start play-3 "$(program '')" play --loop --rtp --to "udp://$g:$p3$lo" "$clip"
+start play-5 "$(program '')" play --loop --rtp --to "udp://$g:$p5$lo" "$clip"
+start play-7 "$(program '')" play --loop --h264 "udp://$g:$p7$lo" --aac "udp://$g:$p9$lo" --h264-payload-type 98 --aac-payload-type 99 "$clip"
 for s in "${services[@]}"; do
 	for profile in drm smartcard; do
-		check "$s, $profile: five crypto-periods" await_status 40 "$dir/$s-$profile.sock" 'all(u["crypto_periods"] >= 5 for u in s["services"])'
+		check "$s, $profile: five crypto-periods" await_status 30 "$dir/$s-$profile.sock" 'all(u["crypto_periods"] >= 5 for u in s["services"])'
 		check "$s, $profile: every packet is right" content "$s-$profile" 100
 	done
 done
