@@ -17,7 +17,7 @@
 enum {
 	HASH = 64,		/* slots of a socket; it has some twenty groups, or as many as the administrator allows */
 	SPILL = 65536,		/* behind a slot: the rest of a jumbo frame, or of datagrams that the kernel put together */
-	PRESSED = 8,		/* turns in a row that a socket had more than its share: then we look at its buffer */
+	WIDE = 8,		/* messages of a socket at a time whose messages hold many datagrams each */
 	CONTROL = 128,
 };
 
@@ -30,8 +30,8 @@ struct scr_input {
 	unsigned taps;			/* open ones */
 	struct scr_tap *only;		/* unicast: the stream that is attached */
 	struct scr_tap *hash[HASH], *last; unsigned attached;
-	unsigned pressed, debt;
-	bool overloaded;
+	unsigned debt;
+	bool overloaded, wide;
 	struct scr_input *next;
 };
 struct message { _Alignas(struct cmsghdr) char control[CONTROL]; struct sockaddr_storage from; struct iovec v[2]; };
@@ -335,8 +335,8 @@ read_control(const struct scr_input *in, struct msghdr *h, struct arrival *a)
 }
 
 /*
- * Too much comes: a stream has its share of the turn, what is more is dropped, the newest first. That is said of a socket whose buffer is
- * more than half full after many turns, and until it is less than a quarter; a burst alone drops nothing.
+ * Too much comes: a stream has its share of the turn, what is more is dropped, the newest first. That is said of a socket of several
+ * streams whose buffer is more than half full, and until it is less than a quarter; a burst alone drops nothing.
  */
 static void
 judge(struct scr_input *in, bool more)
@@ -345,9 +345,8 @@ judge(struct scr_input *in, bool more)
 	socklen_t len = sizeof(info);
 
 	if (!more) {
-		in->pressed = 0;
 		in->overloaded = false;
-	} else if (++in->pressed >= PRESSED && in->group && getsockopt(in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
+	} else if (in->attached > 1 && getsockopt(in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
 		uint32_t used = info[SK_MEMINFO_RMEM_ALLOC], room = info[SK_MEMINFO_RCVBUF];
 		in->overloaded = in->overloaded ? used > room / 4 : used > room / 2;
 	}
@@ -377,12 +376,13 @@ gather(uint8_t *to, const struct message *msg, size_t from, size_t len)
 		memcpy(to + first, (const uint8_t *)msg->v[1].iov_base + (from + first - SCR_SLOT), len - first);
 }
 
-/* One message: a datagram, or several of `segment` octets each, the last perhaps shorter. Datagrams. */
+/* One message: a datagram, or several of `segment` octets each, the last perhaps shorter. How many were worked on. */
 static unsigned
 deliver(struct scr_input *in, struct scr_batch *b, struct scr_tap *t, struct message *msg, size_t len, size_t segment)
 {
 	struct gw_pk pk = { msg->v[0].iov_base, len };
 	unsigned n = 0;
+	size_t at = 0;
 
 	if (segment == 0 || segment >= len)
 		segment = len;
@@ -390,22 +390,23 @@ deliver(struct scr_input *in, struct scr_batch *b, struct scr_tap *t, struct mes
 		scr_batch_take(b, t->flow, &pk);
 		return 1;
 	}
-	for (size_t at = 0; n == 0 || at < len; at += segment, n++) {
+	do {
 		size_t part = len - at < segment ? len - at : segment;
 		if (part > SCR_LARGE || (in->overloaded && !admit(in, t))) {
 			t->flow->received++;
 			t->flow->dropped[part > SCR_LARGE ? (int)GW_XF_TOO_LONG : (int)SCR_OVERLOAD]++;
-			continue;
-		}
-		if (segment == len && len <= SCR_SLOT) {
+		} else if (segment == len && len <= SCR_SLOT) {
 			scr_batch_take(b, t->flow, &pk);
-			continue;
+			n++;
+		} else {
+			struct gw_pk large = scr_batch_large(b);
+			large.len = part;
+			gather(large.p, msg, at, part);
+			scr_batch_take(b, t->flow, &large);
+			n++;
 		}
-		struct gw_pk large = scr_batch_large(b);
-		large.len = part;
-		gather(large.p, msg, at, part);
-		scr_batch_take(b, t->flow, &large);
-	}
+		at += segment;
+	} while (at < len);
 	return n;
 }
 
@@ -421,7 +422,7 @@ prepare(struct scr_inputs *all, const struct scr_input *in, struct scr_batch *b,
 	}
 }
 
-/* Up to n messages of the socket into the slots from *slot on, which moves up; how many datagrams they were. */
+/* Up to n messages of the socket into the slots from *slot on, which moves up; how many datagrams of them were worked on. */
 static unsigned
 receive(struct scr_input *in, struct scr_batch *b, size_t *slot, size_t n)
 {
@@ -443,6 +444,7 @@ receive(struct scr_input *in, struct scr_batch *b, size_t *slot, size_t n)
 		else
 			all->strays++, sum++;
 	}
+	in->wide = got > 0 && sum / (unsigned)got >= WIDE;
 	judge(in, got == (int)n);
 	return sum;
 }
@@ -468,7 +470,8 @@ scr_inputs_turn(struct scr_inputs *all, struct scr_batch *b)
 			in->debt -= share;
 			continue;
 		}
-		used = receive(in, b, &slot, share < SCR_BATCH - slot ? share : SCR_BATCH - slot);
+		size_t most = in->wide && !in->overloaded && share > WIDE ? WIDE : share;
+		used = receive(in, b, &slot, most < SCR_BATCH - slot ? most : SCR_BATCH - slot);
 		in->debt = used > share ? used - share : 0;
 		room -= used < room ? used : room;
 	}

@@ -42,6 +42,9 @@ integration_tests = tests/test_rooms.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \
 	%D%/neighbours.sh \
+	%D%/scrambler_flood.sh \
+	%D%/scrambler_io.sh \
+	%D%/scrambler_reload.sh \
 	%D%/scs_modes.sh \
 	%D%/scs_refusals.sh \
 	%D%/scs_reload.sh \
@@ -59,6 +62,6 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
 EXTRA_DIST += %D%/cissa_judge.py
