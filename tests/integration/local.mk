@@ -35,6 +35,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/headend_demo.sh \
 	%D%/install.sh \
 	%D%/ismacryp_judges.sh \
+	%D%/ismacryp_programs.sh \
 	%D%/kill9.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
