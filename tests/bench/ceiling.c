@@ -81,6 +81,12 @@ bench_median(double *v, size_t n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
+uint8_t *
+ceiling_packet(struct ceiling *c, unsigned i)
+{
+	return c->packet[i];
+}
+
 const uint8_t *
 ceiling_key(void)
 {
@@ -162,25 +168,43 @@ mb_jobs(struct ceiling *c, const struct ceiling_layout *l)
 	}
 }
 
+static void
+mb_burst(struct ceiling *c, const struct ceiling_layout *l, unsigned at, unsigned n)
+{
+	IMB_CIPHER_MODE mode = l->cipher == LAYOUT_CTR ? IMB_CIPHER_CNTR : IMB_CIPHER_CBC;
+
+	for (unsigned i = at; i < at + n; i++)
+		fresh(c, i);
+	if (l->len)
+		IMB_SUBMIT_CIPHER_BURST_NOCHECK(c->mgr, c->cipher + at, n, mode, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES);
+	if (l->mac_len)
+		IMB_SUBMIT_HASH_BURST_NOCHECK(c->mgr, c->hash + at, n, IMB_AUTH_HMAC_SHA_1);
+}
+
 double
 ceiling_mb(struct ceiling *c, enum ceiling_shape shape, unsigned n, unsigned packets)
 {
 	const struct ceiling_layout *l = &ceiling_layouts[shape];
-	IMB_CIPHER_MODE mode = l->cipher == LAYOUT_CTR ? IMB_CIPHER_CNTR : IMB_CIPHER_CBC;
 	unsigned bursts = packets / n, at = 0;
 	double begin;
 
 	mb_jobs(c, l);
 	begin = bench_cpu_ns();
-	for (unsigned k = 0; k < bursts; k++, at = at + 2 * n > CEILING_PACKETS ? 0 : at + n) {
-		for (unsigned i = at; i < at + n; i++)
-			fresh(c, i);
-		if (l->len)
-			IMB_SUBMIT_CIPHER_BURST_NOCHECK(c->mgr, c->cipher + at, n, mode, IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES);
-		if (l->mac_len)
-			IMB_SUBMIT_HASH_BURST_NOCHECK(c->mgr, c->hash + at, n, IMB_AUTH_HMAC_SHA_1);
-	}
+	for (unsigned k = 0; k < bursts; k++, at = at + 2 * n > CEILING_PACKETS ? 0 : at + n)
+		mb_burst(c, l, at, n);
 	return (bench_cpu_ns() - begin) / (bursts * n);
+}
+
+void
+ceiling_prepare(struct ceiling *c, enum ceiling_shape shape)
+{
+	mb_jobs(c, &ceiling_layouts[shape]);
+}
+
+void
+ceiling_burst(struct ceiling *c, enum ceiling_shape shape, unsigned n)
+{
+	mb_burst(c, &ceiling_layouts[shape], 0, n);
 }
 #else
 static void
@@ -194,6 +218,18 @@ ceiling_mb(struct ceiling *c, enum ceiling_shape shape, unsigned n, unsigned pac
 {
 	(void)c, (void)shape, (void)n, (void)packets;
 	return 0;
+}
+
+void
+ceiling_prepare(struct ceiling *c, enum ceiling_shape shape)
+{
+	(void)c, (void)shape;
+}
+
+void
+ceiling_burst(struct ceiling *c, enum ceiling_shape shape, unsigned n)
+{
+	ceiling_ossl(c, shape, n);
 }
 #endif
 

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CEILING_PACKETS = 64, CEILING_ROOM = 2048 };	/* 128 KiB: they stay in the second-level cache */
+/* 132 KiB: they stay in the second-level cache. Not a power of two, or the lanes of a burst would lie in the same places of the first. */
+enum { CEILING_PACKETS = 64, CEILING_ROOM = 2112 };
 
 /* What is done to a packet of 1328 octets, 12 of RTP and 7 of TS. */
 enum ceiling_shape {
@@ -35,6 +36,14 @@ const uint8_t *ceiling_key(void);	/* 16 octets for AES, 20 for the MAC */
 double ceiling_mb(struct ceiling *, enum ceiling_shape, unsigned n, unsigned packets);
 /* One at a time by OpenSSL: an EVP cipher that keeps its key, and SHA-1 from stored pads. */
 double ceiling_ossl(struct ceiling *, enum ceiling_shape, unsigned packets);
+
+/*
+ * For loops that get their packets from elsewhere: where packet i lies, and one burst over the first n of them, by intel-ipsec-mb or (where
+ * it is not built in) by OpenSSL. ceiling_prepare comes first.
+ */
+uint8_t *ceiling_packet(struct ceiling *, unsigned i);
+void ceiling_prepare(struct ceiling *, enum ceiling_shape);
+void ceiling_burst(struct ceiling *, enum ceiling_shape, unsigned n);
 
 /* For every bench: this thread on the highest CPU; its time on a CPU, so that what else runs there is not counted; the middle one of n (sorts them). */
 void bench_pin(void);

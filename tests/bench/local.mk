@@ -1,6 +1,6 @@
 # make bench: rates beside their ceilings, measured in the same run
-bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scs %D%/bench_switch \
-	%D%/bench_transform
+bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux %D%/bench_scrambler %D%/bench_scs \
+	%D%/bench_switch %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_DIST += %D%/run.sh
@@ -10,6 +10,8 @@ CLEANFILES += $(bench_rooms)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
 %C%_bench_ecmg_idle_LDADD = proto/libproto.la
 %C%_bench_mux_LDADD = $(net_libs)
+%C%_bench_scrambler_SOURCES = %D%/bench_scrambler.c %D%/ceiling.c %D%/ceiling.h %D%/loopback.c %D%/loopback.h
+%C%_bench_scrambler_LDADD = $(scrambler_libs) $(IPSECMB_LIBS)
 %C%_bench_scs_LDADD = proto/libproto.la
 %C%_bench_switch_LDADD = $(net_libs)
 %C%_bench_transform_SOURCES = %D%/bench_transform.c %D%/ceiling.c %D%/ceiling.h

@@ -1,0 +1,443 @@
+/*
+ * tests/bench/bench_scrambler.c: the scrambler's data plane end to end: UDP in, protected packets out, on one core.
+ *
+ * Method. A rig is what one worker of simulgate-scrambler has: inputs, batch, outputs, and turns as scrambler/worker.c does them (its lock
+ * and clocks, too), without the thread. Packets of 1328 octets (12 of RTP, 7 of TS) go over the loopback interface in three phases: 256 are
+ * put into the rig's sockets, turns are taken until nothing is left, the sink is emptied and counted. Only the turns are timed, by
+ * the CPU time of the one thread, which has one core. Each 256 packets lie in a crypto-period of their own, a simulated second after the ones
+ * before: the switch is part of the turn, what makes the key ready is not, since another thread does that.
+ *
+ * Each round measures all lines in turns, ceilings among them (tests/bench/loopback.h: bare recvmmsg, one burst of cryptography whose jobs
+ * were filled in before, bare sendmmsg); a result is the median of the rounds, a ratio that of the rounds' ratios. Where no
+ * forwarder is bare enough the ceiling is the sum of its terms, each measured in the round. The sink takes datagrams one by one: with GSO
+ * the kernel parts the large ones within our time, as it does for the bare loop. Every packet must arrive.
+ */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lib/clock.h"
+#include "lib/secret.h"
+#include "scrambler/input.h"
+#include "scrambler/output.h"
+#include "tests/bench/ceiling.h"
+#include "tests/bench/loopback.h"
+
+enum { ROUNDS_MAX = 512, PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 4096 };
+
+static void
+need(bool ok, const char *what, const struct gw_err *err)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "bench_scrambler: %s%s%s\n", what, err ? ": " : "", err ? err->text : "");
+	exit(1);
+}
+
+static void
+be(uint8_t *p, uint32_t v, int octets)
+{
+	while (octets-- > 0) {
+		p[octets] = (uint8_t)v;
+		v >>= 8;
+	}
+}
+
+/* ---- what is sent ---- */
+
+static void
+rtp(uint8_t *p, uint8_t payload_type, bool marker, uint32_t count, uint32_t unit, uint32_t ssrc)
+{
+	p[0] = 0x80;
+	p[1] = (uint8_t)(payload_type | (marker ? 0x80 : 0));
+	be(p + 2, count, 2);
+	be(p + 4, unit * 3003, 4);
+	be(p + 8, ssrc, 4);
+}
+
+static void
+make_ts(uint8_t *p, uint32_t count, uint32_t ssrc)
+{
+	rtp(p, 33, false, count, count, ssrc);
+	for (uint32_t i = 0; i < 7; i++) {
+		uint8_t *ts = p + 12 + 188 * i;
+		be(ts, 0x47010010 | ((count * 7 + i) & 15), 4);
+	}
+}
+
+/* What is protected, and how. */
+static const struct kind {
+	int protection;
+	uint8_t id_len;
+	bool authenticated;
+	enum gw_media_type type;
+	uint8_t payload_type;
+	void (*make)(uint8_t *p, uint32_t count, uint32_t ssrc);
+} kinds[] = {
+	{ 1, 2, true, GW_MEDIA_TS, 33, make_ts },
+};
+enum { SRTP };
+
+/* ---- a worker without its thread ---- */
+
+struct stream {
+	struct gw_tx_conf conf;
+	struct scr_line line;
+	struct scr_flow flow;
+	struct scr_tap tap;
+	uint32_t count;
+	struct sockaddr_in at;
+};
+struct rig {
+	const struct kind *kind;
+	bool gso;
+	unsigned n, active;
+	pthread_mutex_t lock;
+	struct scr_inputs *in;
+	struct scr_outs *outs;
+	struct scr_batch *batch;
+	struct stream *streams;
+	int feeder, sink;
+	uint32_t turn;			/* whose packet is next */
+	uint64_t cp, arrived;
+	int64_t ahead_us;		/* of the real clock */
+};
+
+static void
+on_send(void *self, const struct scr_packet *pk, size_t n)
+{
+	scr_outs_send(((struct rig *)self)->outs, pk, n);
+}
+
+static const struct scr_batch_ops ops = { .send = on_send };
+
+static bool
+take_turn(struct rig *r)
+{
+	bool some;
+
+	pthread_mutex_lock(&r->lock);
+	scr_batch_begin(r->batch, r->ahead_us + gw_utc_us(), r->ahead_us + gw_mono_us());
+	some = scr_inputs_turn(r->in, r->batch);
+	pthread_mutex_unlock(&r->lock);
+	return some;
+}
+
+/* The stream has another key from start_us on; those that are over are freed. What the main thread does. */
+static void
+commit(struct rig *r, struct stream *s, int64_t start_us)
+{
+	uint8_t tek[16] = { 0 }, salt[14] = { 0 }, tak[20] = { 0 };
+	struct gw_material m = { .id_len = r->kind->id_len, .tek = tek, .salt = salt, .tak = r->kind->authenticated ? tak : NULL,
+		.authenticated = r->kind->authenticated };
+	struct scr_record record = { .mode = SCR_SCRAMBLED, .cp = r->cp, .start_us = start_us, .duration_ms = 1000, .authenticated =
+		m.authenticated, .protection = (uint8_t)r->kind->protection, .key_id = m.id, .key_id_len = m.id_len, .key = tek, .key_len = sizeof(tek) };
+	struct gw_err err = { 0 };
+	const char *why = "";
+	struct scr_key key;
+
+	memcpy(tek, &r->cp, sizeof(r->cp));
+	be(m.id, (uint32_t)r->cp, r->kind->id_len);
+	while (scr_keys_gone(&s->line.keys, &key)) {
+		s->line.row->key_free(key.ready);
+		scr_key_free(&key);
+	}
+	need(scr_keys_take(&s->line.keys, &record, &why) == 0, why, NULL);
+	struct gw_xkey *ready = s->line.row->key_new(s->line.tx, &m, &err);
+	need(ready != NULL, "key_new", &err);
+	scr_keys_coming(&s->line.keys, r->cp)->ready = ready;
+	scr_line_plan(&s->line, r->ahead_us + gw_utc_us(), r->ahead_us + gw_mono_us());
+}
+
+/* A key for each stream, in force a simulated second later, which is now. */
+static void
+next_second(struct rig *r)
+{
+	int64_t start = r->ahead_us + gw_utc_us() + SECOND;
+
+	r->cp++;
+	for (unsigned i = 0; i < r->n; i++)
+		commit(r, &r->streams[i], start);
+	r->ahead_us += SECOND;
+}
+
+static void
+address(struct gw_addr *a, const char *text, struct gw_err *err)
+{
+	need(gw_addr_parse(text, GW_UDP, a, err) == 0 && gw_addr_resolve(a, err) == 0, text, err);
+}
+
+static void
+stream_open(struct rig *r, unsigned i, uint16_t group_port, uint16_t sink_port)
+{
+	struct gw_tx_medium_conf mc = { .type = r->kind->type, .payload_type = r->kind->payload_type, .mtu = 1472 };
+	const struct gw_transform *row = gw_transform_of(r->kind->protection);
+	struct scr_form form = { row->name, (uint8_t)r->kind->protection, 16, row->id_min, row->id_max };
+	struct stream *s = &r->streams[i];
+	struct gw_addr in = { 0 }, out = { 0 };
+	char text[GW_ADDR_TEXT] = "udp://127.0.0.1:0";
+	struct gw_err err = { 0 };
+	struct gw_tx *tx;
+
+	s->conf = (struct gw_tx_conf){ .engine = GW_ENGINE_BATCH, .authenticated = r->kind->authenticated, .sources = 4 };
+	s->conf.marks = calloc(1, row->marks_len(&s->conf) + 8);
+	need(s->conf.marks && (tx = row->tx_new(&s->conf, &err)), row->name, &err);
+	scr_line_init(&s->line, "bench", row, tx, &form);
+	need(scr_batch_join(r->batch, &s->line) == 0, "no memory", NULL);
+	if (group_port)
+		snprintf(text, sizeof(text), "udp://239.192.%u.%u:%u?interface=lo", i / 250, 1 + i % 250, group_port);
+	address(&in, text, &err);
+	snprintf(text, sizeof(text), "udp://127.1.%u.%u:%u", i / 250, 1 + i % 250, sink_port);
+	address(&out, text, &err);
+	s->flow = (struct scr_flow){ .line = &s->line, .medium = row->medium_new(tx, &mc, &err) };
+	need(s->flow.medium != NULL, row->name, &err);
+	need((s->flow.out = s->flow.clear = scr_out_open(r->outs, &out, &err)) != NULL, "out", &err);
+	need(scr_tap_open(r->in, &s->tap, &in, &err) == 0 && scr_tap_attach(&s->tap, &s->flow, &err) == 0, "in", &err);
+	memcpy(&s->at, &in.ss, sizeof(s->at));
+	s->at.sin_port = htons(scr_tap_port(&s->tap));
+}
+
+static void
+stream_close(struct stream *s)
+{
+	const struct gw_transform *row = s->line.row;
+	struct scr_key key;
+
+	scr_tap_detach(&s->tap);
+	scr_tap_close(&s->tap);
+	scr_out_close(s->flow.out);
+	scr_batch_leave(&s->line);
+	row->use(s->line.tx, NULL);
+	scr_keys_forget(&s->line.keys);
+	while (scr_keys_gone(&s->line.keys, &key)) {
+		row->key_free(key.ready);
+		scr_key_free(&key);
+	}
+	scr_keys_fini(&s->line.keys);
+	row->medium_free(s->flow.medium);
+	row->tx_free(s->line.tx);
+	free(s->conf.marks);
+}
+
+/* n streams, of which some are active; group: by multicast, as many to a socket as it takes. */
+static struct rig *
+rig_open(const struct kind *kind, bool gso, unsigned n, unsigned active, bool group)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+	struct gw_err err = { 0 };
+	uint16_t group_port = 0, sink_port;
+
+	need(r && (r->streams = calloc(n, sizeof(*r->streams))), "no memory", NULL);
+	r->kind = kind;
+	r->gso = gso;
+	r->n = n;
+	r->active = active;
+	pthread_mutex_init(&r->lock, NULL);
+	need((r->in = scr_inputs_new(&err)) != NULL, "inputs", &err);
+	need((r->outs = scr_outs_new(gso)) != NULL, "outputs", NULL);
+	need((r->batch = scr_batch_new(GW_BURST_AUTO, &ops, r, &err)) != NULL, "batch", &err);
+	r->feeder = lo_feeder();
+	if (group)
+		close(lo_sink(&group_port));	/* one that is free, most likely */
+	r->sink = lo_sink(&sink_port);
+	for (unsigned i = 0; i < n; i++)
+		stream_open(r, i, group_port, sink_port);
+	next_second(r);
+	take_turn(r);
+	return r;
+}
+
+static void
+rig_close(struct rig *r)
+{
+	if (!r)
+		return;
+	for (unsigned i = 0; i < r->n; i++)
+		stream_close(&r->streams[i]);
+	scr_batch_free(r->batch);
+	scr_inputs_free(r->in);
+	scr_outs_free(r->outs);
+	close(r->feeder);
+	close(r->sink);
+	free(r->streams);
+	free(r);
+}
+
+/* ---- phases ---- */
+
+static struct lo_packet packets[FILL];
+
+/* The next n packets, a stream after another, into the rig's sockets. */
+static void
+fill(struct rig *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++, r->turn++) {
+		unsigned k = r->turn % r->active * (r->n / r->active);
+		struct stream *s = &r->streams[k];
+		packets[i].len = PACKET;
+		packets[i].to = s->at;
+		r->kind->make(packets[i].p, s->count++, k + 1);
+	}
+	lo_fill(r->feeder, packets, n);
+}
+
+static uint64_t
+sent(const struct rig *r)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < r->n; i++)
+		sum += r->streams[i].flow.sent;
+	return sum;
+}
+
+static double
+forward(struct rig *r)
+{
+	double begin, ns = 0;
+
+	for (int k = 0; k < FILLS; k++) {
+		next_second(r);
+		fill(r, FILL);
+		begin = bench_cpu_ns();
+		while (take_turn(r))
+			;
+		ns += bench_cpu_ns() - begin;
+		r->arrived += lo_drain(r->sink, NULL, NULL);
+	}
+	need(r->arrived == sent(r) && r->arrived > 0, "packets were lost", NULL);
+	return ns / (FILLS * FILL);
+}
+
+/* ---- lines ---- */
+
+enum { RIG_SRTP, RIG_SRTP_GSO, RIGS };
+static const struct { int kind; bool gso; unsigned n, active; bool group; } rig_rows[RIGS] = {
+	[RIG_SRTP] = { SRTP, false, 1, 1, false },
+	[RIG_SRTP_GSO] = { SRTP, true, 1, 1, false },
+};
+enum { BARE_SRTP, BARE_SRTP_GSO, BARES };
+static const struct { enum lo_out out; enum ceiling_shape shape; } bare_rows[BARES] = {
+	[BARE_SRTP] = { LO_UDP, CEILING_SRTP },
+	[BARE_SRTP_GSO] = { LO_GSO, CEILING_SRTP },
+};
+static struct rig *rigs[RIGS];
+static struct lo_bare bares[BARES]; static bool bare_here[BARES];
+static struct ceiling *ceiling;
+static int bare_feeder;
+
+/* One line of results. ratio: to the line of that name. */
+enum by { BARE, FORWARD };
+static const struct line { const char *name; enum by by; int of_what, parts; const char *of; } lines[] = {
+	{ "srtp_ceiling", BARE, BARE_SRTP, LO_ALL, NULL },
+	{ "srtp", FORWARD, RIG_SRTP, 0, "srtp_ceiling" },
+	{ "srtp_gso_ceiling", BARE, BARE_SRTP_GSO, LO_ALL, NULL },
+	{ "srtp_gso", FORWARD, RIG_SRTP_GSO, 0, "srtp_gso_ceiling" },
+};
+enum { LINES = sizeof(lines) / sizeof(lines[0]) };
+static double times[LINES][ROUNDS_MAX];
+
+static double
+bare(struct lo_bare *b, int parts)
+{
+	double ns = 0;
+
+	for (int k = 0; k < FILLS; k++) {
+		for (unsigned i = 0; i < FILL; i++) {
+			packets[i].len = PACKET;
+			packets[i].to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(b->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		}
+		if (parts & LO_IN)
+			lo_fill(bare_feeder, packets, FILL);
+		ns += lo_bare_run(b, ceiling, parts, FILL);
+		if (parts & LO_OUT)
+			need(lo_drain(b->sink, NULL, NULL) == FILL, "packets of the bare loop were lost", NULL);
+	}
+	return ns / (FILLS * FILL);
+}
+
+static double
+measure(const struct line *l)
+{
+	return l->by == FORWARD ? forward(rigs[l->of_what]) : bare_here[l->of_what] ? bare(&bares[l->of_what], l->parts) : 0;
+}
+
+static double
+median(const double *v, size_t n)
+{
+	static double sorted[ROUNDS_MAX];
+
+	memcpy(sorted, v, n * sizeof(*v));
+	return bench_median(sorted, n);
+}
+
+static const double *
+times_of(const char *name)
+{
+	for (size_t i = 0; i < LINES; i++)
+		if (name && strcmp(lines[i].name, name) == 0 && times[i][0] > 0)
+			return times[i];
+	return NULL;
+}
+
+static void
+print(size_t rounds)
+{
+	static double ratios[ROUNDS_MAX];
+
+	for (size_t i = 0; i < LINES; i++) {
+		const double *of = times_of(lines[i].of);
+
+		if (times[i][0] <= 0)
+			continue;
+		printf("scrambler_%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
+		for (size_t k = 0; of && k < rounds; k++)
+			ratios[k] = of[k] / times[i][k];
+		if (of)
+			printf(" %.2f of scrambler_%s", median(ratios, rounds), lines[i].of);
+		printf("\n");
+	}
+}
+
+static void
+forwarding(double seconds)
+{
+	size_t rounds = 0;
+	double end;
+
+	for (int i = 0; i < RIGS; i++)
+		rigs[i] = rig_open(&kinds[rig_rows[i].kind], rig_rows[i].gso, rig_rows[i].n, rig_rows[i].active, rig_rows[i].group);
+	for (int i = 0; i < BARES; i++)
+		bare_here[i] = lo_bare_open(&bares[i], bare_rows[i].out, bare_rows[i].shape) == 0;
+	bare_feeder = lo_feeder();
+	for (size_t i = 0; i < LINES; i++)
+		measure(&lines[i]);	/* warm */
+	end = bench_cpu_ns() + 1e9 * seconds;
+	while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
+		for (size_t i = 0; i < LINES; i++)
+			times[i][rounds] = measure(&lines[i]);
+		rounds++;
+	}
+	print(rounds);
+	for (int i = 0; i < RIGS; i++)
+		rig_close(rigs[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct gw_err err = { 0 };
+	double seconds = 10;
+
+	if (argc == 3 && strcmp(argv[1], "--seconds") == 0)
+		seconds = atof(argv[2]);
+	bench_pin();
+	need(gw_secrets_init(SECRET_KIB, true, &err) == 0, "locked memory", &err);
+	ceiling = ceiling_new();
+	forwarding(seconds);
+	ceiling_free(ceiling);
+	gw_secrets_fini();
+	return 0;
+}
