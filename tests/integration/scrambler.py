@@ -63,7 +63,7 @@ def conf(where, more):
         for i in range(more):
             services[f"more{i}"] = [f"udp://239.253.{plan['net']}.{i + 1}:{plan['port']}?interface=lo", f"udp://239.252.{plan['net']}.{i + 1}:{plan['out']}?interface=lo"]
         for n, (name, (at, to)) in enumerate(services.items()):
-            f.write(f"  - {{ id: {name}, scrambling: srtp, crypto_period: 1s, media: [{{ name: av, in: \"{at}\", out: \"{to}\""
+            f.write(f"  - {{ id: {name}, scrambling: srtp, {'rcc: 50, ' if name == 'g3' else ''}crypto_period: 1s, media: [{{ name: av, in: \"{at}\", out: \"{to}\""
                     f"{', rtcp: true' if name == 'rtcp' else ''} }}], stkm: [{{ kms: lab, ecm_id: {n + 1} }}] }}\n")
     os.rename(f"{where}/headend.yaml.new", f"{where}/headend.yaml")
     return plan
@@ -175,6 +175,11 @@ class Sink(threading.Thread):
             time.sleep(0.02)
         return len(self.got)
 
+    def last(self, seq, seconds=10):
+        end = time.monotonic() + seconds
+        while (not self.got or rtp_of(self.got[-1])[0] != seq & 0xFFFF) and time.monotonic() < end:
+            time.sleep(0.02)
+
 
 class Source:
     def __init__(self, url, ssrc, frm=None, above=0):
@@ -283,6 +288,19 @@ def io(where):
     g.ssrc += 5000
     g.rtp(n=10)
     verdict(sink.wait(10) == 10, "a new one is followed", str(len(sink.got)))
+
+    # who joins late: the roll-over counter is on air (RFC 4771, RCCm2), in every 50th packet
+    late, heard = sources["g3"], sinks["g3"]
+    for _ in range(5):
+        late.seq = late.seq // 50 * 50 + 30000
+        late.rtp(n=2)
+    late.seq = late.seq // 50 * 50 + 50
+    late.rtp(n=51)
+    heard.last(late.seq - 1)
+    got = heard.got[-51:]
+    told = [int.from_bytes(p[-TAG:-TAG + 4], "big") for p in got if rtp_of(p)[0] % 50 == 0]
+    roc = next(m["roc"] for m in status(where)["media"] if m["service"] == "g3")
+    verdict(roc >= 2 and told and all(r == roc for r in told), "after 65,536 packets the roll-over counter is on air", f"{told}, {roc}")
 
     # malformed
     sink.got.clear()

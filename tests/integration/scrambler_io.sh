@@ -11,7 +11,7 @@ if [ -n "${SIMULGATE_ALONE:-}" ]; then
 	ip link add six type veth peer name xis && echo 0 >/proc/sys/net/ipv6/conf/six/accept_dad && ip link set six up && ip link set xis up
 fi
 . "$(dirname "$0")/lib.sh"
-plan 16
+plan 17
 "$PYTHON" "$here/scrambler.py" conf "$dir" || bail "a configuration"
 conf=$dir/headend.yaml
 sg scrambler scrambler --config "$conf" --status "unix://$dir/scrambler.sock"
