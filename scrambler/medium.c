@@ -36,19 +36,44 @@ above(const struct gw_addr *a)
 	return next;
 }
 
-static struct gw_tx_medium *
-tx_medium(const struct scr_medium *m, const struct he_medium *conf, struct gw_err *err)
+static void
+part_free(const struct scr_unit *u, struct scr_part *part)
+{
+	u->line.row->medium_free(part->tx);
+	free(part->pids);
+	*part = (struct scr_part){ 0 };
+}
+
+static bool
+same_conf(const struct gw_tx_medium_conf *a, const struct gw_tx_medium_conf *b)
+{
+	return a->type == b->type && a->payload_type == b->payload_type && a->mtu == b->mtu && memcmp(&a->from, &b->from, sizeof(a->from)) == 0 &&
+	    memcmp(&a->to, &b->to, sizeof(a->to)) == 0 && a->npids == b->npids &&
+	    (a->npids == 0 || memcmp(a->pids, b->pids, a->npids * sizeof(*a->pids)) == 0);
+}
+
+/* Without a difference the one in force stays, with the access unit that it has begun and the tables that it knows: *part has no tx. */
+static int
+part_new(const struct scr_medium *m, const struct he_medium *conf, struct scr_part *part, struct gw_err *err)
 {
 	const struct he_ipsec *esp = &m->unit->setup.esp;
 	struct gw_addr to = conf->out;
-	struct gw_tx_medium_conf c = { .index = m->index, .type = (enum gw_media_type)conf->type, .payload_type = conf->payload_type,
-		.pids = conf->pids, .npids = conf->npids };
+	struct gw_tx_medium_conf *c = &part->conf;
 
-	if (gw_addr_resolve(&to, err) < 0 || (esp->set && gw_rawip_source(&to, esp->source, &c.from, err) < 0))
-		return NULL;
-	c.to = to.ss;
-	c.mtu = MTU - UDP - (to.ss.ss_family == AF_INET6 ? IPV6 : IPV4);
-	return m->unit->line.row->medium_new(m->unit->line.tx, &c, err);
+	*c = (struct gw_tx_medium_conf){ .index = m->index, .type = (enum gw_media_type)conf->type, .payload_type = conf->payload_type,
+		.pids = conf->pids, .npids = conf->npids };
+	if (gw_addr_resolve(&to, err) < 0 || (esp->set && gw_rawip_source(&to, esp->source, &c->from, err) < 0))
+		return -1;
+	c->to = to.ss;
+	c->mtu = MTU - UDP - (to.ss.ss_family == AF_INET6 ? IPV6 : IPV4);
+	if (m->part.tx && same_conf(c, &m->part.conf))
+		return 0;
+	if (c->npids && !(part->pids = calloc(c->npids, sizeof(*part->pids))))
+		return gw_fail(err, GW_ESYS, "no memory");
+	if (c->npids)
+		memcpy(part->pids, conf->pids, c->npids * sizeof(*part->pids));
+	c->pids = part->pids;
+	return (part->tx = m->unit->line.row->medium_new(m->unit->line.tx, c, err)) ? 0 : -1;
 }
 
 static void
@@ -101,7 +126,7 @@ scr_medium_stage(struct scr_medium *m, const struct he_medium *conf, struct gw_e
 	m->next.out = conf->out;
 	if (!(m->next.name = strdup(conf->name)))
 		return gw_fail(err, GW_ESYS, "no memory");
-	if (!(m->next.tx = tx_medium(m, conf, err)) || (moves && ways_open(m->unit, &m->next.media, &conf->out, err) < 0) ||
+	if (part_new(m, conf, &m->next.part, err) < 0 || (moves && ways_open(m->unit, &m->next.media, &conf->out, err) < 0) ||
 	    (moves && m->has_rtcp && ways_open(m->unit, &m->next.rtcp, &rtcp, err) < 0))
 		return gw_wrap(err, "medium %s: ", conf->name);
 	return 0;
@@ -125,9 +150,10 @@ scr_medium_take(struct scr_medium *m, struct gw_err *err)
 		return 0;
 	m->next.staged = false;
 	SWAP(char *, m->name, m->next.name);
-	SWAP(struct gw_tx_medium *, m->tx, m->next.tx);
+	if (m->next.part.tx)
+		SWAP(struct scr_part, m->part, m->next.part);
 	m->out = m->next.out;
-	return flow(&m->media, &m->next.media, m->tx, err) < 0 || (m->has_rtcp && flow(&m->rtcp, &m->next.rtcp, m->tx, err) < 0) ? -1 : 0;
+	return flow(&m->media, &m->next.media, m->part.tx, err) < 0 || (m->has_rtcp && flow(&m->rtcp, &m->next.rtcp, m->part.tx, err) < 0) ? -1 : 0;
 }
 
 void
@@ -141,7 +167,7 @@ void
 scr_medium_revert(struct scr_medium *m)
 {
 	free(m->next.name);
-	m->unit->line.row->medium_free(m->next.tx);
+	part_free(m->unit, &m->next.part);
 	ways_close(&m->next.media);
 	ways_close(&m->next.rtcp);
 	memset(&m->next, 0, sizeof(m->next));
@@ -155,7 +181,7 @@ scr_medium_close(struct scr_medium *m)
 	scr_tap_close(&m->rtcp.tap);
 	ways_close(&(struct scr_ways){ m->media.flow.out, m->media.flow.clear });
 	ways_close(&(struct scr_ways){ m->rtcp.flow.out, m->rtcp.flow.clear });
-	m->unit->line.row->medium_free(m->tx);
+	part_free(m->unit, &m->part);
 	free(m->name);
 	free(m);
 }

@@ -29,15 +29,17 @@ struct scr_path {
 	struct scr_flow flow;
 	struct scr_tap tap;
 };
+/* Its part in the unit's sender, and what that was made for. */
+struct scr_part { struct gw_tx_medium *tx; struct gw_tx_medium_conf conf; uint16_t *pids; };
 struct scr_medium {
 	struct scr_unit *unit; uint32_t index;
 	char *name;
 	struct gw_addr in, out;
 	bool has_rtcp;
-	struct gw_tx_medium *tx;
+	struct scr_part part;
 	struct scr_path media, rtcp;
 	/* while a configuration is tried */
-	struct { bool staged; char *name; struct gw_addr out; struct gw_tx_medium *tx; struct scr_ways media, rtcp; } next;
+	struct { bool staged; char *name; struct gw_addr out; struct scr_part part; struct scr_ways media, rtcp; } next;
 };
 /* What of the configuration a unit's sender hangs on: another one is another sender. */
 struct scr_setup {

@@ -585,6 +585,17 @@ START_TEST(configuration_changes_in_place)
 	ck_assert_int_eq(arrived(&index), 5);	/* the same key, elsewhere */
 	got_fd = was;
 	close(fd);
+	/* what is as it was keeps its place in the sender, and with it what it has of an access unit */
+	const struct gw_tx_medium *part = first->part.tx;
+	ck_assert_int_eq(scr_unit_stage(u, &conf, &err), 0);
+	scr_unit_commit(u);
+	ck_assert_ptr_eq(first->part.tx, part);
+	moved.pids = (uint16_t []){ 0x100 };
+	moved.npids = 1;
+	ck_assert_int_eq(scr_unit_stage(u, &conf, &err), 0);
+	ck_assert_ptr_ne(first->next.part.tx, part);
+	scr_unit_commit(u);
+	ck_assert_ptr_ne(first->part.tx, part);
 }
 END_TEST
 
