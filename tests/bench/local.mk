@@ -3,8 +3,9 @@ bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_mux 
 	%D%/bench_switch %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
-EXTRA_DIST += %D%/run.sh
-CLEANFILES += $(bench_rooms)
+EXTRA_PROGRAMS += %D%/soak_traffic
+EXTRA_DIST += %D%/run.sh %D%/soak
+CLEANFILES += $(bench_rooms) %D%/soak_traffic
 %C%_bench_crypto_SOURCES = %D%/bench_crypto.c %D%/ceiling.c %D%/ceiling.h
 %C%_bench_crypto_LDADD = lib/libgw.la $(base_libs) $(IPSECMB_LIBS)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
@@ -16,3 +17,9 @@ CLEANFILES += $(bench_rooms)
 %C%_bench_switch_LDADD = $(net_libs)
 %C%_bench_transform_SOURCES = %D%/bench_transform.c %D%/ceiling.c %D%/ceiling.h
 %C%_bench_transform_LDADD = $(media_libs) $(IPSECMB_LIBS)
+%C%_soak_traffic_LDFLAGS = $(AM_LDFLAGS) -pthread
+
+# make soak [SOAK="--minutes 5"]: a whole head-end at half load for half an hour; its log is soak.log
+soak: all %D%/soak_traffic
+	top_srcdir='$(top_srcdir)' $(top_srcdir)/%D%/soak $(SOAK)
+.PHONY: soak
