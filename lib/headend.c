@@ -553,6 +553,21 @@ check_kms(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &k->CW_per_msg.v, "CW_per_msg %" PRId64 " is more than lead_CW + 1", k->CW_per_msg.v);
 }
 
+/* config= of an fmtp is hexadecimal in H.264's and AAC's (RFC 3640, 4.1); receivers, ours too, take their headers from it. */
+static void
+check_config(struct gw_conf *c, const struct he_medium *m)
+{
+	const char *p = m->type == HE_TS || !m->fmtp ? NULL : strcasestr(m->fmtp, "config=");
+	size_t digits;
+
+	if (!p || (p > m->fmtp && p[-1] != ';' && p[-1] != ' '))
+		return;
+	p += strlen("config=");
+	digits = strspn(p, "0123456789abcdefABCDEF");
+	if (digits % 2 || (p[digits] && !strchr("; ", p[digits])))
+		gw_conf_fail(c, &m->fmtp, "fmtp: config= is octets in hexadecimal");
+}
+
 static void
 check_medium(struct gw_conf *c, void *object)
 {
@@ -561,12 +576,17 @@ check_medium(struct gw_conf *c, void *object)
 	if (m->m.in.scheme && m->m.out.scheme && memcmp(&m->m.in, &m->m.out, sizeof(m->m.in)) == 0)
 		gw_conf_fail(c, &m->m.out, "out is the same as in: the scrambled packets would come back");
 	check_word(c, &m->m.rtpmap, "rtpmap", " ");
+	if (m->m.rtpmap && !strpbrk(m->m.rtpmap, " /"))
+		gw_conf_fail(c, &m->m.rtpmap, "rtpmap: ENCODING/CLOCK is wanted, as H264/90000");
+	check_config(c, &m->m);
 	if (m->m.fmtp && (strcasestr(m->m.fmtp, "ISMACrypKey=") || strcasestr(m->m.fmtp, "ISMACrypSalt")))
 		gw_conf_fail(c, &m->m.fmtp, "fmtp: keys and salts are in key streams, never in a session description");
 	if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && m->m.type != HE_TS)
 		gw_conf_fail(c, &m->m.rtp, "only a transport stream goes without RTP");
 	if (m->m.in.source[0] && m->m.in.numeric && !gw_addr_multicast(&m->m.in))
 		gw_conf_fail(c, &m->m.in, "source is for a multicast group: another sender cannot be told from it otherwise");
+	if (m->m.rtcp && !m->m.rtp && gw_conf_given(c, &m->m.rtp))
+		gw_conf_fail(c, &m->m.rtcp, "without RTP there is no RTCP");
 	if (m->m.rtcp && (m->m.in.port == UINT16_MAX || m->m.out.port == UINT16_MAX))
 		gw_conf_fail(c, &m->m.rtcp, "there is no port above 65535 for RTCP");
 	if (m->index.set && !m->nstkm)
@@ -624,9 +644,11 @@ check_media(struct gw_conf *c, struct raw_service *s)
 	for (size_t i = 0; i < s->nmedia; i++) {
 		struct raw_medium *m = &s->media[i];
 
-		if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && (s->s.scrambling == HE_SRTP || s->s.scrambling == HE_ISMACRYP))
+		if (!m->m.rtp && gw_conf_given(c, &m->m.rtp) && m->m.type == HE_TS && (s->s.scrambling == HE_SRTP || s->s.scrambling == HE_ISMACRYP))
 			gw_conf_fail(c, &m->m.rtp, "this scrambling works on RTP");
 		check_payload_type(c, s, &m->m);
+		if (m->m.type != HE_TS && s->s.scrambling == HE_CISSA)
+			gw_conf_fail(c, &m->m.type, "dvb-cissa works on transport streams: this medium needs type ts");
 		if (m->m.npids && s->s.scrambling != HE_CISSA)
 			gw_conf_fail(c, &m->m.pids, "pids is for scrambling dvb-cissa: this scrambling knows no PIDs");
 		if (none && m->m.out.scheme)
@@ -708,7 +730,7 @@ check_service(struct gw_conf *c, void *object)
 		gw_conf_fail(c, &s->s.on_loss, "with scrambling none the scrambler is not ours: it can be held only");
 	if (s->s.scrambling == HE_NONE && s->s.start_clear)
 		gw_conf_fail(c, &s->s.start_clear, "with scrambling none the scrambler is not ours: it cannot be told to be clear");
-	if (s->s.rcc && !s->s.authentication)
+	if (s->s.rcc && s->s.scrambling == HE_SRTP && !s->s.authentication)
 		gw_conf_fail(c, &s->s.rcc, "the roll-over counter stands in the authentication tag: rcc needs authentication");
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
@@ -781,6 +803,8 @@ check_terminal(struct gw_conf *c, void *object)
 		ok = ok && (s->media[i].nstkm == 0 || readable(s->media[i].stkm, s->media[i].nstkm, want));
 	if (s->s.scrambling == HE_NONE)
 		gw_conf_fail(c, &t->service, "service %s sends no media to receive", s->s.id);
+	else if (s->s.scrambling == HE_IPSEC && s->s.ipsec.output == HE_ESP_PCAP)
+		gw_conf_fail(c, &t->service, "the ESP of service %s goes into a file, not on air", s->s.id);
 	else if (!ok)
 		gw_conf_fail(c, &t->service, "service %s has no key stream with an out of a KMS of the %s profile "
 		    "(Super_CAS_id 0x%04xxxxx)", s->s.id, t->smartcard ? "Smartcard" : "DRM", want);
@@ -819,6 +843,31 @@ static int
 by_text(const void *a, const void *b)
 {
 	return strcmp(((const struct gw_conf_key *)a)->text, ((const struct gw_conf_key *)b)->text);
+}
+
+/* Where ESP in UDP goes; the SPI tells services of one address apart, so it is added once, that nothing else goes there. */
+static void
+add_esp(struct gw_conf *c, const struct full *f, struct keys *outs, struct keys *esp)
+{
+	for (size_t i = 0; i < f->nservices; i++) {
+		const struct raw_service *s = &f->services[i];
+
+		if (s->s.scrambling != HE_IPSEC || s->s.ipsec.output != HE_ESP_UDP || !gw_conf_good(c, &s->s.ipsec.port))
+			continue;
+		for (size_t j = 0; j < s->nmedia; j++) {
+			struct gw_addr a = s->media[j].m.out;
+
+			a.port = s->s.ipsec.port;
+			add_addr(esp, &a);
+			if (a.scheme)
+				esp->k[esp->n - 1].member = gw_conf_given(c, &s->s.ipsec.port) ? (const void *)&s->s.ipsec.port :
+				    &s->media[j].m.out;
+		}
+	}
+	qsort(esp->k, esp->n, sizeof(*esp->k), by_text);
+	for (size_t i = 0; i < esp->n; i++)
+		if (i == 0 || strcmp(esp->k[i - 1].text, esp->k[i].text) != 0)
+			outs->k[outs->n++] = esp->k[i];
 }
 
 /*
@@ -875,7 +924,7 @@ things(const struct full *f)
 	size_t n = 2 * f->h.nltkm + f->h.nterminals + 1;	/* an out with a PID counts twice */
 
 	for (size_t i = 0; i < f->nservices; i++) {
-		n += 2 * f->services[i].nstkm + 2 * f->services[i].nmedia;
+		n += 2 * f->services[i].nstkm + 3 * f->services[i].nmedia;	/* and RTCP's, and ESP's in UDP */
 		for (size_t j = 0; j < f->services[i].nmedia; j++)
 			n += 2 * f->services[i].media[j].nstkm;
 	}
@@ -883,7 +932,8 @@ things(const struct full *f)
 }
 
 static void
-check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys *ins, struct keys *outs, struct keys *data)
+check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys *ins, struct keys *outs, struct keys *data,
+    struct keys *esp)
 {
 	for (size_t i = 0; i < f->nservices; i++) {
 		struct raw_service *s = &f->services[i];
@@ -917,6 +967,7 @@ check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys
 	gw_conf_unique(c, ids->k, ids->n, "streams have ecm_id");
 	gw_conf_unique(c, ins->k, ins->n, "media come in at");
 	check_pids(c, outs);
+	add_esp(c, f, outs, esp);
 	gw_conf_unique(c, outs->k, outs->n, "things go out to");
 	gw_conf_unique(c, data->k, data->n, "streams have client_id and data_id");
 }
@@ -984,23 +1035,23 @@ check_all(struct gw_conf *c, void *object)
 {
 	struct full *f = object;
 	size_t n = things(f);
-	struct keys keys[4] = { { NULL, 0 } };
+	struct keys keys[5] = { { NULL, 0 } };
 	struct indexes *x = calloc(1, sizeof(*x));
 	bool memory = x != NULL;
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		memory = (keys[i].k = calloc(n, sizeof(*keys[i].k))) != NULL && memory;
 	if (f->h.scs.channel_id_min > f->h.scs.channel_id_max)
 		gw_conf_fail(c, &f->h.scs.channel_id_min, "channel_id_min is above channel_id_max");
 	if (memory) {
 		for (size_t i = 0; i < f->h.nltkm; i++)
 			set_target(c, f, &f->h.ltkm[i]);
-		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3]);
+		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3], &keys[4]);
 		set_indexes(c, f, x);
 	} else {
 		gw_conf_fail(c, f, "out of memory");
 	}
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		free(keys[i].k);
 	free(x);
 }

@@ -35,11 +35,6 @@ term_conf(const struct headend *he, const char *name, struct gw_err *err)
 		    he->file, t->at.line, t->at.column, t->name, t->service->id);
 		return NULL;
 	}
-	if (t->service->scrambling == HE_IPSEC && t->service->ipsec.output == HE_ESP_PCAP) {
-		gw_fail(err, GW_ECONF, "%s:%d:%d: terminal %s: the ESP of service %s goes into a file, not on air",
-		    he->file, t->at.line, t->at.column, t->name, t->service->id);
-		return NULL;
-	}
 	for (size_t i = 0; i < t->service->nunits; i++)
 		if (!term_conf_stkm(&t->service->units[i], t->smartcard)) {
 			gw_fail(err, GW_ECONF, "%s:%d:%d: terminal %s: no KMS of the %s profile (Super_CAS_id 0x%04xxxxx) sends STKMs for %s",
