@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """tests/integration/air.py: a source and an eye on the air that share no code with what they judge.
 
-air.py send ADDR [--rate N] [--count N] [--seq N]
-    RTP (payload type 33, seven TS packets each) whose every octet follows from its number, until SIGTERM; prints how many.
+air.py send ADDR ... [--rate N] [--count N] [--seq N] [--step N] [--ts N]
+    RTP (payload type 33, seven TS packets each, or --ts) whose every octet follows from its number, until SIGTERM; prints how many.
+    --seq: the first sequence number; --step: from one to the next.
 air.py watch --status SOCKET --media ADDR [--stkm drm=ADDR] [--stkm smartcard=ADDR] [--slack MS]
     Receives scrambled media and STKMs, and tells at SOCKET what it saw: /status as of our programs.
 air.py record ADDR --to FILE --count N
@@ -28,10 +29,10 @@ import time
 TS, PER_PACKET = 188, 7
 
 
-def payload(n):
+def payload(n, ts=PER_PACKET):
     """Null packets with the number of their RTP packet: what no cipher text looks like."""
     head = b"\x47\x1f\xff\x10" + struct.pack(">Q", n)
-    return b"".join(head + bytes([(n * PER_PACKET + i) & 0xFF]) * (TS - len(head)) for i in range(PER_PACKET))
+    return b"".join(head + bytes([(n * ts + i) & 0xFF]) * (TS - len(head)) for i in range(ts))
 
 
 def addr(text):
@@ -70,14 +71,16 @@ def send(a):
         going = False
 
     signal.signal(signal.SIGTERM, stop)
-    s, to, n, start = sender(), addr(a.to), 0, time.monotonic()
+    s, to, n, start = sender(), [addr(t) for t in a.to], 0, time.monotonic()
     while going and n != a.count:
         due = start + n / a.rate
         wait = due - time.monotonic()
         if wait > 0:
             time.sleep(wait)
-        head = struct.pack(">BBHII", 0x80, 33, (a.seq + n) & 0xFFFF, int(n * 90000 / a.rate) & 0xFFFFFFFF, 0x53474154)
-        s.sendto(head + payload(n), to)
+        head = struct.pack(">BBHII", 0x80, 33, (a.seq + n * a.step) & 0xFFFF, int(n * 90000 / a.rate) & 0xFFFFFFFF, 0x53474154)
+        packet = head + payload(n, a.ts)
+        for at in to:
+            s.sendto(packet, at)
         n += 1
     print(json.dumps({"sent": n}), flush=True)
 
@@ -331,10 +334,12 @@ def main():
     p = argparse.ArgumentParser()
     sub = p.add_subparsers(dest="what", required=True)
     q = sub.add_parser("send")
-    q.add_argument("to")
+    q.add_argument("to", nargs="+")
     q.add_argument("--rate", type=float, default=200)
     q.add_argument("--count", type=int, default=-1)
     q.add_argument("--seq", type=int, default=0)
+    q.add_argument("--step", type=int, default=1)
+    q.add_argument("--ts", type=int, default=PER_PACKET)
     for name in "watch", "listen":
         q = sub.add_parser(name)
         q.add_argument("--status", required=True)
