@@ -19,13 +19,16 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib/clock.h"
+#include "lib/loop.h"
+#include "lib/rawip.h"
 #include "lib/secret.h"
 #include "scrambler/input.h"
 #include "scrambler/output.h"
 #include "tests/bench/ceiling.h"
 #include "tests/bench/loopback.h"
 
-enum { ROUNDS_MAX = 512, PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 4096 };
+enum { ROUNDS_MAX = 512, PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 65536, AU_PACKETS = 8,
+	STREAMS = 10000, ACTIVE = 1000, ESP_AT = 0x7f010001, RATE = 500000 /* packets a second, by the simulated clock */ };
 
 static void
 need(bool ok, const char *what, const struct gw_err *err)
@@ -67,6 +70,26 @@ make_ts(uint8_t *p, uint32_t count, uint32_t ssrc)
 	}
 }
 
+/* RFC 3640: one access unit a packet. */
+static void
+make_aac(uint8_t *p, uint32_t count, uint32_t ssrc)
+{
+	rtp(p, 99, true, count, count, ssrc);
+	be(p + 12, 16, 2);			/* bits of the one header: size, index */
+	be(p + 14, (PACKET - 16) << 3, 2);
+}
+
+/* RFC 6184: an access unit of one NAL unit, in AU_PACKETS fragments (FU-A). */
+static void
+make_h264(uint8_t *p, uint32_t count, uint32_t ssrc)
+{
+	uint32_t part = count % AU_PACKETS;
+
+	rtp(p, 98, part == AU_PACKETS - 1, count, count / AU_PACKETS, ssrc);
+	p[12] = 0x7c;
+	p[13] = (uint8_t)(5 | (part == 0 ? 0x80 : part == AU_PACKETS - 1 ? 0x40 : 0));
+}
+
 /* What is protected, and how. */
 static const struct kind {
 	int protection;
@@ -77,8 +100,12 @@ static const struct kind {
 	void (*make)(uint8_t *p, uint32_t count, uint32_t ssrc);
 } kinds[] = {
 	{ 1, 2, true, GW_MEDIA_TS, 33, make_ts },
+	{ 0, 4, true, GW_MEDIA_TS, 33, make_ts },
+	{ 2, 1, false, GW_MEDIA_AAC, 97, make_aac },
+	{ 2, 1, false, GW_MEDIA_H264, 96, make_h264 },
+	{ 7, 1, false, GW_MEDIA_TS, 33, make_ts },
 };
-enum { SRTP };
+enum { SRTP, ESP, AAC, H264, CISSA };
 
 /* ---- a worker without its thread ---- */
 
@@ -88,6 +115,8 @@ struct stream {
 	struct scr_flow flow;
 	struct scr_tap tap;
 	uint32_t count;
+	uint64_t cp;
+	struct gw_rx *rx;
 	struct sockaddr_in at;
 };
 struct rig {
@@ -100,8 +129,8 @@ struct rig {
 	struct scr_batch *batch;
 	struct stream *streams;
 	int feeder, sink;
-	uint32_t turn;			/* whose packet is next */
-	uint64_t cp, arrived;
+	uint32_t turn, key_turn;	/* whose packet, whose key is next */
+	uint64_t arrived;
 	int64_t ahead_us;		/* of the real clock */
 };
 
@@ -132,14 +161,16 @@ commit(struct rig *r, struct stream *s, int64_t start_us)
 	uint8_t tek[16] = { 0 }, salt[14] = { 0 }, tak[20] = { 0 };
 	struct gw_material m = { .id_len = r->kind->id_len, .tek = tek, .salt = salt, .tak = r->kind->authenticated ? tak : NULL,
 		.authenticated = r->kind->authenticated };
-	struct scr_record record = { .mode = SCR_SCRAMBLED, .cp = r->cp, .start_us = start_us, .duration_ms = 1000, .authenticated =
+	uint64_t cp = ++s->cp;
+	struct scr_record record = { .mode = SCR_SCRAMBLED, .cp = cp, .start_us = start_us, .duration_ms = 1000, .authenticated =
 		m.authenticated, .protection = (uint8_t)r->kind->protection, .key_id = m.id, .key_id_len = m.id_len, .key = tek, .key_len = sizeof(tek) };
 	struct gw_err err = { 0 };
 	const char *why = "";
 	struct scr_key key;
 
-	memcpy(tek, &r->cp, sizeof(r->cp));
-	be(m.id, (uint32_t)r->cp, r->kind->id_len);
+	memcpy(tek, &cp, sizeof(cp));
+	memcpy(tek + sizeof(cp), &s, sizeof(s));
+	be(m.id, (uint32_t)(r->kind->protection == 7 ? cp & 1 : 65536 + cp), r->kind->id_len);
 	while (scr_keys_gone(&s->line.keys, &key)) {
 		s->line.row->key_free(key.ready);
 		scr_key_free(&key);
@@ -147,19 +178,19 @@ commit(struct rig *r, struct stream *s, int64_t start_us)
 	need(scr_keys_take(&s->line.keys, &record, &why) == 0, why, NULL);
 	struct gw_xkey *ready = s->line.row->key_new(s->line.tx, &m, &err);
 	need(ready != NULL, "key_new", &err);
-	scr_keys_coming(&s->line.keys, r->cp)->ready = ready;
+	scr_keys_coming(&s->line.keys, cp)->ready = ready;
 	scr_line_plan(&s->line, r->ahead_us + gw_utc_us(), r->ahead_us + gw_mono_us());
+	need(!s->rx || s->line.row->rx_key(s->rx, &m, &err) == 0, "rx_key", &err);
 }
 
-/* A key for each stream, in force a simulated second later, which is now. */
+/* n streams, one after the other, get a key that is in force a simulated second later, which is now. */
 static void
-next_second(struct rig *r)
+change_keys(struct rig *r, unsigned n)
 {
 	int64_t start = r->ahead_us + gw_utc_us() + SECOND;
 
-	r->cp++;
-	for (unsigned i = 0; i < r->n; i++)
-		commit(r, &r->streams[i], start);
+	for (unsigned i = 0; i < n; i++)
+		commit(r, &r->streams[r->key_turn++ % r->n], start);
 	r->ahead_us += SECOND;
 }
 
@@ -189,11 +220,14 @@ stream_open(struct rig *r, unsigned i, uint16_t group_port, uint16_t sink_port)
 	if (group_port)
 		snprintf(text, sizeof(text), "udp://239.192.%u.%u:%u?interface=lo", i / 250, 1 + i % 250, group_port);
 	address(&in, text, &err);
-	snprintf(text, sizeof(text), "udp://127.1.%u.%u:%u", i / 250, 1 + i % 250, sink_port);
+	snprintf(text, sizeof(text), "udp://127.1.%u.%u:%u", i / 250, 1 + i % 250, sink_port);	/* the first one's is ESP_AT, too */
 	address(&out, text, &err);
+	mc.to = out.ss;
+	need(gw_rawip_source(&out, NULL, &mc.from, &err) == 0, "source", &err);
 	s->flow = (struct scr_flow){ .line = &s->line, .medium = row->medium_new(tx, &mc, &err) };
 	need(s->flow.medium != NULL, row->name, &err);
-	need((s->flow.out = s->flow.clear = scr_out_open(r->outs, &out, &err)) != NULL, "out", &err);
+	s->flow.out = s->flow.clear = r->kind->protection == 0 ? scr_out_open_raw(r->outs, &out, NULL, &err) : scr_out_open(r->outs, &out, &err);
+	need(s->flow.out != NULL, "out", &err);
 	need(scr_tap_open(r->in, &s->tap, &in, &err) == 0 && scr_tap_attach(&s->tap, &s->flow, &err) == 0, "in", &err);
 	memcpy(&s->at, &in.ss, sizeof(s->at));
 	s->at.sin_port = htons(scr_tap_port(&s->tap));
@@ -218,17 +252,21 @@ stream_close(struct stream *s)
 	scr_keys_fini(&s->line.keys);
 	row->medium_free(s->flow.medium);
 	row->tx_free(s->line.tx);
+	row->rx_free(s->rx);
 	free(s->conf.marks);
 }
 
-/* n streams, of which some are active; group: by multicast, as many to a socket as it takes. */
+/* n streams, of which some are active; group: by multicast, as many to a socket as it takes. NULL: ESP, and no raw socket is allowed. */
 static struct rig *
 rig_open(const struct kind *kind, bool gso, unsigned n, unsigned active, bool group)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	struct gw_err err = { 0 };
-	uint16_t group_port = 0, sink_port;
+	uint16_t group_port = 0, sink_port = 5004;
+	int sink = kind->protection == 0 ? lo_esp_sink(ESP_AT) : lo_sink(&sink_port);
 
+	if (sink < 0)
+		return free(r), NULL;
 	need(r && (r->streams = calloc(n, sizeof(*r->streams))), "no memory", NULL);
 	r->kind = kind;
 	r->gso = gso;
@@ -241,10 +279,10 @@ rig_open(const struct kind *kind, bool gso, unsigned n, unsigned active, bool gr
 	r->feeder = lo_feeder();
 	if (group)
 		close(lo_sink(&group_port));	/* one that is free, most likely */
-	r->sink = lo_sink(&sink_port);
+	r->sink = sink;
 	for (unsigned i = 0; i < n; i++)
 		stream_open(r, i, group_port, sink_port);
-	next_second(r);
+	change_keys(r, n);
 	take_turn(r);
 	return r;
 }
@@ -299,7 +337,7 @@ forward(struct rig *r)
 	double begin, ns = 0;
 
 	for (int k = 0; k < FILLS; k++) {
-		next_second(r);
+		change_keys(r, 1 + (unsigned)((uint64_t)r->n * FILL / RATE));
 		fill(r, FILL);
 		begin = bench_cpu_ns();
 		while (take_turn(r))
@@ -313,28 +351,52 @@ forward(struct rig *r)
 
 /* ---- lines ---- */
 
-enum { RIG_SRTP, RIG_SRTP_GSO, RIGS };
-static const struct { int kind; bool gso; unsigned n, active; bool group; } rig_rows[RIGS] = {
-	[RIG_SRTP] = { SRTP, false, 1, 1, false },
-	[RIG_SRTP_GSO] = { SRTP, true, 1, 1, false },
+enum { RIG_SRTP, RIG_SRTP_GSO, RIG_ESP, RIG_AAC, RIG_H264, RIG_CISSA, RIG_GROUP, RIG_MANY, RIGS };
+static const struct { const char *name; int kind; bool gso; unsigned n, active; bool group; } rig_rows[RIGS] = {
+	[RIG_SRTP] = { "srtp", SRTP, false, 1, 1, false },
+	[RIG_SRTP_GSO] = { "srtp_gso", SRTP, true, 1, 1, false },
+	[RIG_ESP] = { "esp", ESP, false, 1, 1, false },
+	[RIG_AAC] = { "ismacryp_aac", AAC, false, 1, 1, false },
+	[RIG_H264] = { "ismacryp_h264", H264, false, 1, 1, false },
+	[RIG_CISSA] = { "cissa", CISSA, false, 1, 1, false },
+	[RIG_GROUP] = { "srtp_group", SRTP, false, 1, 1, true },
+	[RIG_MANY] = { "srtp_1000_of_10000", SRTP, false, STREAMS, ACTIVE, true },
 };
-enum { BARE_SRTP, BARE_SRTP_GSO, BARES };
+enum { BARE_SRTP, BARE_SRTP_GSO, BARE_ESP, BARE_CTR, BARE_CISSA, BARES };
 static const struct { enum lo_out out; enum ceiling_shape shape; } bare_rows[BARES] = {
 	[BARE_SRTP] = { LO_UDP, CEILING_SRTP },
 	[BARE_SRTP_GSO] = { LO_GSO, CEILING_SRTP },
+	[BARE_ESP] = { LO_RAW, CEILING_ESP },
+	[BARE_CTR] = { LO_UDP, CEILING_CTR },
+	[BARE_CISSA] = { LO_UDP, CEILING_TS },
 };
 static struct rig *rigs[RIGS];
 static struct lo_bare bares[BARES]; static bool bare_here[BARES];
 static struct ceiling *ceiling;
 static int bare_feeder;
 
-/* One line of results. ratio: to the line of that name. */
-enum by { BARE, FORWARD };
-static const struct line { const char *name; enum by by; int of_what, parts; const char *of; } lines[] = {
-	{ "srtp_ceiling", BARE, BARE_SRTP, LO_ALL, NULL },
-	{ "srtp", FORWARD, RIG_SRTP, 0, "srtp_ceiling" },
-	{ "srtp_gso_ceiling", BARE, BARE_SRTP_GSO, LO_ALL, NULL },
-	{ "srtp_gso", FORWARD, RIG_SRTP_GSO, 0, "srtp_gso_ceiling" },
+/* One line of results: a rig, a bare loop or some of its parts, or the sum of three lines. ratio: to the line of that name. */
+enum by { BARE, TERM, SUM, FORWARD };	/* TERM: nanoseconds, not a rate */
+static const struct line { const char *name; enum by by; int of_what, parts; const char *of, *sum[3]; } lines[] = {
+	{ "srtp_ceiling", BARE, BARE_SRTP, LO_ALL, NULL, { NULL } },
+	{ "srtp", FORWARD, RIG_SRTP, 0, "srtp_ceiling", { NULL } },
+	{ "srtp_gso_ceiling", BARE, BARE_SRTP_GSO, LO_ALL, NULL, { NULL } },
+	{ "srtp_gso", FORWARD, RIG_SRTP_GSO, 0, "srtp_gso_ceiling", { NULL } },
+	{ "t_in", TERM, BARE_SRTP, LO_IN, NULL, { NULL } },
+	{ "t_out", TERM, BARE_SRTP, LO_OUT, NULL, { NULL } },
+	{ "t_raw", TERM, BARE_ESP, LO_OUT, NULL, { NULL } },
+	{ "t_esp", TERM, BARE_ESP, LO_CRYPT, NULL, { NULL } },
+	{ "t_ctr", TERM, BARE_CTR, LO_CRYPT, NULL, { NULL } },
+	{ "t_cissa", TERM, BARE_CISSA, LO_CRYPT, NULL, { NULL } },
+	{ "esp_ceiling", SUM, 0, 0, NULL, { "t_in", "t_esp", "t_raw" } },
+	{ "esp", FORWARD, RIG_ESP, 0, "esp_ceiling", { NULL } },
+	{ "ismacryp_ceiling", SUM, 0, 0, NULL, { "t_in", "t_ctr", "t_out" } },
+	{ "ismacryp_aac", FORWARD, RIG_AAC, 0, "ismacryp_ceiling", { NULL } },
+	{ "ismacryp_h264", FORWARD, RIG_H264, 0, "ismacryp_ceiling", { NULL } },
+	{ "cissa_ceiling", SUM, 0, 0, NULL, { "t_in", "t_cissa", "t_out" } },
+	{ "cissa", FORWARD, RIG_CISSA, 0, "cissa_ceiling", { NULL } },
+	{ "srtp_group", FORWARD, RIG_GROUP, 0, "srtp", { NULL } },
+	{ "srtp_1000_of_10000", FORWARD, RIG_MANY, 0, "srtp_group", { NULL } },
 };
 enum { LINES = sizeof(lines) / sizeof(lines[0]) };
 static double times[LINES][ROUNDS_MAX];
@@ -358,10 +420,39 @@ bare(struct lo_bare *b, int parts)
 	return ns / (FILLS * FILL);
 }
 
-static double
-measure(const struct line *l)
+static size_t
+line_of(const char *name)
 {
-	return l->by == FORWARD ? forward(rigs[l->of_what]) : bare_here[l->of_what] ? bare(&bares[l->of_what], l->parts) : 0;
+	size_t i = 0;
+
+	while (strcmp(lines[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* 0: not on this machine. */
+static double
+sum(const struct line *l, size_t round)
+{
+	double ns = 0;
+
+	for (int i = 0; i < 3; i++) {
+		double term = times[line_of(l->sum[i])][round];
+		if (term <= 0)
+			return 0;
+		ns += term;
+	}
+	return ns;
+}
+
+static double
+measure(const struct line *l, size_t round)
+{
+	switch (l->by) {
+	case FORWARD: return rigs[l->of_what] ? forward(rigs[l->of_what]) : 0;
+	case SUM: return sum(l, round);
+	default: return bare_here[l->of_what] ? bare(&bares[l->of_what], l->parts) * (bares[l->of_what].shape == CEILING_TS ? 7 : 1) : 0;
+	}
 }
 
 static double
@@ -376,10 +467,7 @@ median(const double *v, size_t n)
 static const double *
 times_of(const char *name)
 {
-	for (size_t i = 0; i < LINES; i++)
-		if (name && strcmp(lines[i].name, name) == 0 && times[i][0] > 0)
-			return times[i];
-	return NULL;
+	return name && times[line_of(name)][0] > 0 ? times[line_of(name)] : NULL;	/* NULL: it has none, or not on this machine */
 }
 
 static void
@@ -392,13 +480,28 @@ print(size_t rounds)
 
 		if (times[i][0] <= 0)
 			continue;
-		printf("scrambler_%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
+		if (lines[i].by == TERM)
+			printf("scrambler_%s %.0f ns", lines[i].name, median(times[i], rounds));
+		else
+			printf("scrambler_%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
 		for (size_t k = 0; of && k < rounds; k++)
 			ratios[k] = of[k] / times[i][k];
 		if (of)
 			printf(" %.2f of scrambler_%s", median(ratios, rounds), lines[i].of);
 		printf("\n");
 	}
+}
+
+/* How full the batches were. */
+static void
+histogram(const char *name, const struct rig *r)
+{
+	const struct scr_batch_counts *c = scr_batch_counts(r->batch);
+
+	printf("scrambler_%s_a_batch %.1f packets\n", name, (double)c->packets / (double)c->batches);
+	for (unsigned i = 0; i < SCR_SIZES; i++)
+		if (c->sizes[i])
+			printf("scrambler_%s_batches_%u %.1f %%\n", name, 1u << i, 100 * (double)c->sizes[i] / (double)c->batches);
 }
 
 static void
@@ -413,14 +516,16 @@ forwarding(double seconds)
 		bare_here[i] = lo_bare_open(&bares[i], bare_rows[i].out, bare_rows[i].shape) == 0;
 	bare_feeder = lo_feeder();
 	for (size_t i = 0; i < LINES; i++)
-		measure(&lines[i]);	/* warm */
+		measure(&lines[i], 0);	/* warm */
 	end = bench_cpu_ns() + 1e9 * seconds;
 	while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
 		for (size_t i = 0; i < LINES; i++)
-			times[i][rounds] = measure(&lines[i]);
+			times[i][rounds] = measure(&lines[i], rounds);
 		rounds++;
 	}
 	print(rounds);
+	histogram(rig_rows[RIG_SRTP].name, rigs[RIG_SRTP]);
+	histogram(rig_rows[RIG_MANY].name, rigs[RIG_MANY]);
 	for (int i = 0; i < RIGS; i++)
 		rig_close(rigs[i]);
 }
@@ -435,6 +540,7 @@ main(int argc, char **argv)
 		seconds = atof(argv[2]);
 	bench_pin();
 	need(gw_secrets_init(SECRET_KIB, true, &err) == 0, "locked memory", &err);
+	gw_raise_nofile();
 	ceiling = ceiling_new();
 	forwarding(seconds);
 	ceiling_free(ceiling);

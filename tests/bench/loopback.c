@@ -14,7 +14,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { BUFFER = 16 << 20, SEGMENTS = 32 };
+enum { BUFFER = 16 << 20, SEGMENTS = 32, ESP_AT = 0x7f320001 };	/* 127.50.0.1: of nobody else */
 
 static void
 need(bool ok, const char *what)
@@ -69,9 +69,9 @@ lo_sink(uint16_t *port)
 }
 
 int
-lo_esp_sink(void)
+lo_esp_sink(uint32_t at)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(at) };
 	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ESP);
 
 	if (fd < 0)
@@ -126,11 +126,11 @@ lo_drain(int sink, void (*each)(void *self, uint8_t *p, size_t len), void *self)
 int
 lo_bare_open(struct lo_bare *b, enum lo_out out, enum ceiling_shape shape)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(out == LO_RAW ? (uint32_t)ESP_AT : INADDR_LOOPBACK) };
 	uint16_t port = 0;
 
 	*b = (struct lo_bare){ .out = out, .shape = shape, .at = out == LO_RAW ? 32 : 0, .len = out == LO_RAW ? 1380 : 1340 };
-	b->sink = out == LO_RAW ? lo_esp_sink() : lo_sink(&port);
+	b->sink = out == LO_RAW ? lo_esp_sink(ESP_AT) : lo_sink(&port);
 	if (b->sink < 0)
 		return -1;
 	b->in = lo_sink(&b->port);

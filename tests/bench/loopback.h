@@ -19,7 +19,7 @@ struct lo_packet { uint8_t p[LO_ROOM]; size_t len; struct sockaddr_in to; };
 
 int lo_feeder(void);			/* a socket to send from, to groups, too, by the loopback interface */
 int lo_sink(uint16_t *port);		/* a socket at any address and the port it was given */
-int lo_esp_sink(void);			/* one for IP protocol 50 at 127.0.0.1; -1: not allowed */
+int lo_esp_sink(uint32_t at);		/* one for IP protocol 50 at this address (host order); -1: not allowed */
 /* Puts n of them into the sockets they are for; exits when the kernel does not take them. */
 void lo_fill(int feeder, struct lo_packet *, size_t n);
 /* Takes out all there is; how many. each may be NULL; p is its own to change. */
