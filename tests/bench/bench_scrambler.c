@@ -11,12 +11,19 @@
  * were filled in before, bare sendmmsg); a result is the median of the rounds, a ratio that of the rounds' ratios. Where no
  * forwarder is bare enough the ceiling is the sum of its terms, each measured in the round. The sink takes datagrams one by one: with GSO
  * the kernel parts the large ones within our time, as it does for the bare loop. Every packet must arrive.
+ *
+ * srtp_1000_of_10000: 10,000 units, each with a group of its own to receive from and an address of its own to send to; 1,000 of them have a
+ * packet each in turn, so that no two of a batch are of one stream. As many keys change as would in that time at RATE.
+ * key_change_1000: the CPU time in which 1,000 units switch at the same moment; a packet of each is then opened by a receiver that has the
+ * new key only. two_threads: batches of 500 units in memory, looked up by their group; by each thread's own CPU time.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "lib/clock.h"
 #include "lib/loop.h"
@@ -121,7 +128,7 @@ struct stream {
 };
 struct rig {
 	const struct kind *kind;
-	bool gso;
+	bool judged;			/* its streams have receivers */
 	unsigned n, active;
 	pthread_mutex_t lock;
 	struct scr_inputs *in;
@@ -180,7 +187,11 @@ commit(struct rig *r, struct stream *s, int64_t start_us)
 	need(ready != NULL, "key_new", &err);
 	scr_keys_coming(&s->line.keys, cp)->ready = ready;
 	scr_line_plan(&s->line, r->ahead_us + gw_utc_us(), r->ahead_us + gw_mono_us());
-	need(!s->rx || s->line.row->rx_key(s->rx, &m, &err) == 0, "rx_key", &err);
+	if (!r->judged)
+		return;
+	s->line.row->rx_free(s->rx);	/* one that has this key alone */
+	s->rx = s->line.row->rx_new(&(struct gw_rx_conf){ .authenticated = m.authenticated, .type = r->kind->type }, &err);
+	need(s->rx && s->line.row->rx_key(s->rx, &m, &err) == 0, "rx", &err);
 }
 
 /* n streams, one after the other, get a key that is in force a simulated second later, which is now. */
@@ -269,7 +280,6 @@ rig_open(const struct kind *kind, bool gso, unsigned n, unsigned active, bool gr
 		return free(r), NULL;
 	need(r && (r->streams = calloc(n, sizeof(*r->streams))), "no memory", NULL);
 	r->kind = kind;
-	r->gso = gso;
 	r->n = n;
 	r->active = active;
 	pthread_mutex_init(&r->lock, NULL);
@@ -530,6 +540,230 @@ forwarding(double seconds)
 		rig_close(rigs[i]);
 }
 
+/* ---- all keys at once ---- */
+
+enum { CHANGES = 5 };
+struct judged { struct rig *rig; unsigned n; };
+
+/* A packet from the air: of which stream, under the key in force, and as it went in. */
+static void
+judge(void *self, uint8_t *p, size_t len)
+{
+	struct judged *j = self;
+	uint32_t ssrc = (uint32_t)p[8] << 24 | (uint32_t)p[9] << 16 | (uint32_t)p[10] << 8 | p[11];
+	struct stream *s = &j->rig->streams[ssrc - 1];
+	struct gw_pk pk = { p, len };
+	struct gw_rx_got got;
+	uint8_t id[2], want[PACKET];
+
+	need(ssrc >= 1 && ssrc <= j->rig->n, "a packet of no stream", NULL);
+	need(s->line.row->unprotect(s->rx, &pk, &got, NULL) == GW_XF_OK, "a packet does not open", NULL);
+	be(id, (uint32_t)(65536 + s->cp), 2);
+	need(got.id_len == 2 && memcmp(got.id, id, 2) == 0, "a packet is under another key than that in force", NULL);
+	memset(want, 0, sizeof(want));
+	j->rig->kind->make(want, s->count - 1, ssrc);
+	need(pk.len == PACKET && memcmp(pk.p, want, PACKET) == 0, "a packet is not what it was", NULL);
+	j->n++;
+}
+
+/* A packet of each stream, there and back. */
+static void
+all_right(struct rig *r)
+{
+	struct judged j = { r, 0 };
+
+	for (unsigned at = 0; at < r->n; at += FILL) {
+		fill(r, r->n - at < FILL ? r->n - at : FILL);
+		while (take_turn(r))
+			;
+		lo_drain(r->sink, judge, &j);
+	}
+	need(j.n == r->n, "packets were lost at the change of keys", NULL);
+}
+
+/* 1000 units change their keys at the same moment: what that takes of the packets' thread, and that no packet suffers. */
+static void
+all_keys(void)
+{
+	struct rig *r = rig_open(&kinds[SRTP], false, ACTIVE, ACTIVE, true);
+	double us[CHANGES], begin;
+
+	r->judged = true;
+	for (int k = 0; k < CHANGES; k++) {
+		change_keys(r, r->n);
+		begin = bench_cpu_ns();
+		take_turn(r);			/* there are no packets: the switches alone */
+		us[k] = (bench_cpu_ns() - begin) / 1000;
+		all_right(r);
+	}
+	printf("scrambler_key_change_1000 %.0f us\n", bench_median(us, CHANGES));
+	rig_close(r);
+}
+
+/* ---- two threads ---- */
+
+enum { UNITS = 500, THREAD_PACKETS = 64 * 2000, PAIRS = 7 };
+
+/* A worker without sockets: packets appear in its slots, are looked up by their group, protected, and forgotten. */
+struct mill {
+	struct rig rig;
+	struct scr_batch *batch;
+	struct stream *streams;
+	uint32_t seed, mask;
+	uint16_t *table;		/* by group: the stream, + 1 */
+	int cpu;
+	uint64_t packets;
+	double ns;			/* of CPU */
+};
+
+static void
+forget(void *self, const struct scr_packet *pk, size_t n)
+{
+	(void)pk;
+	((struct mill *)self)->packets += n;
+}
+
+static const struct scr_batch_ops mill_ops = { .send = forget };
+
+static uint32_t
+hash(uint32_t group)
+{
+	return group * 2654435761u >> 8;
+}
+
+static struct mill *
+mill_open(int cpu)
+{
+	const struct gw_transform *row = gw_transform_of(1);
+	struct scr_form form = { row->name, 1, 16, row->id_min, row->id_max };
+	struct gw_tx_medium_conf mc = { .type = GW_MEDIA_TS, .payload_type = 33, .mtu = 1472 };
+	struct mill *m = calloc(1, sizeof(*m));
+	struct gw_err err = { 0 };
+	struct gw_tx *tx;
+
+	need(m && (m->streams = calloc(UNITS, sizeof(*m->streams))) && (m->table = calloc(2048, sizeof(*m->table))), "no memory", NULL);
+	m->rig.kind = &kinds[SRTP];
+	m->cpu = cpu;
+	m->mask = 2047;
+	m->seed = 1 + (uint32_t)cpu;
+	need((m->batch = scr_batch_new(GW_BURST_AUTO, &mill_ops, m, &err)) != NULL, "batch", &err);
+	for (uint32_t i = 0; i < UNITS; i++) {
+		struct stream *s = &m->streams[i];
+		uint32_t at = hash(i) & m->mask;
+		s->conf = (struct gw_tx_conf){ .engine = GW_ENGINE_BATCH, .authenticated = true, .sources = 4 };
+		need((s->conf.marks = calloc(1, row->marks_len(&s->conf) + 8)) && (tx = row->tx_new(&s->conf, &err)), row->name, &err);
+		scr_line_init(&s->line, "mill", row, tx, &form);
+		need(scr_batch_join(m->batch, &s->line) == 0, "no memory", NULL);
+		s->flow = (struct scr_flow){ .line = &s->line, .medium = row->medium_new(tx, &mc, &err) };
+		need(s->flow.medium != NULL, row->name, &err);
+		while (m->table[at])
+			at = (at + 1) & m->mask;
+		m->table[at] = (uint16_t)(i + 1);
+		commit(&m->rig, s, gw_utc_us());
+	}
+	return m;
+}
+
+static void
+mill_close(struct mill *m)
+{
+	for (unsigned i = 0; i < UNITS; i++)
+		stream_close(&m->streams[i]);
+	scr_batch_free(m->batch);
+	free(m->streams);
+	free(m->table);
+	free(m);
+}
+
+static void *
+grind(void *self)
+{
+	struct mill *m = self;
+	cpu_set_t set;
+	double begin;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)m->cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	begin = bench_cpu_ns();
+	for (unsigned k = 0; k < THREAD_PACKETS; k += SCR_BATCH) {
+		scr_batch_begin(m->batch, gw_utc_us(), gw_mono_us());
+		for (unsigned i = 0; i < SCR_BATCH; i++) {
+			struct gw_pk pk = scr_batch_slot(m->batch, i);
+			uint32_t group = (m->seed = m->seed * 1664525 + 1013904223) % UNITS, at = hash(group) & m->mask;
+			while (m->table[at] != group + 1)
+				at = (at + 1) & m->mask;
+			struct stream *s = &m->streams[m->table[at] - 1];
+			rtp(pk.p, 33, false, s->count, s->count, group + 1);
+			s->count++;
+			pk.len = PACKET;
+			scr_batch_take(m->batch, &s->flow, &pk);
+		}
+		scr_batch_flush(m->batch);
+	}
+	m->ns = bench_cpu_ns() - begin;
+	return NULL;
+}
+
+/* Jiffies in which CPUs had nothing to do, of all there were. */
+static double
+idle(void)
+{
+	double v[8] = { 0 }, all = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (f && fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 8)
+		for (int i = 0; i < 8; i++)
+			all += v[i];
+	if (f)
+		fclose(f);
+	static double idle0, all0;
+	double share = all > all0 ? (v[3] - idle0) / (all - all0) : 1;
+	idle0 = v[3];
+	all0 = all;
+	return share * (double)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/*
+ * One worker, then two of them at once on two cores, by turns. A thread's rate is by its own CPU time: what others take of the
+ * core does not count, what the two take from each other (locks, cache lines) does.
+ */
+static void
+two_threads(void)
+{
+	double one[PAIRS], ratio[PAIRS];
+	struct mill *m[2];
+	pthread_t t[2];
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		printf("# scrambler_two_threads: this machine has one core\n");
+		return;
+	}
+	idle();
+	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	double cores = idle();
+	if (cores < 1.8)
+		printf("# scrambler_two_threads: of two cores %.1f were idle\n", cores);
+	for (int i = 0; i < 2; i++)
+		m[i] = mill_open(i);
+	for (int k = -1; k < PAIRS; k++) {	/* the first to warm */
+		need(pthread_create(&t[0], NULL, grind, m[0]) == 0 && pthread_join(t[0], NULL) == 0, "thread", NULL);
+		double alone = 1e6 * THREAD_PACKETS / m[0]->ns;
+		for (int i = 0; i < 2; i++)
+			need(pthread_create(&t[i], NULL, grind, m[i]) == 0, "thread", NULL);
+		for (int i = 0; i < 2; i++)
+			pthread_join(t[i], NULL);
+		if (k < 0)
+			continue;
+		one[k] = alone;
+		ratio[k] = 1e6 * THREAD_PACKETS * (1 / m[0]->ns + 1 / m[1]->ns) / alone;
+	}
+	double rate = bench_median(one, PAIRS), times_one = bench_median(ratio, PAIRS);
+	printf("scrambler_one_thread %.0f kpps\nscrambler_two_threads %.0f kpps %.2f of scrambler_one_thread\n", rate, rate * times_one, times_one);
+	for (int i = 0; i < 2; i++)
+		mill_close(m[i]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -543,6 +777,8 @@ main(int argc, char **argv)
 	gw_raise_nofile();
 	ceiling = ceiling_new();
 	forwarding(seconds);
+	all_keys();
+	two_threads();
 	ceiling_free(ceiling);
 	gw_secrets_fini();
 	return 0;

@@ -18,5 +18,6 @@ done
 [ -s "$dir/results" ] || { cat "$LOG" >&2; exit 1; }
 printf '\n%-28s %14s %-8s  %s\n' result value unit 'of its ceiling'
 while read -r name value unit ratio _ ceiling; do
+	[ "$name" != '#' ] || continue	# a remark
 	printf '%-28s %14s %-8s  %s\n' "$name" "$value" "$unit" "${ratio:+$ratio of $ceiling}"
 done <"$dir/results"
