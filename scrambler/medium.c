@@ -64,7 +64,8 @@ part_new(const struct scr_medium *m, const struct he_medium *conf, struct scr_pa
 		.pids = conf->pids, .npids = conf->npids };
 	if (gw_addr_resolve(&to, err) < 0 || (esp->set && gw_rawip_source(&to, esp->source, &c->from, err) < 0))
 		return -1;
-	c->to = to.ss;
+	if (esp->set)	/* only ESP has the addresses in its packets */
+		c->to = to.ss;
 	c->mtu = MTU - UDP - (to.ss.ss_family == AF_INET6 ? IPV6 : IPV4);
 	if (m->part.tx && same_conf(c, &m->part.conf))
 		return 0;

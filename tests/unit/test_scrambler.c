@@ -599,6 +599,56 @@ START_TEST(configuration_changes_in_place)
 }
 END_TEST
 
+/* A packet of H.264, half an access unit. */
+static void
+half(int fd, uint16_t seq, bool marker)
+{
+	uint8_t p[100] = { 0x80, (uint8_t)(marker << 7 | 96), (uint8_t)(seq >> 8), (uint8_t)seq, 0, 0, 0, 9, 0, 0, 0, 7, marker ? 0x65 : 0x67 };
+
+	ck_assert_int_eq(send(fd, p, sizeof(p), 0), sizeof(p));
+}
+
+START_TEST(a_reload_leaves_what_has_begun)
+{
+	static const uint8_t key[24] = "a key, and then its salt", id[1] = { 5 };
+	struct scr_record r = { .mode = SCR_SCRAMBLED, .cp = 1, .start_us = gw_utc_us() - MS, .duration_ms = 1000, .protection = HE_ISMACRYP,
+		.key_id = id, .key_id_len = 1, .key = key, .key_len = sizeof(key) };
+	struct he_service service = { .id = (char []){ "film" }, .scrambling = HE_ISMACRYP };
+	struct he_medium video = { .name = (char []){ "video" }, .in = medium.in, .out = medium.out, .type = HE_H264, .payload_type = 97 };
+	const struct he_medium *list[] = { &video };
+	struct he_unit conf = { .id = (char []){ "film" }, .service = &service, .media = list, .nmedia = 1 };
+	struct gw_err err = { 0 };
+	struct scr_unit *news_unit = app.units[0], *u = scr_unit_open(&app, &conf, &err);
+	char fingerprint[17];
+	const char *why = "";
+	int fd;
+
+	ck_assert_msg(u && scr_unit_stage(u, &conf, &err) == 0, "%s", err.text);
+	scr_unit_commit(u);
+	ck_assert_msg(scr_unit_take(u, &r, fingerprint, &why, &err) == 0, "%s", why);
+	fd = toward(scr_tap_port(&u->media[0]->media.tap));
+	app.units[0] = u;	/* for number() */
+	half(fd, 1, false);
+	UNTIL(RECEIVED == 1);
+	ck_assert_int_eq(scr_unit_stage(u, &conf, &err), 0);
+	scr_unit_commit(u);
+	half(fd, 2, true);
+	UNTIL(RECEIVED == 2);
+	ck_assert_uint_eq(SENT, 1);	/* the whole of it */
+	half(fd, 3, false);
+	UNTIL(RECEIVED == 3);
+	video.payload_type = 98;	/* another stream: what has begun was for the old one */
+	ck_assert_int_eq(scr_unit_stage(u, &conf, &err), 0);
+	scr_unit_commit(u);
+	half(fd, 4, true);
+	UNTIL(RECEIVED == 4);
+	ck_assert_uint_eq(SENT, 1);
+	app.units[0] = news_unit;
+	scr_unit_close(u);
+	close(fd);
+}
+END_TEST
+
 START_TEST(configurations)
 {
 	struct he_service services[3] = {
@@ -651,4 +701,5 @@ SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, clear_is_what_a_record_says); tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
       tcase_add_test(t, one_medium_an_ssrc);
       tcase_add_test(t, configuration_changes_in_place);
+      tcase_add_test(t, a_reload_leaves_what_has_begun);
       tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
