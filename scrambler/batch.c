@@ -183,8 +183,9 @@ void
 scr_batch_heard(struct scr_batch *b, int64_t heard_us, int64_t utc_us, int64_t mono_us)
 {
 	for (size_t i = 0; i < b->nlines; i++) {
+		bool earlier = heard_us < b->lines[i]->keys.heard_us;
 		scr_keys_heard(&b->lines[i]->keys, heard_us);
-		if (scr_keys_starved(&b->lines[i]->keys))
+		if (earlier || scr_keys_starved(&b->lines[i]->keys))
 			scr_line_plan(b->lines[i], utc_us, mono_us);
 	}
 }

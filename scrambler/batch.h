@@ -86,7 +86,7 @@ void scr_batch_leave(struct scr_line *);	/* quiet when it has joined none */
 void scr_line_plan(struct scr_line *, int64_t utc_us, int64_t mono_us);
 /* UTC of the next change of a key that is known, for a timer; INT64_MAX: none. */
 int64_t scr_batch_next(const struct scr_batch *);
-/* The SCS was heard at heard_us (monotonic): lines that starve are told, see scr_keys_heard. */
+/* The SCS was heard at heard_us (monotonic; may be earlier than was said before): lines that starve are told, see scr_keys_heard. */
 void scr_batch_heard(struct scr_batch *, int64_t heard_us, int64_t utc_us, int64_t mono_us);
 /* All lines look again: UTC has jumped. */
 void scr_batch_replan(struct scr_batch *, int64_t utc_us, int64_t mono_us);

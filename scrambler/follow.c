@@ -6,7 +6,11 @@
 #include "proto/playout.h"
 #include "scrambler/scrambler.h"
 
-enum { BACKOFF_MS = 500, TEST_US = 3000000, SILENCE_US = 10000000 };
+enum {
+	BACKOFF_MS = 500, TEST_US = 3000000, SILENCE_US = 10000000,
+	OVERDUE_US = 6000000,	/* an answer to a test would have come long since */
+	LOOK_US = 2000000,	/* within this we look again, though we may be kept waiting */
+};
 
 static void
 finish(struct gw_link *link, struct sim_writer *w)
@@ -243,12 +247,21 @@ on_down(void *self, struct gw_link *link, const struct gw_err *why)
 {
 	struct scrambler *app = self;
 
+	if (app->welcome)
+		scr_work_heard(app, app->heard_us);
 	if (app->welcome && why)
 		gw_log(GW_WARNING, "scs_lost", why->text, "peer=%s", gw_link_peer(link));
 	app->welcome = false;
 }
 
 static const struct gw_link_ops ops = { .up = on_up, .frame = on_frame, .down = on_down };
+
+/* An SCS with nothing to say is there, not silent: until an answer is overdue, and we look again. */
+static int64_t
+heard(const struct scrambler *app, int64_t now)
+{
+	return now - app->heard_us < OVERDUE_US ? now + LOOK_US : app->heard_us;
+}
 
 void
 scr_follow_second(struct scrambler *app)
@@ -259,7 +272,7 @@ scr_follow_second(struct scrambler *app)
 	if (!link)
 		return;
 	if (app->welcome)
-		scr_work_heard(app);
+		scr_work_heard(app, heard(app, now));
 	if (now - app->heard_us > SILENCE_US) {
 		gw_dialer_failed(app->dialer);
 		gw_link_abort(link, GW_EPEER, "the SCS is silent");

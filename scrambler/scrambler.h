@@ -103,7 +103,7 @@ struct scr_worker *scr_work_least(struct scrambler *);	/* the one with the fewes
 void scr_work_less(struct scrambler *, const struct scr_worker *);
 void scr_work_notes(struct scrambler *);	/* logs what workers have put down, frees the keys that are over */
 void scr_work_replan(struct scrambler *);	/* UTC has jumped */
-void scr_work_heard(struct scrambler *);	/* the SCS was, at heard_us */
+void scr_work_heard(struct scrambler *, int64_t heard_us);	/* see scr_batch_heard */
 
 /* unit.c: a unit, without media at first */
 struct scr_unit *scr_unit_open(struct scrambler *, const struct he_unit *, struct gw_err *);

@@ -112,11 +112,11 @@ scr_work_notes(struct scrambler *app)
 }
 
 void
-scr_work_heard(struct scrambler *app)
+scr_work_heard(struct scrambler *app, int64_t heard_us)
 {
 	for (size_t i = 0; i < app->nworkers; i++) {
 		scr_worker_lock(app->workers[i]);
-		scr_batch_heard(scr_worker_batch(app->workers[i]), app->heard_us, gw_utc_us(), gw_mono_us());
+		scr_batch_heard(scr_worker_batch(app->workers[i]), heard_us, gw_utc_us(), gw_mono_us());
 		scr_worker_unlock(app->workers[i]);
 	}
 }

@@ -403,6 +403,33 @@ START_TEST(refusals_are_said)
 }
 END_TEST
 
+START_TEST(an_scs_with_nothing_to_say_is_there)
+{
+	struct he_service careful = news;
+	struct he_unit conf = unit;
+	struct gw_err err = { 0 };
+	int64_t until;
+
+	careful.on_loss = HE_EXPOSE;
+	careful.on_loss_after_ms = 1000;
+	conf.service = &careful;
+	conf.nmedia = 1;
+	ck_assert_msg(scr_unit_stage(app.units[0], &conf, &err) == 0, "%s", err.text);
+	scr_unit_commit(app.units[0]);
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - 900 * MS, 1), PLAYOUT_KEY_ACK);
+	UNTIL(in_force(SCR_SCRAMBLED, 5));
+	for (until = gw_mono_us() + 1600 * MS; gw_mono_us() < until;) {
+		int64_t next = gw_mono_us() + 200 * MS;
+		scr_follow_second(&app);
+		UNTIL(gw_mono_us() >= next);
+		ck_assert(in_force(SCR_SCRAMBLED, 5));
+	}
+	gw_link_close(scs, 0);
+	UNTIL(in_force(SCR_CLEAR, 5));
+}
+END_TEST
+
 START_TEST(service_end_silences)
 {
 	uint8_t buf[512];
@@ -698,7 +725,8 @@ END_TEST
 SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, nothing_before_the_first_key); tcase_add_test(t, keys_change_without_the_scs);
       tcase_add_test(t, comes_back_with_the_running_key); tcase_add_test(t, refusals_are_said);
-      tcase_add_test(t, clear_is_what_a_record_says); tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
+      tcase_add_test(t, clear_is_what_a_record_says); tcase_add_test(t, an_scs_with_nothing_to_say_is_there);
+      tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
       tcase_add_test(t, one_medium_an_ssrc);
       tcase_add_test(t, configuration_changes_in_place);
       tcase_add_test(t, a_reload_leaves_what_has_begun);
