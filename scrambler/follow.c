@@ -65,6 +65,19 @@ send_held(struct gw_link *link, const struct scr_unit *u)
 	finish(link, &w);
 }
 
+/* Do their names fit a message? */
+static bool
+nameable(const struct scrambler *app)
+{
+	enum { HEADER = 4, OTHERS = 2, ROOM = 64 };	/* of a parameter; parameters beside the services, octets for them */
+	size_t len = 0;
+
+	for (size_t i = 0; i < app->nunits; i++)
+		len += HEADER + strlen(app->units[i]->id);
+	return app->nunits <= SIM_VALUES - OTHERS && len <= SIM_MAX - SIM_HEADER - ROOM;
+}
+
+/* What we follow by name, or every one: of those that are not ours we say so. */
 static void
 send_setup(struct scrambler *app, struct gw_link *link)
 {
@@ -74,7 +87,7 @@ send_setup(struct scrambler *app, struct gw_link *link)
 	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_FOLLOWER_SETUP, buf, sizeof(buf));
 	sim_put_int(&w, PLAYOUT_FOLLOWER_ROLE, PLAYOUT_SCRAMBLER);
 	sim_put_text(&w, PLAYOUT_FOLLOWER_NAME, "scrambler");
-	for (size_t i = 0; i < app->nunits; i++)
+	for (size_t i = 0, n = nameable(app) ? app->nunits : 0; i < n; i++)
 		sim_put_text(&w, PLAYOUT_SERVICE, app->units[i]->id);
 	finish(link, &w);
 }

@@ -29,6 +29,7 @@ static uint16_t heard[32];	/* messages the SCS got */
 static size_t nheard;
 static uint64_t held;
 static int refusal;
+static size_t named;		/* services in the last follower_setup */
 
 static void
 scs_frame(void *self, struct gw_link *l, const uint8_t *msg, size_t len)
@@ -40,6 +41,8 @@ scs_frame(void *self, struct gw_link *l, const uint8_t *msg, size_t len)
 	ck_assert_int_eq(sim_decode(&playout, msg, len, &m, NULL), 0);
 	ck_assert_uint_lt(nheard, 32);
 	heard[nheard++] = m.def->type;
+	if (m.def->type == PLAYOUT_FOLLOWER_SETUP)
+		named = sim_count(&m, PLAYOUT_SERVICE);
 	if (m.def->type == PLAYOUT_FOLLOWER_HELD)
 		held = (uint64_t)sim_int(&m, PLAYOUT_CP, 0);
 	if (m.def->type == PLAYOUT_RECORD_ERROR || m.def->type == PLAYOUT_FOLLOWER_ERROR)
@@ -403,6 +406,25 @@ START_TEST(refusals_are_said)
 }
 END_TEST
 
+START_TEST(more_services_than_a_message_names)
+{
+	static struct scr_unit *many[1100];
+	struct scr_unit **one = app.units;
+
+	ck_assert_uint_eq(named, 1);
+	for (size_t i = 0; i < 1100; i++)
+		many[i] = one[0];
+	app.units = many;
+	app.nunits = 1100;
+	scr_follow_again(&app);
+	UNTIL(nheard == 2);
+	ck_assert_uint_eq(heard[1], PLAYOUT_FOLLOWER_SETUP);
+	ck_assert_uint_eq(named, 0);	/* every one */
+	app.units = one;
+	app.nunits = 1;
+}
+END_TEST
+
 START_TEST(an_scs_with_nothing_to_say_is_there)
 {
 	struct he_service careful = news;
@@ -726,6 +748,7 @@ SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, nothing_before_the_first_key); tcase_add_test(t, keys_change_without_the_scs);
       tcase_add_test(t, comes_back_with_the_running_key); tcase_add_test(t, refusals_are_said);
       tcase_add_test(t, clear_is_what_a_record_says); tcase_add_test(t, an_scs_with_nothing_to_say_is_there);
+      tcase_add_test(t, more_services_than_a_message_names);
       tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
       tcase_add_test(t, one_medium_an_ssrc);
       tcase_add_test(t, configuration_changes_in_place);
