@@ -129,7 +129,8 @@ fits(const struct scr_input *in, const struct gw_addr *a, unsigned ifindex)
 static bool
 full(int error)
 {
-	return error == ENOBUFS || error == ENOMEM || error == EADDRINUSE;	/* the last: this very group, from another stream */
+	/* the last two: this very group, or group and sender, for another stream */
+	return error == ENOBUFS || error == ENOMEM || error == EADDRINUSE || error == EADDRNOTAVAIL;
 }
 
 static int

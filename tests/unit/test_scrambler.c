@@ -583,6 +583,26 @@ START_TEST(one_medium_an_ssrc)	/* they share a key: the second would repeat its 
 }
 END_TEST
 
+START_TEST(a_group_may_come_twice)	/* _i: with a source, or from anybody */
+{
+	struct gw_addr any = address("udp://127.0.0.1:0"), a;
+	int fd = gw_udp_receiver(&any, NULL);
+	struct scr_inputs *inputs = scr_worker_inputs(app.workers[0]);
+	size_t sockets = scr_inputs_sockets(inputs);
+	struct gw_err err = { 0 };
+	struct scr_tap one, other;
+
+	a = address("udp://232.1.2.3:%u?interface=lo%s", port_of(fd), _i ? "" : "&source=127.0.0.1");
+	close(fd);	/* its port is free now, for sockets that take any group */
+	ck_assert_msg(scr_tap_open(inputs, &one, &a, &err) == 0, "%s", err.text);
+	ck_assert_msg(scr_tap_open(inputs, &other, &a, &err) == 0, "%s", err.text);
+	ck_assert_uint_eq(scr_inputs_sockets(inputs), sockets + 2);
+	scr_tap_close(&one);
+	scr_tap_close(&other);
+	ck_assert_uint_eq(scr_inputs_sockets(inputs), sockets);
+}
+END_TEST
+
 START_TEST(one_scrambler_a_service)
 {
 	struct gw_err err = { 0 };
@@ -750,7 +770,7 @@ SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, clear_is_what_a_record_says); tcase_add_test(t, an_scs_with_nothing_to_say_is_there);
       tcase_add_test(t, more_services_than_a_message_names);
       tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
-      tcase_add_test(t, one_medium_an_ssrc);
+      tcase_add_test(t, one_medium_an_ssrc); tcase_add_loop_test(t, a_group_may_come_twice, 0, 2);
       tcase_add_test(t, configuration_changes_in_place);
       tcase_add_test(t, a_reload_leaves_what_has_begun);
       tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
