@@ -160,15 +160,14 @@ take_known(const struct scr_key *now, const struct scr_record *r, const char **w
 	    (*why = "the crypto-period numbers went back; end the service first", PLAYOUT_E_STATE);
 }
 
-int
-scr_keys_take(struct scr_keys *k, const struct scr_record *r, const char **why)
+static int
+take(struct scr_keys *k, const struct scr_record *r, const char **why)
 {
 	int status = check(k, r, why);
 	size_t i = 0;
 
 	if (status)
 		return status;
-	k->end_us = INT64_MAX;	/* a service that is given keys goes on */
 	if (k->now.mode && r->cp <= k->now.cp)
 		return take_known(&k->now, r, why);
 	while (i < k->n && k->coming[i].cp < r->cp)
@@ -193,6 +192,16 @@ scr_keys_take(struct scr_keys *k, const struct scr_record *r, const char **why)
 	k->coming[i].duration_ms = r->duration_ms;
 	k->coming[i].min_duration_ms = r->min_duration_ms;
 	return 0;
+}
+
+int
+scr_keys_take(struct scr_keys *k, const struct scr_record *r, const char **why)
+{
+	int status = take(k, r, why);
+
+	if (status == 0)
+		k->end_us = INT64_MAX;	/* a service that is given keys goes on */
+	return status;
 }
 
 void

@@ -90,7 +90,7 @@ void scr_keys_policy(struct scr_keys *, enum scr_mode loss, uint32_t after_ms);
 /* The SCS was heard then; to be told about once a second, or with each message. */
 void scr_keys_heard(struct scr_keys *, int64_t mono_us);
 bool scr_keys_starved(const struct scr_keys *);	/* now.mode is the policy's, not the record's */
-/* service_end: nothing is sent from start_us on, until a new record comes. */
+/* service_end: nothing is sent from start_us on, until a record is taken. */
 void scr_keys_end(struct scr_keys *, int64_t start_us);
 /* SCR_SWITCH: another key is in force (`now`). SCR_END: no key is in force or coming. At most one change a call. */
 enum scr_step scr_keys_step(struct scr_keys *, int64_t utc_us, int64_t mono_us);

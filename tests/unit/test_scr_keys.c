@@ -215,6 +215,11 @@ START_TEST(service_ends_and_begins)
 	ck_assert_int_eq(step(5 * D), SCR_SWITCH);
 	ck_assert_int_eq(step(9 * D), SCR_SWITCH);
 	ck_assert_uint_eq(k.now.cp, 106);
+	struct scr_record r = record(106);
+	scr_keys_end(&k, T0 + 10 * D);
+	r.key = record(1).key;
+	ck_assert_int_ne(scr_keys_take(&k, &r, &why), 0);	/* what is refused does not keep it on */
+	ck_assert_int_eq(step(10 * D), SCR_END);
 }
 END_TEST
 
