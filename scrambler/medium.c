@@ -188,7 +188,7 @@ scr_medium_close(struct scr_medium *m)
 }
 
 struct scr_medium *
-scr_medium_open(struct scr_unit *unit, const struct he_medium *conf, struct gw_err *err)
+scr_medium_open(struct scr_unit *unit, const struct he_medium *conf, const struct scr_medium *instead, struct gw_err *err)
 {
 	struct scr_inputs *inputs = scr_worker_inputs(unit->worker);
 	struct scr_medium *m = calloc(1, sizeof(*m));
@@ -201,7 +201,7 @@ scr_medium_open(struct scr_unit *unit, const struct he_medium *conf, struct gw_e
 	m->unit = unit;
 	m->in = conf->in;
 	m->has_rtcp = conf->rtcp;
-	m->index = unit->inputs++;
+	m->index = instead ? instead->index : unit->inputs++;
 	m->media.flow.line = m->rtcp.flow.line = &unit->line;
 	m->rtcp.flow.rtcp = true;
 	if (scr_tap_open(inputs, &m->media.tap, &conf->in, err) < 0 || (conf->rtcp && scr_tap_open(inputs, &m->rtcp.tap, &rtcp, err) < 0))

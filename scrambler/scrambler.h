@@ -121,8 +121,8 @@ void scr_unit_end(struct scr_unit *, int64_t start_us);
 void scr_unit_second(struct scr_unit *);	/* once a second: what is captured can be seen */
 void scr_unit_free_keys(struct scr_unit *);	/* those that are over */
 
-/* medium.c: its sockets, beside the worker; packets flow from its commit on */
-struct scr_medium *scr_medium_open(struct scr_unit *, const struct he_medium *, struct gw_err *);
+/* medium.c: its sockets, beside the worker; packets flow from its commit on. instead: one that goes then, whose sources may go on here; or NULL */
+struct scr_medium *scr_medium_open(struct scr_unit *, const struct he_medium *, const struct scr_medium *instead, struct gw_err *);
 void scr_medium_close(struct scr_medium *);
 bool scr_medium_same_in(const struct scr_medium *, const struct he_medium *);
 /* Another configuration for the same input: prepares it; take puts it in force while the worker rests, revert forgets it. */

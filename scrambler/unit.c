@@ -244,6 +244,20 @@ medium_of(struct scr_unit *u, const struct he_medium *conf)
 	return NULL;
 }
 
+/* The medium of that name which comes in elsewhere now: the encoder has moved, and sends on under its SSRC. NULL: none. */
+static const struct scr_medium *
+moved(const struct scr_unit *u, const struct he_unit *conf, const char *name)
+{
+	for (size_t i = 0, k; i < u->nmedia; i++) {
+		if (strcmp(u->media[i]->name, name) != 0)
+			continue;
+		for (k = 0; k < conf->nmedia && !scr_medium_same_in(u->media[i], conf->media[k]);)
+			k++;
+		return k == conf->nmedia ? u->media[i] : NULL;
+	}
+	return NULL;
+}
+
 static bool
 has(struct scr_medium *const *list, size_t n, const struct scr_medium *m)
 {
@@ -269,7 +283,7 @@ scr_unit_stage(struct scr_unit *u, const struct he_unit *conf, struct gw_err *er
 			u->staged[u->nstaged++] = m;
 			if (scr_medium_stage(m, conf->media[i], err) < 0)
 				return gw_wrap(err, "service %s: ", u->id);
-		} else if ((m = scr_medium_open(u, conf->media[i], err))) {
+		} else if ((m = scr_medium_open(u, conf->media[i], moved(u, conf, conf->media[i]->name), err))) {
 			u->staged[u->nstaged++] = m;
 		} else {
 			return gw_wrap(err, "service %s: ", u->id);

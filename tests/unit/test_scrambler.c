@@ -668,6 +668,34 @@ START_TEST(configuration_changes_in_place)
 }
 END_TEST
 
+START_TEST(an_encoder_moves)
+{
+	struct scr_unit *u = app.units[0];
+	struct gw_err err = { 0 };
+	uint64_t index;
+	int fd;
+
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - MS, 1), PLAYOUT_KEY_ACK);
+	rtp(1);
+	UNTIL(SENT == 1);
+	ck_assert_int_eq(arrived(&index), 5);
+	for (size_t i = 0; i < 2; i++)	/* the file says ports; here the kernel picked them, and does again */
+		u->media[i]->in = address("udp://127.0.0.1:%u", scr_tap_port(&u->media[i]->media.tap));
+	ck_assert_msg(scr_unit_stage(u, &(struct he_unit){ .id = unit.id, .service = &news, .media = media, .nmedia = 1 }, &err) == 0, "%s", err.text);
+	scr_unit_commit(u);
+	fd = toward(scr_tap_port(&u->media[0]->media.tap));
+	rtp_from(fd, 2);	/* the same SSRC under the same key */
+	UNTIL(RECEIVED == 1);
+	ck_assert_uint_eq(DROPPED(GW_XF_TAKEN), 0);
+	ck_assert_int_eq(arrived(&index), 5);
+	rtp_from(fd, 2);
+	UNTIL(RECEIVED == 2);
+	ck_assert_uint_eq(DROPPED(GW_XF_REPEAT), 1);	/* its index is spent */
+	close(fd);
+}
+END_TEST
+
 /* A packet of H.264, half an access unit. */
 static void
 half(int fd, uint16_t seq, bool marker)
@@ -772,5 +800,5 @@ SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, service_end_silences); tcase_add_test(t, only_rtp_passes); tcase_add_test(t, one_scrambler_a_service);
       tcase_add_test(t, one_medium_an_ssrc); tcase_add_loop_test(t, a_group_may_come_twice, 0, 2);
       tcase_add_test(t, configuration_changes_in_place);
-      tcase_add_test(t, a_reload_leaves_what_has_begun);
+      tcase_add_test(t, a_reload_leaves_what_has_begun); tcase_add_test(t, an_encoder_moves);
       tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
