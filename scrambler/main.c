@@ -100,6 +100,7 @@ on_second(uv_timer_t *t)
 		scr_work_replan(app);
 	for (size_t i = 0; i < app->nunits; i++)
 		scr_unit_second(app->units[i]);
+	scr_work_second(app);
 	scr_follow_second(app);
 }
 

@@ -20,11 +20,11 @@ struct file {
 	char magic[32];
 	uint8_t layout, protection, spare[6];
 	uint64_t len;		/* of what follows */
-	int64_t until_us;	/* UTC: by the plan no key in use lasts longer */
+	int64_t until_us;	/* UTC: a key was in use then, or is to be by the plan */
 	_Alignas(16) uint8_t marks[];
 };
 static const char magic[32] = "simulgate spent numbers";
-enum { GRACE_S = 3600 };	/* a key may be in force for longer than was planned */
+enum { GRACE_S = 3600 };	/* the SCS may have a scrambler that comes back go on with it for as long */
 
 /* Names may hold anything; a file name may not. */
 static void

@@ -93,7 +93,7 @@ struct scr_form scr_form_of(const struct scr_setup *);	/* of its keys */
 
 /* marks.c: the file of a unit, for len octets of this protection's. */
 int scr_marks_open(struct scr_marks *, const char *state, const char *unit, enum he_scrambling, size_t len, struct gw_err *);
-void scr_marks_until(struct scr_marks *, int64_t utc_us);	/* until when a key may be in use, by the plan */
+void scr_marks_until(struct scr_marks *, int64_t utc_us);	/* until when a key is in use, as far as is known; the latest counts */
 void scr_marks_close(struct scr_marks *);
 
 /* work.c: the workers, as the main thread sees them */
@@ -102,6 +102,7 @@ void scr_work_close(struct scrambler *);	/* no unit is left */
 struct scr_worker *scr_work_least(struct scrambler *);	/* the one with the fewest units; it has one more now */
 void scr_work_less(struct scrambler *, const struct scr_worker *);
 void scr_work_notes(struct scrambler *);	/* logs what workers have put down, frees the keys that are over */
+void scr_work_second(struct scrambler *);	/* once a second: keys are in force, whatever their plan was */
 void scr_work_replan(struct scrambler *);	/* UTC has jumped */
 void scr_work_heard(struct scrambler *, int64_t heard_us);	/* see scr_batch_heard */
 

@@ -112,6 +112,20 @@ scr_work_notes(struct scrambler *app)
 }
 
 void
+scr_work_second(struct scrambler *app)
+{
+	const int64_t now = gw_utc_us();
+
+	for (size_t i = 0; i < app->nworkers; i++) {
+		scr_worker_lock(app->workers[i]);
+		for (size_t k = 0; k < app->nunits; k++)
+			if (app->units[k]->worker == app->workers[i] && app->units[k]->line.keys.now.key.p)
+				scr_marks_until(&app->units[k]->marks, now);
+		scr_worker_unlock(app->workers[i]);
+	}
+}
+
+void
 scr_work_heard(struct scrambler *app, int64_t heard_us)
 {
 	for (size_t i = 0; i < app->nworkers; i++) {

@@ -772,6 +772,24 @@ START_TEST(configurations)
 }
 END_TEST
 
+START_TEST(a_key_that_is_held_is_not_over)
+{
+	struct he_service more = news;
+	struct he_unit conf = unit;
+	struct gw_err err = { 0 };
+
+	more.sources = 64;
+	conf.service = &more;
+	scs_welcome();
+	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - 10800000LL * MS, 1), PLAYOUT_KEY_ACK);	/* its plan ended hours ago */
+	scr_work_second(&app);
+	scrambler_down();
+	ck_assert_ptr_null(scr_unit_open(&app, &conf, &err));	/* what is spent is not forgotten */
+	ck_assert_int_eq(err.code, GW_ESTORE);
+	scrambler_up();
+}
+END_TEST
+
 START_TEST(damaged_marks_are_refused)	/* _i: too short, or another magic */
 {
 	struct gw_err err = { 0 };
@@ -801,4 +819,5 @@ SUITE("scrambler", tcase_add_checked_fixture(t, up, down);
       tcase_add_test(t, one_medium_an_ssrc); tcase_add_loop_test(t, a_group_may_come_twice, 0, 2);
       tcase_add_test(t, configuration_changes_in_place);
       tcase_add_test(t, a_reload_leaves_what_has_begun); tcase_add_test(t, an_encoder_moves);
+      tcase_add_test(t, a_key_that_is_held_is_not_over);
       tcase_add_test(t, configurations); tcase_add_loop_test(t, damaged_marks_are_refused, 0, 2))
