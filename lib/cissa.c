@@ -4,7 +4,8 @@
  *
  * Sender: what is not known to be PSI, SI, ECM or EMM is scrambled, so before PAT and PMTs have come everything above PID 0x1f is: nothing
  * is held back, and no media goes out in clear; the PMTs in front of the first PAT and the ECMs of others in front of their PMT go scrambled,
- * too. A packet marked as damaged is never taken for PSI. What comes scrambled already stays as it is.
+ * too. A packet marked as damaged is never taken for PSI. What comes scrambled already, even or odd, stays as it is; the reserved value of
+ * the control bits is no scrambling.
  *
  * Receiver: by the parity in each packet, whatever its PID; it cannot tell packets that another system scrambled from ours.
  */
@@ -219,7 +220,7 @@ protect(struct gw_tx *tx, struct gw_tx_medium *m, struct gw_pk *pk, struct gw_bu
 	for (uint8_t *p = d.p; d.n > 0; p += TS_PACKET, d.n--) {
 		ts_parse(p, &k);
 		ts_psi_feed(&m->psi, p, &k);	/* without a key, too: it is known when there is one */
-		if (!key || k.len == 0 || k.scrambling || !is_media(m, &k))
+		if (!key || k.len == 0 || (k.scrambling & TS_EVEN) || !is_media(m, &k))	/* TS_ODD has this bit, too */
 			continue;
 		set_control(p, control[key->parity]);
 		key->cipher->seal(key->state, burst, p + k.at, k.len);
