@@ -1,6 +1,8 @@
 /* proto/rtp.c: see rtp.h */
 #include "proto/rtp.h"
 
+enum { RTCP_HEADER = 4, RTCP_FIRST = 192, RTCP_LAST = 223 };	/* types: RFC 5761 4 */
+
 static uint32_t
 be32(const uint8_t *p)
 {
@@ -46,4 +48,19 @@ rtp_parse(const void *packet, size_t len, struct rtp *r)
 		return -1;
 	r->payload_len -= pad;
 	return 0;
+}
+
+bool
+rtcp_is_whole(const void *packet, size_t len)
+{
+	const uint8_t *p = packet;
+	size_t at = 0;
+
+	while (len - at >= RTCP_HEADER) {
+		size_t n = 4 + 4 * (size_t)(p[at + 2] << 8 | p[at + 3]);
+		if (p[at] >> 6 != 2 || p[at + 1] < RTCP_FIRST || p[at + 1] > RTCP_LAST || n > len - at)
+			return false;
+		at += n;
+	}
+	return at > 0 && at == len;
 }

@@ -1,4 +1,4 @@
-/* proto/rtp.h: the RTP header, RFC 3550 5.1. Pure; the payload is lent by the packet. */
+/* proto/rtp.h: the RTP header, RFC 3550 5.1, and what tells RTCP. Pure; the payload is lent by the packet. */
 #ifndef PROTO_RTP_H
 #define PROTO_RTP_H
 #include <stdbool.h>
@@ -18,4 +18,6 @@ struct rtp {
 int rtp_parse(const void *packet, size_t len, struct rtp *);
 /* The same for a protected packet, whose padding count is still encrypted. */
 int rtp_peek(const void *packet, size_t len, struct rtp *);
+/* Is it RTCP (RFC 3550 6.1) that ends with the last of the packets it is made of? One that is protected has something behind. */
+bool rtcp_is_whole(const void *packet, size_t len);
 #endif

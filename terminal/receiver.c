@@ -364,6 +364,13 @@ receiver_clear(struct receiver *r, size_t medium, struct gw_pk *pk)
 	r->counts.clear++;
 }
 
+/* On air is what is scrambled with a key that is no longer broadcast. */
+static bool
+tunes_in(const struct receiver *r, int verdict, int64_t mono_us)
+{
+	return verdict == GW_XF_NO_KEY && r->counts.packets == 0 && mono_us - r->tuned_us < RECEIVER_TUNE_IN_US;
+}
+
 static bool
 refuse(struct receiver *r, int verdict, int64_t mono_us)
 {
@@ -373,7 +380,7 @@ refuse(struct receiver *r, int verdict, int64_t mono_us)
 		c->repeated++;
 		return false;
 	}
-	if (verdict == GW_XF_NO_KEY && c->packets == 0 && mono_us - r->tuned_us < RECEIVER_TUNE_IN_US) {
+	if (tunes_in(r, verdict, mono_us)) {
 		c->waiting++;
 		return false;
 	}
@@ -448,9 +455,29 @@ receiver_among(struct receiver *r, const size_t *media, size_t n, size_t *which,
 		verdict = GW_XF_MALFORMED;
 	if (verdict != GW_XF_OK && verdict != GW_XF_HELD)
 		return refuse(r, verdict, mono_us);
-	if (verdict == GW_XF_OK || r->row->protection != STKM_IPSEC)	/* which holds RTCP only */
+	if (verdict == GW_XF_HELD && r->row->protection == STKM_IPSEC)	/* which holds RTCP only */
+		r->counts.rtcp++;
+	else
 		took(r, &r->media[*which], &got, mono_us);
 	return verdict == GW_XF_OK;
+}
+
+bool
+receiver_rtcp(struct receiver *r, size_t medium, struct gw_pk *pk, int64_t mono_us)
+{
+	struct gw_rx_got got = { 0 };
+	int verdict;
+
+	if (r->counts.accepted == 0)
+		return false;
+	verdict = r->row->unprotect_rtcp(r->media[medium].rx, pk, &got);
+	if (verdict == GW_XF_OK) {
+		r->counts.rtcp++;
+		return true;
+	}
+	if (!tunes_in(r, verdict, mono_us) && !(verdict == GW_XF_NO_KEY && rtcp_is_whole(pk->p, pk->len)))
+		r->counts.rtcp_bad++;
+	return false;
 }
 
 void
@@ -465,6 +492,8 @@ receiver_add(struct receiver_counts *sum, const struct receiver_counts *c)
 	sum->bad_tag += c->bad_tag;
 	sum->waiting += c->waiting;
 	sum->repeated += c->repeated;
+	sum->rtcp += c->rtcp;
+	sum->rtcp_bad += c->rtcp_bad;
 	sum->crypto_periods += c->crypto_periods;
 	sum->stkm += c->stkm;
 	sum->accepted += c->accepted;

@@ -23,6 +23,7 @@ struct receiver_counts {
 	uint64_t bad_tag;	/* not authentic under the key that it names */
 	uint64_t waiting;	/* came before this terminal could have a key: see receiver_packet */
 	uint64_t repeated;	/* came again, or far too late */
+	uint64_t rtcp, rtcp_bad;	/* RTCP, which is in none of those above: descrambled right; not, or came again */
 	uint64_t crypto_periods;	/* distinct keys that packets were descrambled with */
 	uint64_t stkm, accepted, repeats, refused[RECEIVER_REASONS];	/* STKM datagrams: all; new; the same again; by reason */
 };
@@ -56,6 +57,11 @@ bool receiver_packet(struct receiver *, size_t medium, struct gw_pk *, struct gw
  */
 enum { RECEIVER_COPY = 65536 };
 bool receiver_among(struct receiver *, const size_t *media, size_t n, size_t *which, struct gw_pk *, struct gw_sink *, int64_t mono_us);
+/*
+ * One RTCP packet of a medium, opened in place; for protections that have unprotect_rtcp. True: pk is clear now. Counted apart, but for
+ * one that came before this terminal could have its key, or in clear. RTCP within ESP comes among the packets and is counted, too.
+ */
+bool receiver_rtcp(struct receiver *, size_t medium, struct gw_pk *, int64_t mono_us);
 /* The same for one that came where only clear ones come (ESP: by UDP). */
 void receiver_clear(struct receiver *, size_t medium, struct gw_pk *);
 /* Drops keys whose lifetime has passed; receiver_stkm does it, too. */

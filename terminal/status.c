@@ -49,11 +49,11 @@ term_summary(const struct terminal *app, FILE *out)
 	struct receiver_counts c;
 	term_counts(app, &c);
 	fprintf(out, "terminal %s: packets=%llu lost=%llu undecryptable=%llu crypto_periods=%llu clear=%llu waiting=%llu repeated=%llu stkm=%llu "
-	    "accepted=%llu repeats=%llu refused=%llu reordered=%llu unknown_key=%llu bad_tag=%llu", app->name, (unsigned long long)c.packets,
+	    "accepted=%llu repeats=%llu refused=%llu reordered=%llu unknown_key=%llu bad_tag=%llu rtcp=%llu rtcp_bad=%llu", app->name, (unsigned long long)c.packets,
 	    (unsigned long long)c.lost, (unsigned long long)c.undecryptable, (unsigned long long)c.crypto_periods, (unsigned long long)c.clear,
 	    (unsigned long long)c.waiting, (unsigned long long)c.repeated, (unsigned long long)c.stkm, (unsigned long long)c.accepted,
 	    (unsigned long long)c.repeats, (unsigned long long)refused(&c), (unsigned long long)c.reordered, (unsigned long long)c.unknown_key,
-	    (unsigned long long)c.bad_tag);
+	    (unsigned long long)c.bad_tag, (unsigned long long)c.rtcp, (unsigned long long)c.rtcp_bad);
 	if (app->air)
 		air_summary(app->air, out);
 	fputc('\n', out);
@@ -70,11 +70,12 @@ unit_status(const struct term_unit *u)
 	for (size_t r = 1; r < RECEIVER_REASONS; r++)
 		if (c.refused[r])
 			json_object_set_new(why, reasons[r], json_integer((json_int_t)c.refused[r]));
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I, s:I, s:o}}", "service", u->id, "kms", u->kms,
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:I}, s:{s:I, s:I, s:I, s:o}}", "service", u->id, "kms", u->kms,
 	    "clear", (json_int_t)c.clear, "packets", (json_int_t)c.packets, "lost", (json_int_t)c.lost, "reordered", (json_int_t)c.reordered,
 	    "undecryptable", (json_int_t)c.undecryptable, "unknown_key", (json_int_t)c.unknown_key, "bad_tag", (json_int_t)c.bad_tag,
 	    "waiting", (json_int_t)c.waiting, "repeated", (json_int_t)c.repeated, "crypto_periods", (json_int_t)c.crypto_periods,
 	    "keys", (json_int_t)receiver_keys(u->receiver),
+	    "rtcp", "packets", (json_int_t)c.rtcp, "bad", (json_int_t)c.rtcp_bad,
 	    "stkm", "received", (json_int_t)c.stkm, "accepted", (json_int_t)c.accepted, "repeats", (json_int_t)c.repeats, "refused", why);
 }
 
@@ -122,6 +123,7 @@ static const struct gw_metric
 	reordered = { "simulgate_terminal_packets_reordered_total", "packets that came after one that follows them", GW_COUNTER },
 	clear = { "simulgate_terminal_packets_clear_total", "packets that came in clear", GW_COUNTER },
 	waiting = { "simulgate_terminal_packets_waiting_total", "packets that came before a key could be there", GW_COUNTER },
+	rtcp = { "simulgate_terminal_rtcp_total", "RTCP packets, by what became of them", GW_COUNTER },
 	periods = { "simulgate_terminal_crypto_periods_total", "key identifiers seen in packets descrambled", GW_COUNTER },
 	stkm = { "simulgate_terminal_stkm_total", "STKM datagrams, by what became of them", GW_COUNTER },
 	keys = { "simulgate_terminal_keys", "traffic keys held", GW_GAUGE },
@@ -130,12 +132,12 @@ static const struct gw_metric
 	ltkm = { "simulgate_terminal_ltkm_total", "long-term key messages, by object and what became of them", GW_COUNTER };
 
 static void
-collect_stkm(struct gw_samples *s, const char *labels, const char *result, uint64_t n)
+collect_result(struct gw_samples *s, const struct gw_metric *m, const char *labels, const char *result, uint64_t n)
 {
 	char with[600];
 
 	snprintf(with, sizeof(with), "%s", labels);
-	gw_sample(s, &stkm, gw_label(with, sizeof(with), "result", result), (double)n);
+	gw_sample(s, m, gw_label(with, sizeof(with), "result", result), (double)n);
 }
 
 static void
@@ -189,9 +191,11 @@ term_collect(void *self, struct gw_samples *s)
 		gw_sample(s, &waiting, labels, (double)c.waiting);
 		gw_sample(s, &periods, labels, (double)c.crypto_periods);
 		gw_sample(s, &keys, labels, (double)receiver_keys(u->receiver));
-		collect_stkm(s, labels, "accepted", c.accepted);
-		collect_stkm(s, labels, "repeat", c.repeats);
+		collect_result(s, &rtcp, labels, "good", c.rtcp);
+		collect_result(s, &rtcp, labels, "bad", c.rtcp_bad);
+		collect_result(s, &stkm, labels, "accepted", c.accepted);
+		collect_result(s, &stkm, labels, "repeat", c.repeats);
 		for (size_t r = 1; r < RECEIVER_REASONS; r++)
-			collect_stkm(s, labels, reasons[r], c.refused[r]);
+			collect_result(s, &stkm, labels, reasons[r], c.refused[r]);
 	}
 }

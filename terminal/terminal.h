@@ -30,6 +30,7 @@ struct term_medium {
 	struct term_unit *unit; size_t index;
 	char *name;
 	int in_fd; uv_poll_t poll;
+	int rtcp_fd; uv_poll_t rtcp_poll;	/* at the next port; -1: it has none, or it comes with the media */
 	struct term_out out;
 };
 struct term_unit {

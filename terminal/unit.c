@@ -100,6 +100,21 @@ on_media(uv_poll_t *poll, int status, int events)
 	}
 }
 
+static void
+on_rtcp(uv_poll_t *poll, int status, int events)
+{
+	struct term_medium *m = poll->data;
+	struct gw_packet pk[GW_UDP_BATCH];
+	int n;
+
+	(void)status;
+	(void)events;
+	term_unit_drain(m->unit);
+	n = receive(m->rtcp_fd, pk);
+	for (int i = 0; i < n; i++)
+		receiver_rtcp(m->unit->receiver, m->index, &(struct gw_pk){ pk[i].p, pk[i].len }, gw_mono_us());
+}
+
 /* ---- opening and closing ---- */
 
 int
@@ -135,29 +150,50 @@ open_out(struct terminal *app, struct term_medium *m, const struct he_terminal *
 	return term_out_open(&m->out, &out, err);
 }
 
-/* Handles count as open from their term_watch() on: in_fd and stkm_fd say so. */
+/* Handles count as open from their term_watch() on: in_fd, rtcp_fd and stkm_fd say so. */
+static int
+open_socket(struct terminal *app, const struct gw_addr *at, int *fd, uv_poll_t *poll, uv_poll_cb cb, void *data, struct gw_err *err)
+{
+	int got = gw_udp_receiver(at, err);
+
+	if (got < 0)
+		return -1;
+	if (term_watch(app, poll, got, cb, data, err) < 0) {
+		close(got);
+		return -1;
+	}
+	*fd = got;
+	return 0;
+}
+
+/* What is not protected is nothing that a key was needed for; within ESP it comes where the media do. */
+static int
+open_rtcp(struct terminal *app, struct term_medium *m, const struct he_service *s, const struct he_medium *conf, struct gw_err *err)
+{
+	struct gw_addr at = conf->out;
+
+	if (!conf->rtcp || m->unit->esp || !gw_transform_of(s->scrambling)->unprotect_rtcp)
+		return 0;
+	term_port(&at, (uint16_t)(at.port + 1));
+	return open_socket(app, &at, &m->rtcp_fd, &m->rtcp_poll, on_rtcp, m, err);
+}
+
 static int
 open_medium(struct terminal *app, struct term_unit *u, const struct he_terminal *t, const struct he_medium *conf, size_t offset,
     struct gw_err *err)
 {
 	struct term_medium *m = &u->media[u->nmedia];
-	int fd;
 
 	m->unit = u;
 	m->index = u->nmedia;
-	m->in_fd = m->out.fd = -1;
+	m->in_fd = m->rtcp_fd = m->out.fd = -1;
 	u->nmedia++;
 	if (!(m->name = strdup(conf->name)))
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (open_out(app, m, t, conf, offset, err) < 0)
 		return gw_wrap(err, "medium %s: ", m->name);
-	if ((fd = gw_udp_receiver(&conf->out, err)) < 0)
+	if (open_socket(app, &conf->out, &m->in_fd, &m->poll, on_media, m, err) < 0 || open_rtcp(app, m, t->service, conf, err) < 0)
 		return -1;
-	if (term_watch(app, &m->poll, fd, on_media, m, err) < 0) {
-		close(fd);
-		return -1;
-	}
-	m->in_fd = fd;
 	return u->esp ? term_esp_open(app, m, t->service, conf, err) : 0;
 }
 
@@ -193,14 +229,8 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (open_receiver(u, t, conf, err) < 0)
 		return -1;
-	int fd = gw_udp_receiver(&s->out, err);
-	if (fd < 0)
+	if (open_socket(app, &s->out, &u->stkm_fd, &u->poll, on_stkm, u, err) < 0)
 		return -1;
-	if (term_watch(app, &u->poll, fd, on_stkm, u, err) < 0) {
-		close(fd);
-		return -1;
-	}
-	u->stkm_fd = fd;
 	for (size_t i = 0; i < conf->nmedia; i++)
 		if (open_medium(app, u, t, conf->media[i], (*offset)++, err) < 0)
 			return -1;
@@ -258,6 +288,7 @@ term_units_close(struct terminal *app)
 		term_unwatch(&u->poll, &u->stkm_fd);
 		for (size_t k = 0; k < u->nmedia; k++) {
 			term_unwatch(&u->media[k].poll, &u->media[k].in_fd);
+			term_unwatch(&u->media[k].rtcp_poll, &u->media[k].rtcp_fd);
 			term_out_close(&u->media[k].out);
 		}
 	}
@@ -297,9 +328,9 @@ term_units_second(struct terminal *app)
 		receiver_counts(u->receiver, &c);
 		if (u->said.packets == 0 && c.packets > 0)
 			gw_log(GW_INFO, "tuned", NULL, "terminal=%s service=%s", app->name, u->id);
-		if (c.undecryptable > u->said.undecryptable || c.lost > u->said.lost)
-			gw_log_limited(&app->rate, GW_WARNING, "media_incomplete", NULL, "terminal=%s service=%s lost=%llu undecryptable=%llu",
-			    app->name, u->id, (unsigned long long)c.lost, (unsigned long long)c.undecryptable);
+		if (c.undecryptable > u->said.undecryptable || c.lost > u->said.lost || c.rtcp_bad > u->said.rtcp_bad)
+			gw_log_limited(&app->rate, GW_WARNING, "media_incomplete", NULL, "terminal=%s service=%s lost=%llu undecryptable=%llu rtcp_bad=%llu",
+			    app->name, u->id, (unsigned long long)c.lost, (unsigned long long)c.undecryptable, (unsigned long long)c.rtcp_bad);
 		u->said = c;
 		for (size_t k = 0; k < u->nmedia; k++)
 			term_out_second(&u->media[k].out);

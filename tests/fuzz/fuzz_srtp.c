@@ -8,6 +8,7 @@
 #include <string.h>
 #include "lib/srtp.h"
 #include "lib/transform.h"
+#include "proto/rtp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
@@ -36,12 +37,13 @@ static void
 from_air(const struct gw_rx_conf *conf, const struct gw_material *m, const uint8_t *data, size_t size, bool rtcp)
 {
 	struct gw_rx *rx = row->rx_new(conf, NULL);
-	uint8_t *p = malloc(size + 1);
+	uint8_t *p = malloc(size ? size : 1);
 	struct gw_pk pk = { p, size };
 	size_t tail = m->id_len + (conf->authenticated || rtcp ? 10 : 0);
 
 	must(rx && p && row->rx_key(rx, m, NULL) == 0);
 	memcpy(p, data, size);
+	rtcp_is_whole(p, size);
 	open_it(rx, &pk, rtcp);
 	memcpy(p, data, size);
 	pk = (struct gw_pk){ p, size };

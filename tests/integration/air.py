@@ -4,6 +4,8 @@
 air.py send ADDR ... [--rate N] [--count N] [--seq N] [--step N] [--ts N]
     RTP (payload type 33, seven TS packets each, or --ts) whose every octet follows from its number, until SIGTERM; prints how many.
     --seq: the first sequence number; --step: from one to the next.
+air.py report ADDR ...
+    RTCP at the ports above: ten receiver reports a second, until SIGTERM.
 air.py watch --status SOCKET --media ADDR [--stkm drm=ADDR] [--stkm smartcard=ADDR] [--slack MS]
     Receives scrambled media and STKMs, and tells at SOCKET what it saw: /status as of our programs.
 air.py record ADDR --to FILE --count N
@@ -83,6 +85,14 @@ def send(a):
             s.sendto(packet, at)
         n += 1
     print(json.dumps({"sent": n}), flush=True)
+
+
+def report(a):
+    s, to = sender(), [addr(t) for t in a.to]
+    while True:
+        for host, port in to:
+            s.sendto(struct.pack(">BBHI", 0x80, 201, 1, 0x53474154), (host, port + 1))
+        time.sleep(0.1)
 
 
 class Numbers:
@@ -340,6 +350,8 @@ def main():
     q.add_argument("--seq", type=int, default=0)
     q.add_argument("--step", type=int, default=1)
     q.add_argument("--ts", type=int, default=PER_PACKET)
+    q = sub.add_parser("report")
+    q.add_argument("to", nargs="+")
     for name in "watch", "listen":
         q = sub.add_parser(name)
         q.add_argument("--status", required=True)
@@ -356,8 +368,8 @@ def main():
         q.add_argument("clear")
         q.add_argument("recovered")
     a = p.parse_args()
-    if a.what in ("send", "record", "compare", "nals"):
-        {"send": send, "record": record, "compare": compare, "nals": nals}[a.what](a)
+    if a.what in ("send", "report", "record", "compare", "nals"):
+        {"send": send, "report": report, "record": record, "compare": compare, "nals": nals}[a.what](a)
     else:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         serve(a, {"watch": Watch, "listen": Listen}[a.what](a))

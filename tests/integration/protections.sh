@@ -4,9 +4,9 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 services=(srtp ipsec cissa isma)
-plan 23
+plan 25
 ports port_drm port_smartcard p_esp p1 p2 p3 p4 p5 p6 p7 p8 p9 p10 p11 p12 p13 p14 p15 p16 p17 p18 p19 p20 p21 p22 p23
-g=$(group)
+g=$(group) g1=$(group) g3=$(group)	# those with RTCP at the ports above have groups of their own
 lo='?interface=lo'
 conf=$dir/headend.yaml
 mkdir -p "$dir/keys"
@@ -50,13 +50,13 @@ services:
   - id: srtp
     scrambling: srtp
     crypto_period: 2s
-    media: [ { name: av, in: "udp://$g:$p1$lo", out: "udp://$g:$p2$lo" } ]
+    media: [ { name: av, in: "udp://$g1:$p1$lo", out: "udp://$g1:$p2$lo", rtcp: true } ]
     stkm: $(stkm 1)
   - id: ipsec
     scrambling: ipsec
     ipsec: { output: udp, port: $p_esp }
     crypto_period: 2s
-    media: [ { name: av, in: "udp://$g:$p3$lo", out: "udp://$g:$p4$lo" } ]
+    media: [ { name: av, in: "udp://$g3:$p3$lo", out: "udp://$g3:$p4$lo", rtcp: true } ]
     stkm: $(stkm 2)
   - id: cissa
     scrambling: dvb-cissa
@@ -83,8 +83,8 @@ EOF
 clip=$top_srcdir/examples/media/clip.ts
 check "the head-end is valid" within 20 "$(program '')" check-config "$conf"
 record() { start "$1" "$PYTHON" "$here/air.py" record "$2" --to "$dir/$1" --count 1000000; }
-record clear-1 "$g:$p1"
-record clear-3 "$g:$p3"
+record clear-1 "$g1:$p1"
+record clear-3 "$g3:$p3"
 record clear-5 "$g:$p5"
 record clear-7 "$g:$p7"
 record out-1 "127.0.0.1:$p21"
@@ -98,15 +98,19 @@ for s in "${services[@]}"; do
 	done
 done
 up drm smartcard mux scrambler scs
-start play-1 "$(program '')" play --loop --rtp --to "udp://$g:$p1$lo" "$clip"
-start play-3 "$(program '')" play --loop --rtp --to "udp://$g:$p3$lo" "$clip"
+start play-1 "$(program '')" play --loop --rtp --to "udp://$g1:$p1$lo" "$clip"
+start play-3 "$(program '')" play --loop --rtp --to "udp://$g3:$p3$lo" "$clip"
 start play-5 "$(program '')" play --loop --rtp --to "udp://$g:$p5$lo" "$clip"
 start play-7 "$(program '')" play --loop --h264 "udp://$g:$p7$lo" --aac "udp://$g:$p9$lo" --h264-payload-type 98 --aac-payload-type 99 "$clip"
+start reports "$PYTHON" "$here/air.py" report "$g1:$p1" "$g3:$p3"
 for s in "${services[@]}"; do
 	for profile in drm smartcard; do
 		check "$s, $profile: five crypto-periods" await_status 30 "$dir/$s-$profile.sock" 'all(u["crypto_periods"] >= 5 for u in s["services"])'
 		check "$s, $profile: every packet is right" content "$s-$profile" 100
 	done
+done
+for s in srtp ipsec; do
+	check "$s: RTCP is right, too" await_status 10 "$dir/$s-drm.sock" "u['rtcp']['packets'] > 20 and u['rtcp']['bad'] == 0"
 done
 for name in play-1 play-3 play-5 play-7; do stop "$name"; done
 for s in "${services[@]}"; do stop "$s-drm"; stop "$s-smartcard"; done

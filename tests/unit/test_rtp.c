@@ -42,4 +42,19 @@ START_TEST(what_does_not_fit_is_refused)
 }
 END_TEST
 
-SUITE("rtp", tcase_add_test(t, a_full_header_is_read); tcase_add_test(t, what_does_not_fit_is_refused))
+START_TEST(rtcp_ends_where_it_says)
+{
+	uint8_t p[64];
+	size_t n = unhex("80 c9 0001 c0ffee01  81 ca 0002 c0ffee01 0102 6100", p, sizeof(p));
+
+	ck_assert(rtcp_is_whole(p, n));
+	ck_assert(rtcp_is_whole(p, 8));
+	for (size_t k = 0; k < n; k++)
+		ck_assert(k == 8 || !rtcp_is_whole(p, k));
+	ck_assert(!rtcp_is_whole(p, n + 4));	/* what follows is no RTCP */
+	p[1] = 33;
+	ck_assert(!rtcp_is_whole(p, 8));
+}
+END_TEST
+
+SUITE("rtp", tcase_add_test(t, rtcp_ends_where_it_says); tcase_add_test(t, a_full_header_is_read); tcase_add_test(t, what_does_not_fit_is_refused))

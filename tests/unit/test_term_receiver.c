@@ -456,6 +456,76 @@ START_TEST(garbage_without_authentication_is_seen)
 }
 END_TEST
 
+/* RTCP, protected, in pk. */
+static void
+make_report(void)
+{
+	static const uint8_t report[] = { 0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 202, 0, 2, 0, 0, 0, 7, 1, 2, 'a', 0 };
+
+	pk = (struct gw_pk){ room + GW_XF_HEAD, clear_len = sizeof(report) };
+	memcpy(clear_packet, report, clear_len);
+	memcpy(pk.p, report, clear_len);
+	if (!in_force)
+		return;
+	ck_assert_int_eq(row->protect_rtcp(tx, medium, &pk, burst), GW_XF_OK);
+	gw_burst_run(burst);
+}
+
+START_TEST(rtcp_is_counted_apart)
+{
+	set_up(SRTP);
+	scramble_with(1);
+	make_report();
+	ck_assert(!receiver_rtcp(r, 0, &pk, 0));	/* no key could be there */
+	ck_assert_int_eq(stkm(2, false, 0), RX_NEW);
+	make_report();
+	ck_assert(!receiver_rtcp(r, 0, &pk, 0));	/* of the crypto-period that ends: tuning in */
+	ck_assert_uint_eq(counts().rtcp + counts().rtcp_bad, 0);
+	scramble_with(2);
+	ck_assert(packet(1, 0));
+	for (int i = 0; i < 5; i++) {
+		make_report();
+		ck_assert(receiver_rtcp(r, 0, &pk, 0));
+		ck_assert_uint_eq(pk.len, clear_len);
+		ck_assert_mem_eq(pk.p, clear_packet, clear_len);
+	}
+	make_report();
+	pk.p[9] ^= 1;
+	ck_assert(!receiver_rtcp(r, 0, &pk, 0));
+	ck_assert_uint_eq(counts().rtcp_bad, 1);
+	scramble_with(3);		/* nobody has said what that is */
+	make_report();
+	ck_assert(!receiver_rtcp(r, 0, &pk, 0));
+	ck_assert_uint_eq(counts().rtcp_bad, 2);
+	in_force = NULL;
+	make_report();
+	ck_assert(!receiver_rtcp(r, 0, &pk, 0));	/* in clear */
+	struct receiver_counts c = counts();
+	ck_assert_uint_eq(c.rtcp, 5);
+	ck_assert_uint_eq(c.rtcp_bad, 2);
+	ck_assert_uint_eq(c.packets, 1);
+	ck_assert_uint_eq(c.lost + c.undecryptable + c.waiting + c.repeated + c.clear, 0);
+}
+END_TEST
+
+START_TEST(rtcp_comes_within_esp)
+{
+	set_up(IPSEC);
+	scramble_with(1);
+	ck_assert_int_eq(stkm(1, false, 0), RX_NEW);
+	ck_assert(packet(1, 0));
+	for (int i = 0; i < 3; i++) {
+		make_report();
+		ck_assert(!open_packet(0));	/* nothing for who wants the media */
+	}
+	ck_assert(packet(2, 0));
+	struct receiver_counts c = counts();
+	ck_assert_uint_eq(c.rtcp, 3);
+	ck_assert_uint_eq(c.packets, 2);
+	ck_assert_uint_eq(c.lost + c.undecryptable + c.rtcp_bad, 0);
+}
+END_TEST
+
 START_TEST(keys_of_another_protection_are_refused)	/* _i: kind */
 {
 	const uint8_t m[4] = { 0, 1, 0, 0 };
@@ -632,7 +702,8 @@ SUITE("term_receiver", tcase_add_checked_fixture(t, up, down); tcase_set_timeout
       tcase_add_loop_test(t, joins_in_the_overlap, 0, KINDS); tcase_add_loop_test(t, waits_no_longer_than_an_overlap, 0, KINDS);
       tcase_add_loop_test(t, joins_late_in_the_service, 0, KINDS); tcase_add_loop_test(t, lost_reordered_and_repeated_packets, 0, CISSA_UDP);
       tcase_add_test(t, a_restarted_source_is_no_loss); tcase_add_loop_test(t, wrong_key_and_changed_packet, 0, KINDS);
-      tcase_add_test(t, garbage_without_authentication_is_seen); tcase_add_loop_test(t, keys_of_another_protection_are_refused, 0, KINDS);
+      tcase_add_test(t, garbage_without_authentication_is_seen); tcase_add_test(t, rtcp_is_counted_apart);
+      tcase_add_test(t, rtcp_comes_within_esp); tcase_add_loop_test(t, keys_of_another_protection_are_refused, 0, KINDS);
       tcase_add_loop_test(t, clear_for_a_while, 0, KINDS); tcase_add_test(t, the_next_parity_waits_for_its_turn);
       tcase_add_test(t, joins_in_the_overlap_of_parities); tcase_add_test(t, replayed_and_broken_stkms_change_nothing);
       tcase_add_test(t, repeats_keep_a_key_alive); tcase_add_test(t, without_a_lifetime_two_further_identifiers);

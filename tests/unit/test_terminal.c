@@ -288,6 +288,59 @@ START_TEST(receives_over_key_changes)	/* _i: profile */
 }
 END_TEST
 
+/* A report of the first medium, protected. */
+static size_t
+report(uint8_t room[GW_XF_HEAD + 64 + GW_XF_TAIL])
+{
+	struct gw_pk pk = { room + GW_XF_HEAD, 8 };
+
+	memcpy(pk.p, "\x80\xc9\0\1\0\0\0\1", pk.len);
+	ck_assert_int_eq(row->protect_rtcp(tx, tx_media[0], &pk, burst), GW_XF_OK);
+	gw_burst_run(burst);
+	ck_assert_ptr_eq(pk.p, room + GW_XF_HEAD);
+	return pk.len;
+}
+
+START_TEST(rtcp_at_the_port_above)
+{
+	_Alignas(8) uint8_t room[GW_XF_HEAD + 64 + GW_XF_TAIL], *p = room + GW_XF_HEAD;
+	struct gw_err err = { 0 };
+	int fd, above;
+	size_t n;
+
+	do {	/* a port whose next is free, too */
+		medium[0].out = address(free_port());
+		struct gw_addr next = address(medium[0].out.port + 1u);
+		if ((fd = gw_udp_receiver(&next, &err)) >= 0)
+			close(fd);
+	} while (fd < 0);
+	medium[0].rtcp = true;
+	terminal_up(DRM);
+	medium[0].rtcp = false;
+	ck_assert_int_ge(app.units[0].media[0].rtcp_fd, 0);
+	ck_assert_int_eq(app.units[0].media[1].rtcp_fd, -1);
+	ck_assert_int_eq(port_of(app.units[0].media[0].rtcp_fd), medium[0].out.port + 1);
+	above = toward(app.units[0].media[0].rtcp_fd);
+	send_stkm(DRM, 1);
+	scramble_with(1);
+	for (uint16_t seq = 1; seq <= 3; seq++) {
+		send_media(0, seq);
+		n = report(room);
+		ck_assert_int_eq(send(above, p, n, 0), (ssize_t)n);
+	}
+	n = report(room);
+	p[n - 1] ^= 1;
+	ck_assert_int_eq(send(above, p, n, 0), (ssize_t)n);
+	UNTIL(counts().packets == 3 && counts().rtcp == 3 && counts().rtcp_bad == 1);
+	ck_assert_uint_eq(counts().undecryptable + counts().lost + counts().repeated, 0);
+	json_t *j = term_status(&app), *s = json_object_get(json_array_get(json_object_get(j, "services"), 0), "rtcp");
+	ck_assert_int_eq(json_integer_value(json_object_get(s, "packets")), 3);
+	ck_assert_int_eq(json_integer_value(json_object_get(s, "bad")), 1);
+	json_decref(j);
+	close(above);
+}
+END_TEST
+
 START_TEST(writes_what_players_open)	/* a file for each of the media */
 {
 	char file[2][128];
@@ -566,6 +619,6 @@ END_TEST
 
 SUITE("terminal", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, receives_over_key_changes, 0, PROFILES); tcase_add_loop_test(t, refuses_what_is_not_sealed_for_it, 0, PROFILES);
-      tcase_add_test(t, writes_what_players_open); tcase_add_test(t, esp_of_two_media_at_one_port); tcase_add_test(t, refuses_files_that_cannot_be);
+      tcase_add_test(t, rtcp_at_the_port_above); tcase_add_test(t, writes_what_players_open); tcase_add_test(t, esp_of_two_media_at_one_port); tcase_add_test(t, refuses_files_that_cannot_be);
       tcase_add_test(t, replayed_stkm_of_a_card_is_stale); tcase_add_test(t, finds_its_key_stream);
       tcase_add_test(t, keys_that_others_can_read_are_refused); tcase_add_test(t, gets_its_keys_from_the_air))
