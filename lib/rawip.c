@@ -78,9 +78,9 @@ strip(struct gw_packet *pk)
 }
 
 int
-gw_rawip_recv(int fd, int family, struct gw_packet *pk, size_t n, size_t cap)
+gw_rawip_recv(int fd, int family, struct gw_packet *pk, struct sockaddr_storage *from, size_t n, size_t cap)
 {
-	int got = gw_udp_recv(fd, pk, n, cap);
+	int got = gw_udp_recv_from(fd, pk, from, n, cap);
 
 	for (int i = 0; family == AF_INET && i < got; i++)
 		strip(&pk[i]);

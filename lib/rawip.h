@@ -24,9 +24,9 @@ int gw_rawip_source(const struct gw_addr *, const char *source, struct sockaddr_
 int gw_rawip_receiver(const struct gw_addr *, struct gw_err *);
 /*
  * As gw_udp_recv, with room for cap bytes that IPv4 headers need some of, too: pk[i].p is moved to what follows the IP header. What
- * was cut or has no whole header has len 0. family: the socket's.
+ * was cut or has no whole header has len 0. family: the socket's. from[i] gets whom each came from; may be NULL.
  */
-int gw_rawip_recv(int fd, int family, struct gw_packet *pk, size_t n, size_t cap);
+int gw_rawip_recv(int fd, int family, struct gw_packet *pk, struct sockaddr_storage *from, size_t n, size_t cap);
 
 /* A file of captured IP packets (libpcap's format, DLT_RAW), written in large pieces. */
 struct gw_pcap;

@@ -253,6 +253,12 @@ gw_udp_sender(const struct gw_addr *a, struct gw_err *err)
 int
 gw_udp_recv(int fd, struct gw_packet *pk, size_t n, size_t cap)
 {
+	return gw_udp_recv_from(fd, pk, NULL, n, cap);
+}
+
+int
+gw_udp_recv_from(int fd, struct gw_packet *pk, struct sockaddr_storage *from, size_t n, size_t cap)
+{
 	struct mmsghdr m[GW_UDP_BATCH];
 	struct iovec v[GW_UDP_BATCH];
 	int got;
@@ -260,7 +266,8 @@ gw_udp_recv(int fd, struct gw_packet *pk, size_t n, size_t cap)
 	n = n < GW_UDP_BATCH ? n : GW_UDP_BATCH;
 	for (size_t i = 0; i < n; i++) {
 		v[i] = (struct iovec){ .iov_base = pk[i].p, .iov_len = cap };
-		m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &v[i], .msg_iovlen = 1 } };
+		m[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &v[i], .msg_iovlen = 1, .msg_name = from ? &from[i] : NULL,
+			.msg_namelen = from ? sizeof(from[i]) : 0 } };
 	}
 	do
 		got = recvmmsg(fd, m, (unsigned)n, MSG_DONTWAIT, NULL);

@@ -29,6 +29,8 @@ int gw_udp_open_sender(const struct gw_addr *, struct sockaddr_storage *to, sock
 struct gw_packet { uint8_t *p; size_t len; };	/* p points into the caller's buffer; room before and after is the caller's */
 /* Up to n datagrams, each into pk[i].p with room for cap bytes; sets pk[i].len. Count, 0 when there is none, -1 with errno. Cut datagrams have len 0. */
 int gw_udp_recv(int fd, struct gw_packet *pk, size_t n, size_t cap);
+/* The same, and from[i] gets whom each came from. */
+int gw_udp_recv_from(int fd, struct gw_packet *pk, struct sockaddr_storage *from, size_t n, size_t cap);
 /* Sends n datagrams on a connected socket; those sent (a full socket buffer ends the batch). -1 with errno when the first fails. */
 int gw_udp_send(int fd, const struct gw_packet *pk, size_t n);
 #endif

@@ -17,6 +17,7 @@ struct term_esp {
 	struct gw_addr at;		/* the port counts by UDP only */
 	bool raw;
 	int fd; uv_poll_t poll;
+	struct sockaddr_storage from;	/* of the packet before; raw sockets only */
 	struct term_medium **media; size_t nmedia;
 	size_t *match;			/* room for as many numbers */
 };
@@ -52,12 +53,25 @@ take(const struct term_esp *e, struct gw_pk *p, int64_t now)
 		term_out_add(&u->media[which].out, p);
 }
 
-static int
-receive(const struct term_esp *e, struct gw_packet pk[GW_UDP_BATCH])
+/* Datagrams in transport mode have the sum of the addresses outside. In UDP these may be a NAT's (RFC 3948 3.1.2). */
+static void
+comes_from(struct term_esp *e, const struct sockaddr_storage *from)
 {
+	if (!e->raw || memcmp(&e->from, from, sizeof(*from)) == 0)
+		return;
+	e->from = *from;
+	for (size_t i = 0; i < e->nmedia; i++)
+		receiver_between(e->media[i]->unit->receiver, e->media[i]->index, from, &e->at.ss);
+}
+
+static int
+receive(const struct term_esp *e, struct gw_packet pk[GW_UDP_BATCH], struct sockaddr_storage from[GW_UDP_BATCH])
+{
+	if (e->raw)
+		memset(from, 0, GW_UDP_BATCH * sizeof(*from));	/* what an address leaves of it is compared, too */
 	for (size_t i = 0; i < GW_UDP_BATCH; i++)
 		pk[i].p = room[i] + GW_XF_HEAD;
-	return e->raw ? gw_rawip_recv(e->fd, e->at.ss.ss_family, pk, GW_UDP_BATCH, GW_UDP_MTU + IP_ROOM) :
+	return e->raw ? gw_rawip_recv(e->fd, e->at.ss.ss_family, pk, from, GW_UDP_BATCH, GW_UDP_MTU + IP_ROOM) :
 	    gw_udp_recv(e->fd, pk, GW_UDP_BATCH, GW_UDP_MTU);
 }
 
@@ -65,6 +79,7 @@ static void
 on_esp(uv_poll_t *poll, int status, int events)
 {
 	struct term_esp *e = poll->data;
+	static struct sockaddr_storage from[GW_UDP_BATCH];
 	struct gw_packet pk[GW_UDP_BATCH];
 	int n = GW_UDP_BATCH;
 
@@ -74,9 +89,11 @@ on_esp(uv_poll_t *poll, int status, int events)
 		term_unit_drain(e->media[i]->unit);
 	for (int turn = 0; turn < TURNS && n == GW_UDP_BATCH; turn++) {
 		int64_t now = gw_mono_us();
-		n = receive(e, pk);
-		for (int i = 0; i < n; i++)
+		n = receive(e, pk, from);
+		for (int i = 0; i < n; i++) {
+			comes_from(e, &from[i]);
 			take(e, &(struct gw_pk){ pk[i].p, pk[i].len }, now);
+		}
 		term_out_flush();
 	}
 }

@@ -2,6 +2,7 @@
 #include "terminal/receiver.h"
 #include <stdlib.h>
 #include <string.h>
+#include "lib/esp.h"
 #include "lib/secret.h"
 #include "proto/rtp.h"
 
@@ -355,6 +356,13 @@ plausible(const struct receiver *r, const struct gw_pk *pk)
 		if (pk->p[rtp.header_len + at] != TS_SYNC)
 			return false;
 	return rtp.payload_len > 0 && rtp.payload_len % TS_PACKET == 0;
+}
+
+void
+receiver_between(struct receiver *r, size_t medium, const struct sockaddr_storage *from, const struct sockaddr_storage *to)
+{
+	if (r->row == &gw_transform_esp)
+		gw_esp_rx_between(r->media[medium].rx, from, to);
 }
 
 void

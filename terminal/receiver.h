@@ -64,6 +64,11 @@ bool receiver_among(struct receiver *, const size_t *media, size_t n, size_t *wh
 bool receiver_rtcp(struct receiver *, size_t medium, struct gw_pk *, int64_t mono_us);
 /* The same for one that came where only clear ones come (ESP: by UDP). */
 void receiver_clear(struct receiver *, size_t medium, struct gw_pk *);
+/*
+ * The addresses that the packets of a medium come between from now on: ESP in transport mode then verifies the checksums of the datagrams
+ * within, which other protections do not have. Without, its authentication is what vouches for them.
+ */
+void receiver_between(struct receiver *, size_t medium, const struct sockaddr_storage *from, const struct sockaddr_storage *to);
 /* Drops keys whose lifetime has passed; receiver_stkm does it, too. */
 void receiver_tick(struct receiver *, int64_t mono_us);
 void receiver_counts(const struct receiver *, struct receiver_counts *);

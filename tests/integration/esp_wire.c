@@ -168,7 +168,7 @@ receiver(const struct gw_addr *a, bool tunnel, bool authenticated, struct gw_err
 			continue;
 		for (int i = 0; i < GW_UDP_BATCH; i++)
 			in[i] = (struct gw_packet){ room[i], 0 };
-		int k = gw_rawip_recv(fd, a->ss.ss_family, in, GW_UDP_BATCH, ROOM);
+		int k = gw_rawip_recv(fd, a->ss.ss_family, in, NULL, GW_UDP_BATCH, ROOM);
 		for (int i = 0; i < k; i++) {
 			uint8_t want[ROOM];
 			struct gw_pk pk = { in[i].p, in[i].len };

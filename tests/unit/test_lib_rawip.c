@@ -30,7 +30,7 @@ START_TEST(packets_arrive_without_their_headers)
 	static uint8_t out[10][300], in[GW_UDP_BATCH][400];
 	struct gw_addr a = addr(places[_i].to);
 	struct gw_packet po[10], pi[GW_UDP_BATCH];
-	struct sockaddr_storage from;
+	struct sockaddr_storage from, source[GW_UDP_BATCH];
 	struct gw_err err = { 0 };
 	int got = 0, rx = gw_rawip_receiver(&a, &err), tx;
 
@@ -57,12 +57,15 @@ START_TEST(packets_arrive_without_their_headers)
 		ck_assert_int_eq(poll(&p, 1, 5000), 1);
 		for (int i = 0; i < GW_UDP_BATCH; i++)
 			pi[i] = (struct gw_packet){ in[i], 0 };
-		int n = gw_rawip_recv(rx, a.ss.ss_family, pi, GW_UDP_BATCH, sizeof(in[0]));
+		int n = gw_rawip_recv(rx, a.ss.ss_family, pi, source, GW_UDP_BATCH, sizeof(in[0]));
 		for (int i = 0; i < n; i++) {
 			if (pi[i].len < 60 || memcmp(pi[i].p, out[0], 4) != 0)
 				continue;
 			ck_assert_uint_eq(pi[i].len, po[got].len);
 			ck_assert_mem_eq(pi[i].p, po[got].p, po[got].len);
+			ck_assert_int_eq(source[i].ss_family, from.ss_family);
+			if (from.ss_family == AF_INET)
+				ck_assert_uint_eq(((struct sockaddr_in *)&source[i])->sin_addr.s_addr, ((struct sockaddr_in *)&from)->sin_addr.s_addr);
 			got++;
 		}
 	}

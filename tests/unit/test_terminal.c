@@ -8,6 +8,7 @@
 #include "kms/drm_carousel.h"
 #include "kms/keys.h"
 #include "lib/clock.h"
+#include "lib/rawip.h"
 #include "lib/transform.h"
 #include "lib/udp.h"
 #include "terminal/terminal.h"
@@ -415,6 +416,43 @@ START_TEST(esp_of_two_media_at_one_port)	/* RFC 3948; and in clear beside it */
 }
 END_TEST
 
+/* Datagrams in transport mode are summed up with the addresses outside: what comes from elsewhere was made for another way. */
+START_TEST(esp_from_another_address)
+{
+	static const char *const sources[] = { "127.0.0.1", "127.0.0.77", "127.0.0.1" };
+	struct sockaddr_storage from;
+	struct gw_err err = { 0 };
+	int clear, raw;
+
+	sender_down();
+	for (size_t i = 0; i < 2; i++)
+		medium[i].out = address(free_port());
+	sender_up(HE_IPSEC);
+	if ((raw = gw_rawip_sender(&medium[0].out, NULL, &from, &err)) < 0 && geteuid() != 0)
+		return;
+	ck_assert_msg(raw >= 0, "%s", err.text);
+	close(raw);
+	service.ipsec = (struct he_ipsec){ .set = true, .output = HE_ESP_RAW };
+	unit.index = (uint16_t)(1 + getpid() % 0x7000);	/* others may use lo, too */
+	terminal_up(DRM);
+	clear = media_out[0];
+	send_stkm(DRM, 1);
+	scramble_with(1);
+	for (uint16_t seq = 1; seq <= 3; seq++) {
+		ck_assert_int_ge(media_out[0] = gw_rawip_sender(&medium[0].out, sources[seq - 1], &from, &err), 0);
+		send_media(0, seq);
+		close(media_out[0]);
+		UNTIL(counts().packets + counts().undecryptable == seq);
+	}
+	ck_assert_uint_eq(counts().packets, 2);
+	ck_assert_uint_eq(counts().undecryptable, 1);
+	ck_assert_uint_eq(counts().bad_tag + counts().unknown_key, 0);
+	ck_assert_uint_eq(counts().lost, 1);
+	unit.index = 0;
+	media_out[0] = clear;
+}
+END_TEST
+
 START_TEST(refuses_files_that_cannot_be)
 {
 	struct gw_err err = { 0 };
@@ -619,6 +657,7 @@ END_TEST
 
 SUITE("terminal", tcase_add_checked_fixture(t, up, down);
       tcase_add_loop_test(t, receives_over_key_changes, 0, PROFILES); tcase_add_loop_test(t, refuses_what_is_not_sealed_for_it, 0, PROFILES);
-      tcase_add_test(t, rtcp_at_the_port_above); tcase_add_test(t, writes_what_players_open); tcase_add_test(t, esp_of_two_media_at_one_port); tcase_add_test(t, refuses_files_that_cannot_be);
+      tcase_add_test(t, rtcp_at_the_port_above); tcase_add_test(t, writes_what_players_open); tcase_add_test(t, esp_of_two_media_at_one_port);
+      tcase_add_test(t, esp_from_another_address); tcase_add_test(t, refuses_files_that_cannot_be);
       tcase_add_test(t, replayed_stkm_of_a_card_is_stale); tcase_add_test(t, finds_its_key_stream);
       tcase_add_test(t, keys_that_others_can_read_are_refused); tcase_add_test(t, gets_its_keys_from_the_air))
