@@ -18,6 +18,7 @@ enum {
 	HASH = 64,		/* slots of a socket; it has some twenty groups, or as many as the administrator allows */
 	SPILL = 65536,		/* behind a slot: the rest of a jumbo frame, or of datagrams that the kernel put together */
 	WIDE = 8,		/* messages of a socket at a time whose messages hold many datagrams each */
+	SHARED = 16,		/* turns over which a stream's share of an overloaded socket is counted */
 	CONTROL = 128,
 };
 
@@ -336,7 +337,7 @@ read_control(const struct scr_input *in, struct msghdr *h, struct arrival *a)
 }
 
 /*
- * Too much comes: a stream has its share of the turn, what is more is dropped, the newest first. That is said of a socket of several
+ * Too much comes: a stream has its share of SHARED turns, what is more is dropped, the newest first. That is said of a socket of several
  * streams whose buffer is more than half full, and until it is less than a quarter; a burst alone drops nothing.
  */
 static void
@@ -353,15 +354,17 @@ judge(struct scr_input *in, bool more)
 	}
 }
 
-/* May the stream have another datagram in this turn? */
+/* May the stream have another datagram? Counted over several turns, for sources send in bursts: what waits is not mixed evenly. */
 static bool
 admit(struct scr_input *in, struct scr_tap *t)
 {
-	if (t->turn != in->all->turn) {
-		t->turn = in->all->turn;
+	uint64_t now = in->all->turn / SHARED;
+
+	if (t->turn != now) {
+		t->turn = now;
 		t->used = 0;
 	}
-	return t->used++ < SCR_BATCH / in->attached || t->used == 1;
+	return t->used++ < SHARED * SCR_BATCH / in->attached || t->used == 1;
 }
 
 /* Octets at `from` of what lies in a slot and behind it. */

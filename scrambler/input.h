@@ -19,7 +19,7 @@ struct scr_tap {
 	uint8_t group[16], source[16]; bool any_source;
 	unsigned ifindex;	/* 0: any */
 	struct scr_tap *next;	/* of one hash */
-	uint64_t turn; unsigned used;	/* datagrams of this turn, while there are more than can be worked on */
+	uint64_t turn; unsigned used;	/* datagrams of so many turns, while there are more than can be worked on */
 };
 
 struct scr_inputs *scr_inputs_new(struct gw_err *);
