@@ -19,6 +19,7 @@ enum {
 	SPILL = 65536,		/* behind a slot: the rest of a jumbo frame, or of datagrams that the kernel put together */
 	WIDE = 8,		/* messages of a socket at a time whose messages hold many datagrams each */
 	SHARED = 16,		/* turns over which a stream's share of an overloaded socket is counted */
+	JUDGED = 32,		/* messages between two looks at a buffer: a call each is too much where many sockets have one a turn */
 	CONTROL = 128,
 };
 
@@ -32,7 +33,7 @@ struct scr_input {
 	struct scr_tap *only;		/* unicast: the stream that is attached */
 	struct scr_tap *hash[HASH], *last; unsigned attached;
 	unsigned debt;
-	bool overloaded, wide;
+	bool overloaded, wide; unsigned unjudged;
 	struct scr_input *next;
 };
 struct message { _Alignas(struct cmsghdr) char control[CONTROL]; struct sockaddr_storage from; struct iovec v[2]; };
@@ -341,16 +342,19 @@ read_control(const struct scr_input *in, struct msghdr *h, struct arrival *a)
  * streams whose buffer is more than half full, and until it is less than a quarter; a burst alone drops nothing.
  */
 static void
-judge(struct scr_input *in, bool more)
+judge(struct scr_input *in, unsigned got, bool more)
 {
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };
 	socklen_t len = sizeof(info);
 
+	in->unjudged += got;
 	if (!more) {
 		in->overloaded = false;
-	} else if (in->attached > 1 && getsockopt(in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
+		in->unjudged = 0;
+	} else if (in->attached > 1 && in->unjudged >= JUDGED && getsockopt(in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0) {
 		uint32_t used = info[SK_MEMINFO_RMEM_ALLOC], room = info[SK_MEMINFO_RCVBUF];
 		in->overloaded = in->overloaded ? used > room / 4 : used > room / 2;
+		in->unjudged = 0;
 	}
 }
 
@@ -449,7 +453,7 @@ receive(struct scr_input *in, struct scr_batch *b, size_t *slot, size_t n)
 			all->strays++, sum++;
 	}
 	in->wide = got > 0 && sum / (unsigned)got >= WIDE;
-	judge(in, got == (int)n);
+	judge(in, got > 0 ? (unsigned)got : 0, got == (int)n);
 	return sum;
 }
 
