@@ -91,8 +91,9 @@ start(struct terminal *app, const struct headend *he, const struct he_terminal *
 
 	if (!app->args.status.scheme && gw_ops_default_addr(he->playout, ops.program, ops.instance, &app->args.status, err) < 0)
 		return -1;
-	if (gw_life_open(&app->life, &app->loop, stop, NULL, app, err) < 0 || term_units_open(app, he, t, err) < 0 ||
-	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)))
+	/* the status address first: whoever has it writes the files that the media's open empties */
+	if (gw_life_open(&app->life, &app->loop, stop, NULL, app, err) < 0 ||
+	    !(app->ops = gw_ops_open(&app->loop, &app->args.status, &ops, err)) || term_units_open(app, he, t, err) < 0)
 		return -1;
 	uv_timer_init(&app->loop, &app->second);
 	uv_timer_init(&app->loop, &app->end);

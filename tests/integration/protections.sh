@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 services=(srtp ipsec cissa isma)
-plan 25
+plan 26
 ports port_drm port_smartcard p_esp p1 p2 p3 p4 p5 p6 p7 p8 p9 p10 p11 p12 p13 p14 p15 p16 p17 p18 p19 p20 p21 p22 p23
 g=$(group) g1=$(group) g3=$(group)	# those with RTCP at the ports above have groups of their own
 lo='?interface=lo'
@@ -112,6 +112,12 @@ done
 for s in srtp ipsec; do
 	check "$s: RTCP is right, too" await_status 10 "$dir/$s-drm.sock" "u['rtcp']['packets'] > 20 and u['rtcp']['bad'] == 0"
 done
+# Its address is taken, and so it ends before it empties the other's file.
+second() {
+	within 10 "$(program terminal)" --config "$conf" --terminal cissa-smartcard --status "unix://$dir/cissa-smartcard.sock"
+	[ $? -eq 69 ] && [ -s "$dir/cissa.ts" ]
+}
+check "a second receiver of one name leaves the file of the first" second
 for name in play-1 play-3 play-5 play-7; do stop "$name"; done
 for s in "${services[@]}"; do stop "$s-drm"; stop "$s-smartcard"; done
 for name in "${recorders[@]}"; do stop "$name"; done
