@@ -120,7 +120,25 @@ is_list(const json_t *v)
 	return json_is_array(v) && json_is_object(json_array_get(v, 0));
 }
 
-/* The plain values of an object, and of lists of plain values how many there are. */
+/* The counts within one that are not 0: " dropped=no_key:3,overload:17". */
+static void
+print_counts(const char *name, const json_t *counts)
+{
+	const char *key;
+	bool first = true;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)counts, key, v) {
+		if (json_integer_value(v) == 0)
+			continue;
+		if (first)
+			printf(" %s=", name);
+		printf("%s%s:%" JSON_INTEGER_FORMAT, first ? "" : ",", key, json_integer_value(v));
+		first = false;
+	}
+}
+
+/* The plain values of an object, counts within it, and of lists of plain values how many there are. */
 static void
 print_facts(const json_t *j, bool columns)
 {
@@ -140,6 +158,8 @@ print_facts(const json_t *j, bool columns)
 			printf(" %s=%s", key, json_is_true(v) ? "yes" : "no");
 		else if (json_is_array(v) && !is_list(v) && json_array_size(v))
 			printf(" %s:%zu", key, json_array_size(v));
+		else if (json_is_object(v))
+			print_counts(key, v);
 	}
 	printf("\n");
 }

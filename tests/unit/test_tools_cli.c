@@ -67,9 +67,9 @@ static const struct { const char *args; int status; const char *said; } rows[] =
 	{ "scs --help", 64, "simulgate: there is no command scs; see --help\n" },
 	{ "run", 64, "simulgate run: which file? see --help\n" },
 	{ "run a.yaml --seconds -1", 64, "simulgate run: --seconds: -1 is not a number of seconds; see --help\n" },
-	{ "explain", 64, "simulgate explain: CODE [--interface NAME]: something is missing; see --help\n" },
-	{ "explain 0x10000", 64, "simulgate explain: 0x10000 is not a code: write 0x0013 or 19\n" },
-	{ "explain seven", 64, "simulgate explain: seven is not a code: write 0x0013 or 19\n" },
+	{ "explain", 64, "simulgate explain: CODE|COUNTER [--interface NAME]: something is missing; see --help\n" },
+	{ "explain 0x10000", 64, "simulgate explain: 0x10000 is neither a code, as 0x0013 or 19, nor a counter, as no_key\n" },
+	{ "explain seven", 64, "simulgate explain: seven is neither a code, as 0x0013 or 19, nor a counter, as no_key\n" },
 	{ "explain 5 --interface x", 64, "simulgate explain: --interface: x is not known: ecmg, mux, bcast, eis, psig, cpsig or playout; see --help\n" },
 	{ "explain 0x6fff", 0,
 	    "0x6fff on every interface: reserved by DVB\n"
@@ -117,6 +117,28 @@ START_TEST(words_and_statuses)
 	build();
 	ck_assert_int_eq(run(rows[_i].args), rows[_i].status);
 	ck_assert_str_eq(out, rows[_i].said);
+	remove_all();
+}
+END_TEST
+
+/* What scramblers and terminals have in their /status. */
+START_TEST(counters_are_explained)
+{
+	static const char *const names[] = { "no_key", "not_rtp", "malformed", "repeat", "restart", "too_many_sources", "ssrc_taken", "incomplete",
+		"too_long", "key_exhausted", "authentication", "failed", "send_error", "overload", "kernel", "lost", "undecryptable", "unknown_key",
+		"bad_tag", "waiting", "repeated", "reordered", "rtcp_bad" };
+	char command[64], head[64];
+
+	build();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(command, sizeof(command), "explain %s", names[i]);
+		ck_assert_msg(run(command) == 0, "%s: %s", names[i], out);
+		snprintf(head, sizeof(head), "%s, counted by the ", names[i]);
+		ck_assert_int_eq(strncmp(out, head, strlen(head)), 0);
+		ck_assert_ptr_nonnull(strstr(out, "\n  meaning: "));
+		ck_assert_ptr_nonnull(strstr(out, "\n  next:    "));
+	}
+	ck_assert_int_eq(run("explain no_key --interface mux"), 64);
 	remove_all();
 }
 END_TEST
@@ -409,12 +431,12 @@ START_TEST(status_is_a_table_or_json)
 	ck_assert_ptr_nonnull(strstr(out, "no process listens there"));
 	serve("run/ecmg-k.status.sock", "{\"program\":\"ecmg\",\"instance\":\"k\",\"version\":\"0.1.0\",\"pid\":7,\"up_seconds\":3725.5,"
 	    "\"channels\":2,\"kms\":\"k\",\"open\":true,\"rate\":0.25,\"streams\":[1,2,3],"
-	    "\"services\":[{\"service\":\"news\",\"cp\":3,\"of\":[{\"kms\":\"drm\",\"up\":false}]}]}", 3);
+	    "\"services\":[{\"service\":\"news\",\"cp\":3,\"dropped\":{\"no_key\":3,\"malformed\":0,\"overload\":17},\"rtcp\":{\"bad\":0},\"of\":[{\"kms\":\"drm\",\"up\":false}]}]}", 3);
 	ck_assert_int_eq(run("status --config he.yaml"), 0);
 	ck_assert_str_eq(out,
 	    "PROGRAM     INSTANCE         UP       FACTS\n"
 	    "ecmg        k                1h02m    channels=2 kms=k open=yes rate=0.25 streams:3\n"
-	    "    services: service=news cp=3\n"
+	    "    services: service=news cp=3 dropped=no_key:3,overload:17\n"
 	    "        of: kms=drm up=no\n");
 	serve("run/mux.status.sock", "no JSON", 2);
 	ck_assert_int_eq(run("status --config he.yaml"), 69);
@@ -432,7 +454,8 @@ START_TEST(status_is_a_table_or_json)
 }
 END_TEST
 
-SUITE("tools_cli", tcase_add_loop_test(t, words_and_statuses, 0, NROWS); tcase_add_test(t, codes_of_bcast_by_both_numbers);
+SUITE("tools_cli", tcase_add_loop_test(t, words_and_statuses, 0, NROWS); tcase_add_test(t, counters_are_explained);
+      tcase_add_test(t, codes_of_bcast_by_both_numbers);
       tcase_add_test(t, help_lists_what_is_there); tcase_add_test(t, programs_are_found_in_a_build_tree_and_on_the_path);
       tcase_add_test(t, every_program_checks_its_part); tcase_add_loop_test(t, ecmgs_are_probed, 0, NECMGS);
       tcase_add_test(t, a_port_that_nobody_has); tcase_add_test(t, the_mux_is_probed_both_ways); tcase_add_test(t, status_is_a_table_or_json))
