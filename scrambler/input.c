@@ -358,7 +358,11 @@ judge(struct scr_input *in, unsigned got, bool more)
 	}
 }
 
-/* May the stream have another datagram? Counted over several turns, for sources send in bursts: what waits is not mixed evenly. */
+/*
+ * May the stream have another datagram? Counted over several turns, for sources send in bursts: what waits is not mixed evenly. And a
+ * stream may well be larger than others that share its socket: its share is up to three times an even one, of few streams somewhat less.
+ * What a flood is has more.
+ */
 static bool
 admit(struct scr_input *in, struct scr_tap *t)
 {
@@ -368,7 +372,7 @@ admit(struct scr_input *in, struct scr_tap *t)
 		t->turn = now;
 		t->used = 0;
 	}
-	return t->used++ < SHARED * SCR_BATCH / in->attached || t->used == 1;
+	return t->used++ < SHARED * SCR_BATCH * 3 / (in->attached + 2) || t->used == 1;
 }
 
 /* Octets at `from` of what lies in a slot and behind it. */
