@@ -16,7 +16,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { STREAMS = 256, BIG = 1400, WAIT_US = 5000000 };
+enum { STREAMS = 256, BIG = 1400, WAIT_US = 5000000, SHARED = 16 /* as scrambler/input.c has it */ };
 static const struct gw_transform row = { .name = "fake", .protection = 7 };	/* whose packets go in clear, as they came */
 static const struct scr_form form = { "fake", 7, 16, 1, 1 };
 static struct scr_line line;
@@ -248,23 +248,21 @@ END_TEST
 
 START_TEST(a_flood_takes_nothing_from_its_neighbour)
 {
-	uint64_t before, most = 0, filled = 0;
+	uint64_t before, filled = 0, turns = 0;
 
 	add(group(1, ""), true);
 	add(group(2, ""), true);
 	for (; filled < 200000 && scr_tap_kernel_drops(&s[0].tap) == 0; filled += 16)
 		send_to(0, 16, BIG);
 	ck_assert_uint_gt(scr_tap_kernel_drops(&s[0].tap), 0);
-	for (int turn = 0; turn < 8; turn++) {	/* the first turn finds out */
-		before = s[0].flow.sent;
+	while (s[0].flow.received < filled * 2 / 5) {	/* the kernel gives room back by quarters */
 		ck_assert(scr_inputs_turn(all, b));
-		if (turn > 0 && s[0].flow.sent - before > most)
-			most = s[0].flow.sent - before;
+		turns++;
 	}
-	ck_assert_uint_eq(most, SCR_BATCH / 2);		/* of two streams at the socket */
-	ck_assert_uint_eq(s[0].flow.dropped[SCR_OVERLOAD], 7 * SCR_BATCH / 2);
-	while (s[0].flow.received < filled * 2 / 5)	/* the kernel gives room back by quarters */
-		ck_assert(scr_inputs_turn(all, b));
+	/* the first turn finds out; then two streams at a socket have half of every sixteen turns each */
+	ck_assert_uint_le(s[0].flow.sent, SCR_BATCH + (turns / SHARED + 1) * SHARED * SCR_BATCH / 2);
+	if (turns > SHARED)		/* else a small buffer: somebody without rights, under a small rmem_max */
+		ck_assert_uint_ge(s[0].flow.dropped[SCR_OVERLOAD], (SHARED / 2 - 2) * SCR_BATCH);
 	send_to(1, 20, 100);
 	UNTIL(s[1].flow.sent == 20);
 	ck_assert_uint_eq(s[1].flow.dropped[SCR_OVERLOAD], 0);
