@@ -322,10 +322,12 @@ size_t
 srtp_sources(const struct gw_tx *tx, struct gw_source *out, size_t n)
 {
 	size_t found = 0;
+	uint64_t now = tx->key ? tx->key->number : 0, before = tx->table.key == now ? tx->table.before : tx->table.key;
 
 	for (size_t i = 0; tx->key && i < tx->table.n; i++) {
 		struct gw_srtp_source *s = &tx->table.sources[i];
-		if (atomic_load_explicit(&s->key, memory_order_relaxed) != tx->key->number)
+		uint64_t heard = atomic_load_explicit(&s->key, memory_order_relaxed);
+		if (heard == 0 || (heard != now && heard != before))
 			continue;
 		if (found++ < n)
 			out[found - 1] = (struct gw_source){ atomic_load_explicit(&s->ssrc, memory_order_relaxed),

@@ -121,7 +121,8 @@ struct gw_transform {
 	int (*protect)(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *, struct gw_sink *);
 	/* RTCP of the medium, the same way; NULL: goes as it is. */
 	int (*protect_rtcp)(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *);
-	/* Sources under the key in force: how many; up to n of them are filled in. NULL: it has none. */
+	/* Sources that sent under the key in force or the one used before it, so that a change of keys hides none: how many; up to n of them
+	 * are filled in. NULL: it has none. */
 	size_t (*sources)(const struct gw_tx *, struct gw_source *, size_t n);
 
 	struct gw_rx *(*rx_new)(const struct gw_rx_conf *, struct gw_err *);

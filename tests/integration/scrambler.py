@@ -279,11 +279,13 @@ def io(where):
     sink.got.clear()
     g.seq -= 20000		# restart: the first of two is lost
     g.rtp(n=10)
-    verdict(sink.wait(9) >= 9, "a source that starts again is followed", str(len(sink.got)))
+    sink.last(g.seq - 1)
+    verdict(len(sink.got) >= 9, "a source that starts again is followed", str(len(sink.got)))
     sink.got.clear()
     g.seq += 30000
     g.rtp(n=10)
-    verdict(sink.wait(9) >= 9, "one that jumps is followed", str(len(sink.got)))
+    sink.last(g.seq - 1)
+    verdict(len(sink.got) >= 9, "one that jumps is followed", str(len(sink.got)))
     sink.got.clear()
     g.ssrc += 5000
     g.rtp(n=10)
