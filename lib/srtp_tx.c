@@ -22,6 +22,7 @@ struct gw_xkey {
 };
 struct gw_tx {
 	struct gw_xkey *key;
+	uint64_t before;			/* number of the key in force before it */
 	struct gw_srtp_table table;
 	bool batch;
 	unsigned rcc_rate;
@@ -161,6 +162,7 @@ srtp_use(struct gw_tx *tx, struct gw_xkey *key)
 {
 	struct gw_xkey *before = tx->key;
 
+	tx->before = before ? before->number : tx->before;
 	tx->key = key;
 	atomic_store_explicit(&tx->sending, key ? key->number : 0, memory_order_relaxed);
 	return before;
@@ -322,12 +324,11 @@ size_t
 srtp_sources(const struct gw_tx *tx, struct gw_source *out, size_t n)
 {
 	size_t found = 0;
-	uint64_t now = tx->key ? tx->key->number : 0, before = tx->table.key == now ? tx->table.before : tx->table.key;
 
 	for (size_t i = 0; tx->key && i < tx->table.n; i++) {
 		struct gw_srtp_source *s = &tx->table.sources[i];
 		uint64_t heard = atomic_load_explicit(&s->key, memory_order_relaxed);
-		if (heard == 0 || (heard != now && heard != before))
+		if (heard == 0 || (heard != tx->key->number && heard != tx->before))
 			continue;
 		if (found++ < n)
 			out[found - 1] = (struct gw_source){ atomic_load_explicit(&s->ssrc, memory_order_relaxed),

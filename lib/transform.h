@@ -121,7 +121,7 @@ struct gw_transform {
 	int (*protect)(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *, struct gw_sink *);
 	/* RTCP of the medium, the same way; NULL: goes as it is. */
 	int (*protect_rtcp)(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *);
-	/* Sources that sent under the key in force or the one used before it, so that a change of keys hides none: how many; up to n of them
+	/* Sources that sent under the key in force or the one before it, so that a change of keys hides none: how many; up to n of them
 	 * are filled in. NULL: it has none. */
 	size_t (*sources)(const struct gw_tx *, struct gw_source *, size_t n);
 
