@@ -223,9 +223,30 @@ START_TEST(a_full_disk_undoes_the_group_and_comes_back)
 }
 END_TEST
 
+/* Without it the log of an SCS grows by gigabytes a day until the SCS ends. */
+START_TEST(what_is_in_the_log_gets_into_the_file)
+{
+	struct gw_store *s = fresh_store();
+	int64_t e = own(s, "news");
+	static char big[100000];
+	struct stat file;
+	int64_t cp = 0;
+
+	do {
+		ck_assert_int_lt(cp, 2000);
+		ck_assert_int_eq(gw_store_put(s, "news", e, KEY, cp, big, sizeof(big), NULL), GW_WON);
+		ck_assert_int_eq(gw_store_trim(s, "news", e, ++cp), GW_WON);
+		usleep(1000);
+		ck_assert_int_eq(stat(path(), &file), 0);
+	} while (file.st_size < (off_t)sizeof(big));
+	gw_store_close(s);
+}
+END_TEST
+
 SUITE("lib_store", STORE_CONFORMANCE(t); tcase_add_test(t, files_and_directories_are_ours_alone);
     tcase_add_test(t, a_file_that_is_no_database_is_refused); tcase_add_test(t, a_corrupt_page_is_refused);
     tcase_add_test(t, a_cut_file_is_refused); tcase_add_test(t, a_newer_schema_is_refused);
     tcase_add_test(t, somebody_elses_database_is_refused); tcase_add_test(t, an_older_schema_is_brought_forward);
     tcase_add_test(t, a_locked_store_is_unavailable_and_comes_back);
-    tcase_add_test(t, a_full_disk_undoes_the_group_and_comes_back))
+    tcase_add_test(t, a_full_disk_undoes_the_group_and_comes_back);
+    tcase_add_test(t, what_is_in_the_log_gets_into_the_file))
