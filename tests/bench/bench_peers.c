@@ -3,10 +3,10 @@
  *
  * Method. Packets of 1328 octets come from this program on CPU 0, paced, in bursts of 8 (UDP_SEGMENT); the forwarder has CPU 1; its output comes
  * back here and is counted. What is looked for is the highest rate at which less than one packet in a thousand is lost: doubled until
- * it fails, then halved in between, half a second each; three times in turns, the median counts. The rate is what was really sent:
- * the generator ends at some 700 kpps on the machine of this writing, so results near it are the least the forwarder can do, and the
+ * it fails, then halved in between, half a second each; three times in turns, the median counts. What fails is tried again. The rate is what was
+ * really sent: the generator ends at some 700 kpps on the machine of this writing, so results near it are the least the forwarder can do, and the
  * ratios, too. What the sockets' buffers hold at the end counts as forwarded, with all of them. All processes have a raised priority where that
- * is allowed; on a machine that has other work the figures mean little.
+ * is allowed; on a machine that has other work the figures mean little without a real-time one (chrt --rr 5).
  *
  * simulgate-scrambler gets its keys over its playout socket, another each second, from this program in the place of the SCS; MKI of 2 octets,
  * HMAC-SHA1-80, one thread, as in the field. GStreamer: udpsrc ! srtpenc ! udpsink, one key, no MKI (gst-launch cannot set it). ffmpeg:
@@ -97,6 +97,7 @@ struct forwarder {
 	const char *name, *tool;	/* tool: what must be installed; NULL: ours */
 	uint16_t in; int sink;
 	uint16_t out;
+	uint32_t count;			/* of packets: each has a sequence of its own, without a gap */
 	double rate[ROUNDS];		/* kpps */
 };
 static struct forwarder forwarders[3] = {
@@ -259,6 +260,8 @@ start_scrambler(pthread_t *thread)
 
 /* ---- pacing ---- */
 
+#define ALLOWED 0.001	/* of what was sent may be lost */
+
 static void
 burst(int fd, uint32_t *count)
 {
@@ -285,7 +288,6 @@ burst(int fd, uint32_t *count)
 static double
 try(struct forwarder *f, int fd, double *pps)
 {
-	static uint32_t count;
 	int64_t begin = now_ns(CLOCK_MONOTONIC), end = begin + TRY_MS * 1000000ll, now;
 	uint64_t sent = 0, seen = 0;
 
@@ -295,7 +297,7 @@ try(struct forwarder *f, int fd, double *pps)
 			seen += lo_drain(f->sink, NULL, NULL);
 			continue;
 		}
-		burst(fd, &count);
+		burst(fd, &f->count);
 		sent += BURST;
 	}
 	*pps = (double)sent * 1e9 / (double)(now - begin);
@@ -306,16 +308,20 @@ try(struct forwarder *f, int fd, double *pps)
 
 /* The highest rate that holds, from a first guess on. */
 static double
-search(struct forwarder *f, double low, double high)
+search(struct forwarder *f, double low)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(f->in), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = lo_feeder();
-	double best = 0;
+	double best = 0, high = 0;	/* high: 0: nothing has failed yet */
 
 	need(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
 	for (int halvings = 0; halvings < HALVINGS;) {
 		double want = high > 0 ? (low + high) / 2 : low, pps = want;
-		bool held = try(f, fd, &pps) < 0.001;
+		bool held = try(f, fd, &pps) < ALLOWED;
+		if (!held) {		/* once may be an accident of the machine */
+			pps = want;
+			held = try(f, fd, &pps) < ALLOWED;
+		}
 		if (held && pps > best)
 			best = pps;
 		if (held && pps < 0.95 * want)	/* more cannot be offered */
@@ -342,13 +348,12 @@ awaken(struct forwarder *f)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(f->in), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timespec pause = { .tv_nsec = 50000000 };
-	uint32_t count = 0;
 	int fd = lo_feeder();
 	bool awake = false;
 
 	need(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
 	for (int i = 0; i < 200 && !awake; i++) {
-		burst(fd, &count);
+		burst(fd, &f->count);
 		nanosleep(&pause, NULL);
 		awake = lo_drain(f->sink, NULL, NULL) > 0;
 	}
@@ -388,7 +393,7 @@ main(void)
 		for (int i = 0; i < 3; i++) {
 			struct forwarder *f = &forwarders[i];
 			if (children[i])
-				f->rate[k] = k == 0 || f->rate[0] <= 0 ? search(f, 10000, 0) : search(f, f->rate[0] / 2, f->rate[0] * 2);
+				f->rate[k] = search(f, k > 0 && f->rate[0] > 20000 ? f->rate[0] / 2 : 10000);
 		}
 	ours = bench_median(forwarders[0].rate, ROUNDS);
 	for (int i = 1; i < 3; i++)
