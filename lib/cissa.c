@@ -17,7 +17,7 @@
 #include "proto/rtp.h"
 #include "proto/ts.h"
 
-enum { KEY = GW_AES_KEY, PARITIES = 2, PROTECTION_TS = 7 };
+enum { KEY = GW_AES_KEY, PARITIES = 2, PROTECTION_TS = 7, RTP_PADDING = 0x20 };
 static const uint8_t iv[GW_AES_BLOCK] = "DVBTMCPTAESCISSA";	/* without its NUL */
 static const uint8_t control[PARITIES] = { TS_EVEN, TS_ODD };
 
@@ -217,6 +217,10 @@ protect(struct gw_tx *tx, struct gw_tx_medium *m, struct gw_pk *pk, struct gw_bu
 	(void)sink;
 	if (v != GW_XF_OK)
 		return v;
+	if (d.rtp) {	/* padding is no payload: what stands in it would go out as it is */
+		pk->p[0] &= (uint8_t)~RTP_PADDING;
+		pk->len = (size_t)(d.p - pk->p) + d.n * TS_PACKET;
+	}
 	for (uint8_t *p = d.p; d.n > 0; p += TS_PACKET, d.n--) {
 		ts_parse(p, &k);
 		ts_psi_feed(&m->psi, p, &k);	/* without a key, too: it is known when there is one */

@@ -321,6 +321,22 @@ START_TEST(what_is_no_transport_stream_is_dropped)
 }
 END_TEST
 
+START_TEST(padding_is_left_out)
+{
+	use(0);
+	know(0);
+	rtp(1, 1);
+	add(MEDIA, 184);
+	add(MEDIA, 184);
+	pk.p[0] |= 0x20;
+	pk.p[pk.len - 1] = TS_PACKET;		/* the second packet is the padding, by its last octet */
+	ck_assert_int_eq(protect(), GW_XF_OK);
+	ck_assert_uint_eq(pk.len, RTP + TS_PACKET);
+	ck_assert_uint_eq(pk.p[0], 0x80);
+	ck_assert_uint_eq(control(pk.p + RTP), 2);
+}
+END_TEST
+
 START_TEST(keys_by_parity)
 {
 	uint8_t was[TS_PACKET], scrambled[TS_PACKET], other[16] = { 9 };
@@ -448,5 +464,5 @@ END_TEST
 SUITE("cissa", tcase_add_checked_fixture(t, up, down); tcase_add_test(t, known_answers); tcase_add_loop_test(t, clip_there_and_back, 0, 2);
       tcase_add_test(t, nothing_is_clear_before_its_time); tcase_add_test(t, psi_is_learned_without_a_key);
       tcase_add_test(t, residue_and_exceptions); tcase_add_test(t, only_the_pids_that_are_named);
-      tcase_add_test(t, what_is_no_transport_stream_is_dropped); tcase_add_test(t, keys_by_parity); tcase_add_test(t, rtp_is_counted_on);
+      tcase_add_test(t, what_is_no_transport_stream_is_dropped); tcase_add_test(t, padding_is_left_out); tcase_add_test(t, keys_by_parity); tcase_add_test(t, rtp_is_counted_on);
       tcase_add_test(t, udp_is_counted_by_its_packets); tcase_add_test(t, clear_is_media_in_clear))
