@@ -217,7 +217,7 @@ protect(struct gw_tx *tx, struct gw_tx_medium *m, struct gw_pk *pk, struct gw_bu
 	(void)sink;
 	if (v != GW_XF_OK)
 		return v;
-	if (d.rtp) {	/* padding is no payload: what stands in it would go out as it is */
+	if (key && d.rtp) {	/* padding is no payload: what stands in it would go out as it is */
 		pk->p[0] &= (uint8_t)~RTP_PADDING;
 		pk->len = (size_t)(d.p - pk->p) + d.n * TS_PACKET;
 	}
