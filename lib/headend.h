@@ -48,6 +48,7 @@ struct he_kms {
 	uint8_t protocol_version;		/* default 5 for Super_CAS_id 0x0001xxxx and 0x0002xxxx, else 3 */
 	char *plugin;				/* name or path; NULL: somebody else's ECMG */
 	char *keys;				/* absolute path; NULL if none */
+	char *store, *master;			/* absolute paths: of the store that its plugin and its BSM share; NULL: none, STORE.master */
 	char *set;				/* "KEY=VALUE\n…" for the plugin, from the map `set`; "" if none */
 	bool bcast_parameters;			/* send 0x8001 and 0x8002; default by Super_CAS_id as above */
 	bool strict;				/* peer: strict */
@@ -70,6 +71,7 @@ struct he_stkm {
 	struct gw_addr out;			/* scheme 0: none (an ECM for a multiplexer that is not ours) */
 	uint8_t *access_criteria; size_t access_criteria_len;
 	bool required;				/* default true */
+	bool pek;				/* key: pek: sealed with the keys of programmes; default with those of the service */
 	char *base_cid;				/* of session descriptions, not escaped; NULL: none */
 	struct { bool set; uint32_t v; } srv_cid_ext, prg_cid_ext;
 };
@@ -110,6 +112,7 @@ struct he_service {
 	char *id;
 	struct he_place at;
 	char *title;				/* for people; NULL: the id */
+	char *purchase_item, *purchase_data;	/* GlobalPurchaseItemID, PurchaseDataReference; default urn:simulgate:HEAD_END:ID and "" */
 	struct { bool set; uint64_t v; } session_id;	/* of its session description */
 	enum he_scrambling scrambling;
 	bool authentication;			/* default: srtp, ipsec true; others false */
@@ -165,9 +168,43 @@ struct he_terminal {
 	struct he_place at;
 	bool smartcard;				/* profile: drm | smartcard */
 	const struct he_service *service;
-	char *keys;				/* absolute path */
+	char *keys;				/* absolute path; NULL: it has a card, or none are needed */
+	char *card;				/* absolute path: its (U)SIM; long-term keys come from a BSM */
+	char *bsm_url, *bsf_url;		/* where it registers and bootstraps; default: the file's BSM of its service's KMS */
+	struct gw_addr address;			/* udp: where LTKMs come to it; its host is where it calls from */
+	char *card_state;			/* absolute path: what the card remembers; default STATE/terminal-NAME.card */
+	char *sms_dir;				/* absolute path: SMS user data blocks are taken from files there; NULL: no SMS */
 	struct gw_addr out;			/* where the descrambled media goes; scheme 0: nowhere */
 	char *file;				/* absolute path of the file that it is written into; NULL: none */
+};
+
+/* The subscribers' side of a Smartcard KMS (simulgate-bsm): registration, long-term keys, purchases. */
+struct he_bsm {
+	char *name;
+	struct he_place at;
+	const struct he_kms *kms;
+	char *naf, *bsf;			/* FQDNs: IDi and realm; after the @ of B-TIDs */
+	uint8_t *key_domain; size_t key_domain_len;	/* 3 octets */
+	struct gw_addr listen;			/* tcp, tls: BSF, registration, LTKM requests, STKMs */
+	char *certificate, *private_key;	/* absolute paths */
+	char *path;				/* default /keymanagement */
+	bool auth_ok;				/* qop auth is accepted, too */
+	bool registered_address;		/* X-Registered-Address is believed; tests */
+	bool mac_star;				/* gba_u_mac_star */
+	uint32_t registration_ms, nonce_ms;	/* defaults 3600 s, 300 s */
+	struct gw_addr ltkm;			/* udp: LTKMs are sent from there */
+	uint16_t ltkm_port;			/* of the terminals; default 4359 */
+	uint32_t pushes_per_second;		/* default 1000; in a roll see roll_rate */
+	bool pull_on_purchase;			/* default true (7.2) */
+	uint8_t ext_bcast;			/* 0 none, 1 min, 2 full */
+	uint32_t sek_life_s, roll_window_s, roll_rate;	/* defaults 30 days, 1 h, 0: evenly over the window; else messages per second */
+	char *sms_dir;				/* absolute path of a file sink; NULL: none */
+	struct gw_addr smpp;			/* tcp: the SMSC; scheme 0: none */
+	char *smpp_system_id, *smpp_password_file, *smpp_source;
+	bool smpp_data_sm;			/* data_sm in place of submit_sm */
+	uint32_t sms_per_second;
+	struct gw_addr api;			/* tcp, tls: where web shops call; scheme 0: none */
+	char *api_token_file;			/* 0600: the bearer token */
 };
 
 struct headend {
@@ -178,6 +215,7 @@ struct headend {
 	struct he_kms *kms; size_t nkms;
 	struct he_service *services; size_t nservices;
 	struct he_ltkm *ltkm; size_t nltkm;
+	struct he_bsm *bsm; size_t nbsm;
 	struct he_terminal *terminals; size_t nterminals;
 	struct he_play *play; size_t nplay;
 	struct he_mux mux;

@@ -7,3 +7,4 @@ include %D%/io.mk
 include %D%/store.mk
 include %D%/media.mk
 include %D%/session.mk
+include %D%/web.mk

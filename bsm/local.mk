@@ -1,0 +1,1 @@
+# bsm/: the subscribers' side of a KMS: registration, LTKM delivery, purchases
