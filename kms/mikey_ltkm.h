@@ -27,7 +27,8 @@ struct ltkm_plan {
 size_t ltkm_make(const struct ltkm_peer *, const struct ltkm_plan *, void *out, size_t cap, struct gw_err *);
 
 /* What a card makes of one. Words as in V26's reasons. */
-enum ltkm_result { LTKM_KEY, LTKM_PULL, LTKM_STALE, LTKM_BAD_MAC, LTKM_UNKNOWN_SMK, LTKM_MALFORMED, LTKM_UNSUPPORTED };
+enum ltkm_result { LTKM_KEY, LTKM_PULL, LTKM_STALE, LTKM_BAD_MAC, LTKM_UNKNOWN_SMK, LTKM_MALFORMED, LTKM_UNSUPPORTED, LTKM_TRUNCATED, LTKM_FAILED };
+enum { LTKM_NO_ERR = 255 };	/* err_no: no ERR payload tells the sender of it */
 struct ltkm {
 	struct mikey_ids ids;
 	uint32_t counter, csb_id;
