@@ -102,6 +102,8 @@ void gw_conf_print_mdoc(const struct gw_conf_schema *, FILE *);
 void gw_conf_fail(struct gw_conf *, const void *member, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool gw_conf_given(const struct gw_conf *, const void *member);	/* it stands in the file */
 bool gw_conf_good(const struct gw_conf *, const void *member);	/* and was understood */
+/* A default that hangs on other values: a TEXT, NAME or PATH member gets a copy. */
+void gw_conf_text(struct gw_conf *, char **member, const char *text);
 /* Faults those whose text is another's: "two WHAT TEXT; the other is in line 12". Entries with an empty text do not count. */
 struct gw_conf_key { char text[400]; const void *member; };
 void gw_conf_unique(struct gw_conf *, struct gw_conf_key *, size_t n, const char *what);

@@ -99,7 +99,7 @@ range(const struct gw_conf_row *r, int64_t *min, int64_t *max)
 }
 
 struct unit { const char *name; int64_t factor; };
-static const struct unit durations[] = { { "h", 3600000 }, { "min", 60000 }, { "s", 1000 }, { "ms", 1 } };
+static const struct unit durations[] = { { "d", 86400000 }, { "h", 3600000 }, { "min", 60000 }, { "s", 1000 }, { "ms", 1 } };
 static const struct unit rates[] = { { "Gbit/s", 1000000000 }, { "Mbit/s", 1000000 }, { "kbit/s", 1000 }, { "bit/s", 1 } };
 static const struct unit sizes[] = { { "GiB", 1 << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 }, { "GB", 1000000000 },
 	{ "MB", 1000000 }, { "kB", 1000 }, { "B", 1 } };
@@ -107,7 +107,7 @@ static const struct dimension {
 	const char *noun, *with;
 	const struct unit *units; size_t n;
 } dimensions[] = {
-	[GW_CONF_DURATION] = { "a duration", "ms, s, min or h", durations, 4 },
+	[GW_CONF_DURATION] = { "a duration", "ms, s, min, h or d", durations, 5 },
 	[GW_CONF_RATE] = { "a bit rate", "bit/s, kbit/s, Mbit/s or Gbit/s", rates, 4 },
 	[GW_CONF_SIZE] = { "a size", "B, kB, KiB, MB, MiB, GB or GiB", sizes, 7 },
 };
@@ -254,6 +254,12 @@ gw_conf_set_text(struct gw_conf *c, void *m, const char *text)
 	if (*s)
 		memcpy(*s, text, strlen(text) + 1);
 	return true;
+}
+
+void
+gw_conf_text(struct gw_conf *c, char **member, const char *text)
+{
+	gw_conf_set_text(c, member, text);
 }
 
 static bool

@@ -2,6 +2,7 @@
 #include "lib/headend.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,9 @@ static const struct gw_conf_word starts[] = { { "scrambled", 0 }, { "clear", 1 }
 static const struct gw_conf_word media_types[] = { { "ts", HE_TS }, { "h264", HE_H264 }, { "aac", HE_AAC } };
 static const struct gw_conf_word modes[] = { { "transport", 0 }, { "tunnel", 1 } };
 static const struct gw_conf_word esp_outs[] = { { "raw", HE_ESP_RAW }, { "udp", HE_ESP_UDP }, { "pcap", HE_ESP_PCAP } };
+static const struct gw_conf_word key_kinds[] = { { "sek", 0 }, { "pek", 1 } };
+static const struct gw_conf_word ext_bcasts[] = { { "none", 0 }, { "min", 1 }, { "full", 2 } };
+static const struct gw_conf_word submissions[] = { { "submit_sm", 0 }, { "data_sm", 1 } };
 static const struct gw_conf_word cw_lengths[] = { { "8", 8 }, { "16", 16 } };
 static const struct gw_conf_word scramblings[] = {
 	{ "srtp", HE_SRTP }, { "ipsec", HE_IPSEC }, { "ismacryp", HE_ISMACRYP }, { "dvb-cissa", HE_CISSA }, { "none", HE_NONE },
@@ -138,6 +142,11 @@ static const struct gw_conf_row kms_rows[] = {
 	    "somebody else's." },
 	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_kms, keys), .flags = GW_CONF_KEYS,
 	    .meaning = "The plugin's file of keys, mode 0600." },
+	{ "store", GW_CONF_PATH, GW_CONF_AT(he_kms, store),
+	    .meaning = "Smartcard profile: the store of keys, subscribers and rights that its plugin and its BSM share, in place of keys. The "
+	    "default is kms-NAME.db in the directory of state, when a BSM serves the KMS or the plugin smartcard has no keys." },
+	{ "master", GW_CONF_PATH, GW_CONF_AT(he_kms, master),
+	    .meaning = "The file of its master key, mode 0600, as a systemd credential. The default is the store's name with .master behind it." },
 	{ "set", GW_CONF_MAP, GW_CONF_AT(he_kms, set), .meaning = "Further settings for the plugin." },
 	{ "kms_type", GW_CONF_NAME, GW_CONF_AT(he_kms, kms_type),
 	    .meaning = "kmstype of its key streams in session descriptions. The default is oma-bcast-drm-pki and oma-bcast-gba_u-mbms for the "
@@ -170,6 +179,8 @@ static const struct gw_conf_row stkm_rows[] = {
 	    .meaning = "DRM profile: baseCID of the session description, as it is; it is escaped there." },
 	{ "srv_cid_ext", GW_CONF_UINT, GIVEN(he_stkm, srv_cid_ext), .flags = GW_CONF_HEX, .meaning = "srvCIDExt of it." },
 	{ "prg_cid_ext", GW_CONF_UINT, GIVEN(he_stkm, prg_cid_ext), .flags = GW_CONF_HEX, .meaning = "prgCIDExt of it." },
+	{ "key", GW_CONF_ENUM, GW_CONF_AT(he_stkm, pek), WORDS(key_kinds), .dflt = "sek",
+	    .meaning = "Smartcard profile: whether the stream is sealed with the keys of the service (sek) or with those of its programmes (pek)." },
 };
 static const struct gw_conf_schema kms_schema, stkm_schema, medium_schema;	/* below, with their checks */
 static const struct gw_conf_row medium_rows[] = {
@@ -221,6 +232,10 @@ static const struct gw_conf_row service_rows[] = {
 	{ "title", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.title), .meaning = "Its name for people, in session descriptions. The default is the id." },
 	{ "session_id", GW_CONF_UINT, GIVEN(raw_service, s.session_id), .max = INT64_MAX,
 	    .meaning = "Session id of its session description. The default is a number that hangs on the names of head-end and service." },
+	{ "purchase_item", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.purchase_item),
+	    .meaning = "GlobalPurchaseItemID under which it is sold, a URI. The default is urn:simulgate:HEAD_END:ID." },
+	{ "purchase_data", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.purchase_data),
+	    .meaning = "PurchaseDataReference; the MBMS User Service ID is the former and this, with nothing between them." },
 	{ "scrambling", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.scrambling), WORDS(scramblings), .flags = GW_CONF_NEED,
 	    .meaning = "How the media are protected; none: control words are made for a scrambler that is not ours." },
 	{ "authentication", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.authentication),
@@ -343,12 +358,84 @@ static const struct gw_conf_row terminal_rows[] = {
 	{ "profile", GW_CONF_ENUM, GW_CONF_AT(he_terminal, smartcard), WORDS(profiles), .flags = GW_CONF_NEED,
 	    .meaning = "Which key streams it understands." },
 	{ "service", GW_CONF_REF, GW_CONF_AT(he_terminal, service), .ref = "services", .flags = GW_CONF_NEED, .meaning = "What it receives." },
-	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_terminal, keys), .flags = GW_CONF_NEED | GW_CONF_KEYS, .meaning = "Its file of keys, mode 0600." },
+	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_terminal, keys), .flags = GW_CONF_KEYS,
+	    .meaning = "Its file of keys, mode 0600. It is needed unless there is a card." },
+	{ "card", GW_CONF_PATH, GW_CONF_AT(he_terminal, card), .flags = GW_CONF_KEYS,
+	    .meaning = "Smartcard profile: its (U)SIM, a file of mode 0600. The terminal bootstraps and registers; its long-term keys come from a BSM." },
+	{ "bsm", GW_CONF_TEXT, GW_CONF_AT(he_terminal, bsm_url),
+	    .meaning = "The http or https URL where it registers and requests keys. The default is that of the file's BSM of a KMS of its service." },
+	{ "bsf", GW_CONF_TEXT, GW_CONF_AT(he_terminal, bsf_url),
+	    .meaning = "The http or https URL where it bootstraps. The default is the root of the BSM's." },
+	{ "address", GW_CONF_ADDR, GW_CONF_AT(he_terminal, address), .schemes = GW_UDP,
+	    .meaning = "Where long-term keys come to it; it calls the BSM from the same host. The default is port ltkm_port of the BSM, at any "
+	    "address of the machine." },
+	{ "card_state", GW_CONF_PATH, GW_CONF_AT(he_terminal, card_state),
+	    .meaning = "The file in which it keeps what the card remembers. The default is terminal-NAME.card in the directory of state." },
+	{ "sms", GW_CONF_PATH, GW_CONF_AT(he_terminal, sms_dir), .meaning = "The directory of files in which short messages come to it." },
 	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_terminal, out), .schemes = GW_UDP,
 	    .meaning = "Where it sends what it descrambled. Further media go to further ports, each second one." },
 	{ "file", GW_CONF_PATH, GW_CONF_AT(he_terminal, file),
 	    .meaning = "The file that it writes what it descrambled into, begun anew each time, as players open it: a transport stream, H.264 "
 	    "in Annex B, AAC in ADTS. Of several media each has its name behind it: FILE.video." },
+};
+static const struct gw_conf_row bsm_rows[] = {
+	{ "kms", GW_CONF_REF, GW_CONF_AT(he_bsm, kms), .ref = "kms", .flags = GW_CONF_NEED,
+	    .meaning = "The KMS of the Smartcard profile whose subscribers it serves." },
+	{ "naf", GW_CONF_TEXT, GW_CONF_AT(he_bsm, naf), .flags = GW_CONF_NEED,
+	    .meaning = "Its full name in bootstrapping: in the NAF_Id, in the realm of Digest, and as IDi in LTKMs. A new name makes all keys of "
+	    "subscribers new." },
+	{ "bsf", GW_CONF_TEXT, GW_CONF_AT(he_bsm, bsf), .meaning = "The name of the built-in BSF, after the @ of B-TIDs. The default is naf." },
+	{ "key_domain", GW_CONF_OCTETS, LIST(he_bsm, key_domain, key_domain_len), .flags = GW_CONF_NEED, .min = 3, .max = 3,
+	    .meaning = "Key Domain ID: MCC and MNC as networks write them; 0x00f110 is 001 01." },
+	{ "listen", GW_CONF_ADDR, GW_CONF_AT(he_bsm, listen), .schemes = GW_TCP | GW_TLS, .flags = GW_CONF_NEED,
+	    .meaning = "Where terminals bootstrap, register, request LTKMs and fetch STKMs, by HTTP, or with tls:// by HTTPS." },
+	{ "certificate", GW_CONF_PATH, GW_CONF_AT(he_bsm, certificate), .flags = GW_CONF_READABLE,
+	    .meaning = "For tls://: its certificate and those above it, PEM. They are read again at SIGHUP." },
+	{ "private_key", GW_CONF_PATH, GW_CONF_AT(he_bsm, private_key), .flags = GW_CONF_KEYS, .meaning = "The key of it, PEM, mode 0600." },
+	{ "path", GW_CONF_TEXT, GW_CONF_AT(he_bsm, path), .dflt = "/keymanagement",
+	    .meaning = "Where registrations and requests go. What they are is told by their content type, and by requesttype in the query when they "
+	    "have none." },
+	{ "qop_auth", GW_CONF_BOOL, GW_CONF_AT(he_bsm, auth_ok), .dflt = "false",
+	    .meaning = "Whether Digest with qop=auth is accepted, too. It does not protect what a request says." },
+	{ "registered_address", GW_CONF_BOOL, GW_CONF_AT(he_bsm, registered_address), .dflt = "false",
+	    .meaning = "For tests: believe X-Registered-Address in place of the address that a registration comes from." },
+	{ "gba_u_mac_star", GW_CONF_BOOL, GW_CONF_AT(he_bsm, mac_star), .dflt = "false",
+	    .meaning = "Whether the AUTN for a GBA_U card carries MAC*, as TS 33.220 has it; software cards want the plain MAC." },
+	{ "registration", GW_CONF_DURATION, GW_CONF_AT(he_bsm, registration_ms), .dflt = "1h", .min = 1000, .max = 604800000,
+	    .meaning = "How long a registration lasts." },
+	{ "nonce", GW_CONF_DURATION, GW_CONF_AT(he_bsm, nonce_ms), .dflt = "5min", .min = 1000, .max = 86400000,
+	    .meaning = "How long a nonce of Digest is good." },
+	{ "ltkm", GW_CONF_ADDR, GW_CONF_AT(he_bsm, ltkm), .schemes = GW_UDP, .flags = GW_CONF_NEED,
+	    .meaning = "Where LTKMs are sent from, and verified; the usual port is 4359." },
+	{ "ltkm_port", GW_CONF_UINT, GW_CONF_AT(he_bsm, ltkm_port), .dflt = "4359", .min = 1, .max = 65535,
+	    .meaning = "The port of the terminals to which LTKMs go." },
+	{ "pushes_per_second", GW_CONF_UINT, GW_CONF_AT(he_bsm, pushes_per_second), .dflt = "1000", .min = 1, .max = 1000000,
+	    .meaning = "LTKMs and pulls that are sent in a second at most." },
+	{ "pull_on_purchase", GW_CONF_BOOL, GW_CONF_AT(he_bsm, pull_on_purchase), .dflt = "true",
+	    .meaning = "Whether a terminal that is registered is asked to register again when something was bought, so that it learns of it." },
+	{ "ext_bcast", GW_CONF_ENUM, GW_CONF_AT(he_bsm, ext_bcast), WORDS(ext_bcasts), .dflt = "none",
+	    .meaning = "Management data of OMA BCAST in LTKMs: none, as plain MBMS cards want it, the least, or all." },
+	{ "sek_life", GW_CONF_DURATION, GW_CONF_AT(he_bsm, sek_life_ms), .min = 2000, .max = INT64_C(315360000000),
+	    .meaning = "How long a SEK is used. One has 65535 TEK IDs, one a crypto-period; the default is 30d, or as many whole hours as that allows." },
+	{ "roll_window", GW_CONF_DURATION, GW_CONF_AT(he_bsm, roll_window_ms), .min = 1000, .max = INT64_C(31536000000),
+	    .meaning = "The time before its end in which the next one goes to all who are registered. The default is 1h, or a tenth of sek_life if that "
+	    "is less." },
+	{ "roll_rate", GW_CONF_UINT, GW_CONF_AT(he_bsm, roll_rate), .dflt = "0", .max = 1000000,
+	    .meaning = "LTKMs of a roll in a second; 0: evenly over its window." },
+	{ "sms", GW_CONF_PATH, GW_CONF_AT(he_bsm, sms_dir), .meaning = "For labs: a directory of files, each the user data of one short message." },
+	{ "smpp", GW_CONF_ADDR, GW_CONF_AT(he_bsm, smpp), .schemes = GW_TCP, .meaning = "The SMSC that short messages go to, by SMPP 3.4." },
+	{ "smpp_system_id", GW_CONF_TEXT, GW_CONF_AT(he_bsm, smpp_system_id), .meaning = "The name by which it is known there, at most 15 characters." },
+	{ "smpp_password", GW_CONF_PATH, GW_CONF_AT(he_bsm, smpp_password_file), .flags = GW_CONF_KEYS,
+	    .meaning = "The file of its password, mode 0600; at most 8 characters." },
+	{ "smpp_source", GW_CONF_TEXT, GW_CONF_AT(he_bsm, smpp_source), .meaning = "The number that short messages come from, digits." },
+	{ "smpp_submit", GW_CONF_ENUM, GW_CONF_AT(he_bsm, smpp_data_sm), WORDS(submissions), .dflt = "submit_sm",
+	    .meaning = "How they are handed over: in parts that fit, or with data_sm whole, for the SMSC to part." },
+	{ "sms_per_second", GW_CONF_UINT, GW_CONF_AT(he_bsm, sms_per_second), .dflt = "10", .min = 1, .max = 100000,
+	    .meaning = "Short messages in a second at most." },
+	{ "api", GW_CONF_ADDR, GW_CONF_AT(he_bsm, api), .schemes = GW_TCP | GW_TLS,
+	    .meaning = "Where web shops call: POST /api/v1/subscriptions. tcp:// only on a loopback address." },
+	{ "api_token", GW_CONF_PATH, GW_CONF_AT(he_bsm, api_token_file), .flags = GW_CONF_KEYS,
+	    .meaning = "The file of the bearer token that they show, mode 0600." },
 };
 static const struct gw_conf_row scs_rows[] = {
 	{ "channel_id_min", GW_CONF_UINT, GW_CONF_AT(headend, scs.channel_id_min), .dflt = "1", .max = 65535,
@@ -374,6 +461,7 @@ static void check_medium(struct gw_conf *, void *);
 static void check_service(struct gw_conf *, void *);
 static void check_ltkm(struct gw_conf *, void *);
 static void check_session(struct gw_conf *, void *);
+static void check_bsm(struct gw_conf *, void *);
 static void check_terminal(struct gw_conf *, void *);
 static void check_play(struct gw_conf *, void *);
 static void check_all(struct gw_conf *, void *);
@@ -393,6 +481,8 @@ static const struct gw_conf_schema mux_schema = { ROWS(mux_rows), sizeof(struct 
 static const struct gw_conf_schema scs_schema = { ROWS(scs_rows), sizeof(struct headend), "synchroniser", .check = NULL };
 static const struct gw_conf_schema scrambler_schema = { ROWS(scrambler_rows), sizeof(struct headend), "scrambler", .check = NULL };
 static const struct gw_conf_schema session_schema = { ROWS(session_rows), sizeof(struct headend), "session", .check = check_session };
+static const struct gw_conf_schema bsm_schema = { ROWS(bsm_rows), sizeof(struct he_bsm), "BSM", NAMED(he_bsm, name),
+	PLACED(he_bsm, at), .check = check_bsm };
 static const struct gw_conf_schema terminal_schema = { ROWS(terminal_rows), sizeof(struct he_terminal), "terminal",
 	NAMED(he_terminal, name), PLACED(he_terminal, at), .check = check_terminal };
 static const struct gw_conf_schema play_schema = { ROWS(play_rows), sizeof(struct he_play), "player",
@@ -413,6 +503,8 @@ static const struct gw_conf_row rows[] = {
 	    .meaning = "The scrambler." },
 	{ "session", GW_CONF_OBJECT, offsetof(struct full, h), sizeof(struct headend), .sub = &session_schema,
 	    .meaning = "What all session descriptions have in common." },
+	{ "bsm", GW_CONF_NAMED, LIST(full, h.bsm, h.nbsm), .sub = &bsm_schema,
+	    .meaning = "The subscribers' side of KMSs of the Smartcard profile, by name: registration, long-term keys, purchases." },
 	{ "terminals", GW_CONF_LIST, LIST(full, h.terminals, h.nterminals), .sub = &terminal_schema, .meaning = "Lab receivers." },
 	{ "play", GW_CONF_LIST, LIST(full, h.play, h.nplay), .sub = &play_schema,
 	    .meaning = "Media that simulgate run sends to the scrambler, for demonstrations." },
@@ -604,6 +696,8 @@ check_streams(struct gw_conf *c, const struct raw_service *s, const struct he_st
 		required += list[i].required;
 		if (!k)
 			continue;
+		if (list[i].pek && cas(k) != SMARTCARD)
+			gw_conf_fail(c, &list[i].pek, "key is for a KMS of the Smartcard profile");
 		if (k->min_CP_duration.set && s->s.crypto_period_ms && s->s.crypto_period_ms < 100 * k->min_CP_duration.v)
 			gw_conf_fail(c, &s->s.crypto_period_ms, "crypto_period is shorter than the min_CP_duration of KMS %s, %g s",
 			    k->name, (double)k->min_CP_duration.v / 10);
@@ -735,6 +829,8 @@ check_service(struct gw_conf *c, void *object)
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
 	check_ipsec(c, s);
+	check_word(c, &s->s.purchase_item, "purchase_item", " ");
+	check_word(c, &s->s.purchase_data, "purchase_data", " ");
 	check_streams(c, s, s->stkm, s->nstkm, &s->stkm);
 	check_media(c, s);
 }
@@ -789,6 +885,102 @@ readable(const struct he_stkm *list, size_t n, unsigned want)
 	return false;
 }
 
+/* What a host name may hold, or a path; as much as fits into the wire's fields. */
+static void
+check_host(struct gw_conf *c, char *const *member, const char *key)
+{
+	check_word(c, member, key, " @/:\"");
+	if (*member && strlen(*member) > 100)
+		gw_conf_fail(c, member, "%s: a name has at most 100 characters here, or LTKMs would not fit cards", key);
+}
+
+static void
+check_url(struct gw_conf *c, char *const *member, const char *key)
+{
+	if (*member && strncmp(*member, "http://", 7) != 0 && strncmp(*member, "https://", 8) != 0)
+		gw_conf_fail(c, member, "%s: a URL that begins with http:// or https:// is wanted", key);
+	check_word(c, member, key, " ");
+}
+
+/* Things that hang together: all of them, or none. */
+struct part { const void *member; const char *key; bool there; };
+
+static void
+check_parts(struct gw_conf *c, const void *whole, const char *key, bool there, const struct part *parts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (there && !parts[i].there && !gw_conf_given(c, parts[i].member))
+			gw_conf_fail(c, whole, "%s lacks %s", key, parts[i].key);
+		if (!there && parts[i].there)
+			gw_conf_fail(c, parts[i].member, "%s is for %s", parts[i].key, key);
+	}
+}
+
+static void
+check_smpp(struct gw_conf *c, const struct he_bsm *b)
+{
+	const struct part needs[] = { { &b->smpp_system_id, "smpp_system_id", b->smpp_system_id },
+		{ &b->smpp_password_file, "smpp_password", b->smpp_password_file }, { &b->smpp_source, "smpp_source", b->smpp_source } };
+
+	check_parts(c, &b->smpp, "smpp", b->smpp.scheme != 0, needs, 3);
+	if (b->smpp_system_id && strlen(b->smpp_system_id) > 15)
+		gw_conf_fail(c, &b->smpp_system_id, "smpp_system_id: SMPP has room for 15 characters");
+	if (b->smpp_source && (strlen(b->smpp_source) > 20 || b->smpp_source[strspn(b->smpp_source, "0123456789")]))
+		gw_conf_fail(c, &b->smpp_source, "smpp_source: at most 20 digits are wanted");
+	if (b->smpp.scheme && b->sms_dir)
+		gw_conf_fail(c, &b->sms_dir, "short messages go to smpp, or into files of sms, not to both");
+}
+
+static void
+check_bsm(struct gw_conf *c, void *object)
+{
+	struct he_bsm *b = object;
+	bool tls = b->listen.scheme == GW_TLS || b->api.scheme == GW_TLS;
+	const struct part certified[] = { { &b->certificate, "certificate", b->certificate }, { &b->private_key, "private_key", b->private_key } };
+	const struct part token = { &b->api_token_file, "api_token", b->api_token_file };
+
+	if (b->kms && cas(b->kms) != SMARTCARD)
+		gw_conf_fail(c, &b->kms, "KMS %s is not of the Smartcard profile (Super_CAS_id 0x0002xxxx)", b->kms->name);
+	if (b->kms && b->kms->keys)
+		gw_conf_fail(c, &b->kms, "KMS %s takes its keys from a file: its subscribers would get others; it needs a store in place of keys",
+		    b->kms->name);
+	check_host(c, &b->naf, "naf");
+	check_host(c, &b->bsf, "bsf");
+	if (!b->bsf && b->naf && !gw_conf_given(c, &b->bsf))
+		gw_conf_text(c, &b->bsf, b->naf);
+	if (gw_conf_good(c, &b->listen) && (b->api.scheme || !gw_conf_given(c, &b->api)))
+		check_parts(c, b->listen.scheme == GW_TLS ? &b->listen : &b->api, "tls://", tls, certified, 2);
+	check_parts(c, &b->api, "api", b->api.scheme != 0, &token, gw_conf_given(c, &b->api) && !b->api.scheme ? 0 : 1);
+	if (b->api.scheme == GW_TCP && !gw_addr_loopback(&b->api))
+		gw_conf_fail(c, &b->api, "api by tcp:// is for a loopback address: the token would go over the network in clear");
+	if (b->path && (b->path[0] != '/' || strpbrk(b->path, " ?#")))
+		gw_conf_fail(c, &b->path, "path: it begins with / and has no query");
+	if (gw_addr_multicast(&b->ltkm))
+		gw_conf_fail(c, &b->ltkm, "ltkm is an address of this machine: LTKMs of this profile are never broadcast");
+	check_smpp(c, b);
+}
+
+/* Its card or its file of keys. */
+static void
+check_receiver(struct gw_conf *c, const struct he_terminal *t)
+{
+	const struct part parts[] = { { &t->bsm_url, "bsm", t->bsm_url }, { &t->bsf_url, "bsf", t->bsf_url },
+		{ &t->address, "address", t->address.scheme != 0 }, { &t->card_state, "card_state", t->card_state }, { &t->sms_dir, "sms", t->sms_dir } };
+	bool card = t->card || gw_conf_given(c, &t->card);
+
+	for (size_t i = 0; !card && i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].there)
+			gw_conf_fail(c, parts[i].member, "%s is for a terminal with a card", parts[i].key);
+	check_url(c, &t->bsm_url, "bsm");
+	check_url(c, &t->bsf_url, "bsf");
+	if (t->card && !t->smartcard && gw_conf_good(c, &t->smartcard))
+		gw_conf_fail(c, &t->card, "card is for the Smartcard profile");
+	else if (card && t->keys)
+		gw_conf_fail(c, &t->keys, "with a card the keys come from its BSM: keys has no place here");
+	else if (!card && !t->keys && !gw_conf_given(c, &t->keys))
+		gw_conf_fail(c, t, t->smartcard ? "the terminal lacks keys, or a card" : "the terminal lacks keys");
+}
+
 static void
 check_terminal(struct gw_conf *c, void *object)
 {
@@ -797,6 +989,7 @@ check_terminal(struct gw_conf *c, void *object)
 	unsigned want = t->smartcard ? SMARTCARD : DRM;
 	bool ok = s && (s->nstkm == 0 || readable(s->stkm, s->nstkm, want));
 
+	check_receiver(c, t);
 	if (!s || !gw_conf_good(c, &t->smartcard))
 		return;
 	for (size_t i = 0; i < s->nmedia; i++)
@@ -921,7 +1114,7 @@ add_streams(const struct gw_conf *c, struct keys *ids, struct keys *outs, const 
 static size_t
 things(const struct full *f)
 {
-	size_t n = 2 * f->h.nltkm + f->h.nterminals + 1;	/* an out with a PID counts twice */
+	size_t n = 2 * f->h.nltkm + f->h.nterminals + f->nservices + 2 * f->h.nbsm + 1;	/* an out with a PID counts twice */
 
 	for (size_t i = 0; i < f->nservices; i++) {
 		n += 2 * f->services[i].nstkm + 3 * f->services[i].nmedia;	/* and RTCP's, and ESP's in UDP */
@@ -1030,6 +1223,187 @@ set_indexes(struct gw_conf *c, struct full *f, struct indexes *x)
 		}
 }
 
+/* ---- defaults that hang on other parts of the file ---- */
+
+static const struct he_bsm *
+bsm_of(const struct full *f, const struct he_kms *k)
+{
+	for (size_t i = 0; i < f->h.nbsm; i++)
+		if (k && f->h.bsm[i].kms == k)
+			return &f->h.bsm[i];
+	return NULL;
+}
+
+/* The plugin smartcard without a file of keys, which `set` may name, too. */
+static bool
+wants_store(const struct he_kms *k)
+{
+	return k->plugin && strcmp(k->plugin, "smartcard") == 0 && !k->keys && (!k->set || (strncmp(k->set, "keys=", 5) != 0 && !strstr(k->set, "\nkeys=")));
+}
+
+static void
+set_store(struct gw_conf *c, const struct full *f, struct he_kms *k)
+{
+	bool served = bsm_of(f, k) != NULL;
+	char path[PATH_MAX];
+
+	if (k->store && k->keys && !served)
+		gw_conf_fail(c, &k->store, "keys come from a file or from a store, not from both");
+	else if (k->store && !served && !k->plugin && !gw_conf_given(c, &k->plugin))
+		gw_conf_fail(c, &k->store, "store is for a plugin of ours or a BSM, and this KMS has neither");
+	if (!k->store && !gw_conf_given(c, &k->store) && !gw_conf_given(c, &k->keys) && (served || wants_store(k)) && f->h.state && k->name) {
+		snprintf(path, sizeof(path), "%s/kms-%s.db", f->h.state, k->name);
+		gw_conf_text(c, &k->store, path);
+	}
+	if (k->master && !k->store)
+		gw_conf_fail(c, &k->master, "master is for a store, and this KMS has none");
+}
+
+/* The MBMS User Service ID, by which subscribers name it, is one service's. */
+static void
+set_purchase(struct gw_conf *c, struct full *f, struct keys *ids)
+{
+	char item[256];
+
+	for (size_t i = 0; i < f->nservices; i++) {
+		struct he_service *s = &f->services[i].s;
+
+		if (!s->purchase_item && !gw_conf_given(c, &s->purchase_item) && s->id && f->h.head_end) {
+			snprintf(item, sizeof(item), "urn:simulgate:%s:%s", f->h.head_end, s->id);
+			gw_conf_text(c, &s->purchase_item, item);
+		}
+		if (!s->purchase_item)
+			continue;
+		if (strlen(s->purchase_item) + strlen(s->purchase_data ? s->purchase_data : "") > 200)
+			gw_conf_fail(c, &s->purchase_item, "purchase_item and purchase_data have at most 200 characters together");
+		ids->k[ids->n].member = gw_conf_given(c, &s->purchase_item) ? &s->purchase_item : gw_conf_given(c, &s->purchase_data) ?
+		    &s->purchase_data : (const void *)&s->id;
+		snprintf(ids->k[ids->n++].text, sizeof(ids->k->text), "%.200s%.150s", s->purchase_item, s->purchase_data ? s->purchase_data : "");
+	}
+	gw_conf_unique(c, ids->k, ids->n, "services are sold as");
+	ids->n = 0;
+}
+
+static void
+shortest(const struct he_stkm *list, size_t n, const struct he_kms *k, const struct he_service *s, const struct he_service **found)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].kms == k && s->crypto_period_ms && (!*found || s->crypto_period_ms < (*found)->crypto_period_ms))
+			*found = s;
+}
+
+/* A SEK has one TEK ID for each crypto-period, and 65535 of them (2.5). */
+static void
+set_life(struct gw_conf *c, const struct full *f, struct he_bsm *b)
+{
+	const uint64_t day = 86400000, hour = 3600000, teks = 65535;
+	const struct he_service *s = NULL;
+	uint64_t most;
+
+	for (size_t i = 0; i < f->nservices; i++) {
+		shortest(f->services[i].stkm, f->services[i].nstkm, b->kms, &f->services[i].s, &s);
+		for (size_t j = 0; j < f->services[i].nmedia; j++)
+			shortest(f->services[i].media[j].stkm, f->services[i].media[j].nstkm, b->kms, &f->services[i].s, &s);
+	}
+	most = s ? teks * s->crypto_period_ms : UINT64_MAX;
+	if (!gw_conf_given(c, &b->sek_life_ms))
+		b->sek_life_ms = most < 30 * day ? most / hour * hour : 30 * day;
+	else if (b->sek_life_ms > most)
+		gw_conf_fail(c, &b->sek_life_ms, "sek_life is longer than the 65535 TEK IDs of a SEK last service %s, %" PRIu64 " h: one is spent each %g s",
+		    s->id ? s->id : "", most / hour, s->crypto_period_ms / 1000.0);
+	if (!gw_conf_given(c, &b->roll_window_ms))
+		b->roll_window_ms = b->sek_life_ms / 10 < hour ? (b->sek_life_ms / 10000 ? b->sek_life_ms / 10000 * 1000 : 1000) : hour;
+	else if (b->sek_life_ms && b->roll_window_ms >= b->sek_life_ms)
+		gw_conf_fail(c, &b->roll_window_ms, "roll_window is as long as sek_life: SEKs would be rolled all the time");
+}
+
+static void
+set_bsms(struct gw_conf *c, struct full *f, struct keys *names, struct keys *listeners)
+{
+	for (size_t i = 0; i < f->h.nbsm; i++) {
+		struct he_bsm *b = &f->h.bsm[i];
+
+		set_life(c, f, b);
+		add_addr(listeners, &b->listen);
+		add_addr(listeners, &b->api);
+		if (!b->kms || !b->kms->name)
+			continue;
+		names->k[names->n].member = &b->kms;
+		snprintf(names->k[names->n++].text, sizeof(names->k->text), "%s", b->kms->name);
+	}
+	for (size_t i = 0; i < listeners->n; i++)	/* tcp and tls are one port */
+		memmove(listeners->k[i].text, listeners->k[i].text + strlen("tcp://"), sizeof(listeners->k->text) - strlen("tcp://"));
+	gw_conf_unique(c, names->k, names->n, "BSMs serve KMS");
+	gw_conf_unique(c, listeners->k, listeners->n, "BSM ports are at");
+	names->n = listeners->n = 0;
+}
+
+static const struct he_bsm *
+bsm_in(const struct full *f, const struct he_stkm *list, size_t n)
+{
+	const struct he_bsm *b = NULL;
+
+	for (size_t i = 0; !b && i < n; i++)
+		b = bsm_of(f, list[i].kms);
+	return b;
+}
+
+/* The BSM that sells what a terminal receives; NULL: none of this file. */
+static const struct he_bsm *
+bsm_for(const struct full *f, const struct raw_service *s)
+{
+	const struct he_bsm *b = bsm_in(f, s->stkm, s->nstkm);
+
+	for (size_t i = 0; !b && i < s->nmedia; i++)
+		b = bsm_in(f, s->media[i].stkm, s->media[i].nstkm);
+	return b;
+}
+
+static void
+url_of(const struct he_bsm *b, const char *path, char *out, size_t cap)
+{
+	struct gw_addr at = b->listen;
+	bool any = at.numeric && (strcmp(at.host, "0.0.0.0") == 0 || strcmp(at.host, "::") == 0);
+	bool six = !any && strchr(at.host, ':');
+
+	snprintf(out, cap, "%s://%s%s%s:%u%s", at.scheme == GW_TLS ? "https" : "http", six ? "[" : "", any ? "127.0.0.1" : at.host, six ? "]" : "",
+	    at.port, path);
+}
+
+static void
+set_terminal(struct gw_conf *c, const struct full *f, struct he_terminal *t)
+{
+	const struct raw_service *s = (const struct raw_service *)(const void *)t->service;
+	const struct he_bsm *b = s ? bsm_for(f, s) : NULL;
+	char text[PATH_MAX];
+
+	if (!t->card)
+		return;
+	if (!t->bsm_url && !gw_conf_given(c, &t->bsm_url)) {
+		if (s && !b)
+			gw_conf_fail(c, &t->card, "no BSM of this file serves a KMS of service %s: where it registers has to be said with bsm", s->s.id ? s->s.id : "");
+		if (b && b->listen.scheme && b->path) {
+			url_of(b, b->path, text, sizeof(text));
+			gw_conf_text(c, &t->bsm_url, text);
+		}
+	}
+	if (!t->bsf_url && !gw_conf_given(c, &t->bsf_url) && t->bsm_url) {
+		const char *host = strstr(t->bsm_url, "://");
+		size_t n = host ? (size_t)(host - t->bsm_url) + 3 + strcspn(host + 3, "/") : 0;
+
+		snprintf(text, sizeof(text), "%.*s/", (int)n, t->bsm_url);
+		gw_conf_text(c, &t->bsf_url, text);
+	}
+	if (!t->address.scheme && !gw_conf_given(c, &t->address)) {
+		snprintf(text, sizeof(text), "udp://0.0.0.0:%u", b && b->ltkm_port ? b->ltkm_port : 4359);
+		gw_addr_parse(text, GW_UDP, &t->address, NULL);
+	}
+	if (!t->card_state && !gw_conf_given(c, &t->card_state) && f->h.state && t->name) {
+		snprintf(text, sizeof(text), "%s/terminal-%s.card", f->h.state, t->name);
+		gw_conf_text(c, &t->card_state, text);
+	}
+}
+
 static void
 check_all(struct gw_conf *c, void *object)
 {
@@ -1046,6 +1420,12 @@ check_all(struct gw_conf *c, void *object)
 	if (memory) {
 		for (size_t i = 0; i < f->h.nltkm; i++)
 			set_target(c, f, &f->h.ltkm[i]);
+		set_purchase(c, f, &keys[0]);
+		set_bsms(c, f, &keys[0], &keys[1]);
+		for (size_t i = 0; i < f->h.nkms; i++)
+			set_store(c, f, &f->h.kms[i]);
+		for (size_t i = 0; i < f->h.nterminals; i++)
+			set_terminal(c, f, &f->h.terminals[i]);
 		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3], &keys[4]);
 		set_indexes(c, f, x);
 	} else {
@@ -1079,7 +1459,10 @@ make_unit(struct he_unit *u, const struct he_service *s, const struct raw_servic
 static int
 make_service(struct he_service *s, const struct raw_service *raw)
 {
+	static char nothing[1];
+
 	*s = raw->s;
+	s->purchase_data = s->purchase_data ? s->purchase_data : nothing;
 	s->media = calloc(raw->nmedia + 1, sizeof(*s->media));
 	s->units = calloc(raw->nmedia + 1, sizeof(*s->units));
 	if (!s->media || !s->units)

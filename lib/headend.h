@@ -197,7 +197,8 @@ struct he_bsm {
 	uint32_t pushes_per_second;		/* default 1000; in a roll see roll_rate */
 	bool pull_on_purchase;			/* default true (7.2) */
 	uint8_t ext_bcast;			/* 0 none, 1 min, 2 full */
-	uint32_t sek_life_s, roll_window_s, roll_rate;	/* defaults 30 days, 1 h, 0: evenly over the window; else messages per second */
+	uint64_t sek_life_ms, roll_window_ms;	/* defaults 30 days or what its crypto-periods allow, 1 h or a tenth of that */
+	uint32_t roll_rate;			/* messages per second; 0: evenly over the window */
 	char *sms_dir;				/* absolute path of a file sink; NULL: none */
 	struct gw_addr smpp;			/* tcp: the SMSC; scheme 0: none */
 	char *smpp_system_id, *smpp_password_file, *smpp_source;

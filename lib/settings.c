@@ -38,12 +38,15 @@ gw_setting(char **lines, const char *value, struct gw_err *err)
 int
 gw_settings_of(char **lines, const struct he_kms *k, struct gw_err *err)
 {
-	char keys[4096 + sizeof("keys=")];
+	const struct { const char *key, *path; } paths[] = { { "keys", k->keys }, { "store", k->store }, { "master", k->master } };
+	char line[4096 + sizeof("master=")];
 	size_t n = k->set ? strlen(k->set) : 0;
 
-	if (k->keys) {
-		snprintf(keys, sizeof(keys), "keys=%s", k->keys);
-		if (add_line(lines, keys, strlen(keys), err) < 0)
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (!paths[i].path)
+			continue;
+		snprintf(line, sizeof(line), "%s=%s", paths[i].key, paths[i].path);
+		if (add_line(lines, line, strlen(line), err) < 0)
 			return -1;
 	}
 	if (n && k->set[n - 1] == '\n')

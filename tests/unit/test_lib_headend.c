@@ -93,6 +93,8 @@ units(FILE *f, const struct he_service *s)
 			for (size_t k = 0; k < u->stkm[j].access_criteria_len; k++)
 				fprintf(f, "%02x", u->stkm[j].access_criteria[k]);
 			addr(f, "out", &u->stkm[j].out);
+			if (u->stkm[j].pek)
+				fprintf(f, " pek");
 			if (u->stkm[j].base_cid)
 				fprintf(f, " cid=%s", u->stkm[j].base_cid);
 			if (u->stkm[j].srv_cid_ext.set)
@@ -131,6 +133,24 @@ manners(FILE *f, const struct he_kms *k)
 	}
 }
 
+static void
+bsm(FILE *f, const struct he_bsm *b)
+{
+	fprintf(f, "bsm %s kms=%s naf=%s bsf=%s domain=%02x%02x%02x certificate=%s key=%s path=%s auth=%d address=%d star=%d registration=%u nonce=%u",
+	    b->name, b->kms->name, b->naf, b->bsf, b->key_domain[0], b->key_domain[1], b->key_domain[2], b->certificate ? b->certificate : "-",
+	    b->private_key ? b->private_key : "-", b->path, b->auth_ok, b->registered_address, b->mac_star, b->registration_ms, b->nonce_ms);
+	addr(f, "listen", &b->listen);
+	addr(f, "ltkm", &b->ltkm);
+	fprintf(f, " to=%u pushes=%u pull=%d ext=%u life=%llu window=%llu rate=%u sms=%s/%u", b->ltkm_port, b->pushes_per_second,
+	    b->pull_on_purchase, b->ext_bcast, (unsigned long long)b->sek_life_ms, (unsigned long long)b->roll_window_ms, b->roll_rate,
+	    b->sms_dir ? b->sms_dir : "-", b->sms_per_second);
+	if (b->smpp.scheme)
+		fprintf(f, " id=%s password=%s source=%s data_sm=%d", b->smpp_system_id, b->smpp_password_file, b->smpp_source, b->smpp_data_sm);
+	addr(f, "smpp", &b->smpp);
+	addr(f, "api", &b->api);
+	fprintf(f, " token=%s\n", b->api_token_file ? b->api_token_file : "-");
+}
+
 static char *
 describe(const struct headend *h)
 {
@@ -155,6 +175,8 @@ describe(const struct headend *h)
 		opt(f, "min_CP_duration", &k->min_CP_duration);
 		opt(f, "max_streams", &k->max_streams);
 		manners(f, k);
+		if (k->store || k->master)
+			fprintf(f, " store=%s master=%s", k->store, k->master ? k->master : "-");
 		if (k->kms_type || k->service_provider)
 			fprintf(f, " type=%s provider=%s", k->kms_type, k->service_provider);
 		fprintf(f, "\n%s", k->set);
@@ -182,6 +204,7 @@ describe(const struct headend *h)
 		}
 		if (s->title || s->session_id.set)
 			fprintf(f, "  session %s %llu\n", s->title, (unsigned long long)s->session_id.v);
+		fprintf(f, "  sold as %s%s%s\n", s->purchase_item, *s->purchase_data ? " " : "", s->purchase_data);
 		units(f, s);
 	}
 	for (size_t i = 0; i < h->nltkm; i++) {
@@ -198,6 +221,8 @@ describe(const struct headend *h)
 		}
 		fprintf(f, "\n");
 	}
+	for (size_t i = 0; i < h->nbsm; i++)
+		bsm(f, &h->bsm[i]);
 	fprintf(f, "scs channel_ids=%u..%u\n", h->scs.channel_id_min, h->scs.channel_id_max);
 	fprintf(f, "mux total=%llu repetition=%u strict=%d channels=%u/%u streams=%u/%u message=%u/%u",
 	    (unsigned long long)h->mux.total_bandwidth_bps, h->mux.repetition_ms, h->mux.strict, h->mux.max_channels,
@@ -211,8 +236,12 @@ describe(const struct headend *h)
 		const struct he_terminal *t = &h->terminals[i];
 
 		ck_assert_ptr_eq(t->service, headend_service(h, t->service->id));
-		fprintf(f, "terminal %s smartcard=%d service=%s keys=%s", t->name, t->smartcard, t->service->id, t->keys);
+		fprintf(f, "terminal %s smartcard=%d service=%s keys=%s", t->name, t->smartcard, t->service->id, t->keys ? t->keys : "-");
 		addr(f, "out", &t->out);
+		if (t->card) {
+			fprintf(f, " card=%s bsm=%s bsf=%s state=%s sms=%s", t->card, t->bsm_url, t->bsf_url, t->card_state, t->sms_dir ? t->sms_dir : "-");
+			addr(f, "address", &t->address);
+		}
 		fprintf(f, "\n");
 	}
 	for (size_t i = 0; i < h->nplay; i++) {
@@ -268,7 +297,7 @@ written(const struct headend *h)
 
 START_TEST(good_files_are_understood_and_print_back)
 {
-	static const char *const names[] = { "good", "design" };
+	static const char *const names[] = { "good", "design", "bsm" };
 	char name[64], *a, *b, *text, *again;
 	struct headend *h, *back;
 
@@ -438,7 +467,7 @@ START_TEST(key_identifiers)
 }
 END_TEST
 
-SUITE("lib_headend", tcase_add_loop_test(t, good_files_are_understood_and_print_back, 0, 2);
+SUITE("lib_headend", tcase_add_loop_test(t, good_files_are_understood_and_print_back, 0, 3);
       tcase_add_test(t, names_are_found_with_their_places);
       tcase_add_loop_test(t, bad_files_are_refused_with_every_fault, 0, find_bad()); tcase_add_test(t, files_that_cannot_be_read);
       tcase_add_loop_test(t, deep_files_end, 0, 2); tcase_add_test(t, five_thousand_services_load);
