@@ -32,7 +32,10 @@ int kms_store_restore(const char *from, const struct kms_store_conf *, struct gw
 /* Everything wrapped anew under a new master key, in one transaction; a crash leaves the old pair or the new one. Other handles notice. */
 int kms_store_rotate(struct kms_store *, struct gw_err *);
 
-/* As in lib/store.h: calls between begin and flush become durable together, and none of them has happened before flush says GW_WON. */
+/*
+ * As in lib/store.h: calls between begin and flush become durable together, and none of them has happened before flush says GW_WON.
+ * The group's first call, be it a question, waits for other writers: what a group has read stays so until its flush.
+ */
 void kms_store_begin(struct kms_store *);
 enum gw_outcome kms_store_flush(struct kms_store *);
 void kms_store_drop(struct kms_store *);
@@ -163,15 +166,18 @@ enum gw_outcome kms_key_put(struct kms_store *, struct kms_key *);
 enum gw_outcome kms_key_get(struct kms_store *, int64_t id, struct kms_key *);
 /* number 0: the current one of the group (1.2). */
 enum gw_outcome kms_key_find(struct kms_store *, const uint8_t domain[3], uint16_t group, uint16_t number, struct kms_key *);
-/* It goes into use at that CP, its predecessor becomes old; GW_EXISTS: it is in use, *first_cp says since when. */
+/* It goes into use at that CP, its predecessor becomes old; GW_EXISTS: it has a first_cp already, *first_cp. A first SEK may be current before. */
 enum gw_outcome kms_key_use(struct kms_store *, int64_t id, uint16_t cp, uint16_t *first_cp);
 enum gw_outcome kms_key_state(struct kms_store *, int64_t id, enum kms_key_state);
 enum gw_outcome kms_key_validity(struct kms_store *, int64_t id, int64_t valid_until_us);
 typedef int kms_key_each(void *self, const struct kms_key *);
 /* Those of a service and kind that are not dead, by id. */
 enum gw_outcome kms_keys(struct kms_store *, int64_t service, enum kms_kind, kms_key_each *, void *self);
-/* A TEK ID is spent for the TEK with that hash (32 octets). GW_EXISTS: it is spent; *same: for this very TEK. Forgets all but the last 256 of a key. */
+/* A TEK ID is spent for the TEK with that hash (32 octets). GW_EXISTS: it is spent; *same: for this very TEK. Forgets all but the 256 greatest of
+ * a key, and takes whatever is not greater than a forgotten one for spent. */
 enum gw_outcome kms_tek_spend(struct kms_store *, int64_t key, uint16_t tek_id, const uint8_t hash[32], bool *same);
+/* The greatest that is spent; GW_EXISTS: none. */
+enum gw_outcome kms_tek_last(struct kms_store *, int64_t key, uint16_t *tek_id);
 
 /* ---- messages on their way (2.5, 3.6, 4) ---- */
 enum kms_out_state { KMS_OUT_DUE, KMS_OUT_SENT, KMS_OUT_ACKED, KMS_OUT_FAILED, KMS_OUT_SMS, KMS_OUT_VOID };
