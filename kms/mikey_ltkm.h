@@ -40,7 +40,10 @@ struct ltkm {
 };
 /* Whose is it: IDi and IDr, to find the SMK by. False: not an LTKM or pull (it may be an STKM or damaged). */
 bool ltkm_names(const struct mikey *, char *naf, size_t naf_cap, char *btid, size_t btid_cap);
-/* counter: the last one accepted from this SMK; the caller stores the new one when the answer is LTKM_KEY or LTKM_PULL. err_no: of the ERR payload (2.8). */
+/*
+ * counter: the last one accepted from this SMK; the caller stores the new one when the answer is LTKM_KEY or LTKM_PULL, and cleanses the
+ * key. err_no: of the ERR payload (2.8).
+ */
 enum ltkm_result ltkm_take(const struct ltkm_peer *, uint32_t counter, const void *msg, size_t len, struct ltkm *, uint8_t *err_no);
 const char *ltkm_result_text(enum ltkm_result);
 
@@ -50,6 +53,6 @@ size_t ltkm_verification(const struct ltkm_peer *, const void *ltkm, size_t len,
 bool ltkm_verification_names(const struct mikey *, uint32_t *counter, char *btid, size_t cap);
 /* Does it verify that LTKM? */
 bool ltkm_verified(const struct ltkm_peer *, const void *ltkm, size_t ltkm_len, const void *msg, size_t len);
-/* An error message that answers it (V19). */
+/* An error message that answers it (V19). Octets; 0: no room, or what is to be answered is no pre-shared message with a counter. */
 size_t ltkm_error(const void *ltkm, size_t len, uint8_t err_no, void *out, size_t cap);
 #endif

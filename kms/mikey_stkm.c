@@ -6,10 +6,7 @@
 #include "kms/crypt.h"
 #include "lib/secret.h"
 
-enum { RAND_MAX_LEN = 255, LABEL_MAX = 9 + RAND_MAX_LEN, PLAIN_MAX = 128, PRF_BLOCK = 32 };
-
-/* Message keys with their contexts, for one (pre-shared key, CSB ID, RAND). */
-struct session { struct crypt_mac *mac; EVP_CIPHER_CTX *ctr; uint8_t salt[14]; uint32_t csb_id; };
+enum { PLAIN_MAX = 128 };
 
 /* What the TEK of a TEK ID was: MARK octets of its ciphertext, which is on air anyway. A second TEK would reuse the keystream. */
 enum { SEALED_PAGE = 256, MARK = 8, MARK_AT = 4 };	/* the TEK follows next payload, type, length */
@@ -18,112 +15,14 @@ struct sealed { bool used[SEALED_PAGE]; uint8_t mark[SEALED_PAGE][MARK]; };
 struct msk {
 	struct mikey_ids ids;
 	struct gw_secret key;
-	uint8_t rand[RAND_MAX_LEN]; size_t rand_len;
+	uint8_t rand[MIKEY_RAND_MAX]; size_t rand_len;
 	uint16_t lower, upper;
-	struct session session;		/* CSB ID 0, the RAND above: what we send and what everybody sends */
+	struct mikey_session session;	/* CSB ID 0, the RAND above: what we send and what everybody sends */
 	struct sealed *sealed[65536 / SEALED_PAGE];	/* of a sender: every TEK ID that was used, made page by page */
 	/* of a receiver (2.5) */
-	bool used;			/* a message was accepted: counter and seqs are its */
+	bool used;			/* a message was accepted: counter and seqs are its; seqs below lower counts as lower */
 	uint32_t counter; uint16_t seqs;
 };
-
-/* --- RFC 3830 --------------------------------------------------------------------------------------------------------- */
-
-/* P(s, label, m) XORed into out. */
-static int
-prf_block(const uint8_t *s, size_t len, const uint8_t *label, size_t label_len, uint8_t *out, size_t out_len)
-{
-	uint8_t a[CRYPT_SHA1 + LABEL_MAX], b[CRYPT_SHA1];	/* A[i] || label */
-	struct crypt_mac *mac = crypt_mac_new(s, len);
-	int rc = mac ? crypt_mac(mac, label, label_len, b) : -1;
-
-	memcpy(a + CRYPT_SHA1, label, label_len);
-	for (size_t at = 0; rc == 0 && at < out_len; at += CRYPT_SHA1) {
-		size_t n = out_len - at < CRYPT_SHA1 ? out_len - at : CRYPT_SHA1;
-
-		memcpy(a, b, CRYPT_SHA1);
-		rc = crypt_mac(mac, a, CRYPT_SHA1 + label_len, b);
-		for (size_t k = 0; k < n; k++)
-			out[at + k] ^= b[k];
-		rc = rc == 0 ? crypt_mac(mac, a, CRYPT_SHA1, b) : rc;
-	}
-	crypt_mac_free(mac);
-	gw_cleanse(a, sizeof(a));
-	gw_cleanse(b, sizeof(b));
-	return rc;
-}
-
-int
-mikey_prf(const void *inkey, size_t len, const void *label, size_t label_len, uint8_t *out, size_t out_len)
-{
-	const uint8_t *s = inkey;
-	int rc = label_len > LABEL_MAX || len == 0 ? -1 : 0;
-
-	memset(out, 0, out_len);
-	for (size_t at = 0; rc == 0 && at < len; at += PRF_BLOCK)
-		rc = prf_block(s + at, len - at < PRF_BLOCK ? len - at : PRF_BLOCK, label, label_len, out, out_len);
-	return rc;
-}
-
-int
-mikey_psk_keys(const void *psk, size_t len, uint32_t csb_id, const void *rand, size_t rand_len, struct mikey_psk *k)
-{
-	const struct { uint8_t constant[4], *out; size_t n; } rows[] = {
-		{ { 0x15, 0x05, 0x33, 0xe1 }, k->encr, sizeof(k->encr) },
-		{ { 0x2d, 0x22, 0xac, 0x75 }, k->auth, sizeof(k->auth) },
-		{ { 0x29, 0xb8, 0x89, 0x16 }, k->salt, sizeof(k->salt) },
-	};
-	uint8_t label[LABEL_MAX] = { 0, 0, 0, 0, 0xff,	/* FF where the CS ID would be */
-		(uint8_t)(csb_id >> 24), (uint8_t)(csb_id >> 16), (uint8_t)(csb_id >> 8), (uint8_t)csb_id };
-	int rc = rand_len > RAND_MAX_LEN ? -1 : 0;
-
-	if (rc == 0 && rand_len)
-		memcpy(label + 9, rand, rand_len);
-	for (size_t r = 0; rc == 0 && r < 3; r++) {
-		memcpy(label, rows[r].constant, 4);
-		rc = mikey_prf(psk, len, label, 9 + rand_len, rows[r].out, rows[r].n);
-	}
-	return rc;
-}
-
-static void
-session_fini(struct session *s)
-{
-	crypt_mac_free(s->mac);
-	EVP_CIPHER_CTX_free(s->ctr);
-	gw_cleanse(s, sizeof(*s));
-}
-
-static int
-session_init(struct session *s, const struct gw_secret *key, uint32_t csb_id, const void *rand, size_t rand_len)
-{
-	struct mikey_psk k;
-
-	memset(s, 0, sizeof(*s));
-	if (mikey_psk_keys(key->p, key->len, csb_id, rand, rand_len, &k) == 0) {
-		s->mac = crypt_mac_new(k.auth, sizeof(k.auth));
-		s->ctr = crypt_aes_new(CRYPT_CTR, k.encr);
-		memcpy(s->salt, k.salt, sizeof(k.salt));
-		s->csb_id = csb_id;
-	}
-	gw_cleanse(&k, sizeof(k));
-	if (s->mac && s->ctr)
-		return 0;
-	session_fini(s);
-	return -1;
-}
-
-/* (salt XOR (0^2 || CSB ID || counter as 64 bits)) || 0^2: 2.4; that a COUNTER is zero-extended is a reading. */
-static void
-mikey_iv(const struct session *s, uint32_t counter, uint8_t iv[16])
-{
-	memcpy(iv, s->salt, 14);
-	iv[14] = iv[15] = 0;
-	for (int k = 0; k < 4; k++) {
-		iv[2 + k] ^= (uint8_t)(s->csb_id >> (24 - 8 * k));
-		iv[10 + k] ^= (uint8_t)(counter >> (24 - 8 * k));
-	}
-}
 
 /* The counter of an STKM is a pure function of the crypto-period: redundant generators make the same octets (2.5). */
 static uint32_t
@@ -138,9 +37,9 @@ struct msk *
 msk_new(const struct mikey_ids *ids, const uint8_t key[16], const void *rand, size_t rand_len, uint16_t lower, uint16_t upper,
     struct gw_err *err)
 {
-	struct msk *k = rand_len <= RAND_MAX_LEN ? calloc(1, sizeof(*k)) : NULL;
+	struct msk *k = rand_len <= MIKEY_RAND_MAX ? calloc(1, sizeof(*k)) : NULL;
 
-	if (k && gw_secret_set(&k->key, key, 16) == 0 && session_init(&k->session, &k->key, 0, rand, rand_len) == 0) {
+	if (k && gw_secret_set(&k->key, key, 16) == 0 && mikey_session_init(&k->session, k->key.p, k->key.len, 0, rand, rand_len) == 0) {
 		k->ids = (struct mikey_ids){ .has_domain = true, .has_key = true, .has_tek = true,
 			.key_group = ids->key_group, .key_number = ids->key_number };
 		memcpy(k->ids.domain, ids->domain, sizeof(k->ids.domain));
@@ -162,7 +61,7 @@ msk_free(struct msk *k)
 		return;
 	for (size_t p = 0; p < 65536 / SEALED_PAGE; p++)
 		free(k->sealed[p]);
-	session_fini(&k->session);
+	mikey_session_fini(&k->session);
 	gw_secret_free(&k->key);
 	free(k);
 }
@@ -176,6 +75,28 @@ msk_tek_id(const struct msk *k, uint16_t first_cp, uint16_t cp, uint16_t *tek_id
 		return -1;
 	*tek_id = (uint16_t)id;
 	return 0;
+}
+
+void
+msk_interval(struct msk *k, uint16_t lower, uint16_t upper)
+{
+	k->lower = lower;
+	k->upper = upper;
+}
+
+uint32_t
+msk_counter(const struct msk *k, uint16_t *seqs)
+{
+	*seqs = k->used && k->seqs > k->lower ? k->seqs : k->lower;
+	return k->used ? k->counter : 0;
+}
+
+void
+msk_resume(struct msk *k, uint32_t counter, uint16_t seqs)
+{
+	k->used = counter > 0;	/* none is accepted with 0 */
+	k->counter = counter;
+	k->seqs = seqs;
 }
 
 uint16_t
@@ -298,35 +219,23 @@ usable(const struct mikey *m)
 	return RX_FINE;
 }
 
-static enum rx_reason
-check_mac(const struct session *s, const uint8_t *msg, const struct mikey *m)
-{
-	uint8_t mac[CRYPT_SHA1];
-
-	if (crypt_mac(s->mac, msg, m->mac_at, mac) < 0)
-		return RX_FAILED;
-	return CRYPTO_memcmp(mac, m->mac.p, sizeof(mac)) == 0 ? RX_FINE : RX_BAD_MAC;
-}
-
 /* Counters (2.5). The lower limit itself is not usable: SEQs begins there. */
 static enum rx_reason
 check_order(const struct msk *k, const struct mikey *m, bool *again)
 {
 	uint32_t counter = (uint32_t)m->ts;
-	uint16_t seqs = k->used ? k->seqs : k->lower;
+	uint16_t seqs = k->used && k->seqs > k->lower ? k->seqs : k->lower;
 
-	*again = k->used && counter == k->counter && m->ids.tek_id == k->seqs;
-	if (*again)
-		return RX_FINE;
 	if (k->lower > k->upper)
-		return RX_NOT_VALID;	/* an empty interval makes the key unusable */
+		return RX_NOT_VALID;	/* an empty interval makes the key unusable, for what is repeated, too */
 	if (m->ids.tek_id > k->upper)
 		return RX_ABOVE;
-	return m->ids.tek_id > seqs && (k->used ? counter > k->counter : counter > 0) ? RX_FINE : RX_STALE;
+	*again = k->used && counter == k->counter && m->ids.tek_id == seqs && seqs == k->seqs;
+	return *again || (m->ids.tek_id > seqs && (k->used ? counter > k->counter : counter > 0)) ? RX_FINE : RX_STALE;
 }
 
 static enum rx_reason
-open_key(const struct msk_rx *rx, const struct session *s, const struct mikey *m, struct rx_keys *out)
+open_key(const struct msk_rx *rx, const struct mikey_session *s, const struct mikey *m, struct rx_keys *out)
 {
 	struct mikey_management d = { .protocol = rx->protocol, .authenticated = rx->authenticated };
 	uint8_t plain[PLAIN_MAX], iv[16], cw[sizeof(out->key[0].tkm.cw)];
@@ -370,7 +279,7 @@ enum rx_result
 msk_receive(struct msk_rx *rx, const void *stkm, size_t len, struct rx_keys *out)
 {
 	enum rx_reason why;
-	struct session other = { 0 };
+	struct mikey_session other = { 0 };
 	struct mikey m;
 	bool again = false;
 
@@ -383,19 +292,19 @@ msk_receive(struct msk_rx *rx, const void *stkm, size_t len, struct rx_keys *out
 	struct msk *k = find(rx, &m.ids);
 	if (!k)
 		return rx_refuse(out, RX_NO_KEY);
-	const struct session *s = &k->session;
+	const struct mikey_session *s = &k->session;
 	if (m.csb_id != 0 || m.rand.p) {	/* nobody of ours: keys for this message only */
 		const struct mikey_view rand = m.rand.p ? m.rand : (struct mikey_view){ k->rand, k->rand_len };
-		if (session_init(&other, &k->key, m.csb_id, rand.p, rand.len) < 0)
+		if (mikey_session_init(&other, k->key.p, k->key.len, m.csb_id, rand.p, rand.len) < 0)
 			return rx_refuse(out, RX_FAILED);
 		s = &other;
 	}
-	why = check_mac(s, stkm, &m);
+	why = mikey_mac_right(s, stkm, m.mac_at, m.mac.p) ? RX_FINE : RX_BAD_MAC;
 	if (why == RX_FINE)
 		why = check_order(k, &m, &again);
 	if (why == RX_FINE)
 		why = open_key(rx, s, &m, out);
-	session_fini(&other);
+	mikey_session_fini(&other);
 	if (why != RX_FINE)
 		return rx_refuse(out, why);
 	k->used = true;

@@ -1,15 +1,10 @@
 /* kms/mikey_stkm.h: keys, sealing and opening of the Smartcard profile's STKM (bcast-smartcard-profile 2 and 5, RFC 3830). */
 #ifndef KMS_MIKEY_STKM_H
 #define KMS_MIKEY_STKM_H
+#include "kms/mikey_psk.h"
 #include "kms/rx.h"
 #include "lib/err.h"
 #include "proto/mikey.h"
-
-/* RFC 3830 4.1.2: out_len octets of PRF(inkey, label). 0, or -1. */
-int mikey_prf(const void *inkey, size_t len, const void *label, size_t label_len, uint8_t *out, size_t out_len);
-/* RFC 3830 4.1.4: what a pre-shared key gives. encr[16], auth[20], salt[14]. */
-struct mikey_psk { uint8_t encr[16], auth[20], salt[14]; };
-int mikey_psk_keys(const void *psk, size_t len, uint32_t csb_id, const void *rand, size_t rand_len, struct mikey_psk *);
 
 /* A SEK or PEK with its RAND, interval and contexts, and a receiver's counters for it; used by one thread at a time. */
 struct msk;
@@ -17,6 +12,11 @@ struct msk;
 struct msk *msk_new(const struct mikey_ids *ids, const uint8_t key[16], const void *rand, size_t rand_len, uint16_t lower, uint16_t upper,
 	struct gw_err *);
 void msk_free(struct msk *);
+/* Another LTKM of the same key: TEK IDs in (lower, upper] from now on; what a receiver has accepted stays accepted. lower > upper: unusable. */
+void msk_interval(struct msk *, uint16_t lower, uint16_t upper);
+/* A receiver's counters for it: that of the last STKM accepted, 0: none; SEQs. They may outlive the key in memory. */
+uint32_t msk_counter(const struct msk *, uint16_t *seqs);
+void msk_resume(struct msk *, uint32_t counter, uint16_t seqs);
 
 /* TEK ID of a CP (6.1): lower + 1 + ((cp - first_cp) mod 65536). -1: beyond the key's interval. */
 int msk_tek_id(const struct msk *, uint16_t first_cp, uint16_t cp, uint16_t *tek_id);

@@ -1,14 +1,17 @@
 # tests/unit/kms.mk
-kms_tests = %D%/test_kms_crypt %D%/test_kms_drm %D%/test_kms_mikey %D%/test_kms_keys %D%/test_kms_ltkm
+kms_tests = %D%/test_kms_crypt %D%/test_kms_drm %D%/test_kms_mikey %D%/test_kms_keys %D%/test_kms_ltkm \
+	%D%/test_kms_mikey_ltkm %D%/test_kms_gba
 kms_plugin_tests = %D%/test_kms_plugin_drm %D%/test_kms_plugin_smartcard %D%/test_kms_plugin_lab
 check_PROGRAMS += $(kms_tests) $(kms_plugin_tests)
 TESTS += $(kms_tests) $(kms_plugin_tests)
-EXTRA_DIST += %D%/kms_host.h
+EXTRA_DIST += %D%/kms_host.h %D%/mikey_vectors.h
 tests_unit_test_kms_crypt_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_drm_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_mikey_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_keys_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_ltkm_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_mikey_ltkm_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_gba_LDADD = $(kms_libs) $(test_libs)
 # Plugins are loaded by dlopen; the libraries are the receiver's.
 tests_unit_test_kms_plugin_drm_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_plugin_drm_DEPENDENCIES = kms/drm.la kms/libkms.la lib/libgwbase.la proto/libproto.la tests/libsuite.la

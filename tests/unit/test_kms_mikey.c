@@ -2,27 +2,7 @@
 #include <string.h>
 #include "kms/crypt.h"
 #include "kms/mikey_stkm.h"
-#include "tests/suite.h"
-
-static json_t *
-vector(const char *name)
-{
-	static json_t *all;
-
-	if (!all)
-		all = vec_json("bcast/mikey-vectors.json");
-	json_t *v = json_object_get(json_object_get(all, "vectors"), name);
-	ck_assert_msg(v != NULL, "no vector %s", name);
-	return v;
-}
-
-static size_t
-hex_of(json_t *v, const char *name, uint8_t *out, size_t cap)
-{
-	const char *text = json_string_value(json_object_get(v, name));
-
-	return text ? unhex(text, out, cap) : 0;
-}
+#include "tests/unit/mikey_vectors.h"
 
 static const struct mikey_ids sek_ids = { .domain = { 0, 0xf1, 0x10 }, .key_group = 1, .key_number = 1 };
 
@@ -258,6 +238,59 @@ START_TEST(a_key_of_an_empty_interval_is_unusable)
 }
 END_TEST
 
+/* A key update: what was accepted stays so; nothing passes below the new lower limit, not even once more. */
+START_TEST(an_interval_is_replaced)
+{
+	static const struct { uint16_t lower, upper, tek_id; int result; enum rx_reason why; } steps[] = {
+		{ 0, 10, 5, RX_NEW, RX_FINE }, { 0, 10, 11, RX_REFUSED, RX_ABOVE }, { 0, 20, 5, RX_REPEAT, RX_FINE }, { 0, 20, 11, RX_NEW, RX_FINE },
+		{ 0, 20, 5, RX_REFUSED, RX_STALE }, { 11, 20, 11, RX_REPEAT, RX_FINE }, { 15, 20, 15, RX_REFUSED, RX_STALE },
+		{ 15, 20, 16, RX_NEW, RX_FINE }, { 1, 0, 16, RX_REFUSED, RX_NOT_VALID }, { 0, 16, 16, RX_REPEAT, RX_FINE },
+		{ 0, 15, 16, RX_REFUSED, RX_ABOVE },
+	};
+	struct msk *k = new_sek(), *sender = new_sek();
+	struct msk_rx rx = { .keys = &k, .nkeys = 1, .protocol = STKM_SRTP, .authenticated = true };
+	struct tkm t = cw_of(0);
+	struct rx_keys got;
+	uint8_t msg[256];
+	uint16_t seqs;
+
+	ck_assert_uint_eq(msk_counter(k, &seqs), 0);
+	ck_assert_uint_eq(seqs, 0);
+	for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
+		struct msk_plan plan = { .tek_id = steps[s].tek_id };
+		size_t n = msk_seal(sender, &plan, &t, msg, sizeof(msg), NULL);
+		msk_interval(k, steps[s].lower, steps[s].upper);
+		ck_assert_msg(msk_receive(&rx, msg, n, &got) == steps[s].result, "step %zu", s);
+		ck_assert_int_eq(got.reason, steps[s].why);
+	}
+	ck_assert_uint_eq(msk_counter(k, &seqs), 16);
+	ck_assert_uint_eq(seqs, 16);
+	msk_interval(k, 18, 20);
+	ck_assert_uint_eq(msk_counter(k, &seqs), 16);
+	ck_assert_uint_eq(seqs, 18);
+	msk_free(k);
+	msk_free(sender);
+}
+END_TEST
+
+START_TEST(counters_outlive_a_receiver)
+{
+	uint8_t in[256];
+	size_t n = hex_of(vector("V13_stkm_srtp_ext_bcast"), "message", in, sizeof(in));
+	struct msk *k = new_sek();
+	struct msk_rx rx = { .keys = &k, .nkeys = 1, .protocol = STKM_SRTP, .authenticated = true };
+	struct rx_keys got;
+
+	msk_resume(k, 2, 2);
+	ck_assert_int_eq(msk_receive(&rx, in, n, &got), RX_REPEAT);
+	msk_resume(k, 3, 3);
+	ck_assert_int_eq(msk_receive(&rx, in, n, &got), RX_REFUSED);
+	msk_resume(k, 0, 0);
+	ck_assert_int_eq(msk_receive(&rx, in, n, &got), RX_NEW);
+	msk_free(k);
+}
+END_TEST
+
 /* A sender that draws its own CSB ID and sends RAND: the message's values are used (2.2, 2.3). */
 START_TEST(csb_id_and_rand_of_the_message_are_used)
 {
@@ -336,6 +369,6 @@ SUITE("kms_mikey", tcase_add_loop_test(t, prf_holds, 0, 6); tcase_add_loop_test(
       tcase_add_loop_test(t, vectors_are_sealed_bit_for_bit, 0, MADE); tcase_add_loop_test(t, vectors_open, 0, MADE);
       tcase_add_loop_test(t, no_bit_may_flip, 0, MADE); tcase_add_loop_test(t, negative_vectors_are_refused_for_their_reason, 0, 7);
       tcase_add_loop_test(t, negative_ltkms_parse_or_not_and_have_the_mac_or_not, 0, 3);
-      tcase_add_test(t, counters_only_grow); tcase_add_test(t, a_key_of_an_empty_interval_is_unusable);
+      tcase_add_test(t, counters_only_grow); tcase_add_test(t, an_interval_is_replaced); tcase_add_test(t, counters_outlive_a_receiver); tcase_add_test(t, a_key_of_an_empty_interval_is_unusable);
       tcase_add_test(t, csb_id_and_rand_of_the_message_are_used); tcase_add_test(t, tek_ids_follow_the_crypto_period);
       tcase_add_test(t, identifiers_follow_the_rule_when_none_is_sent))
