@@ -4,3 +4,4 @@ noinst_LTLIBRARIES += %D%/libproto.la
 include %D%/tlv.mk
 include %D%/bcast.mk
 include %D%/sdp.mk
+include %D%/http.mk

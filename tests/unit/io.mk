@@ -11,3 +11,6 @@ tests_unit_test_lib_udp_LDADD = $(lib_io_libs)
 check_PROGRAMS += tests/unit/test_lib_rawip
 TESTS += tests/unit/test_lib_rawip
 tests_unit_test_lib_rawip_LDADD = $(lib_io_libs)
+check_PROGRAMS += tests/unit/test_lib_httpd
+TESTS += tests/unit/test_lib_httpd
+tests_unit_test_lib_httpd_LDADD = $(test_libs) $(web_libs)
