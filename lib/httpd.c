@@ -303,6 +303,19 @@ gw_exchange_answer(struct gw_exchange *c, const struct gw_answer *a)
 		listen_to(c, true);
 }
 
+const char *
+gw_exchange_header(struct gw_exchange *c, const char *name)
+{
+	return c->request ? http1_header(&c->request->head, name) : NULL;
+}
+
+size_t
+gw_exchange_certificate(struct gw_exchange *c, const uint8_t **der)
+{
+	*der = c->der;
+	return c->der_len;
+}
+
 /* What the program never sees: answered in a sentence, and the end. */
 static void
 refuse(struct gw_exchange *c, unsigned status, const char *why)

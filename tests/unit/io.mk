@@ -14,3 +14,6 @@ tests_unit_test_lib_rawip_LDADD = $(lib_io_libs)
 check_PROGRAMS += tests/unit/test_lib_httpd
 TESTS += tests/unit/test_lib_httpd
 tests_unit_test_lib_httpd_LDADD = $(test_libs) $(web_libs)
+check_PROGRAMS += tests/unit/test_lib_http
+TESTS += tests/unit/test_lib_http
+tests_unit_test_lib_http_LDADD = $(test_libs) $(web_libs)
