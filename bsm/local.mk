@@ -3,3 +3,4 @@
 noinst_LTLIBRARIES += %D%/libbsm.la
 %C%_libbsm_la_SOURCES = %D%/events.h
 include %D%/doors.mk
+include %D%/delivery.mk

@@ -26,6 +26,7 @@ include %D%/unit/ecmg.mk
 include %D%/unit/emmg.mk
 include %D%/unit/mux.mk
 include %D%/unit/tools.mk
+include %D%/unit/delivery.mk
 include %D%/fuzz/local.mk
 include %D%/integration/local.mk
 include %D%/bench/local.mk
