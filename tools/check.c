@@ -19,7 +19,7 @@ take_probe(void *self, const char *value, struct gw_err *err)
 }
 
 static const struct gw_option options[] = {
-	{ "probe", NULL, "ask the ECMGs, and the mux by TCP and UDP, whether they are there; 69 if one is not", take_probe },
+	{ "probe", NULL, "ask the ECMGs, the mux by TCP and UDP, and the BSMs whether they are there; 69 if one is not", take_probe },
 };
 static const struct gw_program program = {
 	"simulgate check-config", "FILE [--probe]", "Finds every error of a head-end's configuration, starts nothing.", options, 1, 0, 1,
@@ -99,6 +99,8 @@ tool_check_programs(const struct headend *h, const char *path)
 {
 	int status = 0;
 
+	for (size_t i = 0; i < h->nbsm; i++)
+		worst(&status, check_program("bsm", path, "bsm", h->bsm[i].name));
 	for (size_t i = 0; i < h->nkms; i++)
 		if (h->kms[i].plugin)
 			worst(&status, check_program("ecmg", path, "kms", h->kms[i].name));

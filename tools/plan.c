@@ -5,7 +5,7 @@
 #include <string.h>
 #include "tools/tools.h"
 
-static const char *const programs[STAGES] = { "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
+static const char *const programs[STAGES] = { "bsm", "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
 
 struct draft {
 	struct tool_plan *plan;
@@ -59,6 +59,18 @@ add(struct draft *d, enum tool_stage stage, char *instance, char *does, ...)
 	for (size_t i = 0; i < n; i++)
 		whole = whole && p->argv[i];
 	return whole ? 0 : gw_fail(d->err, GW_ESYS, "out of memory");
+}
+
+static int
+add_bsms(struct draft *d, const struct headend *h)
+{
+	char at[GW_ADDR_TEXT];
+
+	for (size_t i = 0; i < h->nbsm; i++)
+		if (gw_addr_local(&h->bsm[i].listen) && add(d, STAGE_BSM, strdup(h->bsm[i].name), text("subscribers of %s register at %s",
+		    h->bsm[i].kms->name, gw_addr_text(&h->bsm[i].listen, at, sizeof(at))), "--config", d->config, "--bsm", h->bsm[i].name, NULL) < 0)
+			return -1;
+	return 0;
 }
 
 static int
@@ -191,7 +203,7 @@ tool_plan(const struct headend *h, const char *config, const char *log_level,
 	int rc = 0;
 
 	*plan = (struct tool_plan){ NULL, 0 };
-	if (add_ecmgs(&d, h) < 0)
+	if (add_bsms(&d, h) < 0 || add_ecmgs(&d, h) < 0)
 		rc = -1;
 	if (rc == 0 && h->nservices)
 		rc = add(&d, STAGE_SCS, strdup(""), services_text(h), "--config", config, NULL);

@@ -198,18 +198,12 @@ try_channel(struct trial *t)
 	return rc;
 }
 
-/*
- * Data of client 0, which nobody is: a mux has no place for them, and UDP gets no answer. But a port that nobody has is told to a
- * connected socket, by ICMP, after the first datagram. 0 unless that came.
- */
+/* UDP gets no answer, but a port that nobody has is told to a connected socket, by ICMP, after the first datagram. 0 unless that came. */
 static int
-try_udp(const char *who, const struct gw_addr *at)
+try_datagram(const char *who, const struct gw_addr *at, const void *out, size_t len)
 {
 	const int64_t began_us = gw_mono_us();
 	struct gw_err err = { 0 };
-	struct sim_writer w;
-	uint8_t out[64];
-	size_t len;
 	int fd = reach(at, SOCK_DGRAM, 0, &err), e = 0;
 	socklen_t n = sizeof(e);
 
@@ -217,11 +211,6 @@ try_udp(const char *who, const struct gw_addr *at)
 		report(who, at, began_us, "%s", err.text);
 		return -1;
 	}
-	sim_begin(&w, &emmg_mux_udp, 3, EMMG_DATA_PROVISION, out, sizeof(out));
-	sim_put_int(&w, EMMG_CLIENT_ID, 0);
-	sim_put_int(&w, EMMG_DATA_ID, 0);
-	sim_put_bytes(&w, EMMG_DATAGRAM, "", 0);
-	len = sim_end(&w, NULL);
 	if (send(fd, out, len, 0) < 0)
 		e = errno;
 	else if (wait_for(fd, POLLIN, began_us + REFUSAL_MS * 1000, "", &err) == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) < 0)
@@ -232,6 +221,20 @@ try_udp(const char *who, const struct gw_addr *at)
 	else
 		report(who, at, began_us, "a datagram was not refused; there is never an answer");
 	return e ? -1 : 0;
+}
+
+/* Data of client 0, which nobody is: a mux has no place for them. */
+static int
+try_udp(const char *who, const struct gw_addr *at)
+{
+	struct sim_writer w;
+	uint8_t out[64];
+
+	sim_begin(&w, &emmg_mux_udp, 3, EMMG_DATA_PROVISION, out, sizeof(out));
+	sim_put_int(&w, EMMG_CLIENT_ID, 0);
+	sim_put_int(&w, EMMG_DATA_ID, 0);
+	sim_put_bytes(&w, EMMG_DATAGRAM, "", 0);
+	return try_datagram(who, at, out, sim_end(&w, NULL));
 }
 
 /* A channel of its own, the last of those that the SCS may take, unless the peer wants always the same. */
@@ -263,13 +266,13 @@ try_mux(const struct he_ltkm *l)
 	return try_channel(&t);
 }
 
-/* There is no client to be: whether anybody listens. */
+/* There is nobody to be: whether anybody listens. */
 static int
-try_bare_mux(const struct gw_addr *at)
+try_port(const char *who, const struct gw_addr *at)
 {
-	struct trial t = { .who = "mux", .at = at };
+	struct trial t = { .who = who, .at = at };
 
-	return try_channel(&t);
+	return at->scheme ? try_channel(&t) : 0;
 }
 
 static bool
@@ -305,7 +308,50 @@ try_muxes(const struct headend *h)
 			bad |= try_udp("mux, data by UDP,", &l->to_udp);
 	}
 	if (tcp->scheme && !taken)
-		bad |= try_bare_mux(tcp);
+		bad |= try_port("mux", tcp);
+	return bad;
+}
+
+/* A status of HTTP, of whatever number: 401 to one that shows no credentials. */
+static int
+try_http(const char *who, const struct gw_addr *at, const char *naf)
+{
+	const int64_t began_us = gw_mono_us();
+	struct gw_err err = { 0 };
+	char out[512], in[64] = "";
+	int fd = reach(at, SOCK_STREAM, began_us + ANSWER_US, &err), n;
+
+	if (fd < 0) {
+		report(who, at, began_us, "%s", err.text);
+		return -1;
+	}
+	n = snprintf(out, sizeof(out), "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", naf);
+	if (send(fd, out, (size_t)n, MSG_NOSIGNAL) != n || wait_for(fd, POLLIN, began_us + ANSWER_US, "connected, but no answer", &err) < 0 ||
+	    recv(fd, in, sizeof(in) - 1, 0) <= 0)
+		report(who, at, began_us, "%s", *err.text ? err.text : "connected, but the peer closes without an answer");
+	else if (strncmp(in, "HTTP/1.", 7) != 0)
+		report(who, at, began_us, "what answers is no HTTP");
+	else
+		report(who, at, began_us, "answers: %.*s", (int)strcspn(in, "\r\n"), in);
+	close(fd);
+	return strncmp(in, "HTTP/1.", 7) == 0 ? 0 : -1;
+}
+
+static int
+try_bsm(const struct he_bsm *b)
+{
+	const struct { const char *what; const struct gw_addr *at; } ports[] = { { "purchases", &b->api }, { "SMSC", &b->smpp } };
+	char who[96];
+	int bad;
+
+	snprintf(who, sizeof(who), "bsm %s, registration,", b->name);
+	bad = b->listen.scheme == GW_TCP ? try_http(who, &b->listen, b->naf) : try_port(who, &b->listen);
+	snprintf(who, sizeof(who), "bsm %s, LTKMs,", b->name);
+	bad |= try_datagram(who, &b->ltkm, "", 0);
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		snprintf(who, sizeof(who), "bsm %s, %s,", b->name, ports[i].what);
+		bad |= try_port(who, ports[i].at);
+	}
 	return bad;
 }
 
@@ -318,5 +364,7 @@ tool_probe(const struct headend *h)
 		for (size_t j = 0; j < h->kms[i].necmg; j++)
 			bad |= try_ecmg(h, &h->kms[i], &h->kms[i].ecmg[j]);
 	bad |= try_muxes(h);
+	for (size_t i = 0; i < h->nbsm; i++)
+		bad |= try_bsm(&h->bsm[i]);
 	return bad ? gw_exit_status(GW_EUNAVAIL) : 0;
 }

@@ -1,6 +1,7 @@
 /*
- * tools/run.c: simulgate run: starts and watches all processes of one machine. Players start when the others are ready and stop first,
- * so that a receiver's count covers everything that was played. A process that dies is started again.
+ * tools/run.c: simulgate run: starts and watches all processes of one machine. BSMs start first: they make the stores that ECMGs want. Players
+ * start when the others are ready and stop first, so that a receiver's count covers everything that was played. A process that dies is
+ * started again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +60,8 @@ struct run {
 	int notify_fd, lock_fd;
 	char notify_path[108];
 	int stopping, status;	/* status: why it was given up; 0 */
-	bool playing, open;
+	int started;		/* the last stage that was */
+	bool open;
 	unsigned seconds;
 	struct gw_args args;
 };
@@ -277,22 +279,39 @@ on_chld(uv_signal_t *s, int signum)
 
 /* ---- readiness ---- */
 
+/* Those of the stages behind the last one that was started, up to this one. */
+static void
+start_stages(struct run *r, int upto)
+{
+	int from = r->started;
+
+	r->started = upto;
+	for (size_t i = 0; i < r->n && r->stopping == RUNNING; i++)
+		if ((int)r->c[i].p->stage > from && (int)r->c[i].p->stage <= upto)
+			start_child(&r->c[i]);
+}
+
+/* Everybody who was started is: the next ones may start. */
 static void
 check_ready(struct run *r)
 {
-	size_t waiting = 0;
+	static const int steps[] = { STAGE_BSM, STAGE_PLAY - 1, STAGE_PLAY };	/* each waits for the one before */
 
-	for (size_t i = 0; i < r->n; i++)
-		waiting += r->c[i].p->stage != STAGE_PLAY && !r->c[i].ready;
-	if (waiting || r->playing || r->stopping != RUNNING)
-		return;
-	r->playing = true;
-	uv_timer_stop(&r->late);
-	for (size_t i = 0; i < r->n; i++)
-		if (r->c[i].p->stage == STAGE_PLAY)
-			start_child(&r->c[i]);
-	fprintf(stderr, "ready\n");
-	gw_life_ready(&r->life, "all processes are ready");
+	for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+		for (size_t i = 0; i < r->n; i++)
+			if ((int)r->c[i].p->stage <= r->started && r->c[i].p->stage != STAGE_PLAY && !r->c[i].ready)
+				return;
+		if (r->started >= steps[k])
+			continue;
+		if (r->stopping != RUNNING)
+			return;
+		start_stages(r, steps[k]);
+		if (steps[k] != STAGE_PLAY)
+			continue;
+		uv_timer_stop(&r->late);
+		fprintf(stderr, "ready\n");
+		gw_life_ready(&r->life, "all processes are ready");
+	}
 }
 
 static void
@@ -301,7 +320,7 @@ on_late(uv_timer_t *t)
 	struct run *r = t->data;
 
 	for (size_t i = 0; i < r->n; i++)
-		if (r->c[i].p->stage != STAGE_PLAY && !r->c[i].ready)
+		if ((int)r->c[i].p->stage <= r->started && r->c[i].p->stage != STAGE_PLAY && !r->c[i].ready)
 			gw_log(GW_WARNING, "process_not_ready", "it has not said that it is ready", "program=%s instance=%s after_ms=%d",
 			    r->c[i].p->program, r->c[i].p->instance, READY_MS);
 }
@@ -424,14 +443,14 @@ next_stage(struct run *r)
 	if (r->stopping == STAGE_PLAY) {
 		r->stopping = DRAINING;
 		uv_timer_start(&r->clock, on_drained, DRAIN_MS, 0);
-	} else if (r->stopping == STAGE_ECMG) {
+	} else if (r->stopping == STAGE_BSM) {
 		finish(r);
 	} else {
 		begin_stage(r, r->stopping - 1);
 	}
 }
 
-/* Players, then what is still on its way, then receivers, scrambler, EMMGs, mux, SCS, ECMGs. */
+/* Players, then what is still on its way, then receivers, scrambler, EMMGs, mux, SCS, ECMGs, BSMs. */
 static void
 stop_all(struct run *r, int status)
 {
@@ -586,17 +605,14 @@ start(struct run *r, const char *config, struct gw_err *err)
 	    open_notify(r, err) < 0 || open_all(r, err) < 0)
 		return -1;
 	tool_plan_print(&r->plan, r->h, stderr);
-	for (size_t i = 0; i < r->n && r->stopping == RUNNING; i++)
-		if (r->c[i].p->stage != STAGE_PLAY)
-			start_child(&r->c[i]);
-	check_ready(r);	/* there may be players only */
+	check_ready(r);
 	return 0;
 }
 
 int
 tool_run(int argc, char **argv)
 {
-	struct run r = { .notify_fd = -1, .lock_fd = -1, .stopping = RUNNING };
+	struct run r = { .notify_fd = -1, .lock_fd = -1, .stopping = RUNNING, .started = -1 };
 	struct gw_err err = { 0 };
 	const char *config;
 	int status = gw_args(&program, &r.args, &r, argc, argv);

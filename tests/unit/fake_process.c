@@ -99,7 +99,7 @@ main(int argc, char **argv)
 
 	snprintf(name, sizeof(name), "%s", base);
 	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "--kms") == 0 || strcmp(argv[i], "--terminal") == 0)
+		if (strcmp(argv[i], "--kms") == 0 || strcmp(argv[i], "--terminal") == 0 || strcmp(argv[i], "--bsm") == 0)
 			snprintf(name, sizeof(name), "%s-%s", base, argv[i + 1]);
 	read_todo();
 	sigemptyset(&set);

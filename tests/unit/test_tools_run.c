@@ -68,7 +68,7 @@ static const char right[] = "print terminal handset: packets=100 lost=0 undecryp
 static void
 build(void)
 {
-	static const char *const names[] = { "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
+	static const char *const names[] = { "bsm", "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
 	const char *top = getenv("top_builddir");
 	char command[1024], from[512], to[512], *real = realpath(top ? top : ".", NULL);
 
@@ -328,6 +328,29 @@ START_TEST(one_supervisor_a_head_end)
 }
 END_TEST
 
+/* It makes the store that the ECMG opens. */
+START_TEST(a_bsm_is_ready_before_others_start_and_ends_last)
+{
+	const char *theirs = strstr(head_end, "  theirs:");
+	char more[sizeof(head_end) + 400];
+	pid_t pid;
+
+	build();
+	snprintf(more, sizeof(more), "%.*s  card: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:7002, plugin: smartcard }\n%s"
+	    "bsm: { main: { kms: card, naf: n, key_domain: 0x00f110, listen: tcp://127.0.0.1:8080, ltkm: udp://127.0.0.1:4359 } }\n",
+	    (int)(theirs - head_end), head_end, theirs);
+	put("he.yaml", more);
+	pid = start(NULL, NULL);
+	await("log", "start play ");
+	ck_assert_int_eq(end(pid, SIGTERM), 0);
+	ck_assert(when("ready bsm-main ") < when("start ecmg-card "));
+	ck_assert(when("ready bsm-main ") < when("start terminal-handset "));
+	ck_assert(when("end ecmg-card ") < when("term bsm-main "));
+	ck_assert_ptr_nonnull(strstr(get("err"), "  bsm        main         subscribers of card register at tcp://127.0.0.1:8080\n"));
+	remove_all();
+}
+END_TEST
+
 START_TEST(a_missing_program_is_named)
 {
 	build();
@@ -345,4 +368,5 @@ SUITE("tools_run", tcase_add_test(t, all_start_and_stop_in_order); tcase_add_loo
       tcase_add_test(t, who_dies_is_started_again); tcase_add_test(t, a_receiver_that_died_was_not_content);
       tcase_add_test(t, who_refuses_its_configuration_stops_all); tcase_add_test(t, who_does_not_listen_is_killed);
       tcase_add_test(t, seconds_end_it_and_players_may_end_before); tcase_add_test(t, nobody_outlives_the_supervisor);
-      tcase_add_test(t, one_supervisor_a_head_end); tcase_add_test(t, a_missing_program_is_named))
+      tcase_add_test(t, one_supervisor_a_head_end);
+      tcase_add_test(t, a_bsm_is_ready_before_others_start_and_ends_last); tcase_add_test(t, a_missing_program_is_named))
