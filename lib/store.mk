@@ -1,2 +1,3 @@
-# lib/: the store and the wrapping of keys at rest
-%C%_libgw_la_SOURCES += %D%/store.c %D%/store.h %D%/wrap.c
+# lib/: the stores and the wrapping of keys at rest; no event loop: plugins link it, too
+noinst_LTLIBRARIES += %D%/libgwstore.la
+%C%_libgwstore_la_SOURCES = %D%/store.c %D%/store.h %D%/store_db.c %D%/store_db.h %D%/wrap.c

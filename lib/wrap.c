@@ -13,15 +13,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "lib/log.h"
 #include "lib/secret.h"
-#include "lib/store.h"
+#include "lib/store_db.h"
 
 enum { MASTER = 32 };
-static const char note[] = "master-key-check";
+const char gw_wrap_check[] = "master-key-check";
 static const uint8_t check_text[16] = "simulgate wraps";
 
 struct gw_wrap {
 	struct gw_secret key;
+	struct gw_db *db;
+	bool check_known; uint8_t check[sizeof(check_text) + GW_WRAP_OVERHEAD]; size_t check_len;	/* of the store, when its key was read */
 	EVP_CIPHER *kwp;
 	EVP_CIPHER_CTX *seal, *open;
 	char path[4096], fresh[4096 + 4];
@@ -141,30 +144,40 @@ write_key(struct gw_wrap *w, struct gw_err *err)
 	return ok ? 0 : gw_fail(err, GW_ESYS, "cannot write %s: %s", w->fresh, strerror(errno));
 }
 
-/* The write lock, taken with the note, keeps a second process that starts at the same time out until FILE.new is durable. */
-static enum gw_outcome
-first_use(struct gw_wrap *w, struct gw_store *store, struct gw_err *err)
+/* The check value of the key that is in force here. */
+static int
+seal_check(struct gw_wrap *w, struct gw_err *err)
 {
-	uint8_t check[sizeof(check_text) + GW_WRAP_OVERHEAD];
-	enum gw_outcome o = GW_UNAVAILABLE;
-	int n;
+	int n = ready(w) < 0 ? -1 : gw_wrap_seal(w, check_text, sizeof(check_text), w->check, sizeof(w->check));
 
-	gw_random(w->key.p, MASTER);
-	if (ready(w) < 0 || (n = gw_wrap_seal(w, check_text, sizeof(check_text), check, sizeof(check))) < 0) {
-		gw_fail(err, GW_ECRYPTO, "AES-256 key wrap is not available");
-		return GW_UNAVAILABLE;
-	}
-	gw_fail(err, GW_ETEMP, "the store is busy or cannot be written");
-	gw_store_begin(store);
-	o = gw_store_note(store, note, check, (size_t)n);
-	if (o == GW_WON && write_key(w, err) < 0) {
-		gw_store_drop(store);
-		return GW_UNAVAILABLE;
-	}
-	return gw_store_flush(store) == GW_WON ? o : GW_UNAVAILABLE;
+	w->check_known = n > 0;
+	w->check_len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? 0 : gw_fail(err, GW_ECRYPTO, "AES-256 key wrap is not available");
 }
 
-/* The store has a check value: find its key. */
+/* The write lock, taken with the note, keeps a second process that starts at the same time out until FILE.new is durable. */
+static enum gw_outcome
+first_use(struct gw_wrap *w, struct gw_err *err)
+{
+	enum gw_outcome o = GW_UNAVAILABLE;
+
+	gw_random(w->key.p, MASTER);
+	if (seal_check(w, err) < 0)
+		return GW_UNAVAILABLE;
+	gw_fail(err, GW_ETEMP, "the store is busy or cannot be written");
+	gw_db_begin(w->db);
+	o = gw_db_note(w->db, gw_wrap_check, w->check, w->check_len, false);
+	if (o == GW_WON && write_key(w, err) < 0) {
+		gw_db_drop(w->db);
+		return GW_UNAVAILABLE;
+	}
+	return gw_db_flush(w->db) == GW_WON ? o : GW_UNAVAILABLE;
+}
+
+/*
+ * The store has a check value: find its key. FILE, unless a first use or a rotation was cut short after the check value: then FILE.new,
+ * which becomes FILE.
+ */
 static int
 match(struct gw_wrap *w, const struct gw_blob *check, struct gw_err *err)
 {
@@ -172,33 +185,41 @@ match(struct gw_wrap *w, const struct gw_blob *check, struct gw_err *err)
 
 	if (n < 0)
 		return -1;
-	if (n == 1)
-		return opens(w, check) ? 0 : gw_fail(err, GW_ESTORE, "is not the master key of this store");
-	if (read_key(w, w->fresh, err) < 1 || !opens(w, check))
-		return gw_fail(err, GW_ESTORE, "is missing, and the store's keys are wrapped under it: put it back from the backup");
-	/* Cut short after the check value; another process that starts may be as far and rename first. */
-	if (rename(w->fresh, w->path) < 0 && errno != ENOENT)
-		return gw_fail(err, GW_ESYS, "cannot rename %s: %s", w->fresh, strerror(errno));
-	return sync_dir(w->path) < 0 ? gw_fail(err, GW_ESYS, "cannot be made durable: %s", strerror(errno)) : 0;
+	if (n == 0 || !opens(w, check)) {
+		if (read_key(w, w->fresh, err) < 1 || !opens(w, check))
+			return gw_fail(err, GW_ESTORE, "%s", n == 1 ? "is not the master key of this store" :
+			    "is missing, and the store's keys are wrapped under it: put it back from the backup");
+		/* Another process may be as far and rename first. */
+		if (rename(w->fresh, w->path) < 0 && errno != ENOENT)
+			return gw_fail(err, GW_ESYS, "cannot rename %s: %s", w->fresh, strerror(errno));
+		if (sync_dir(w->path) < 0)
+			return gw_fail(err, GW_ESYS, "cannot be made durable: %s", strerror(errno));
+	}
+	w->check_known = check->len <= sizeof(w->check);
+	w->check_len = w->check_known ? check->len : 0;
+	memcpy(w->check, check->p, w->check_len);
+	return 0;
 }
 
 static int
-pair(struct gw_wrap *w, struct gw_store *store, struct gw_err *err)
+pair(struct gw_wrap *w, bool create, struct gw_err *err)
 {
 	struct gw_blob check = { NULL, 0 };
-	enum gw_outcome o = gw_store_noted(store, note, &check), any;
+	enum gw_outcome o = gw_db_noted(w->db, gw_wrap_check, &check), any;
 	int rc;
 
 	if (o == GW_EXISTS) {
 		if (access(w->path, F_OK) == 0)
 			return gw_fail(err, GW_ESTORE,
 			    "is there, but its store is new: put the store back from the backup, or remove this file to begin anew");
-		any = gw_store_any(store);
+		any = gw_db_any(w->db);
 		if (any == GW_WON)
 			return gw_fail(err, GW_ESTORE, "is missing, and the store holds records already");
-		if (any == GW_UNAVAILABLE || first_use(w, store, err) == GW_UNAVAILABLE)
+		if (!create && any == GW_EXISTS)
+			return gw_fail(err, GW_ESTORE, "is missing, and the store is empty: its making was cut short");
+		if (any == GW_UNAVAILABLE || first_use(w, err) == GW_UNAVAILABLE)
 			return -1;
-		o = gw_store_noted(store, note, &check);
+		o = gw_db_noted(w->db, gw_wrap_check, &check);
 	}
 	if (o != GW_WON)
 		return gw_fail(err, GW_ETEMP, "the store cannot be read");
@@ -207,27 +228,47 @@ pair(struct gw_wrap *w, struct gw_store *store, struct gw_err *err)
 	return rc;
 }
 
-int
-gw_wrap_open(const char *path, struct gw_store *store, struct gw_wrap **out, struct gw_err *err)
+static struct gw_wrap *
+new_wrap(const char *path, struct gw_db *db, struct gw_err *err)
 {
 	struct gw_wrap *w = calloc(1, sizeof(*w));
 
-	if (!w)
-		return gw_fail(err, GW_ESYS, "no memory");
+	if (!w) {
+		gw_fail(err, GW_ESYS, "no memory");
+		return NULL;
+	}
 	if (strlen(path) >= sizeof(w->path)) {
 		free(w);
-		return gw_fail(err, GW_ECONF, "the path of the master key is too long");
+		gw_fail(err, GW_ECONF, "the path of the master key is too long");
+		return NULL;
 	}
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	snprintf(w->fresh, sizeof(w->fresh), "%s.new", path);
-	if (gw_secret_new(&w->key, MASTER) < 0)
-		gw_fail(err, GW_ESYS, "no locked memory left");
-	else if (pair(w, store, err) == 0) {
-		*out = w;
-		return 0;
-	}
+	w->db = db;
+	if (gw_secret_new(&w->key, MASTER) == 0)
+		return w;
+	gw_fail(err, GW_ESYS, "no locked memory left");
 	gw_wrap_close(w);
-	return gw_wrap(err, "master key %s", path);
+	return NULL;
+}
+
+int
+gw_wrap_open_db(const char *path, struct gw_db *db, bool create, struct gw_wrap **out, struct gw_err *err)
+{
+	struct gw_wrap *w = new_wrap(path, db, err);
+
+	if (!w || pair(w, create, err) < 0) {
+		gw_wrap_close(w);
+		return gw_wrap(err, "master key %s", path);
+	}
+	*out = w;
+	return 0;
+}
+
+int
+gw_wrap_open(const char *path, struct gw_store *store, struct gw_wrap **out, struct gw_err *err)
+{
+	return gw_wrap_open_db(path, gw_store_db(store), true, out, err);
 }
 
 void
@@ -240,4 +281,70 @@ gw_wrap_close(struct gw_wrap *w)
 	EVP_CIPHER_free(w->kwp);
 	gw_secret_free(&w->key);
 	free(w);
+}
+
+/* ---- another master key ---- */
+
+int
+gw_wrap_follow(struct gw_wrap *w)
+{
+	struct gw_blob check = { NULL, 0 };
+	struct gw_err err = { 0 };
+	int rc = -1;
+
+	if (gw_db_noted(w->db, gw_wrap_check, &check) != GW_WON)
+		return -1;
+	if (w->check_known && check.len == w->check_len && memcmp(check.p, w->check, check.len) == 0)
+		rc = 0;
+	else if ((rc = match(w, &check, &err)) < 0)
+		gw_log(GW_ERR, "master_key_lost", err.text, "path=%s", w->path);
+	gw_store_free(&check);
+	return rc;
+}
+
+int
+gw_wrap_rotate(struct gw_wrap *w, enum gw_outcome (*again)(void *, struct gw_wrap *, struct gw_wrap *), void *self, struct gw_err *err)
+{
+	struct gw_wrap *to = new_wrap(w->path, w->db, err);
+	struct gw_blob check = { NULL, 0 };
+	bool ok = to != NULL;
+
+	if (ok) {
+		gw_random(to->key.p, MASTER);
+		ok = seal_check(to, err) == 0;
+	}
+	if (ok) {
+		gw_fail(err, GW_ETEMP, "the store is busy or cannot be written");
+		gw_db_begin(w->db);
+		/* FILE must be the key in force before FILE.new is made anew: a rotation before this one may have been cut short. */
+		ok = gw_db_enter(w->db) && gw_db_noted(w->db, gw_wrap_check, &check) == GW_WON && match(w, &check, err) == 0 &&
+		    again(self, w, to) == GW_WON && gw_db_note(w->db, gw_wrap_check, to->check, to->check_len, true) == GW_WON &&
+		    write_key(to, err) == 0;
+		if (!ok)
+			gw_db_drop(w->db);
+		else
+			ok = gw_db_flush(w->db) == GW_WON;
+	}
+	gw_store_free(&check);
+	gw_wrap_close(to);
+	if (!ok)
+		return gw_wrap(err, "master key %s", w->path);
+	return gw_wrap_follow(w) == 0 ? 0 : gw_fail(err, GW_ESYS, "master key %s: the new one is in %s and cannot take its place: %s",
+	    w->path, w->fresh, strerror(errno));
+}
+
+int
+gw_wrap_copy(struct gw_wrap *w, const char *to, const struct gw_blob *check, struct gw_err *err)
+{
+	int fd;
+	bool ok;
+
+	if (!opens(w, check))
+		return gw_fail(err, GW_ETEMP, "the master key was changed meanwhile");
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return gw_fail(err, GW_ESYS, "cannot make %s: %s", to, strerror(errno));
+	ok = write(fd, w->key.p, MASTER) == MASTER && fsync(fd) == 0;
+	ok = close(fd) == 0 && ok && sync_dir(to) == 0;
+	return ok ? 0 : gw_fail(err, GW_ESYS, "cannot write %s: %s", to, strerror(errno));
 }
