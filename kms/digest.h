@@ -20,7 +20,10 @@ struct digest_credentials {
 	enum digest_qop qop;
 	enum digest_algorithm algorithm;
 };
-/* 0, or -1: no Digest credentials, or malformed (twice the same, too long, an unknown qop or algorithm, nc not eight digits). */
+/*
+ * 0, or -1: no Digest credentials, or malformed (twice the same, too long, an unknown qop or algorithm, nc not eight digits, no username,
+ * realm, nonce, uri or response at all). An empty response needs no more than these five: that of Ub's first request (3.1).
+ */
 int digest_credentials_parse(const char *header, struct digest_credentials *);
 /* A server's WWW-Authenticate. */
 struct digest_challenge {
@@ -41,18 +44,23 @@ bool digest_right(const struct digest_credentials *, enum digest_qop least, cons
 /* Authentication-Info with rspauth over the response body, and nextnonce unless it is NULL. Octets, 0: no room. */
 size_t digest_info_print(const struct digest_credentials *, const void *password, size_t len, const void *body, size_t body_len,
     const char *nextnonce, char *out, size_t cap);
-/* The client: credentials for a challenge (username, uri, cnonce, nc filled in by the caller), and its header. */
+/*
+ * The client: realm, nonce, opaque, algorithm and the best qop of a challenge; username, uri, cnonce, nc and at last response are filled in
+ * by the caller. Then its header.
+ */
+void digest_begin(struct digest_credentials *, const struct digest_challenge *);
 size_t digest_credentials_print(const struct digest_credentials *, char *out, size_t cap);
 /* Is the server's Authentication-Info right? nextnonce, when there is one, is copied. */
 bool digest_info_right(const char *header, const struct digest_credentials *, const void *password, size_t len, const void *body, size_t body_len,
     char nextnonce[DIGEST_TEXT]);
-/* The password of a Ua request: base64 of the SRK (3.3). */
+/* The password of a Ua request: base64 of the SRK (3.3): 44 characters. */
 size_t digest_srk_password(const uint8_t srk[32], char out[45]);
 
 /*
  * Nonces that the server need not remember until they are used: time and random octets under a key of its own. Made with gw_random.
- * digest_nonce_age: us since it was made, -1: not one of ours.
+ * extra: what they are bound to, at most 512 octets. digest_nonce_age: us since it was made, -1: not one of ours.
  */
+enum { DIGEST_NONCE = 57 };	/* room for one */
 size_t digest_nonce_make(const uint8_t key[32], int64_t now_us, const void *extra, size_t extra_len, char *out, size_t cap);
 int64_t digest_nonce_age(const uint8_t key[32], int64_t now_us, const char *nonce, const void *extra, size_t extra_len);
 #endif
