@@ -8,6 +8,13 @@ noinst_LTLIBRARIES += %D%/libkms.la
 	%D%/mikey_ltkm.c %D%/mikey_ltkm.h %D%/gba.c %D%/gba.h %D%/digest.c %D%/digest.h %D%/card.h %D%/keys.c %D%/keys.h
 kms_libs = kms/libkms.la $(base_libs)
 
+# The subscribers' documents: for programs only, plugins do without libxml2.
+noinst_LTLIBRARIES += %D%/libkmsxml.la
+%C%_libkmsxml_la_SOURCES = %D%/mbms_xml.c %D%/mbms_xml.h
+kms_xml_libs = kms/libkmsxml.la
+dist_pkgdata_DATA += %D%/mbms/mbms-register.xsd %D%/mbms/mbms-deregister.xsd %D%/mbms/mbms-register-response.xsd %D%/mbms/mbms-msk.xsd \
+	%D%/mbms/mbms-msk-response.xsd %D%/mbms/bootstrapping.xsd
+
 # What hosts a plugin; plugins carry none of it.
 noinst_LTLIBRARIES += %D%/libkmsload.la
 %C%_libkmsload_la_SOURCES = %D%/load.c %D%/load.h %D%/kms-plugin.h

@@ -12,3 +12,4 @@ include %D%/bcast.mk
 include %D%/sdp.mk
 include %D%/term.mk
 include %D%/media.mk
+include %D%/web.mk

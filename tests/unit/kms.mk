@@ -20,3 +20,6 @@ tests_unit_test_kms_plugin_smartcard_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_plugin_smartcard_DEPENDENCIES = kms/smartcard.la kms/libkms.la lib/libgwbase.la proto/libproto.la tests/libsuite.la
 tests_unit_test_kms_plugin_lab_LDADD = $(test_libs)
 tests_unit_test_kms_plugin_lab_DEPENDENCIES = kms/lab.la tests/libsuite.la
+check_PROGRAMS += %D%/test_kms_mbms_xml
+TESTS += %D%/test_kms_mbms_xml
+tests_unit_test_kms_mbms_xml_LDADD = $(kms_xml_libs) $(web_libs) $(test_libs)

@@ -1,0 +1,182 @@
+/* lib/xml.c */
+#include "lib/xml.h"
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <libxml/xmlerror.h>
+#include <string.h>
+
+/* While a document is read: what our own handlers found to be against the rules. */
+struct reading { startElementNsSAX2Func start; endElementNsSAX2Func end; unsigned depth; const char *why; };
+
+static void
+stop(xmlParserCtxt *p, const char *why)
+{
+	struct reading *r = p->_private;
+
+	if (!r->why)
+		r->why = why;
+	xmlStopParser(p);
+}
+
+static void
+on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int nns, const xmlChar **ns, int natt, int ndef, const xmlChar **att)
+{
+	xmlParserCtxt *p = ctx;
+	struct reading *r = p->_private;
+
+	if (++r->depth > GW_XML_DEPTH) {
+		stop(p, "too deep");
+		return;
+	}
+	r->start(ctx, name, prefix, uri, nns, ns, natt, ndef, att);
+}
+
+static void
+on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+	xmlParserCtxt *p = ctx;
+	struct reading *r = p->_private;
+
+	r->depth--;
+	r->end(ctx, name, prefix, uri);
+}
+
+/* Where entities, external documents and defaults come from; there is no good use of it here. */
+static void
+on_dtd(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+{
+	(void)name;
+	(void)external;
+	(void)system;
+	stop(ctx, "it has a document type, which is not allowed");
+}
+
+static void
+quiet(void *ctx, const char *fmt, ...)
+{
+	(void)ctx;
+	(void)fmt;
+}
+
+static void
+set_handlers(xmlParserCtxt *p, struct reading *r)
+{
+	p->_private = r;
+	r->start = p->sax->startElementNs;
+	r->end = p->sax->endElementNs;
+	p->sax->startElementNs = on_start;
+	p->sax->endElementNs = on_end;
+	p->sax->internalSubset = on_dtd;
+	p->sax->error = p->sax->fatalError = quiet;
+	p->sax->warning = quiet;
+	p->sax->serror = NULL;
+}
+
+static xmlDoc *
+fault(xmlParserCtxt *p, const struct reading *r, struct gw_err *err)
+{
+	const xmlError *e = xmlCtxtGetLastError(p);
+	const char *why = r->why ? r->why : e && e->message ? e->message : "it is no XML";
+	int line = r->why && p->input ? p->input->line : e ? e->line : 0;
+
+	gw_fail(err, GW_EPEER, "line %d: %.*s", line > 0 ? line : 1, (int)strcspn(why, "\n"), why);
+	return NULL;
+}
+
+xmlDoc *
+gw_xml_parse(const void *text, size_t len, struct gw_err *err)
+{
+	enum { OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_COMPACT };
+	struct reading r = { 0 };
+	xmlParserCtxt *p;
+	xmlDoc *doc;
+
+	if (len == 0 || len > GW_XML_BYTES) {
+		gw_fail(err, GW_EPEER, len ? "line 1: the document is too long" : "line 1: there is nothing");
+		return NULL;
+	}
+	p = xmlNewParserCtxt();
+	if (!p) {
+		gw_fail(err, GW_ESYS, "out of memory");
+		return NULL;
+	}
+	set_handlers(p, &r);
+	doc = xmlCtxtReadMemory(p, text, (int)len, NULL, NULL, OPTIONS);
+	if (!doc || r.why || !xmlDocGetRootElement(doc)) {
+		xmlFreeDoc(doc);
+		doc = fault(p, &r, err);
+	}
+	xmlFreeParserCtxt(p);
+	return doc;
+}
+
+xmlNode *
+gw_xml_next(xmlNode *n, const char *local)
+{
+	while (n && (n->type != XML_ELEMENT_NODE || strcmp((const char *)n->name, local) != 0))
+		n = n->next;
+	return n;
+}
+
+xmlNode *
+gw_xml_child(const xmlNode *n, const char *local)
+{
+	return n ? gw_xml_next(n->children, local) : NULL;
+}
+
+static bool
+is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+bool
+gw_xml_text(const xmlNode *n, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	for (const xmlNode *c = n ? n->children : NULL; c; c = c->next) {
+		if (c->type == XML_COMMENT_NODE || c->type == XML_PI_NODE)
+			continue;
+		if (c->type != XML_TEXT_NODE && c->type != XML_CDATA_SECTION_NODE)
+			return false;
+		for (const char *p = (const char *)c->content; p && *p; p++) {
+			if (len == 0 && is_space(*p))
+				continue;
+			if (len + 1 >= cap) {
+				if (!is_space(*p))
+					return false;
+				continue;
+			}
+			out[len++] = *p;
+		}
+	}
+	while (len > 0 && is_space(out[len - 1]))
+		len--;
+	if (cap == 0)
+		return false;
+	out[len] = '\0';
+	return n != NULL;
+}
+
+size_t
+gw_xml_escape(const char *text, char *out, size_t cap)
+{
+	static const struct { char c; const char *as; } marks[] = { { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '"', "&quot;" }, { '\'', "&apos;" },
+		{ '\r', "&#13;" } };	/* it would be read as \n */
+	size_t at = 0;
+
+	for (; *text; text++) {
+		char one[2] = { *text >= 0 && *text < ' ' && !is_space(*text) ? '?' : *text, '\0' };	/* XML 1.0 has no other control characters */
+		const char *as = one;
+		for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+			if (marks[i].c == *text)
+				as = marks[i].as;
+		for (; *as; as++, at++)
+			if (at + 1 < cap)
+				out[at] = *as;
+	}
+	if (cap > 0)
+		out[at < cap ? at : cap - 1] = '\0';
+	return at;
+}
