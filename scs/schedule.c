@@ -698,15 +698,20 @@ hearsay(const struct scs_schedule *s)
 	return s->mode == SCS_EXPOSED && s->nlive == 0 && s->conf.on_loss == SCS_EXPOSE;
 }
 
-/* When the policy for a loss takes effect. After a start of ours everybody is away at first. */
+/* When the plan was missed, as far as this life can know: after a start of ours everybody is away at first. */
+static int64_t
+missed_at(const struct scs_schedule *s)
+{
+	return s->plan_us > s->born_us ? s->plan_us : s->born_us;
+}
+
+/* When the policy for a loss takes effect. */
 static int64_t
 loss_at(const struct scs_schedule *s)
 {
-	int64_t from = s->plan_us > s->born_us ? s->plan_us : s->born_us;
-
 	if (s->mode == SCS_EXPOSED && !hearsay(s))	/* whether it may stay so is for the policy of today */
 		return INT64_MIN;
-	return s->plan_us == INT64_MIN ? INT64_MAX : from + s->conf.on_loss_us;
+	return s->plan_us == INT64_MIN ? INT64_MAX : missed_at(s) + s->conf.on_loss_us;
 }
 
 static enum scs_mode
@@ -757,7 +762,7 @@ notice_extension(struct scs_schedule *s, int64_t now)
 		s->extended = true;
 		act(s, (struct scs_action){ .kind = SCS_EXTENDED, .cp = s->next.cp - 1, .start_us = s->plan_us });
 	}
-	if (!s->alarm && now >= s->plan_us + s->conf.extension_alarm_us) {
+	if (!s->alarm && now >= missed_at(s) + s->conf.extension_alarm_us) {
 		s->alarm = true;
 		act(s, (struct scs_action){ .kind = SCS_ALARM, .cp = s->next.cp - 1, .start_us = s->plan_us,
 		    .duration_us = now - s->plan_us });
@@ -896,7 +901,7 @@ scs_schedule_next(const struct scs_schedule *s)
 		if (!s->extended)
 			sooner(s, &at, s->plan_us);
 		else if (!s->alarm)
-			sooner(s, &at, s->plan_us + s->conf.extension_alarm_us);
+			sooner(s, &at, missed_at(s) + s->conf.extension_alarm_us);
 	}
 	return at;
 }

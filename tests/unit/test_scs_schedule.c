@@ -372,6 +372,29 @@ START_TEST(an_earlier_life_is_taken_up)
 }
 END_TEST
 
+START_TEST(an_alarm_counts_from_the_start_of_this_life)
+{
+	/* a service that was taken out of the file, and came back */
+	struct scs_cp cp = { .cp = 7, .start_us = T0 - 60 * S, .duration_us = 10 * S, .lead_us = 2100 * MS, .released = true, .with = 3 };
+	struct scs_schedule *s = make(both, 0, false);
+
+	scs_schedule_adopt(s, &cp, 1, T0);
+	expect(s, SCS_AIR);
+	scs_schedule_muxes(s, 1, T0);
+	scs_schedule_aired(s, 7, T0);
+	scs_schedule_held(s, 7, T0);
+	expect(s, SCS_INSTALL);
+	expect(s, SCS_TRIM);
+	expect(s, SCS_EXTENDED);	/* its end was 50 s ago */
+	scs_schedule_tick(s, T0 + 30 * S - 1);
+	nothing(s);
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 30 * S);
+	scs_schedule_tick(s, T0 + 30 * S);
+	ck_assert_int_eq(expect(s, SCS_ALARM).duration_us, 80 * S);
+	scs_schedule_free(s);
+}
+END_TEST
+
 START_TEST(clock_jump_shrinks_no_cp)
 {
 	int64_t start;
@@ -1188,6 +1211,7 @@ SUITE("scs_schedule", tcase_add_test(t, first_cp_comes_as_soon_as_its_ecms_lead)
       tcase_add_test(t, refused_and_failed_steps_are_tried_again);
       tcase_add_test(t, min_CP_duration_of_an_ecmg_stretches_the_period);
       tcase_add_test(t, an_earlier_life_is_taken_up);
+      tcase_add_test(t, an_alarm_counts_from_the_start_of_this_life);
       tcase_add_test(t, clock_jump_shrinks_no_cp);
       tcase_add_test(t, clear_by_command_and_back); tcase_add_test(t, a_command_taken_back_asks_nobody_twice);
       tcase_add_loop_test(t, loss_policies, 0, 3); tcase_add_test(t, no_policy_for_what_is_no_kms);
