@@ -105,16 +105,21 @@ gw_udp_leave(int fd, const struct gw_addr *a)
 	return member(fd, a, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
 }
 
+int
+gw_udp_all_groups(int fd, const struct gw_addr *a, bool all)
+{
+	bool v6 = a->ss.ss_family == AF_INET6;
+
+	return set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MULTICAST_ALL : IP_MULTICAST_ALL, all);
+}
+
 /* What every receiver is. */
 static void
 set_receiver(int fd, const struct gw_addr *a)
 {
-	bool v6 = a->ss.ss_family == AF_INET6;
-
-	if (v6)
+	if (a->ss.ss_family == AF_INET6)
 		set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	/* only what this socket joined, not the whole host */
-	set(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MULTICAST_ALL : IP_MULTICAST_ALL, 0);
+	gw_udp_all_groups(fd, a, false);	/* only what this socket joined, not the whole host */
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, RCVBUF);
 }
 

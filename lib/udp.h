@@ -1,6 +1,7 @@
 /* lib/udp.h: UDP sockets for media and key streams: unicast and multicast, IPv4 and IPv6, batches. Not libuv's: readiness by uv_poll, own recvmmsg/sendmmsg. */
 #ifndef GW_UDP_H
 #define GW_UDP_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,7 @@ int gw_udp_sender(const struct gw_addr *, struct gw_err *);
 int gw_udp_port(const struct gw_addr *, struct gw_err *);
 int gw_udp_join(int fd, const struct gw_addr *);
 int gw_udp_leave(int fd, const struct gw_addr *);
+int gw_udp_all_groups(int fd, const struct gw_addr *, bool all);	/* of that family: what any socket of this host joined, on its port; 0, or -1 with errno */
 int gw_udp_open_sender(const struct gw_addr *, struct sockaddr_storage *to, socklen_t *to_len, struct gw_err *);
 
 struct gw_packet { uint8_t *p; size_t len; };	/* p points into the caller's buffer; room before and after is the caller's */

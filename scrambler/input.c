@@ -15,13 +15,20 @@
 #endif
 
 enum {
-	HASH = 64,		/* slots of a socket; it has some twenty groups, or as many as the administrator allows */
+	TABLE = 32,		/* slots at first */
+	OWN = 20,		/* groups that a socket joins itself when others can do it for it: the kernel looks through them for each datagram */
 	SPILL = 65536,		/* behind a slot: the rest of a jumbo frame, or of datagrams that the kernel put together */
 	WIDE = 8,		/* messages of a socket at a time whose messages hold many datagrams each */
 	SHARED = 16,		/* turns over which a stream's share of an overloaded socket is counted */
+	FEW = 64,		/* streams that all count as sending */
 	JUDGED = 32,		/* messages between two looks at a buffer: a call each is too much where many sockets have one a turn */
 	CONTROL = 128,
 };
+
+/* Taps by their groups; chains are of no more than a few. */
+struct table { struct scr_tap **slot; size_t n, used; size_t link; };
+/* A socket that has joined groups for another one, and receives nothing: it has no port. */
+struct scr_holder { int fd; unsigned groups; struct scr_holder *next; };
 
 struct scr_input {
 	struct scr_inputs *all;
@@ -31,7 +38,11 @@ struct scr_input {
 	struct gw_addr at;
 	unsigned taps;			/* open ones */
 	struct scr_tap *only;		/* unicast: the stream that is attached */
-	struct scr_tap *hash[HASH], *last; unsigned attached;
+	struct table open, live;	/* all taps; those that are attached */
+	struct scr_holder *holders;	/* while there are any it takes what anybody has joined */
+	unsigned own;			/* groups that it has joined itself */
+	struct scr_tap *last; unsigned attached;
+	uint64_t window; unsigned seen, active;	/* streams that sent in these SHARED turns of too much; that share them */
 	unsigned debt;
 	bool overloaded, wide; unsigned unjudged;
 	struct scr_input *next;
@@ -39,6 +50,7 @@ struct scr_input {
 struct message { _Alignas(struct cmsghdr) char control[CONTROL]; struct sockaddr_storage from; struct iovec v[2]; };
 struct scr_inputs {
 	int epoll;
+	bool only;
 	struct scr_input *list; size_t n;
 	uint64_t turn, strays;
 	struct mmsghdr m[SCR_BATCH];
@@ -47,10 +59,12 @@ struct scr_inputs {
 };
 
 struct scr_inputs *
-scr_inputs_new(struct gw_err *err)
+scr_inputs_new(bool only, struct gw_err *err)
 {
 	struct scr_inputs *all = calloc(1, sizeof(*all));
 
+	if (all)
+		all->only = only;
 	if (!all || !(all->spill = malloc((size_t)SCR_BATCH * SPILL)))
 		gw_fail(err, GW_ESYS, "no memory");
 	else if ((all->epoll = epoll_create1(EPOLL_CLOEXEC)) >= 0)
@@ -77,6 +91,68 @@ int scr_inputs_fd(const struct scr_inputs *all) { return all->epoll; }
 size_t scr_inputs_sockets(const struct scr_inputs *all) { return all->n; }
 uint64_t scr_inputs_strays(const struct scr_inputs *all) { return all->strays; }
 
+/* ---- taps by group ---- */
+
+static struct scr_tap **
+link_of(const struct table *t, struct scr_tap *tap)
+{
+	return (struct scr_tap **)((char *)tap + t->link);
+}
+
+static struct scr_tap **
+slot_of(const struct table *t, const uint8_t group[16])
+{
+	uint32_t h = 2166136261;
+
+	for (int i = 0; i < 16; i++)
+		h = (h ^ group[i]) * 16777619;
+	return &t->slot[(h ^ h >> 16) & (t->n - 1)];
+}
+
+static void
+table_put(struct table *t, struct scr_tap *tap)
+{
+	struct scr_tap **slot = slot_of(t, tap->group);
+
+	*link_of(t, tap) = *slot;
+	*slot = tap;
+	t->used++;
+}
+
+/* Room for one more; what cannot grow gets longer chains. -1: there is nothing yet, and no memory. */
+static int
+table_grow(struct table *t)
+{
+	struct table old = *t;
+	size_t n = t->n ? 2 * t->n : TABLE;
+	struct scr_tap **slot, *tap;
+
+	if (t->used < t->n)
+		return 0;
+	if (!(slot = calloc(n, sizeof(struct scr_tap *))))
+		return t->n ? 0 : -1;
+	*t = (struct table){ .slot = slot, .n = n, .link = old.link };
+	for (size_t i = 0; i < old.n; i++)
+		while ((tap = old.slot[i])) {
+			old.slot[i] = *link_of(t, tap);
+			table_put(t, tap);
+		}
+	free(old.slot);
+	return 0;
+}
+
+static void
+table_remove(struct table *t, struct scr_tap *tap)
+{
+	struct scr_tap **at = slot_of(t, tap->group);
+
+	while (*at != tap)
+		at = link_of(t, *at);
+	*at = *link_of(t, tap);
+	*link_of(t, tap) = NULL;
+	t->used--;
+}
+
 /* ---- sockets ---- */
 
 static void
@@ -89,6 +165,8 @@ input_close(struct scr_input *in)
 	*at = in->next;
 	in->all->n--;
 	close(in->fd);
+	free(in->open.slot);
+	free(in->live.slot);
 	free(in);
 }
 
@@ -105,7 +183,8 @@ input_open(struct scr_inputs *all, const struct gw_addr *a, unsigned ifindex, st
 		return NULL;
 	}
 	*in = (struct scr_input){ .all = all, .fd = gw_udp_port(a, err), .group = gw_addr_multicast(a), .one_source = a->source[0] != '\0',
-		.ifindex = ifindex, .at = *a };
+		.ifindex = ifindex, .at = *a, .window = UINT64_MAX, .open = { .link = offsetof(struct scr_tap, beside) },
+		.live = { .link = offsetof(struct scr_tap, next) } };
 	if (in->fd < 0) {
 		free(in);
 		return NULL;
@@ -135,30 +214,111 @@ full(int error)
 	return error == ENOBUFS || error == ENOMEM || error == EADDRINUSE || error == EADDRNOTAVAIL;
 }
 
+/* Another stream of this socket has the group: what comes once is for one of them. */
+static bool
+has_group(const struct scr_input *in, const struct scr_tap *t)
+{
+	for (struct scr_tap *o = in->open.n ? *slot_of(&in->open, t->group) : NULL; o; o = o->beside)
+		if (memcmp(o->group, t->group, 16) == 0)
+			return true;
+	return false;
+}
+
+/* Others may join for this socket? Who has not named an interface would hear others' groups on all of them. */
+static bool
+may_be_helped(const struct scr_input *in)
+{
+	return in->all->only && !in->one_source && !in->alone && in->ifindex;
+}
+
+static void
+holder_leave(struct scr_input *in, struct scr_holder *h)
+{
+	struct scr_holder **at = &in->holders;
+
+	if (--h->groups > 0)
+		return;
+	while (*at != h)
+		at = &(*at)->next;
+	*at = h->next;
+	in->all->n--;
+	close(h->fd);
+	free(h);
+	if (!in->holders)
+		gw_udp_all_groups(in->fd, &in->at, false);
+}
+
+/* By a socket that joins for this one. 0, or -1 with errno. */
+static int
+join_by_holder(struct scr_input *in, struct scr_tap *t, const struct gw_addr *a)
+{
+	struct scr_holder *h;
+
+	for (h = in->holders; h; h = h->next) {
+		if (gw_udp_join(h->fd, a) == 0)
+			break;
+		if (!full(errno))
+			return -1;
+	}
+	if (!h) {
+		if (!(h = malloc(sizeof(*h))))
+			return -1;
+		*h = (struct scr_holder){ .fd = socket(a->ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), .next = in->holders };
+		if (h->fd < 0 || gw_udp_join(h->fd, a) < 0 || (!in->holders && gw_udp_all_groups(in->fd, a, true) < 0)) {
+			if (h->fd >= 0)
+				close(h->fd);
+			free(h);
+			return -1;
+		}
+		in->holders = h;
+		in->all->n++;
+	}
+	h->groups++;
+	t->holder = h;
+	return 0;
+}
+
+/* 0, or -1 with errno: full() when another socket might. */
+static int
+join(struct scr_input *in, struct scr_tap *t, const struct gw_addr *a)
+{
+	if (!may_be_helped(in))
+		return gw_udp_join(in->fd, a);
+	if (has_group(in, t)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	if (in->own < OWN && gw_udp_join(in->fd, a) == 0) {
+		in->own++;
+		return 0;
+	}
+	return in->own < OWN && !full(errno) ? -1 : join_by_holder(in, t, a);
+}
+
 static int
 tap_group(struct scr_inputs *all, struct scr_tap *t, const struct gw_addr *a, struct gw_err *err)
 {
 	char text[GW_ADDR_TEXT];
 	struct scr_input *in;
+	bool fresh;
 
-	for (in = all->list; in; in = in->next) {
-		if (!fits(in, a, t->ifindex))
-			continue;
-		if (gw_udp_join(in->fd, a) == 0)
-			break;
-		if (!full(errno))
-			return gw_fail(err, GW_EUNAVAIL, "%s: join: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
-	}
-	if (!in) {
-		if (!(in = input_open(all, a, t->ifindex, err)))
-			return -1;
-		if (gw_udp_join(in->fd, a) < 0) {
-			gw_fail(err, GW_EUNAVAIL, "%s: join: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
-			input_close(in);
-			return -1;
+	for (in = all->list; in; in = in->next)
+		if (fits(in, a, t->ifindex)) {
+			if (join(in, t, a) == 0)
+				break;
+			if (!full(errno))
+				return gw_fail(err, GW_EUNAVAIL, "%s: join: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
 		}
+	if ((fresh = !in) && !(in = input_open(all, a, t->ifindex, err)))
+		return -1;
+	if (table_grow(&in->open) < 0 || (fresh && join(in, t, a) < 0)) {
+		gw_fail(err, GW_EUNAVAIL, "%s: join: %s", gw_addr_text(a, text, sizeof(text)), strerror(errno));
+		if (fresh)
+			input_close(in);
+		return -1;
 	}
 	t->in = in;
+	table_put(&in->open, t);
 	in->taps++;
 	return 0;
 }
@@ -205,11 +365,18 @@ scr_tap_close(struct scr_tap *t)
 
 	if (!in)
 		return;
+	if (in->group && gw_addr_resolve(&a, NULL) == 0) {
+		table_remove(&in->open, t);
+		gw_udp_leave(t->holder ? t->holder->fd : in->fd, &a);
+		if (t->holder)
+			holder_leave(in, t->holder);
+		else
+			in->own -= may_be_helped(in);
+	}
 	t->in = NULL;
+	t->holder = NULL;
 	if (--in->taps == 0)
 		input_close(in);
-	else if (gw_addr_resolve(&a, NULL) == 0)
-		gw_udp_leave(in->fd, &a);
 }
 
 uint16_t
@@ -228,16 +395,6 @@ scr_tap_kernel_drops(const struct scr_tap *t)
 	return t->in && getsockopt(t->in->fd, SOL_SOCKET, SO_MEMINFO, info, &len) == 0 ? info[SK_MEMINFO_DROPS] : 0;
 }
 
-static unsigned
-slot_of(const uint8_t group[16])
-{
-	uint32_t h = 2166136261;
-
-	for (int i = 0; i < 16; i++)
-		h = (h ^ group[i]) * 16777619;
-	return (h ^ h >> 16) % HASH;
-}
-
 int
 scr_tap_attach(struct scr_tap *t, struct scr_flow *flow, struct gw_err *err)
 {
@@ -245,15 +402,15 @@ scr_tap_attach(struct scr_tap *t, struct scr_flow *flow, struct gw_err *err)
 	struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = in } };
 
 	if (!t->flow) {
+		if (in->group && table_grow(&in->live) < 0)
+			return gw_fail(err, GW_ESYS, "no memory");
 		if (in->attached == 0 && epoll_ctl(in->all->epoll, EPOLL_CTL_ADD, in->fd, &ev) < 0)
 			return gw_fail(err, GW_ESYS, "epoll: %s", strerror(errno));
 		in->attached++;
-		if (in->group) {
-			t->next = in->hash[slot_of(t->group)];
-			in->hash[slot_of(t->group)] = t;
-		} else {
+		if (in->group)
+			table_put(&in->live, t);
+		else
 			in->only = t;
-		}
 	}
 	t->flow = flow;
 	return 0;
@@ -263,21 +420,16 @@ void
 scr_tap_detach(struct scr_tap *t)
 {
 	struct scr_input *in = t->in;
-	struct scr_tap **at;
 
 	if (!in || !t->flow)
 		return;
 	t->flow = NULL;
 	if (in->last == t)
 		in->last = NULL;
-	if (in->group) {
-		for (at = &in->hash[slot_of(t->group)]; *at != t;)
-			at = &(*at)->next;
-		*at = t->next;
-		t->next = NULL;
-	} else {
+	if (in->group)
+		table_remove(&in->live, t);
+	else
 		in->only = NULL;
-	}
 	if (--in->attached == 0)
 		epoll_ctl(in->all->epoll, EPOLL_CTL_DEL, in->fd, NULL);
 }
@@ -302,7 +454,7 @@ find(struct scr_input *in, const struct arrival *a)
 		return in->only;
 	if (in->last && is(in->last, a))
 		return in->last;
-	for (t = in->hash[slot_of(a->group)]; t && !is(t, a);)
+	for (t = in->live.n ? *slot_of(&in->live, a->group) : NULL; t && !is(t, a);)
 		t = t->next;
 	if (t)
 		in->last = t;
@@ -360,19 +512,27 @@ judge(struct scr_input *in, unsigned got, bool more)
 
 /*
  * May the stream have another datagram? Counted over several turns, for sources send in bursts: what waits is not mixed evenly. And a
- * stream may well be larger than others that share its socket: its share is up to three times an even one, of few streams somewhat less.
- * What a flood is has more.
+ * stream may well be larger than others that share its socket: its share is up to three times an even one among those that send, of few
+ * streams somewhat less. What a flood is has more.
  */
 static bool
 admit(struct scr_input *in, struct scr_tap *t)
 {
 	uint64_t now = in->all->turn / SHARED;
 
+	if (in->window != now) {
+		in->active = in->attached < FEW ? in->attached : FEW;
+		if (in->window + 1 == now && in->active < in->seen)
+			in->active = in->seen;
+		in->window = now;
+		in->seen = 0;
+	}
 	if (t->turn != now) {
 		t->turn = now;
 		t->used = 0;
+		in->seen++;
 	}
-	return t->used++ < SHARED * SCR_BATCH * 3 / (in->attached + 2) || t->used == 1;
+	return t->used++ < SHARED * SCR_BATCH * 3 / (in->active + 2) || t->used == 1;
 }
 
 /* Octets at `from` of what lies in a slot and behind it. */

@@ -2,6 +2,11 @@
  * scrambler/input.h: the receiving sockets of a worker, as few as the kernel allows: the groups of one port and interface share a socket
  * as far as its memberships reach; each unicast address has one. Datagrams are told apart by the group they were sent to, and by
  * their sender where a stream names it.
+ *
+ * A worker that is alone, and whose streams name their interface, has one socket a port: what does not fit is joined by further
+ * sockets that receive nothing, while the one takes every group that this host has joined. The kernel goes through all sockets of a port, and
+ * through the groups of each, for each datagram; and a batch comes in one call. What others have joined on that port is stray here, so
+ * several workers do not do this to each other.
  */
 #ifndef SCR_INPUT_H
 #define SCR_INPUT_H
@@ -10,6 +15,7 @@
 
 struct scr_inputs;
 struct scr_input;		/* a socket */
+struct scr_holder;
 
 /* A stream's place at a socket. Embedded; zeroed: none. */
 struct scr_tap {
@@ -18,11 +24,12 @@ struct scr_tap {
 	struct gw_addr at;
 	uint8_t group[16], source[16]; bool any_source;
 	unsigned ifindex;	/* 0: any */
-	struct scr_tap *next;	/* of one hash */
+	struct scr_holder *holder;	/* who joined its group; NULL: the socket itself */
+	struct scr_tap *next, *beside;	/* of one hash: of those that are attached, of all */
 	uint64_t turn; unsigned used;	/* datagrams of so many turns, while there are more than can be worked on */
 };
 
-struct scr_inputs *scr_inputs_new(struct gw_err *);
+struct scr_inputs *scr_inputs_new(bool only, struct gw_err *);	/* only: no other worker receives */
 void scr_inputs_free(struct scr_inputs *);	/* quiet on NULL; no tap may be open */
 int scr_inputs_fd(const struct scr_inputs *);	/* readable while any socket is */
 
@@ -38,6 +45,6 @@ uint64_t scr_tap_kernel_drops(const struct scr_tap *);
 
 /* One turn: up to about a batch of datagrams of the sockets that are readable, each socket its share. false: there was nothing. */
 bool scr_inputs_turn(struct scr_inputs *, struct scr_batch *);
-size_t scr_inputs_sockets(const struct scr_inputs *);
+size_t scr_inputs_sockets(const struct scr_inputs *);	/* those that only join among them */
 uint64_t scr_inputs_strays(const struct scr_inputs *);	/* datagrams for no stream */
 #endif

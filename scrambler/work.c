@@ -23,7 +23,8 @@ scr_work_open(struct scrambler *app, const struct headend *he, struct gw_err *er
 	app->notes.data = app;
 	app->noting = true;
 	for (; app->nworkers < n; app->nworkers++) {
-		struct scr_worker_conf conf = { .number = (unsigned)app->nworkers, .gso = !he->scrambler.no_gso, .notes = &app->notes };
+		struct scr_worker_conf conf = { .number = (unsigned)app->nworkers, .only = n == 1, .gso = !he->scrambler.no_gso,
+			.notes = &app->notes };
 		if (!(app->workers[app->nworkers] = scr_worker_open(&conf, err)))
 			return -1;
 	}

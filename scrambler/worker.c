@@ -258,7 +258,7 @@ scr_worker_open(const struct scr_worker_conf *conf, struct gw_err *err)
 	w->conf = *conf;
 	w->next_us = w->armed_us = INT64_MAX;
 	pthread_mutex_init(&w->lock, NULL);
-	if ((w->batch = scr_batch_new(GW_BURST_AUTO, &ops, w, err)) && (w->inputs = scr_inputs_new(err))) {
+	if ((w->batch = scr_batch_new(GW_BURST_AUTO, &ops, w, err)) && (w->inputs = scr_inputs_new(conf->only, err))) {
 		if (!(w->outs = scr_outs_new(conf->gso)) || !(w->notes = calloc(SCR_NOTES, sizeof(*w->notes))))
 			gw_fail(err, GW_ESYS, "no memory");
 		else if (uv_loop_init(&w->loop) == 0) {

@@ -22,6 +22,7 @@ struct scr_note {		/* a line's key or mode changed */
 enum { SCR_NOTES = 4096 };
 struct scr_worker_conf {
 	unsigned number;
+	bool only;		/* there is no other */
 	bool gso;
 	uv_async_t *notes;	/* sent when there are some; its thread takes them */
 };

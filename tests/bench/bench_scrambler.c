@@ -45,7 +45,7 @@
 #include "tests/bench/ceiling.h"
 #include "tests/bench/loopback.h"
 
-enum { ROUNDS_MAX = 512, PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 65536, GROUPS = 20 /* of a port */, GROUP_PORT = 21000, AU_PACKETS = 8,
+enum { ROUNDS_MAX = 512, PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 65536, GROUP_PORT = 21000, AU_PACKETS = 8,
 	STREAMS = 10000, ACTIVE = 1000, ESP_AT = 0x7f010001, RATE = 500000 /* packets a second, by the simulated clock */ };
 
 static void
@@ -240,7 +240,7 @@ stream_open(struct rig *r, unsigned i, uint16_t group_port, uint16_t sink_port)
 	scr_line_init(&s->line, "bench", row, tx, &form);
 	need(scr_batch_join(r->batch, &s->line) == 0, "no memory", NULL);
 	if (group_port)
-		snprintf(text, sizeof(text), "udp://239.192.%u.%u:%u?interface=lo", i / 250, 1 + i % 250, group_port + i / GROUPS);
+		snprintf(text, sizeof(text), "udp://239.192.%u.%u:%u?interface=lo", i / 250, 1 + i % 250, group_port);
 	address(&in, text, &err);
 	snprintf(text, sizeof(text), "udp://127.1.%u.%u:%u", i / 250, 1 + i % 250, sink_port);	/* the first one's is ESP_AT, too */
 	address(&out, text, &err);
@@ -294,7 +294,7 @@ rig_open(const struct kind *kind, bool gso, unsigned n, unsigned active, bool gr
 	r->n = n;
 	r->active = active;
 	pthread_mutex_init(&r->lock, NULL);
-	need((r->in = scr_inputs_new(&err)) != NULL, "inputs", &err);
+	need((r->in = scr_inputs_new(true, &err)) != NULL, "inputs", &err);
 	need((r->outs = scr_outs_new(gso)) != NULL, "outputs", NULL);
 	need((r->batch = scr_batch_new(GW_BURST_AUTO, &ops, r, &err)) != NULL, "batch", &err);
 	r->feeder = lo_feeder();

@@ -60,7 +60,7 @@ up(void)
 	memset(s, 0, sizeof(s));
 	n = 0;
 	ck_assert_ptr_nonnull(b = scr_batch_new(GW_BURST_OPENSSL, &ops, NULL, NULL));
-	ck_assert_ptr_nonnull(all = scr_inputs_new(NULL));
+	ck_assert_ptr_nonnull(all = scr_inputs_new(true, NULL));
 	scr_line_init(&line, "unit", &row, NULL, &form);
 	line.mode = SCR_CLEAR;
 }
@@ -200,6 +200,63 @@ START_TEST(more_groups_than_a_socket_may_join)
 }
 END_TEST
 
+START_TEST(several_workers_do_not_hear_each_other)
+{
+	struct scr_inputs *other;
+	struct gw_addr a;
+	struct scr_tap tap[30];
+
+	/* a socket that hears every group of the host is for one who is alone: two of them would get each packet of the other */
+	scr_inputs_free(all);
+	ck_assert_ptr_nonnull(all = scr_inputs_new(false, NULL));
+	ck_assert_ptr_nonnull(other = scr_inputs_new(false, NULL));
+	for (unsigned i = 0; i < 30; i++) {
+		add(group(1 + i, ""), true);
+		a = address(group(101 + i, ""));
+		ck_assert_int_eq(scr_tap_open(other, &tap[i], &a, NULL), 0);
+	}
+	for (size_t i = 0; i < n; i++)
+		send_to(i, 2, 100);
+	for (size_t i = 0; i < n; i++)
+		UNTIL(s[i].flow.sent == 2);
+	ck_assert(!scr_inputs_turn(other, b));
+	for (unsigned i = 0; i < 30; i++)
+		scr_tap_close(&tap[i]);
+	scr_inputs_free(other);
+	ck_assert_uint_eq(scr_inputs_strays(all), 0);
+}
+END_TEST
+
+START_TEST(what_others_have_joined_is_stray)
+{
+	struct gw_addr foreign;
+	struct gw_packet pk;
+	uint8_t p[100] = { 0 };
+	int fd, to;
+
+	for (unsigned i = 1; i <= 30; i++)
+		add(group(i, ""), true);
+	foreign = address(group(99, ""));
+	ck_assert_int_ge(fd = gw_udp_receiver(&foreign, NULL), 0);
+	ck_assert_int_ge(to = gw_udp_sender(&foreign, NULL), 0);
+	ck_assert_int_eq(send(to, p, sizeof(p), 0), sizeof(p));
+	send_to(7, 1, 100);
+	UNTIL(s[7].flow.sent == 1);
+	ck_assert_uint_eq(scr_inputs_strays(all), 1);
+	pk = (struct gw_packet){ p, 0 };
+	ck_assert_int_eq(gw_udp_recv(fd, &pk, 1, sizeof(p)), 1);	/* and theirs all the same */
+	for (size_t i = 20; i < 30; i++)
+		forget(&s[i]);
+	ck_assert_uint_eq(scr_inputs_sockets(all), 1);	/* its own groups alone again */
+	ck_assert_int_eq(send(to, p, sizeof(p), 0), sizeof(p));
+	send_to(7, 1, 100);
+	UNTIL(s[7].flow.sent == 2);
+	ck_assert_uint_eq(scr_inputs_strays(all), 1);
+	close(fd);
+	close(to);
+}
+END_TEST
+
 START_TEST(taken_out_while_packets_wait)
 {
 	add(group(1, ""), true);
@@ -296,5 +353,7 @@ END_TEST
 
 SUITE("scr_input", tcase_add_checked_fixture(t, up, down); tcase_set_timeout(t, 60); tcase_add_test(t, groups_of_a_port_share_a_socket);
       tcase_add_test(t, one_group_of_two_senders); tcase_add_test(t, more_groups_than_a_socket_may_join);
-      tcase_add_test(t, taken_out_while_packets_wait); tcase_add_test(t, each_socket_has_its_share_of_a_turn);
+      tcase_add_test(t, several_workers_do_not_hear_each_other);
+	tcase_add_test(t, what_others_have_joined_is_stray);
+	tcase_add_test(t, taken_out_while_packets_wait); tcase_add_test(t, each_socket_has_its_share_of_a_turn);
       tcase_add_test(t, a_flood_takes_nothing_from_its_neighbour); tcase_add_test(t, datagrams_that_the_kernel_put_together))
