@@ -52,7 +52,7 @@ struct kms_subscriber {
 	int64_t id;			/* given by the store */
 	char name[KMS_NAME];		/* the operator's, unique */
 	char impi[KMS_IMPI];		/* unique; "" only with KMS_KEYS */
-	char msisdn[KMS_MSISDN];	/* digits; "": no SMS */
+	char msisdn[KMS_MSISDN];	/* digits, unique; "": no SMS */
 	enum kms_provision provision;
 	bool gba_me;			/* gba_mode me; else u */
 	uint8_t k[16], opc[16], sqn[6], amf[2];	/* KMS_MILENAGE; sqn: the last one used */
@@ -78,7 +78,7 @@ struct kms_gba {
 enum gw_outcome kms_gba_put(struct kms_store *, const struct kms_gba *);	/* becomes the live one */
 enum gw_outcome kms_gba_get(struct kms_store *, const char *btid, struct kms_gba *);
 enum gw_outcome kms_gba_live(struct kms_store *, int64_t sub, struct kms_gba *);
-/* The next LTKM counter of a context, spent for good once flush has said so. */
+/* The next LTKM counter of a context, spent for good once flush has said so. GW_EXISTS: no such context, or all of them are spent. */
 enum gw_outcome kms_gba_spend(struct kms_store *, const char *btid, uint32_t *counter);
 /* After an unclean stop (2.5): every counter grows by n. */
 enum gw_outcome kms_gba_skip(struct kms_store *, uint32_t n);
@@ -93,7 +93,10 @@ struct kms_service {
 	uint8_t domain[3];			/* Key Domain ID */
 	uint32_t crypto_period_ms;
 };
-/* Puts or changes it by name; group and id are filled in. */
+/*
+ * Puts or changes it by name; group and id are filled in. A group for PEKs is drawn when group[KMS_PEK] is not 0, when a stream of
+ * PEKs is put, or with the first PEK. GW_EXISTS: another service has its URI; or its Key Domain would change while it has keys.
+ */
 enum gw_outcome kms_service_put(struct kms_store *, struct kms_service *);
 enum gw_outcome kms_service_get(struct kms_store *, int64_t id, struct kms_service *);
 enum gw_outcome kms_service_find(struct kms_store *, const char *name_or_uri, struct kms_service *);	/* name, or item || reference */
@@ -161,10 +164,10 @@ struct kms_key {
 	char programme[KMS_URI];	/* KMS_PEK: its GlobalPurchaseItemID */
 	enum kms_key_state state;
 };
-/* GW_EXISTS: the group has an unused key already (SEK: state new), or `number` of it is still in use. Fills id and number. */
+/* Fills id, domain, group and number. GW_EXISTS: the group has an unused key already (SEK: state new; id and number are its), or `number` of it is still in use. */
 enum gw_outcome kms_key_put(struct kms_store *, struct kms_key *);
 enum gw_outcome kms_key_get(struct kms_store *, int64_t id, struct kms_key *);
-/* number 0: the current one of the group (1.2). */
+/* number 0: the current one of the group (1.2); before its first use the new one. */
 enum gw_outcome kms_key_find(struct kms_store *, const uint8_t domain[3], uint16_t group, uint16_t number, struct kms_key *);
 /* It goes into use at that CP, its predecessor becomes old; GW_EXISTS: it has a first_cp already, *first_cp. A first SEK may be current before. */
 enum gw_outcome kms_key_use(struct kms_store *, int64_t id, uint16_t cp, uint16_t *first_cp);

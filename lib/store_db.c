@@ -177,7 +177,7 @@ connect_to(struct gw_db *s, struct gw_err *err)
 		return -1;
 	if (strcmp(mode, "wal") != 0)
 		return gw_fail(err, GW_ESTORE, "its file system cannot hold a write-ahead log");
-	if (exec(s, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON", err) < 0 || migrate(s, err) < 0)
+	if (exec(s, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON", err) < 0 || migrate(s, err) < 0)
 		return -1;
 	for (int i = 0; i < s->kind->nsql + NOWN; i++)
 		if (sqlite3_prepare_v3(s->db, sql_of(s, i), -1, SQLITE_PREPARE_PERSISTENT, &s->q[i], NULL) != SQLITE_OK)
@@ -364,7 +364,8 @@ taken(struct gw_db *s)
 {
 	int code = sqlite3_extended_errcode(s->db);
 
-	return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID;
+	return code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_ROWID ||
+	    code == SQLITE_CONSTRAINT_FOREIGNKEY;
 }
 
 static void
@@ -391,9 +392,8 @@ gw_db_step(struct gw_db *s, int q, const char *types, ...)
 			sqlite3_bind_int64(st, n, va_arg(ap, int64_t));
 		} else {
 			const void *p = va_arg(ap, const void *);
-			size_t len = va_arg(ap, size_t);
 			/* A null pointer would bind NULL; an empty value is a value. */
-			sqlite3_bind_blob64(st, n, p || len ? p : "", len, SQLITE_STATIC);
+			sqlite3_bind_blob64(st, n, p ? p : "", va_arg(ap, size_t), SQLITE_STATIC);
 		}
 	}
 	va_end(ap);
@@ -571,4 +571,10 @@ enum gw_outcome
 gw_db_note(struct gw_db *s, const char *name, const void *value, size_t len, bool replace)
 {
 	return gw_db_write(s, own(s, replace ? RENOTE : NOTE), GW_WON, "tb", name, value, len);
+}
+
+enum gw_outcome
+gw_db_note_in(struct gw_db *s, const char *name, const void *value, size_t len)
+{
+	return gw_db_outcome(s, own(s, RENOTE), gw_db_step(s, own(s, RENOTE), "tb", name, value, len), GW_UNAVAILABLE);
 }

@@ -31,9 +31,9 @@ int gw_db_copy(struct gw_db *, const char *to, struct gw_err *);
 bool gw_db_changed(struct gw_db *);
 
 /*
- * Binds by type (s: text, NULL or "" binds NULL; t: text as it is; i: int64_t; b: bytes and size_t, NULL bytes with a length bind NULL) and
- * steps; types NULL goes on with the next row. 1: a row, to be read and then done(); 0: none; -1: a fault, logged; -2: a unique key is taken, nothing was
- * written. What is bound is borrowed until the next step or done.
+ * Binds by type (s: text, NULL or "" binds NULL; t: text as it is; i: int64_t; b: bytes and size_t) and
+ * steps; types NULL goes on with the next row. 1: a row, to be read and then done(); 0: none; -1: a fault, logged; -2: a unique key is taken, or what a
+ * row refers to is not there; nothing was written. What is bound is borrowed until the next step or done.
  */
 int gw_db_step(struct gw_db *, int q, const char *types, ...);
 void gw_db_done(struct gw_db *, int q);
@@ -59,6 +59,7 @@ void gw_db_drop(struct gw_db *);
 
 /* Put once; replace: put or replaced. */
 enum gw_outcome gw_db_note(struct gw_db *, const char *name, const void *value, size_t len, bool replace);
+enum gw_outcome gw_db_note_in(struct gw_db *, const char *name, const void *value, size_t len);	/* replace, within a transaction */
 enum gw_outcome gw_db_noted(struct gw_db *, const char *name, struct gw_blob *);
 enum gw_outcome gw_db_any(struct gw_db *);
 
