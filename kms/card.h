@@ -34,6 +34,7 @@ struct card_news {
 	enum card_change change;
 	uint16_t lower, upper;
 	bool evicted; struct mikey_ids gone;	/* the key that made room */
+	bool again;			/* LTKM_STALE: the LTKM accepted last, once more. 2.6 drops it; `answer` is there for who does not */
 	size_t len; uint8_t answer[CARD_ANSWER];	/* the verification, for where the message came from; len 0: none */
 };
 /*

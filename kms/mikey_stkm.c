@@ -20,7 +20,7 @@ struct msk {
 	struct mikey_session session;	/* CSB ID 0, the RAND above: what we send and what everybody sends */
 	struct sealed *sealed[65536 / SEALED_PAGE];	/* of a sender: every TEK ID that was used, made page by page */
 	/* of a receiver (2.5) */
-	bool used;			/* a message was accepted: counter and seqs are its; seqs below lower counts as lower */
+	bool used;			/* a message was accepted: counter is its */
 	uint32_t counter; uint16_t seqs;
 };
 
@@ -45,7 +45,7 @@ msk_new(const struct mikey_ids *ids, const uint8_t key[16], const void *rand, si
 		memcpy(k->ids.domain, ids->domain, sizeof(k->ids.domain));
 		memcpy(k->rand, rand, rand_len);
 		k->rand_len = rand_len;
-		k->lower = lower;
+		k->lower = k->seqs = lower;	/* the lower limit itself is not usable: SEQs begins there */
 		k->upper = upper;
 		return k;
 	}
@@ -82,12 +82,14 @@ msk_interval(struct msk *k, uint16_t lower, uint16_t upper)
 {
 	k->lower = lower;
 	k->upper = upper;
+	if (k->seqs < lower)
+		k->seqs = lower;
 }
 
 uint32_t
 msk_counter(const struct msk *k, uint16_t *seqs)
 {
-	*seqs = k->used && k->seqs > k->lower ? k->seqs : k->lower;
+	*seqs = k->seqs;
 	return k->used ? k->counter : 0;
 }
 
@@ -219,19 +221,18 @@ usable(const struct mikey *m)
 	return RX_FINE;
 }
 
-/* Counters (2.5). The lower limit itself is not usable: SEQs begins there. */
+/* Counters (2.5). */
 static enum rx_reason
 check_order(const struct msk *k, const struct mikey *m, bool *again)
 {
 	uint32_t counter = (uint32_t)m->ts;
-	uint16_t seqs = k->used && k->seqs > k->lower ? k->seqs : k->lower;
 
 	if (k->lower > k->upper)
 		return RX_NOT_VALID;	/* an empty interval makes the key unusable, for what is repeated, too */
 	if (m->ids.tek_id > k->upper)
 		return RX_ABOVE;
-	*again = k->used && counter == k->counter && m->ids.tek_id == seqs && seqs == k->seqs;
-	return *again || (m->ids.tek_id > seqs && (k->used ? counter > k->counter : counter > 0)) ? RX_FINE : RX_STALE;
+	*again = k->used && counter == k->counter && m->ids.tek_id == k->seqs;
+	return *again || (m->ids.tek_id > k->seqs && (k->used ? counter > k->counter : counter > 0)) ? RX_FINE : RX_STALE;
 }
 
 static enum rx_reason

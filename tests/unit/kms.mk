@@ -1,6 +1,6 @@
 # tests/unit/kms.mk
 kms_tests = %D%/test_kms_crypt %D%/test_kms_drm %D%/test_kms_mikey %D%/test_kms_keys %D%/test_kms_ltkm \
-	%D%/test_kms_mikey_ltkm %D%/test_kms_gba %D%/test_kms_digest
+	%D%/test_kms_mikey_ltkm %D%/test_kms_gba %D%/test_kms_digest %D%/test_kms_card
 kms_plugin_tests = %D%/test_kms_plugin_drm %D%/test_kms_plugin_smartcard %D%/test_kms_plugin_lab
 check_PROGRAMS += $(kms_tests) $(kms_plugin_tests)
 TESTS += $(kms_tests) $(kms_plugin_tests)
@@ -12,6 +12,7 @@ tests_unit_test_kms_keys_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_ltkm_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_mikey_ltkm_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_gba_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_card_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_digest_LDADD = $(kms_libs) $(test_libs)
 # Plugins are loaded by dlopen; the libraries are the receiver's.
 tests_unit_test_kms_plugin_drm_LDADD = $(kms_libs) $(test_libs)
