@@ -12,4 +12,5 @@ include %D%/bcast.mk
 include %D%/sdp.mk
 include %D%/term.mk
 include %D%/media.mk
+include %D%/kms.mk
 include %D%/web.mk

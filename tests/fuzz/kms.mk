@@ -1,0 +1,16 @@
+# tests/fuzz/kms.mk
+kms_fuzz = %D%/fuzz_digest %D%/fuzz_ltkm %D%/fuzz_card
+check_PROGRAMS += $(kms_fuzz)
+TESTS += $(kms_fuzz)
+tests_fuzz_fuzz_digest_SOURCES = %D%/fuzz_digest.c $(fuzz_main)
+tests_fuzz_fuzz_digest_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_digest_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_digest_LDADD = $(kms_libs)
+tests_fuzz_fuzz_ltkm_SOURCES = %D%/fuzz_ltkm.c $(fuzz_main)
+tests_fuzz_fuzz_ltkm_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_ltkm_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_ltkm_LDADD = $(kms_libs)
+tests_fuzz_fuzz_card_SOURCES = %D%/fuzz_card.c $(fuzz_main)
+tests_fuzz_fuzz_card_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_card_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+tests_fuzz_fuzz_card_LDADD = $(kms_libs)
