@@ -13,6 +13,10 @@ check_PROGRAMS += %D%/cissa
 %C%_cissa_SOURCES = %D%/cissa.c
 %C%_cissa_LDADD = $(media_libs)
 
+check_PROGRAMS += %D%/digest_server
+%C%_digest_server_SOURCES = %D%/digest_server.c
+%C%_digest_server_LDADD = $(kms_libs)
+
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
@@ -20,6 +24,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/broadcast_rights.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
+	%D%/digest_judges.sh \
 	%D%/ecmg_crowd.sh \
 	%D%/ecmg_vectors.sh \
 	%D%/emmg_mux.sh \
