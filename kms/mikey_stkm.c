@@ -276,6 +276,21 @@ open_key(const struct msk_rx *rx, const struct mikey_session *s, const struct mi
 	return why;
 }
 
+/*
+ * An STKM carries no RAND: that of the LTKM which brought the key is meant, and so every subscriber's LTKM has the same one (2.3: a reading).
+ * A sender that does send its own, or has a CSB ID, is taken at its word; those keys are made in *own, for this message only. NULL: they
+ * cannot be made.
+ */
+static const struct mikey_session *
+mikey_stkm_keys(const struct msk *k, const struct mikey *m, struct mikey_session *own)
+{
+	const struct mikey_view rand = m->rand.p ? m->rand : (struct mikey_view){ k->rand, k->rand_len };
+
+	if (m->csb_id == 0 && !m->rand.p)
+		return &k->session;
+	return mikey_session_init(own, k->key.p, k->key.len, m->csb_id, rand.p, rand.len) == 0 ? own : NULL;
+}
+
 enum rx_result
 msk_receive(struct msk_rx *rx, const void *stkm, size_t len, struct rx_keys *out)
 {
@@ -293,13 +308,9 @@ msk_receive(struct msk_rx *rx, const void *stkm, size_t len, struct rx_keys *out
 	struct msk *k = find(rx, &m.ids);
 	if (!k)
 		return rx_refuse(out, RX_NO_KEY);
-	const struct mikey_session *s = &k->session;
-	if (m.csb_id != 0 || m.rand.p) {	/* nobody of ours: keys for this message only */
-		const struct mikey_view rand = m.rand.p ? m.rand : (struct mikey_view){ k->rand, k->rand_len };
-		if (mikey_session_init(&other, k->key.p, k->key.len, m.csb_id, rand.p, rand.len) < 0)
-			return rx_refuse(out, RX_FAILED);
-		s = &other;
-	}
+	const struct mikey_session *s = mikey_stkm_keys(k, &m, &other);
+	if (!s)
+		return rx_refuse(out, RX_FAILED);
 	why = mikey_mac_right(s, stkm, m.mac_at, m.mac.p) ? RX_FINE : RX_BAD_MAC;
 	if (why == RX_FINE)
 		why = check_order(k, &m, &again);
