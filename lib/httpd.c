@@ -47,7 +47,7 @@ struct gw_exchange {			/* a connection; the exchange is the one that it is at */
 	LIST_ENTRY(gw_exchange) entry;
 	struct sockaddr_storage peer;
 	enum state state;
-	bool over, secure, pumping, last, head_only, deaf;
+	bool over, secure, pumping, last, head_only, deaf, known;
 	uint64_t deadline;		/* of uv_now(); 0: none */
 	char *in; size_t in_len, in_cap, scanned;
 	struct request { struct http1_head head; char *path; char type[128]; char text[]; } *request;
@@ -76,6 +76,7 @@ struct gw_httpd {
 };
 
 static void pump(struct gw_exchange *);
+static int context_index = -1;		/* of an SSL_CTX: its server */
 
 static void
 refused(struct gw_httpd *s, const struct sockaddr *peer, unsigned status, const char *why)
@@ -176,8 +177,10 @@ kill_connection(struct gw_exchange *c)
 	if (c->state == DEAD)
 		return;
 	c->state = DEAD;
-	if (!c->pumping && c->wsi)
-		lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	if (c->pumping || !c->wsi)
+		return;
+	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+	lws_cancel_service(c->server->context);		/* on a libuv loop it looks at its timers after events only: this is one */
 }
 
 static void
@@ -192,6 +195,7 @@ listen_to(struct gw_exchange *c, bool on)
 static void
 sent(struct gw_exchange *c)
 {
+	c->head_only = false;
 	if (!c->last) {
 		c->state = HEAD;
 		deadline(c, c->in_len > 0 ? c->server->conf.request_ms : c->server->conf.idle_ms);
@@ -340,6 +344,7 @@ note_certificate(struct gw_exchange *c)
 	long n;
 	int len;
 
+	c->known = true;
 	if (x && b && (len = i2d_X509(x, &c->der)) > 0) {
 		c->der_len = (size_t)len;
 		X509_NAME_print_ex(b, X509_get_subject_name(x), 0, XN_FLAG_ONELINE);
@@ -459,6 +464,8 @@ keep_request(struct gw_exchange *c, size_t len)
 	media_type(http1_header(&q->head, "content-type"), q->type, sizeof(q->type));
 	c->head_only = strcmp(q->head.method, "HEAD") == 0;
 	c->last = !q->head.keep_alive;
+	if (!q->path)
+		refuse(c, 503, "out of memory");
 	return q->path != NULL;
 }
 
@@ -496,7 +503,7 @@ pump_head(struct gw_exchange *c)
 		refuse(c, (unsigned)-n, n == -400 ? "it is no HTTP/1.1" : "the head of the request is too long");
 	if (n <= 0)
 		return false;
-	if (c->secure && !c->subject)
+	if (c->secure && !c->known)
 		note_certificate(c);
 	return keep_request(c, (size_t)n) && start_body(c);
 }
@@ -619,6 +626,25 @@ on_tick(uv_timer_t *t)
 	}
 }
 
+/* A handshake that ends in an alert, ours or the client's: the one sign that there is of it. */
+static void
+on_tls(const SSL *ssl, int where, int value)
+{
+	struct gw_httpd *s = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index);
+	struct gw_exchange *c;
+	char why[120];
+	int fd = SSL_get_fd(ssl);
+
+	if (!(where & SSL_CB_ALERT) || value >> 8 != SSL3_AL_FATAL || !s || s->closing)
+		return;
+	LIST_FOREACH(c, &s->clients, entry)
+		if (c->wsi && lws_get_socket_fd(c->wsi) == fd)
+			break;
+	snprintf(why, sizeof(why), "TLS: %s: %s", where & SSL_CB_READ ? "the client says" : "refused", SSL_alert_desc_string_long(value));
+	if (c)
+		refused(s, (struct sockaddr *)&c->peer, 0, why);
+}
+
 static void
 on_newcomer(void *owner, int fd, const struct sockaddr *from)
 {
@@ -645,8 +671,11 @@ on_newcomer(void *owner, int fd, const struct sockaddr *from)
 		uv_timer_start(&s->tick, on_tick, s->tick_ms, s->tick_ms);
 	d.opaque = c;
 	s->adopting = c;
-	if (!lws_adopt_descriptor_vhost_via_info(&d) && s->adopting)
-		release(c);
+	if (!lws_adopt_descriptor_vhost_via_info(&d)) {
+		refused(s, from, 503, "libwebsockets takes no more connections");
+		if (s->adopting)
+			release(c);
+	}
 	s->adopting = NULL;
 }
 
@@ -686,7 +715,13 @@ open_context(struct gw_httpd *s, struct gw_err *err)
 	s->vhost = lws_create_vhost(s->context, &i);
 	if (!s->vhost || !s->certificate != !s->ctx)
 		return gw_fail(err, GW_ESYS, "libwebsockets: no virtual host");
-	return s->ctx ? gw_tls_credentials(s->ctx, s->certificate, s->private_key, s->client_ca, err) : 0;
+	if (!s->ctx)
+		return 0;
+	if (context_index < 0)
+		context_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	SSL_CTX_set_ex_data(s->ctx, context_index, s);
+	SSL_CTX_set_info_callback(s->ctx, on_tls);
+	return gw_tls_credentials(s->ctx, s->certificate, s->private_key, s->client_ca, err);
 }
 
 static char *

@@ -21,7 +21,7 @@ struct gw_httpd_request {
 	const struct sockaddr *peer;
 	const char *subject;			/* of the client's certificate, as OpenSSL prints it; NULL: none was shown */
 };
-/* A header by its lower-case name, NULL: not there. Lent for the call. Those that a server wants beyond the usual are named in conf->headers. */
+/* A header by its lower-case name, the first of them; NULL: not there. Good until the answer. */
 const char *gw_exchange_header(struct gw_exchange *, const char *name);
 /* The client's certificate (DER), for identity checks; 0 octets: none. */
 size_t gw_exchange_certificate(struct gw_exchange *, const uint8_t **der);
@@ -42,13 +42,18 @@ struct gw_httpd_conf {
 	size_t max_body;			/* octets; more: 413 */
 	unsigned max_clients;			/* more are told 503 and closed */
 	unsigned idle_ms, request_ms;		/* keep-alive without a request; from a request's first octet to its last (slow ones are closed) */
-	const char *const *headers;		/* names of further headers, NULL-terminated; NULL: none */
+	const char *const *headers;		/* names of those that are asked for; not needed, all are kept */
 	void (*request)(void *self, struct gw_exchange *, const struct gw_httpd_request *);
 	void (*gone)(void *self, struct gw_exchange *);	/* unanswered, and the client has left: forget it. May be NULL when all is answered at once */
-	void (*refused)(void *self, const struct sockaddr *peer, unsigned status, const char *why);	/* what request() never saw; may be NULL */
+	/* What request() never saw; status 0: closed without an answer (a failed handshake, a client that left in the middle). May be NULL. */
+	void (*refused)(void *self, const struct sockaddr *peer, unsigned status, const char *why);
 	void *self;
 };
 struct gw_httpd;
+/*
+ * The framing is strict (proto/http1.h). A client that ends its side of the connection has left, also when it waits for an answer. Memory: a head (16 KiB)
+ * and a body at most per client. TLS is 1.2 or later.
+ */
 struct gw_httpd *gw_httpd_open(uv_loop_t *, const struct gw_httpd_conf *, struct gw_err *);
 const struct gw_addr *gw_httpd_addr(const struct gw_httpd *);	/* with the port the kernel picked */
 /* Certificate, key and CAs are read again; 0, or -1 and the old ones stay. */
