@@ -47,7 +47,7 @@ struct gw_exchange {			/* a connection; the exchange is the one that it is at */
 	LIST_ENTRY(gw_exchange) entry;
 	struct sockaddr_storage peer;
 	enum state state;
-	bool over, secure, pumping, last, head_only, deaf, known;
+	bool over, secure, pumping, last, head_only, deaf, known, told;
 	uint64_t deadline;		/* of uv_now(); 0: none */
 	char *in; size_t in_len, in_cap, scanned;
 	struct request { struct http1_head head; char *path; char type[128]; char text[]; } *request;
@@ -558,6 +558,15 @@ on_writable(struct gw_exchange *c)
 	return c->state == DEAD ? -1 : 0;
 }
 
+/* No alert has said why: a port scan, or a client that did not read all before it closed, whose alert the kernel's reset overtakes. */
+static bool
+in_handshake(struct gw_exchange *c)
+{
+	SSL *ssl = c->secure && !c->told ? lws_get_ssl(c->wsi) : NULL;
+
+	return ssl && !SSL_is_init_finished(ssl);
+}
+
 static void
 on_end(struct gw_exchange *c)
 {
@@ -565,6 +574,8 @@ on_end(struct gw_exchange *c)
 
 	if (s->closing)
 		return;
+	if (in_handshake(c))
+		refused(s, (struct sockaddr *)&c->peer, 0, "TLS: the handshake did not end");
 	if (c->state == WAIT && s->conf.gone)
 		s->conf.gone(s->conf.self, c);
 	else if (c->state == BODY || (c->state == HEAD && c->in_len > 0))
@@ -641,8 +652,10 @@ on_tls(const SSL *ssl, int where, int value)
 		if (c->wsi && lws_get_socket_fd(c->wsi) == fd)
 			break;
 	snprintf(why, sizeof(why), "TLS: %s: %s", where & SSL_CB_READ ? "the client says" : "refused", SSL_alert_desc_string_long(value));
-	if (c)
-		refused(s, (struct sockaddr *)&c->peer, 0, why);
+	if (!c)
+		return;
+	c->told = true;
+	refused(s, (struct sockaddr *)&c->peer, 0, why);
 }
 
 static void

@@ -16,6 +16,7 @@ TESTS += tests/unit/test_lib_httpd
 tests_unit_test_lib_httpd_LDADD = $(test_libs) $(web_libs)
 check_PROGRAMS += tests/unit/test_lib_http
 TESTS += tests/unit/test_lib_http
+tests_unit_test_lib_http_SOURCES = tests/unit/test_lib_http.c tests/unit/test_ca.h tests/unit/scratch.h
 tests_unit_test_lib_http_LDADD = $(test_libs) $(web_libs)
 check_PROGRAMS += tests/unit/test_lib_xml
 TESTS += tests/unit/test_lib_xml
