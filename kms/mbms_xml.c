@@ -214,7 +214,8 @@ mbms_response_parse(enum mbms_procedure p, const void *text, size_t len, struct 
 
 /* writing */
 
-static const char declaration[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+/* Octet for octet as V24 and V28: Digest is over the text. */
+static const char declaration[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n";
 
 static void
 print_key(FILE *f, const struct mikey_ids *ids)
@@ -239,7 +240,6 @@ print_service(FILE *f, const char *service)
 static void
 print_item(FILE *f, const struct document *d, const struct mbms_item *i)
 {
-	fputs("  ", f);
 	if (d->entry)
 		fprintf(f, "<%s>", d->entry);
 	if (d->keys)
@@ -250,7 +250,6 @@ print_item(FILE *f, const struct document *d, const struct mbms_item *i)
 		fprintf(f, "<ResponseCode>%03u</ResponseCode>", i->code % 1000);
 	if (d->entry)
 		fprintf(f, "</%s>", d->entry);
-	fputc('\n', f);
 }
 
 static char *
@@ -262,10 +261,10 @@ print(const struct document *d, const struct mbms_list *l)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "%s<%s xmlns=\"%s\">\n", declaration, d->root, d->space);
+	fprintf(f, "%s<%s xmlns=\"%s\">", declaration, d->root, d->space);
 	for (size_t i = 0; i < l->n; i++)
 		print_item(f, d, &l->items[i]);
-	fprintf(f, "</%s>\n", d->root);
+	fprintf(f, "</%s>\r\n", d->root);
 	if (fclose(f) == 0)
 		return text;
 	free(text);

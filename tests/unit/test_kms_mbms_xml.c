@@ -146,6 +146,25 @@ START_TEST(what_is_printed_parses_and_validates)
 }
 END_TEST
 
+START_TEST(prints_as_the_vectors)
+{
+	struct mbms_item all = { .service = "urn:allServices" }, key = { .key = { .has_domain = true, .has_key = true, .domain = { 0x00, 0xf1, 0x10 }, .key_group = 1 } };
+	struct mbms_item had[] = { { .service = "urn:allServices", .code = 200 }, { .service = "urn:example:pi:sportsurn:example:pd:monthly", .code = 200 } };
+	const struct { const char *vector, *field; char *text; } rows[] = {
+		{ "V24_digest_registration", "body", mbms_request_print(MBMS_REGISTER, &(struct mbms_list){ &all, 1 }) },
+		{ "V24_digest_registration", "response_body", mbms_response_print(MBMS_REGISTER, &(struct mbms_list){ had, 2 }) },
+		{ "V28_msk_request_body", "body", mbms_request_print(MBMS_MSK, &(struct mbms_list){ &key, 1 }) },
+	};
+	json_t *file = vec_json("bcast/mikey-vectors.json"), *vectors = json_object_get(file, "vectors");
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_str_eq(rows[i].text, json_string_value(json_object_get(json_object_get(vectors, rows[i].vector), rows[i].field)));
+		free(rows[i].text);
+	}
+	json_decref(file);
+}
+END_TEST
+
 START_TEST(procedures)
 {
 	ck_assert_int_eq(mbms_procedure_of("application/mbms-register+xml", "requesttype=msk-request"), MBMS_REGISTER);
@@ -203,4 +222,5 @@ START_TEST(lifetimes)
 END_TEST
 
 SUITE("kms_mbms_xml", tcase_add_test(t, examples_parse); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, too_many);
-	tcase_add_test(t, what_is_printed_parses_and_validates); tcase_add_test(t, procedures); tcase_add_test(t, bootstrapping); tcase_add_test(t, lifetimes);)
+	tcase_add_test(t, what_is_printed_parses_and_validates); tcase_add_test(t, prints_as_the_vectors);
+	tcase_add_test(t, procedures); tcase_add_test(t, bootstrapping); tcase_add_test(t, lifetimes);)
