@@ -6,7 +6,7 @@
 /* 2.5: after an unclean stop every counter grows by that much. */
 enum { SKIP = 16 };
 #define RUNNING "ltkm.running"	/* a note: 1 while we run */
-enum { DAY = 24 * 3600, KEEP_DAYS = 7, AGAIN_S = 600, IDLE_S = 60 };
+enum { DAY = 24 * 3600, KEEP_DAYS = 7, AGAIN_S = 600, IDLE_S = 60, LOST_US = 250000 };
 
 static void
 defaults(struct delivery_conf *c)
@@ -164,7 +164,7 @@ delivery_changed(struct delivery *d)
 bool
 delivery_wants(const struct delivery *d, int64_t now_us)
 {
-	return now_us >= d->next_us || d->nheard || d->noutcomes;
+	return now_us >= d->not_before_us && (now_us >= d->next_us || d->nheard || d->noutcomes);
 }
 
 static int64_t
@@ -189,6 +189,7 @@ delivery_tick(struct delivery *d, int64_t now_us)
 	int64_t next = now_us + (int64_t)IDLE_S * SECOND;
 
 	d->before = d->now;
+	d->tick_us = now_us;
 	d->safe_key = 0;
 	for (; d->now.heard < d->nheard; d->now.heard++)
 		out_hear(d, &d->heard[d->now.heard]);
@@ -252,8 +253,10 @@ delivery_flushed(struct delivery *d, enum gw_outcome outcome)
 		d->nactions = d->ready;
 		d->nrolls = 0;	/* paces are made anew */
 		d->now.rolls_us = d->next_us = 0;
+		d->not_before_us = d->tick_us + LOST_US;
 		return;
 	}
+	d->not_before_us = 0;
 	d->ready = d->nactions;
 	memmove(d->heard, d->heard + d->now.heard, (d->nheard - d->now.heard) * sizeof(*d->heard));
 	d->nheard -= d->now.heard;

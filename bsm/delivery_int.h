@@ -36,7 +36,9 @@ struct delivery {
 	struct delivery_conf conf;
 	struct mind now, before;
 	int64_t next_us;
+	int64_t tick_us, not_before_us;		/* the last tick; after a turn that the store did not take: a while */
 	bool blocked;				/* the last tick sent nothing, for actions were left */
+	bool behind;				/* more was due than could be sent: rolls wait */
 	struct datagram *heard; size_t nheard;
 	struct outcome outcome[FLYING]; size_t noutcomes;
 	struct flight flight[FLYING]; size_t nflights;

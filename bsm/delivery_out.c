@@ -407,7 +407,8 @@ out_serve(struct delivery *d, int64_t now_us)
 			serve_sms(d, &d->page[i], now_us);
 		else
 			serve_udp(d, &d->page[i], now_us);
-	if (page.n == may)
+	d->behind = page.n == may;
+	if (d->behind)
 		return d->conf.pushes_per_second ? now_us + PACE_US : now_us;
 	if (kms_out_next(d->store, &due) != GW_WON)
 		return INT64_MAX;
@@ -480,16 +481,17 @@ out_outcome(struct delivery *d, const struct outcome *what, int64_t now_us)
 	for (size_t i = 0; i < d->nflights; i++)
 		if (d->flight[i].out == what->out)
 			f = d->flight[i];
+	if (f.out == 0)
+		return;
+	++*(what->sent ? &d->now.counts.sms_sent : &d->now.counts.sms_failed);
 	/* Ours no more: it was given up, or the terminal has registered meanwhile. */
-	if (f.out == 0 || kms_out_find(d->store, f.btid, f.counter, &o) != GW_WON || o.id != f.out || o.state != KMS_OUT_SENT)
+	if (kms_out_find(d->store, f.btid, f.counter, &o) != GW_WON || o.id != f.out || o.state != KMS_OUT_SENT)
 		return;
 	o.due_us = now_us;
 	if (what->sent) {
-		d->now.counts.sms_sent++;
 		set_state(d, &o, KMS_OUT_SMS);
 		return;
 	}
-	d->now.counts.sms_failed++;
 	o.due_us = now_us + ((int64_t)SMS_WAIT_S * SECOND << o.tries);
 	set_state(d, &o, o.tries < SMS_TRIES ? KMS_OUT_SENT : KMS_OUT_FAILED);
 }

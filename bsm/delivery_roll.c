@@ -2,7 +2,7 @@
 #include "bsm/delivery_int.h"
 #include <stdlib.h>
 
-enum { COUNT_PAGE = 2048, AT_ONCE = 128, FIND_US = SECOND, STEP_MIN_US = 20000, RENEW_S = 60, RENEW_PAGE = 32 };
+enum { COUNT_PAGE = 2048, AT_ONCE = 240, FIND_US = SECOND, STEP_MIN_US = 20000, RENEW_S = 10, RENEW_PAGE = 32, RENEW_PART = 5 };
 /* The last ones of a roll need their retries before the switch: so much of the window at most. */
 enum { TAIL_US = 60 * SECOND, TAIL_PART = 10 };
 
@@ -45,7 +45,6 @@ rate(const struct delivery *d, const struct pace *p, int64_t now_us)
 	return (double)p->left * SECOND / (double)rest;
 }
 
-/* False: its LTKM is under way already, or none is due. */
 static void
 one(struct delivery *d, const struct pace *p, int64_t service, int64_t sub, int64_t now_us)
 {
@@ -100,7 +99,7 @@ push(struct delivery *d, struct pace *p, int64_t now_us)
 		count(d, p, now_us);
 		return now_us;
 	}
-	if (d->nactions)	/* what was made due waits: no more of it */
+	if (d->nactions || d->behind)	/* what was made due waits: no more of it */
 		return now_us + STEP_MIN_US;
 	r = rate(d, p, now_us);
 	p->credit += r * (double)(now_us > p->at_us ? now_us - p->at_us : 0) / SECOND;
@@ -189,22 +188,21 @@ keep_service(void *self, const struct kms_service *s)
 	return 0;
 }
 
-/* Less than a fifth of the TEK IDs of its SEK are left, by the time that it has been valid: the next one is due, whatever its planned life. */
+/*
+ * Less than a fifth of its SEK's TEK IDs is left: subscribers get the next one in time, whatever its planned life (3.6). Of a plan that fits
+ * the crypto-period the roll's window has begun before.
+ */
 static void
 renew(struct delivery *d, int64_t id, int64_t now_us)
 {
 	struct kms_service s;
 	struct kms_key *k = &d->safe->key;
-	int64_t life, end;
+	uint16_t last;
 
 	d->safe_key = 0;
-	if (kms_service_get(d->store, id, &s) != GW_WON || s.crypto_period_ms == 0 ||
-	    kms_key_find(d->store, s.domain, s.group[KMS_SEK], 0, k) != GW_WON)
-		return;
-	life = (int64_t)(k->upper - k->lower) * s.crypto_period_ms * 1000;
-	end = k->valid_from_us + life;
-	if (k->upper > k->lower && k->valid_from_us && end - now_us < life / 5)
-		keymgr_next(d->store, &s, &d->conf.plan, now_us, end > now_us ? end : now_us);
+	if (kms_service_get(d->store, id, &s) == GW_WON && kms_key_find(d->store, s.domain, s.group[KMS_SEK], 0, k) == GW_WON &&
+	    kms_tek_last(d->store, k->id, &last) == GW_WON && k->upper > k->lower && k->upper - last < (k->upper - k->lower) / RENEW_PART)
+		keymgr_next(d->store, &s, &d->conf.plan, now_us, now_us + (int64_t)(k->upper - last) * s.crypto_period_ms * 1000);
 	gw_cleanse(k, sizeof(*k));
 }
 
