@@ -6,7 +6,7 @@
 #include "lib/secret.h"
 
 enum { SECOND = 1000000, MINUTE = 60 * SECOND };
-enum { MINE = 64, BOUGHT = 512, DATAGRAM = 320, FLYING = 256, ROLL_KEYS = 8 };	/* open messages of a subscriber; their subscriptions; octets of a datagram */
+enum { MINE = 256, BOUGHT = 512, DATAGRAM = 320, FLYING = 256, ROLL_KEYS = 8 };	/* open messages of a subscriber; their subscriptions; octets of a datagram */
 
 /*
  * What follows from the store or from what was fed: it is put back when the store did not take the turn. Times are UTC in us, 0: at once.

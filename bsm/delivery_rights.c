@@ -99,14 +99,23 @@ keep_bought(void *self, const struct kms_subscription *s)
 	return d->nbought == BOUGHT;
 }
 
+struct in_force { struct delivery *d; int64_t now_us; };
+
+static int
+keep_in_force(void *self, const struct kms_subscription *s)
+{
+	struct in_force *f = self;
+
+	return in_force(s, f->now_us) && keep_bought(f->d, s);
+}
+
 static bool
 had_before(const struct delivery *d, size_t n)
 {
 	const struct kms_subscription *s = &d->bought[n];
 
 	for (size_t i = 0; i < n; i++)
-		if (d->bought[i].service == s->service && d->bought[i].kind == s->kind && d->bought[i].key == s->key &&
-		    d->bought[i].state == KMS_TOLD)
+		if (d->bought[i].service == s->service && d->bought[i].kind == s->kind && d->bought[i].key == s->key)
 			return true;
 	return false;
 }
@@ -115,18 +124,16 @@ static void
 on_registered(void *self, int64_t sub, int64_t now_us)
 {
 	struct delivery *d = self;
+	struct in_force f = { d, now_us };
 
 	out_open(d, sub, 0);
 	out_answered(d, 0);
 	d->nbought = 0;
-	kms_subscriptions_of(d->store, sub, keep_bought, d);
+	kms_subscriptions_of(d->store, sub, keep_in_force, &f);
 	for (size_t i = 0; i < d->nbought; i++) {
-		struct kms_subscription *s = &d->bought[i];
-		if (!in_force(s, now_us))
-			continue;
+		const struct kms_subscription *s = &d->bought[i];
 		if (s->state == KMS_NEW)
 			kms_subscription_mark(d->store, s->id, KMS_TOLD);
-		s->state = KMS_TOLD;
 		if (!had_before(d, i))
 			push(d, s, now_us);
 	}
