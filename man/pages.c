@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "kms/keys.h"
+#include "kms/usim.h"
 #include "lib/err.h"
 #include "lib/headend.h"
 #include "proto/cpsig_psig.h"
@@ -125,6 +126,8 @@ fill(char *what, const char *example)
 		return headend_print_mdoc(), 0;
 	if (strcmp(what, "keys drm") == 0 || strcmp(what, "keys smartcard") == 0)
 		return keys_print_mdoc(what[5] == 's', stdout), 0;
+	if (strcmp(what, "keys usim") == 0)
+		return usim_print_mdoc(stdout), 0;
 	if (strcmp(what, "example") == 0)
 		return copy(example);
 	for (size_t i = 0; i < sizeof(ifaces) / sizeof(ifaces[0]); i++)

@@ -24,8 +24,10 @@ tests_unit_test_kms_plugin_lab_DEPENDENCIES = kms/lab.la tests/libsuite.la
 check_PROGRAMS += %D%/test_kms_mbms_xml
 TESTS += %D%/test_kms_mbms_xml
 tests_unit_test_kms_mbms_xml_LDADD = $(kms_xml_libs) $(web_libs) $(test_libs)
-
 check_PROGRAMS += %D%/test_kms_store
 TESTS += %D%/test_kms_store
 tests_unit_test_kms_store_SOURCES = %D%/test_kms_store.c %D%/scratch.h
 tests_unit_test_kms_store_LDADD = $(kms_store_libs) $(test_libs)
+check_PROGRAMS += %D%/test_kms_usim
+TESTS += %D%/test_kms_usim
+tests_unit_test_kms_usim_LDADD = $(kms_libs) $(test_libs)
