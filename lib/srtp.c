@@ -167,7 +167,7 @@ const struct gw_transform gw_transform_srtp = {
 	.overhead = SRTP_MKI + SRTP_TAG,
 	.marks_len = srtp_marks_len, .tx_new = srtp_tx_new, .tx_free = srtp_tx_free, .medium_new = srtp_medium_new,
 	.medium_free = srtp_medium_free, .key_new = srtp_key_new, .key_free = srtp_xkey_free, .use = srtp_use,
-	.protect = srtp_protect_rtp, .protect_rtcp = srtp_protect_report, .sources = srtp_sources,
+	.protect = srtp_protect_rtp, .warm = srtp_warm, .protect_rtcp = srtp_protect_report, .sources = srtp_sources,
 	.rx_new = srtp_rx_new, .rx_free = srtp_rx_free, .rx_key = srtp_rx_key, .rx_drop = srtp_rx_drop,
 	.unprotect = srtp_unprotect_rtp, .unprotect_rtcp = srtp_unprotect_report, .in_clear = srtp_in_clear,
 	.self_test = self_test,

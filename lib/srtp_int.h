@@ -15,9 +15,8 @@ enum {
 
 /* Session keys (RFC 3711 4.3, key derivation rate 0). They do not depend on the SSRC: once per master key. */
 struct srtp_session_keys {
-	struct gw_aes rtp, rtcp;
-	struct gw_hmac rtp_mac, rtcp_mac;
-	uint8_t rtp_salt[SRTP_SALT], rtcp_salt[SRTP_SALT];
+	struct gw_aes rtp; struct gw_hmac rtp_mac; uint8_t rtp_salt[SRTP_SALT];	/* together: srtp_warm */
+	struct gw_aes rtcp; struct gw_hmac rtcp_mac; uint8_t rtcp_salt[SRTP_SALT];
 };
 struct srtp_key {
 	uint8_t mki[SRTP_MKI]; size_t mki_len;
@@ -95,6 +94,7 @@ struct gw_xkey *srtp_key_new(const struct gw_tx *, const struct gw_material *, s
 void srtp_xkey_free(struct gw_xkey *);
 struct gw_xkey *srtp_use(struct gw_tx *, struct gw_xkey *);
 int srtp_protect_rtp(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *, struct gw_sink *);
+void srtp_warm(const struct gw_tx *, unsigned step);
 int srtp_protect_report(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *);
 size_t srtp_sources(const struct gw_tx *, struct gw_source *, size_t n);
 

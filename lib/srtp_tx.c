@@ -274,6 +274,28 @@ srtp_protect_rtp(struct gw_tx *tx, struct gw_tx_medium *m, struct gw_pk *pk, str
 	return GW_XF_OK;
 }
 
+/* Most units have one source, the one found last. */
+void
+srtp_warm(const struct gw_tx *tx, unsigned step)
+{
+	const struct gw_srtp_table *t = &tx->table;
+	const char *keys;
+
+	if (step == 0) {
+		__builtin_prefetch(tx);
+		__builtin_prefetch((const char *)tx + 64, 1);
+		__builtin_prefetch((const char *)tx + 128, 1);
+	} else if (step == 1) {
+		__builtin_prefetch(tx->key);
+		__builtin_prefetch(&t->sources[t->last], 1);
+		__builtin_prefetch(&t->marks[t->last], 1);
+	} else if (tx->key) {
+		keys = (const char *)srtp_keys_of(&tx->key->key);
+		for (size_t at = 0; at < offsetof(struct srtp_session_keys, rtcp); at += 64)
+			__builtin_prefetch(keys + at);
+	}
+}
+
 /* The next SRTCP index of the unit; 0x80000000 and more: none is left under this key. */
 static uint64_t
 next_report(struct gw_tx *tx, const struct srtp_key *k)

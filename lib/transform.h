@@ -15,6 +15,7 @@
 #include "lib/burst.h"
 #include "lib/err.h"
 
+enum { GW_XF_WARM_STEPS = 3 };
 enum { GW_XF_HEAD = 128, GW_XF_TAIL = 192 };	/* room that every packet handed to a sender has before and after it, octets */
 struct gw_pk { uint8_t *p; size_t len; };	/* p on a 4-byte boundary */
 
@@ -119,6 +120,8 @@ struct gw_transform {
 	struct gw_xkey *(*use)(struct gw_tx *, struct gw_xkey *);
 	/* One packet. GW_XF_OK: pk is the packet to be sent once the burst has run; its p may have moved within its room. */
 	int (*protect)(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *, struct gw_sink *);
+	/* A packet is near: asks for the sender's memory, a pointer further in each step (0..GW_XF_WARM_STEPS - 1). NULL: no matter. */
+	void (*warm)(const struct gw_tx *, unsigned step);
 	/* RTCP of the medium, the same way; NULL: goes as it is. */
 	int (*protect_rtcp)(struct gw_tx *, struct gw_tx_medium *, struct gw_pk *, struct gw_burst *);
 	/* Sources that sent under the key in force or the one before it, so that a change of keys hides none: how many; up to n of them

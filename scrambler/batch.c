@@ -279,6 +279,27 @@ rtcp_type(const struct scr_flow *f, const struct gw_pk *pk)
 }
 
 void
+scr_flow_warm(const struct scr_flow *f, unsigned step)
+{
+	const struct scr_line *l;
+
+	if (step == 0) {
+		__builtin_prefetch(f, 1);
+		__builtin_prefetch(&f->dropped, 1);
+		return;
+	}
+	l = f->line;
+	if (step == 1) {
+		__builtin_prefetch(l);
+		__builtin_prefetch(&l->mode);
+		__builtin_prefetch(f->medium);
+		__builtin_prefetch(f->out, 1);
+	} else if (l->row->warm) {
+		l->row->warm(l->tx, step - 2);
+	}
+}
+
+void
 scr_batch_take(struct scr_batch *b, struct scr_flow *f, struct gw_pk *pk)
 {
 	const struct scr_line *l = f->line;

@@ -96,6 +96,9 @@ void scr_batch_begin(struct scr_batch *, int64_t utc_us, int64_t mono_us);
 struct gw_pk scr_batch_slot(struct scr_batch *, size_t i);
 /* For a packet that comes in pieces: SCR_LARGE octets, to be taken at once, before the next is asked for. May flush. */
 struct gw_pk scr_batch_large(struct scr_batch *);
+/* Its next packet is near: asks for its memory, a pointer further in each step. */
+enum { SCR_WARM_STEPS = 2 + GW_XF_WARM_STEPS };
+void scr_flow_warm(const struct scr_flow *, unsigned step);
 /* A packet of the stream, from a slot. May flush. */
 void scr_batch_take(struct scr_batch *, struct scr_flow *, struct gw_pk *);
 void scr_batch_flush(struct scr_batch *);

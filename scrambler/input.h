@@ -19,14 +19,14 @@ struct scr_holder;
 
 /* A stream's place at a socket. Embedded; zeroed: none. */
 struct scr_tap {
-	struct scr_input *in;
-	struct scr_flow *flow;	/* NULL: what comes is nobody's yet */
-	struct gw_addr at;
 	uint8_t group[16], source[16]; bool any_source;
 	unsigned ifindex;	/* 0: any */
+	struct scr_flow *flow;	/* NULL: what comes is nobody's yet */
+	struct scr_input *in;
 	struct scr_holder *holder;	/* who joined its group; NULL: the socket itself */
 	struct scr_tap *next, *beside;	/* of one hash: of those that are attached, of all */
 	uint64_t turn; unsigned used;	/* datagrams of so many turns, while there are more than can be worked on */
+	struct gw_addr at;
 };
 
 struct scr_inputs *scr_inputs_new(bool only, struct gw_err *);	/* only: no other worker receives */
