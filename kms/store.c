@@ -85,6 +85,7 @@ void
 kms_store_begin(struct kms_store *s)
 {
 	gw_db_begin(s->db);
+	gw_db_enter(s->db);	/* what the group reads is what it writes on; a fault is told by its first write and by flush */
 }
 
 enum gw_outcome

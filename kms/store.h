@@ -34,7 +34,7 @@ int kms_store_rotate(struct kms_store *, struct gw_err *);
 
 /*
  * As in lib/store.h: calls between begin and flush become durable together, and none of them has happened before flush says GW_WON.
- * The group's first call, be it a question, waits for other writers: what a group has read stays so until its flush.
+ * begin waits for other writers: what a group has read stays so until its flush. So a group is short, and writes.
  */
 void kms_store_begin(struct kms_store *);
 enum gw_outcome kms_store_flush(struct kms_store *);

@@ -202,6 +202,18 @@ kms_tek_spend(struct kms_store *s, int64_t key, uint16_t tek_id, const uint8_t h
 	return gw_db_enter(s->db) ? gw_db_leave(s->db, spend(s, key, tek_id, hash, same)) : GW_UNAVAILABLE;
 }
 
+enum gw_outcome
+kms_tek_last(struct kms_store *s, int64_t key, uint16_t *tek_id)
+{
+	int64_t last;
+	enum gw_outcome o = kms_store_number(s, TEK_LAST, gw_db_step(s->db, TEK_LAST, "i", key), 0, &last);
+
+	if (o != GW_WON || last < 1)	/* no TEK has the ID 0: the lower limit is not usable (2.5) */
+		return o == GW_UNAVAILABLE ? o : GW_EXISTS;
+	*tek_id = (uint16_t)last;
+	return GW_WON;
+}
+
 /* ---- rolls ---- */
 
 static void
