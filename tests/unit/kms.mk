@@ -31,3 +31,7 @@ tests_unit_test_kms_store_LDADD = $(kms_store_libs) $(test_libs)
 check_PROGRAMS += %D%/test_kms_usim
 TESTS += %D%/test_kms_usim
 tests_unit_test_kms_usim_LDADD = $(kms_libs) $(test_libs)
+check_PROGRAMS += %D%/test_kms_store %D%/test_kms_keymgr
+TESTS += %D%/test_kms_store %D%/test_kms_keymgr
+tests_unit_test_kms_keymgr_SOURCES = %D%/test_kms_keymgr.c %D%/scratch.h
+tests_unit_test_kms_keymgr_LDADD = $(kms_store_libs) $(test_libs)
