@@ -345,7 +345,7 @@ START_TEST(tls)
 	fails("ertificate");
 	ck_assert_int_eq(seen.requests, 3);
 	ck_assert_int_eq(refusals, 1);
-	ck_assert_ptr_nonnull(strstr(refusal, "TLS: the client "));	/* says "unknown CA", or is gone before */
+	ck_assert_ptr_nonnull(strstr(refusal, "TLS: the"));	/* client says "unknown CA", or handshake did not end: the kernel's reset may overtake the alert */
 	new_client(NULL, NULL);		/* the system's authorities do not know us */
 	ask("GET", url("/"), NULL, 0);
 	until_done(5);
