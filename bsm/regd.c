@@ -99,6 +99,13 @@ regd_new(struct kms_store *store, const struct regd_conf *conf, const struct bsm
 }
 
 void
+regd_configure(struct regd *r, const struct regd_conf *conf)
+{
+	r->conf = *conf;
+	defaults(&r->conf);
+}
+
+void
 regd_free(struct regd *r)
 {
 	if (r == NULL)

@@ -62,6 +62,8 @@ extern const struct regd_counter { const char *name, *help; } regd_counters[REGD
 struct regd;
 /* Not within a group of the store: keys for nonces and challenges are read from it or put into it. All are lent. */
 int regd_new(struct kms_store *, const struct regd_conf *, const struct bsm_events *, struct regd **, struct gw_err *);
+/* Another conf from now on; names and path are the same. */
+void regd_configure(struct regd *, const struct regd_conf *);
 void regd_free(struct regd *);	/* quiet on NULL */
 /*
  * Within the caller's group: nothing of the answer may leave before its flush. The outcome is that of the store: GW_UNAVAILABLE: the group
