@@ -147,6 +147,8 @@ enum gw_outcome kms_registration_get(struct kms_store *, int64_t sub, struct kms
 enum gw_outcome kms_registration_unreachable(struct kms_store *, int64_t sub);
 enum gw_outcome kms_registration_end(struct kms_store *, int64_t sub);
 typedef int kms_registration_each(void *self, const struct kms_registration *);
+/* How many there are that expire after at_us: in reach, and not. Counts them all: not for every request. */
+enum gw_outcome kms_registration_counts(struct kms_store *, int64_t at_us, uint64_t *reachable, uint64_t *unreachable);
 /* Those that expire after at_us. */
 enum gw_outcome kms_registrations(struct kms_store *, int64_t at_us, int64_t after_sub, size_t max, kms_registration_each *, void *self);
 

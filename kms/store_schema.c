@@ -114,6 +114,7 @@ static const char *const sql[NQUERIES] = {
 	[REG_UNREACHABLE] = "UPDATE registration SET reachable = 0 WHERE sub = ?1",
 	[REG_END] = "DELETE FROM registration WHERE sub = ?1",
 	[REGS] = REG "WHERE sub > ?1 AND expires > ?2 ORDER BY sub LIMIT ?3",
+	[REG_COUNTS] = "SELECT reachable, count(*) FROM registration WHERE expires > ?1 GROUP BY reachable",
 	[REG_TRIM] = "DELETE FROM registration WHERE expires < ?1",
 
 	[SERVICE_PUT] = "INSERT INTO service (name, item, reference, domain, sek, crypto_period) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

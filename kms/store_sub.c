@@ -310,3 +310,14 @@ kms_registrations(struct kms_store *s, int64_t at_us, int64_t after_sub, size_t 
 	}
 	return kms_store_listed(s, REGS, n);
 }
+
+enum gw_outcome
+kms_registration_counts(struct kms_store *s, int64_t at_us, uint64_t *reachable, uint64_t *unreachable)
+{
+	int n = gw_db_step(s->db, REG_COUNTS, "i", at_us);
+
+	*reachable = *unreachable = 0;
+	for (; n == 1; n = gw_db_step(s->db, REG_COUNTS, NULL))
+		*(gw_db_int(s->db, REG_COUNTS, 0) ? reachable : unreachable) = (uint64_t)gw_db_int(s->db, REG_COUNTS, 1);
+	return kms_store_listed(s, REG_COUNTS, n);
+}

@@ -347,6 +347,30 @@ START_TEST(a_subscriber_ends_with_all_that_is_theirs)
 }
 END_TEST
 
+START_TEST(who_is_registered_is_counted)
+{
+	struct kms_store *s = fresh();
+	uint64_t reachable, unreachable;
+
+	for (int i = 0; i < 3; i++) {
+		struct kms_registration reg = { .sub = subscriber(s, (char[]){ (char)('a' + i), '\0' }), .expires_us = 10 + i, .reachable = true };
+
+		WON(kms_registration_put(s, &reg));
+		if (i == 2)
+			WON(kms_registration_unreachable(s, reg.sub));
+	}
+	WON(kms_registration_counts(s, 9, &reachable, &unreachable));
+	ck_assert_uint_eq(reachable, 2);
+	ck_assert_uint_eq(unreachable, 1);
+	WON(kms_registration_counts(s, 11, &reachable, &unreachable));
+	ck_assert_uint_eq(reachable, 0);
+	ck_assert_uint_eq(unreachable, 1);
+	WON(kms_registration_counts(s, 12, &reachable, &unreachable));
+	ck_assert_uint_eq(unreachable, 0);
+	kms_store_close(s);
+}
+END_TEST
+
 START_TEST(the_newest_context_is_the_live_one)
 {
 	struct kms_store *s = fresh();
@@ -413,5 +437,5 @@ SUITE("kms_store", tcase_add_test(t, a_store_and_its_master_key_are_ours_alone);
     tcase_add_test(t, a_lost_store_is_refused); tcase_add_test(t, a_lost_or_wrong_master_key_is_refused);
     tcase_add_test(t, a_newer_schema_is_refused); tcase_add_test(t, what_is_not_ours_is_refused); tcase_add_test(t, a_corrupt_file_is_refused);
     tcase_add_test(t, a_subscriber_is_found_by_all_its_names); tcase_add_test(t, names_are_taken_once); tcase_add_test(t, lists_are_paged);
-    tcase_add_test(t, a_subscriber_ends_with_all_that_is_theirs); tcase_add_test(t, the_newest_context_is_the_live_one);
+    tcase_add_test(t, a_subscriber_ends_with_all_that_is_theirs); tcase_add_test(t, who_is_registered_is_counted); tcase_add_test(t, the_newest_context_is_the_live_one);
     tcase_add_test(t, counters_are_spent_once); (void)key)
