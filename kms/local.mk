@@ -6,7 +6,6 @@ noinst_LTLIBRARIES += %D%/libkms.la
 %C%_libkms_la_SOURCES = %D%/crypt.c %D%/crypt.h %D%/fauth.c %D%/fauth.h %D%/tkm.c %D%/tkm.h %D%/rx.c %D%/rx.h \
 	%D%/drm_stkm.c %D%/drm_stkm.h %D%/drm_ltkm.c %D%/drm_ltkm.h %D%/drm_carousel.c %D%/drm_carousel.h %D%/rsa.c %D%/rsa.h %D%/mikey_psk.c %D%/mikey_psk.h %D%/mikey_stkm.c %D%/mikey_stkm.h \
 	%D%/mikey_ltkm.c %D%/mikey_ltkm.h %D%/gba.c %D%/gba.h %D%/digest.c %D%/digest.h %D%/card.c %D%/card.h %D%/keys.c %D%/keys.h
-	%D%/mikey_ltkm.c %D%/mikey_ltkm.h %D%/gba.c %D%/gba.h %D%/digest.c %D%/digest.h %D%/card.h %D%/keys.c %D%/keys.h
 %C%_libkms_la_SOURCES += %D%/usim.c %D%/usim.h
 kms_libs = kms/libkms.la $(base_libs)
 
