@@ -1,11 +1,13 @@
 # tests/unit/: terminal
-term_tests = tests/unit/test_term_es tests/unit/test_term_receiver tests/unit/test_terminal
+term_tests = tests/unit/test_term_es tests/unit/test_term_receiver tests/unit/test_term_subscriber \
+	tests/unit/test_terminal
 check_PROGRAMS += $(term_tests)
 TESTS += $(term_tests)
 tests_unit_test_term_es_SOURCES = tests/unit/test_term_es.c terminal/es.c terminal/es.h
 tests_unit_test_term_es_LDADD = $(test_libs) proto/libproto.la
 tests_unit_test_term_receiver_SOURCES = tests/unit/test_term_receiver.c terminal/receiver.c terminal/receiver.h
 tests_unit_test_term_receiver_LDADD = $(test_libs) kms/libkms.la $(media_libs)
-tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c terminal/terminal.h terminal/air.c terminal/card.c terminal/conf.c terminal/es.c \
-	terminal/es.h terminal/esp.c terminal/out.c terminal/receiver.c terminal/receiver.h terminal/status.c terminal/unit.c
-tests_unit_test_terminal_LDADD = $(test_libs) kms/libkms.la $(media_libs)
+tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c $(term_sources)
+tests_unit_test_terminal_LDADD = $(test_libs) $(term_libs)
+tests_unit_test_term_subscriber_SOURCES = tests/unit/test_term_subscriber.c $(term_phone_engine)
+tests_unit_test_term_subscriber_LDADD = $(test_libs) $(term_libs)
