@@ -75,6 +75,14 @@ term_conf_out(const struct headend *he, const struct he_terminal *t, const struc
 	return 0;
 }
 
+int
+term_conf_phone(const struct he_terminal *t, const struct terminal *app, struct gw_err *err)
+{
+	if (app->misbehave.on && !t->card)
+		return gw_fail(err, GW_EUSAGE, "--misbehave is for a terminal with a card, and %s has none", t->name);
+	return 0;
+}
+
 static bool
 serves(const struct he_terminal *t, const struct he_kms *kms)
 {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include "lib/secret.h"
 #include "lib/transform.h"
 #include "terminal/terminal.h"
@@ -44,17 +45,37 @@ take_write(void *self, const char *value, struct gw_err *err)
 	return 0;
 }
 
+static int
+take_misbehave(void *self, const char *value, struct gw_err *err)
+{
+	return term_misbehave_parse(&((struct terminal *)self)->misbehave, value, err);
+}
+
+static char misbehaviours[1024] = "a phone's faults on purpose, parted by commas:";
 static const struct gw_option options[] = {
 	{ "terminal", "NAME", "which of the file's terminals this is", take_name },
 	{ "to", "ADDR", "send the clear media there, not to its out", take_to },
 	{ "write", "FILE", "write the clear media there, not to its file; -: stdout", take_write },
 	{ "seconds", "N", "end after N seconds", take_seconds },
+	{ "misbehave", "LIST", misbehaviours, take_misbehave },
 };
 static const struct gw_program program = {
-	.name = "simulgate-terminal", .usage = "[--config FILE] --terminal NAME [--to ADDR] [--write FILE] [--seconds N]",
+	.name = "simulgate-terminal", .usage = "[--config FILE] --terminal NAME [--to ADDR] [--write FILE] [--seconds N] [--misbehave LIST]",
 	.summary = "Receives a service of a head-end: opens its STKMs, descrambles its media, counts what goes wrong.",
 	.options = options, .noptions = sizeof(options) / sizeof(options[0]),
 };
+
+/* --help has the table of misbehave.c behind its own words. */
+static void
+tell_misbehaviours(void)
+{
+	char form[48];
+	const char *meaning;
+	size_t n = strlen(misbehaviours);
+
+	for (size_t k = 0; (meaning = term_misbehave_row(k, form)) != NULL && n < sizeof(misbehaviours); k++)
+		n += (size_t)snprintf(misbehaviours + n, sizeof(misbehaviours) - n, "\n      %-22s %s", form, meaning);
+}
 
 static void
 on_second(uv_timer_t *t)
@@ -63,10 +84,8 @@ on_second(uv_timer_t *t)
 }
 
 static void
-stop(void *self)
+finish(struct terminal *app)
 {
-	struct terminal *app = self;
-
 	term_units_close(app);
 	gw_ops_close(app->ops);
 	app->ops = NULL;
@@ -76,6 +95,21 @@ stop(void *self)
 	}
 	app->ticking = false;
 	gw_life_close(&app->life);
+}
+
+/* A phone takes its leave of the BSM first. */
+static void
+stop(void *self)
+{
+	struct terminal *app = self;
+
+	if (app->stopping)
+		return;
+	app->stopping = true;
+	if (app->ticking && app->phone)
+		term_phone_stop(app->phone, finish);
+	else
+		finish(app);
 }
 
 static void
@@ -140,8 +174,10 @@ main(int argc, char **argv)
 	const struct he_terminal *t;
 	struct gw_err err = { 0 };
 	struct headend *he;
-	int status = gw_args(&program, &app.args, &app, argc, argv);
+	int status;
 
+	tell_misbehaviours();
+	status = gw_args(&program, &app.args, &app, argc, argv);
 	if (status >= 0)
 		return status;
 	gw_log_init("terminal", app.args.log_level);
@@ -151,7 +187,7 @@ main(int argc, char **argv)
 	}
 	if (!(he = headend_load(app.args.config, &err)))
 		return gw_die(&err);
-	if (!(t = term_conf(he, app.name, &err)) || term_conf_out(he, t, &app, &err) < 0) {
+	if (!(t = term_conf(he, app.name, &err)) || term_conf_out(he, t, &app, &err) < 0 || term_conf_phone(t, &app, &err) < 0) {
 		status = gw_die(&err);
 	} else if (app.args.check_config) {
 		headend_print(he);

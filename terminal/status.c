@@ -7,6 +7,12 @@ static const char *const reasons[RECEIVER_REASONS] = {
 	[RX_NOT_VALID] = "not_valid", [RX_OLD] = "old", [RX_ABOVE] = "above_limit", [RX_STALE] = "stale", [RX_FAILED] = "failed",
 };
 
+const char *
+term_reason(enum rx_reason r)
+{
+	return reasons[r];
+}
+
 /* "mac:2,address:40", or "0". */
 static const char *
 by_reason(const struct term_air_kind *k, char *out, size_t cap)
@@ -111,6 +117,8 @@ term_status(void *self)
 	json_t *status = json_pack("{s:s, s:o}", "terminal", app->name, "services", units);
 	if (app->air)
 		json_object_set_new(status, "ltkm", air_status(app->air));
+	if (app->phone)
+		json_object_set_new(status, "phone", term_phone_status(app->phone));
 	return status;
 }
 
@@ -175,6 +183,7 @@ term_collect(void *self, struct gw_samples *s)
 
 	if (app->air)
 		collect_air(s, app);
+	term_phone_collect(app->phone, app->name, s);
 	for (size_t i = 0; i < app->nunits; i++) {
 		const struct term_unit *u = &app->units[i];
 		struct receiver_counts c;

@@ -13,6 +13,8 @@
 #include "lib/udp.h"
 #include "proto/bcro.h"
 #include "terminal/es.h"
+#include "terminal/misbehave.h"
+#include "terminal/phone.h"
 #include "terminal/receiver.h"
 
 struct term_esp;		/* where ESP comes */
@@ -50,9 +52,11 @@ struct terminal {
 	struct gw_addr to; const char *write;	/* of the command line, in place of the file's */
 	struct term_unit *units; size_t nunits;
 	struct term_esp *esp;		/* a list; NULL: none */
-	struct term_air *air;		/* NULL: the long-term keys are in the key file */
+	struct term_air *air;		/* NULL: the long-term keys are in the key file, or */
+	struct term_phone *phone;	/* with its card; NULL: it has none */
+	struct term_misbehave misbehave;	/* of the phone */
 	struct gw_life life;
-	uv_timer_t second, end; bool ticking;
+	uv_timer_t second, end; bool ticking, stopping;
 	struct gw_ops *ops;
 	struct gw_rate rate;
 };
@@ -70,6 +74,8 @@ enum gw_media_type term_type(const struct he_medium *);
 bool term_to_stdout(const struct terminal *);	/* media, and then nothing else */
 /* Can the media be written where the terminal wants them? 0, or -1 with *err. */
 int term_conf_out(const struct headend *, const struct he_terminal *, const struct terminal *, struct gw_err *);
+/* Has it the card that what was asked for is about? 0, or -1 with *err. */
+int term_conf_phone(const struct he_terminal *, const struct terminal *, struct gw_err *);
 
 /*
  * Where the long-term keys of a terminal's KMSs are on air: their ltkm entries, into a list of he->nltkm places that the caller
@@ -88,8 +94,8 @@ void term_air_free(struct term_air *);
 struct drm_key *const *term_air_keys(const struct term_air *, size_t *n);
 void term_air_counts(const struct term_air *, struct term_air_counts *);
 
-/* card.c: opens STKMs with the keys of a key file, or those that come on air; the `self` of term_card_receive */
-struct term_card *term_card_new(const char *keys, bool smartcard, const struct he_service *, const struct term_air *, struct gw_err *);
+/* card.c: opens STKMs with the keys of a key file, or those that come on air or to a phone; the `self` of term_card_receive */
+struct term_card *term_card_new(const struct terminal *, const struct he_terminal *, struct gw_err *);
 void term_card_free(struct term_card *);
 receiver_open term_card_receive;
 
@@ -120,6 +126,7 @@ void term_units_second(struct terminal *);
 void term_counts(const struct terminal *, struct receiver_counts *);
 
 /* status.c */
+const char *term_reason(enum rx_reason);	/* a word: bad_mac */
 json_t *term_status(void *self);
 void term_collect(void *self, struct gw_samples *);
 void term_summary(const struct terminal *, FILE *);	/* a line */

@@ -18,7 +18,7 @@ take_stkm(struct term_unit *u, const struct gw_packet *pk)
 {
 	int64_t utc = gw_utc_us();
 	enum rx_reason why;
-	bool first = u->said.accepted == 0, waits = first && u->app->air;
+	bool first = u->said.accepted == 0, waits = first && (u->app->air || u->app->phone);
 
 	switch (receiver_stkm(u->receiver, pk->p, pk->len, utc / 1000000, gw_mono_us(), &why)) {
 	case RX_NEW:
@@ -28,9 +28,12 @@ take_stkm(struct term_unit *u, const struct gw_packet *pk)
 	case RX_REPEAT:
 		break;
 	case RX_REFUSED:
+		if (why == RX_NO_KEY || why == RX_ABOVE)
+			term_phone_wants(u->app->phone, pk->p, pk->len, why == RX_ABOVE);
 		if (waits && why == RX_NO_KEY)	/* its rights are still to come */
 			break;
-		gw_log_limited(&u->app->rate, GW_WARNING, "stkm_refused", rx_reason_text(why), "terminal=%s service=%s", u->app->name, u->id);
+		gw_log_limited(&u->app->rate, GW_WARNING, "stkm_refused", rx_reason_text(why), "terminal=%s service=%s reason=%s", u->app->name, u->id,
+		    term_reason(why));
 	}
 }
 
@@ -41,6 +44,7 @@ term_unit_drain(struct term_unit *u)
 	int n;
 
 	term_air_drain(u->app->air);	/* a right that has come is there before the messages it opens */
+	term_phone_drain(u->app->phone);
 	do {
 		for (size_t i = 0; i < STKM_BATCH; i++)
 			pk[i].p = stkm_room[i];
@@ -209,7 +213,7 @@ open_receiver(struct term_unit *u, const struct he_terminal *t, const struct he_
 	for (size_t i = 0; i < conf->nmedia; i++)
 		media[i] = (struct gw_rx_conf){ .authenticated = s->authentication, .rcc_rate = s->rcc, .tunnel = s->ipsec.tunnel, .type = term_type(conf->media[i]),
 			.payload_type = conf->media[i]->in_payload_type, .port = conf->media[i]->out.port };
-	if ((u->card = term_card_new(t->keys, t->smartcard, s, u->app->air, err)))
+	if ((u->card = term_card_new(u->app, t, err)))
 		u->receiver = receiver_new(gw_transform_of(s->scrambling), media, conf->nmedia, term_card_receive, u->card, err);
 	free(media);
 	return u->receiver ? 0 : -1;
@@ -258,7 +262,7 @@ term_units_open(struct terminal *app, const struct headend *he, const struct he_
 {
 	size_t offset = 0;
 
-	if (open_air(app, he, t, err) < 0)
+	if (open_air(app, he, t, err) < 0 || term_phone_open(app, t, &app->phone, err) < 0)
 		return gw_wrap(err, "terminal %s: ", t->name);
 	if (!(app->units = calloc(t->service->nunits + 1, sizeof(*app->units))))
 		return gw_fail(err, GW_ESYS, "no memory");
@@ -282,6 +286,7 @@ void
 term_units_close(struct terminal *app)
 {
 	term_air_close(app->air);
+	term_phone_close(app->phone);
 	term_esp_close(app);
 	for (size_t i = 0; i < app->nunits; i++) {
 		struct term_unit *u = &app->units[i];
@@ -310,7 +315,9 @@ term_units_free(struct terminal *app)
 	term_esp_free(app);
 	free(app->units);
 	term_air_free(app->air);
+	term_phone_free(app->phone);
 	app->air = NULL;
+	app->phone = NULL;
 	app->units = NULL;
 	app->nunits = 0;
 }
@@ -322,6 +329,7 @@ term_units_second(struct terminal *app)
 	struct receiver_counts c;
 
 	term_air_second(app->air);
+	term_phone_second(app->phone);
 	for (size_t i = 0; i < app->nunits; i++) {
 		struct term_unit *u = &app->units[i];
 		receiver_tick(u->receiver, gw_mono_us());

@@ -529,12 +529,13 @@ END_TEST
 
 START_TEST(keys_that_others_can_read_are_refused)
 {
+	struct he_terminal drm = { .service = &service, .keys = path }, smartcard = { .service = &service, .keys = path, .smartcard = true };
 	struct gw_err err = { 0 };
 
 	put_file(path, key_files[DRM], 0644);
-	ck_assert_ptr_null(term_card_new(path, false, &service, NULL, &err));
+	ck_assert_ptr_null(term_card_new(&app, &drm, &err));
 	put_file(path, key_files[DRM], 0600);
-	ck_assert_ptr_null(term_card_new(path, true, &service, NULL, &err));	/* keys of the other profile */
+	ck_assert_ptr_null(term_card_new(&app, &smartcard, &err));	/* keys of the other profile */
 	ck_assert_ptr_nonnull(strstr(err.text, "keys.yaml:1:"));
 }
 END_TEST
