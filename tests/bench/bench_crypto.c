@@ -18,8 +18,7 @@
 #include <string.h>
 #include "lib/burst.h"
 #include "tests/bench/ceiling.h"
-
-enum { ROUNDS_MAX = 4096 };
+#include "tests/bench/rounds.h"
 
 struct work {
 	_Alignas(64) uint8_t packet[CEILING_PACKETS][CEILING_ROOM];
@@ -33,27 +32,25 @@ struct work {
 
 /* One line of results: n packets at a time by the burst, or a ceiling (by the library that is named). */
 enum by { BARE_MB, BARE_OSSL, BURST_AUTO, BURST_OSSL };
-static const struct line { const char *name; enum by by; enum ceiling_shape shape; unsigned n; const char *of; } lines[] = {
-	{ "crypto_srtp_32_ceiling", BARE_MB, CEILING_SRTP, 32, NULL },
-	{ "crypto_srtp_32", BURST_AUTO, CEILING_SRTP, 32, "crypto_srtp_32_ceiling" },
-	{ "crypto_srtp_64_ceiling", BARE_MB, CEILING_SRTP, 64, NULL },
-	{ "crypto_srtp_64", BURST_AUTO, CEILING_SRTP, 64, "crypto_srtp_64_ceiling" },
-	{ "crypto_esp_32_ceiling", BARE_MB, CEILING_ESP, 32, NULL },
-	{ "crypto_esp_32", BURST_AUTO, CEILING_ESP, 32, "crypto_esp_32_ceiling" },
-	{ "crypto_esp_64_ceiling", BARE_MB, CEILING_ESP, 64, NULL },
-	{ "crypto_esp_64", BURST_AUTO, CEILING_ESP, 64, "crypto_esp_64_ceiling" },
-	{ "crypto_ts_56_ceiling", BARE_MB, CEILING_TS, 56, NULL },
-	{ "crypto_ts_56", BURST_AUTO, CEILING_TS, 56, "crypto_ts_56_ceiling" },
-	{ "crypto_srtp_1_openssl_ceiling", BARE_OSSL, CEILING_SRTP, 1, NULL },
-	{ "crypto_srtp_1_openssl", BURST_OSSL, CEILING_SRTP, 1, "crypto_srtp_1_openssl_ceiling" },
-	{ "crypto_srtp_1", BURST_AUTO, CEILING_SRTP, 1, "crypto_srtp_1_openssl_ceiling" },
-	{ "crypto_esp_1_openssl_ceiling", BARE_OSSL, CEILING_ESP, 1, NULL },
-	{ "crypto_esp_1_openssl", BURST_OSSL, CEILING_ESP, 1, "crypto_esp_1_openssl_ceiling" },
-	{ "crypto_esp_1", BURST_AUTO, CEILING_ESP, 1, "crypto_esp_1_openssl_ceiling" },
+static const struct line { struct round_line row; enum by by; enum ceiling_shape shape; unsigned n; } lines[] = {
+	{ { "srtp_32_ceiling", NULL, false }, BARE_MB, CEILING_SRTP, 32 },
+	{ { "srtp_32", "srtp_32_ceiling", false }, BURST_AUTO, CEILING_SRTP, 32 },
+	{ { "srtp_64_ceiling", NULL, false }, BARE_MB, CEILING_SRTP, 64 },
+	{ { "srtp_64", "srtp_64_ceiling", false }, BURST_AUTO, CEILING_SRTP, 64 },
+	{ { "esp_32_ceiling", NULL, false }, BARE_MB, CEILING_ESP, 32 },
+	{ { "esp_32", "esp_32_ceiling", false }, BURST_AUTO, CEILING_ESP, 32 },
+	{ { "esp_64_ceiling", NULL, false }, BARE_MB, CEILING_ESP, 64 },
+	{ { "esp_64", "esp_64_ceiling", false }, BURST_AUTO, CEILING_ESP, 64 },
+	{ { "ts_56_ceiling", NULL, false }, BARE_MB, CEILING_TS, 56 },
+	{ { "ts_56", "ts_56_ceiling", false }, BURST_AUTO, CEILING_TS, 56 },
+	{ { "srtp_1_openssl_ceiling", NULL, false }, BARE_OSSL, CEILING_SRTP, 1 },
+	{ { "srtp_1_openssl", "srtp_1_openssl_ceiling", false }, BURST_OSSL, CEILING_SRTP, 1 },
+	{ { "srtp_1", "srtp_1_openssl_ceiling", false }, BURST_AUTO, CEILING_SRTP, 1 },
+	{ { "esp_1_openssl_ceiling", NULL, false }, BARE_OSSL, CEILING_ESP, 1 },
+	{ { "esp_1_openssl", "esp_1_openssl_ceiling", false }, BURST_OSSL, CEILING_ESP, 1 },
+	{ { "esp_1", "esp_1_openssl_ceiling", false }, BURST_AUTO, CEILING_ESP, 1 },
 };
 enum { LINES = sizeof(lines) / sizeof(lines[0]), BY_MB = 4480, BY_OSSL = 1000 };	/* packets of a round */
-
-static double times[LINES][ROUNDS_MAX];
 
 static double
 burst_once(struct work *w, struct gw_burst *b, enum ceiling_shape shape, unsigned n, unsigned packets)
@@ -83,8 +80,10 @@ burst_once(struct work *w, struct gw_burst *b, enum ceiling_shape shape, unsigne
 }
 
 static double
-measure(struct work *w, const struct line *l)
+measure(void *self, size_t i)
 {
+	const struct line *l = &lines[i];
+	struct work *w = self;
 	/* As much time for each. */
 	unsigned packets = (l->n > 1 ? (unsigned)BY_MB : (unsigned)BY_OSSL) * (l->shape == CEILING_TS ? 4u : 1u);
 
@@ -95,43 +94,6 @@ measure(struct work *w, const struct line *l)
 	case BURST_OSSL: return burst_once(w, w->burst[GW_BURST_OPENSSL], l->shape, l->n, packets);
 	}
 	return 0;
-}
-
-static double
-median(const double *v, size_t n)
-{
-	static double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, v, n * sizeof(*v));
-	return bench_median(sorted, n);
-}
-
-static const double *
-ceiling_times(const char *name)
-{
-	for (size_t i = 0; i < LINES; i++)
-		if (name && strcmp(lines[i].name, name) == 0 && times[i][0] > 0)
-			return times[i];
-	return NULL;	/* it has none, or its library is not there */
-}
-
-static void
-print(size_t rounds)
-{
-	static double ratios[ROUNDS_MAX];
-
-	for (size_t i = 0; i < LINES; i++) {
-		const double *of = ceiling_times(lines[i].of);
-
-		if (times[i][0] <= 0)
-			continue;
-		printf("%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
-		for (size_t k = 0; of && k < rounds; k++)
-			ratios[k] = of[k] / times[i][k];
-		if (of)
-			printf(" %.2f of %s", median(ratios, rounds), lines[i].of);
-		printf("\n");
-	}
 }
 
 static void
@@ -173,8 +135,7 @@ int
 main(int argc, char **argv)
 {
 	static struct work w;
-	double seconds = 5, end;
-	size_t rounds = 0;
+	double seconds = 5;
 
 	if (argc == 3 && strcmp(argv[1], "--seconds") == 0)
 		seconds = atof(argv[2]);
@@ -182,17 +143,8 @@ main(int argc, char **argv)
 	work_init(&w);
 	if (argc == 2 && strcmp(argv[1], "--lanes") == 0)
 		lanes(&w);
-	else {
-		for (size_t i = 0; i < LINES; i++)
-			measure(&w, &lines[i]);	/* warm */
-		end = bench_cpu_ns() + 1e9 * seconds;
-		while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
-			for (size_t i = 0; i < LINES; i++)
-				times[i][rounds] = measure(&w, &lines[i]);
-			rounds++;
-		}
-		print(rounds);
-	}
+	else
+		rounds_run(&(struct rounds){ "crypto_", lines, LINES, sizeof(lines[0]), measure, &w, NULL, 0 }, seconds);
 	gw_burst_free(w.burst[GW_BURST_AUTO]);
 	gw_burst_free(w.burst[GW_BURST_OPENSSL]);
 	ceiling_free(w.ceiling);

@@ -7,24 +7,23 @@
  * the CPU time of the one thread, which has one core. Each 256 packets lie in a crypto-period of their own, a simulated second after the ones
  * before: the switch is part of the turn, what makes the key ready is not, since another thread does that.
  *
- * Each round measures all lines in turns, ceilings among them (tests/bench/loopback.h: bare recvmmsg, one burst of cryptography whose jobs
- * were filled in before, bare sendmmsg); a result is the median of the rounds, a ratio that of the rounds' ratios. Where no
+ * The ceilings are among the lines (tests/bench/loopback.h: bare recvmmsg, one burst of cryptography whose jobs were filled in before, bare
+ * sendmmsg); rounds.h has what a result is. Where no
  * forwarder is bare enough the ceiling is the sum of its terms, each measured in the round. The sink takes datagrams one by one: with GSO
  * the kernel parts the large ones within our time, as it does for the bare loop. Every packet must arrive.
  *
  * srtp_1000_of_10000: 10,000 units, each with a group of its own to receive from and an address of its own to send to; 1,000 of them have a
- * packet each in turn, so that no two of a batch are of one stream; 20 groups have one port, since the kernel goes through all sockets of a port
- * and their groups for each multicast datagram (500 of them: 35 us where 1 is usual, whoever receives). As many keys change as would in that time at RATE.
+ * packet each in turn, so that no two of a batch are of one stream. As many keys change as would in that time at RATE.
  * key_change_1000: the CPU time in which 1,000 units switch at the same moment; a packet of each is then opened by a receiver that has the
  * new key only. two_threads: batches of 500 units in memory, looked up by their group; by each thread's own CPU time.
  *
  * Remaining distance (Xeon with AVX-512, a busy machine; ratios held, rates did not): 5 % with SRTP and ESP, which is the row's own work on
  * headers, indices and keys and the noting of jobs (bench_transform, bench_crypto), and the turn's clocks, lock and two calls of epoll_wait; 8 %
  * with GSO, where the same nanoseconds stand beside a third of the kernel's time, and messages are 48 and 16 packets, not 32. A group
- * instead of a unicast address costs 5 %, for the kernel says with each datagram which group it was. 1,000 of 10,000 streams reach 0.6 of
- * one: a call of recvmmsg for each packet, since no two are of one socket; destinations beyond the first 256, whose route the kernel looks
- * up each time; and the state of each stream (sender, key, socket), which is out of the first caches when its next packet comes. In memory
- * the last alone is 0.82 (bench_transform, srtp_64_1000_units).
+ * instead of a unicast address costs 5 %, for the kernel says with each datagram which group it was. 1,000 of 10,000 streams reach 0.8 of one:
+ * a tenth is the kernel's look-up of the route for each datagram (a connected socket a destination costs more: 0.64, a call for each
+ * packet); the rest is the state of each stream (sender, key, counters), out of the first caches when its next packet comes, though asked for
+ * ahead (0.75 without). In memory the last alone is 0.9 (bench_transform, srtp_64_1000_units).
  *
  * --only srtp_1000_of_10000 (or another line of a rig) leaves the other rigs out: for a profiler.
  */
@@ -44,8 +43,9 @@
 #include "scrambler/output.h"
 #include "tests/bench/ceiling.h"
 #include "tests/bench/loopback.h"
+#include "tests/bench/rounds.h"
 
-enum { ROUNDS_MAX = 512, PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 65536, GROUP_PORT = 21000, AU_PACKETS = 8,
+enum { PACKET = 1328, FILL = 256, FILLS = 4, SECOND = 1000000, SECRET_KIB = 65536, GROUP_PORT = 21000, AU_PACKETS = 8,
 	STREAMS = 10000, ACTIVE = 1000, ESP_AT = 0x7f010001, RATE = 500000 /* packets a second, by the simulated clock */ };
 
 static void
@@ -397,29 +397,30 @@ static int bare_feeder;
 
 /* One line of results: a rig, a bare loop or some of its parts, or the sum of three lines. ratio: to the line of that name. */
 enum by { BARE, TERM, SUM, FORWARD };	/* TERM: nanoseconds, not a rate */
-static const struct line { const char *name; enum by by; int of_what, parts; const char *of, *sum[3]; } lines[] = {
-	{ "srtp_ceiling", BARE, BARE_SRTP, LO_ALL, NULL, { NULL } },
-	{ "srtp", FORWARD, RIG_SRTP, 0, "srtp_ceiling", { NULL } },
-	{ "srtp_gso_ceiling", BARE, BARE_SRTP_GSO, LO_ALL, NULL, { NULL } },
-	{ "srtp_gso", FORWARD, RIG_SRTP_GSO, 0, "srtp_gso_ceiling", { NULL } },
-	{ "t_in", TERM, BARE_SRTP, LO_IN, NULL, { NULL } },
-	{ "t_out", TERM, BARE_SRTP, LO_OUT, NULL, { NULL } },
-	{ "t_raw", TERM, BARE_ESP, LO_OUT, NULL, { NULL } },
-	{ "t_esp", TERM, BARE_ESP, LO_CRYPT, NULL, { NULL } },
-	{ "t_ctr", TERM, BARE_CTR, LO_CRYPT, NULL, { NULL } },
-	{ "t_cissa", TERM, BARE_CISSA, LO_CRYPT, NULL, { NULL } },
-	{ "esp_ceiling", SUM, 0, 0, NULL, { "t_in", "t_esp", "t_raw" } },
-	{ "esp", FORWARD, RIG_ESP, 0, "esp_ceiling", { NULL } },
-	{ "ismacryp_ceiling", SUM, 0, 0, NULL, { "t_in", "t_ctr", "t_out" } },
-	{ "ismacryp_aac", FORWARD, RIG_AAC, 0, "ismacryp_ceiling", { NULL } },
-	{ "ismacryp_h264", FORWARD, RIG_H264, 0, "ismacryp_ceiling", { NULL } },
-	{ "cissa_ceiling", SUM, 0, 0, NULL, { "t_in", "t_cissa", "t_out" } },
-	{ "cissa", FORWARD, RIG_CISSA, 0, "cissa_ceiling", { NULL } },
-	{ "srtp_group", FORWARD, RIG_GROUP, 0, "srtp", { NULL } },
-	{ "srtp_1000_of_10000", FORWARD, RIG_MANY, 0, "srtp_group", { NULL } },
+static const struct line { struct round_line row; enum by by; int of_what, parts; const char *sum[3]; } lines[] = {
+	{ { "srtp_ceiling", NULL, false }, BARE, BARE_SRTP, LO_ALL, { NULL } },
+	{ { "srtp", "srtp_ceiling", false }, FORWARD, RIG_SRTP, 0, { NULL } },
+	{ { "srtp_gso_ceiling", NULL, false }, BARE, BARE_SRTP_GSO, LO_ALL, { NULL } },
+	{ { "srtp_gso", "srtp_gso_ceiling", false }, FORWARD, RIG_SRTP_GSO, 0, { NULL } },
+	{ { "t_in", NULL, true }, TERM, BARE_SRTP, LO_IN, { NULL } },
+	{ { "t_out", NULL, true }, TERM, BARE_SRTP, LO_OUT, { NULL } },
+	{ { "t_raw", NULL, true }, TERM, BARE_ESP, LO_OUT, { NULL } },
+	{ { "t_esp", NULL, true }, TERM, BARE_ESP, LO_CRYPT, { NULL } },
+	{ { "t_ctr", NULL, true }, TERM, BARE_CTR, LO_CRYPT, { NULL } },
+	{ { "t_cissa", NULL, true }, TERM, BARE_CISSA, LO_CRYPT, { NULL } },
+	{ { "esp_ceiling", NULL, false }, SUM, 0, 0, { "t_in", "t_esp", "t_raw" } },
+	{ { "esp", "esp_ceiling", false }, FORWARD, RIG_ESP, 0, { NULL } },
+	{ { "ismacryp_ceiling", NULL, false }, SUM, 0, 0, { "t_in", "t_ctr", "t_out" } },
+	{ { "ismacryp_aac", "ismacryp_ceiling", false }, FORWARD, RIG_AAC, 0, { NULL } },
+	{ { "ismacryp_h264", "ismacryp_ceiling", false }, FORWARD, RIG_H264, 0, { NULL } },
+	{ { "cissa_ceiling", NULL, false }, SUM, 0, 0, { "t_in", "t_cissa", "t_out" } },
+	{ { "cissa", "cissa_ceiling", false }, FORWARD, RIG_CISSA, 0, { NULL } },
+	{ { "srtp_group", "srtp", false }, FORWARD, RIG_GROUP, 0, { NULL } },
+	{ { "srtp_1000_of_10000", "srtp_group", false }, FORWARD, RIG_MANY, 0, { NULL } },
 };
 enum { LINES = sizeof(lines) / sizeof(lines[0]) };
-static double times[LINES][ROUNDS_MAX];
+static double measure(void *, size_t);
+static struct rounds results = { "scrambler_", lines, LINES, sizeof(lines[0]), measure, NULL, NULL, 0 };
 
 static double
 bare(struct lo_bare *b, int parts)
@@ -440,24 +441,14 @@ bare(struct lo_bare *b, int parts)
 	return ns / (FILLS * FILL);
 }
 
-static size_t
-line_of(const char *name)
-{
-	size_t i = 0;
-
-	while (strcmp(lines[i].name, name) != 0)
-		i++;
-	return i;
-}
-
 /* 0: not on this machine. */
 static double
-sum(const struct line *l, size_t round)
+sum(const struct line *l)
 {
 	double ns = 0;
 
 	for (int i = 0; i < 3; i++) {
-		double term = times[line_of(l->sum[i])][round];
+		double term = rounds_now(&results, l->sum[i]);
 		if (term <= 0)
 			return 0;
 		ns += term;
@@ -466,49 +457,15 @@ sum(const struct line *l, size_t round)
 }
 
 static double
-measure(const struct line *l, size_t round)
+measure(void *self, size_t i)
 {
+	const struct line *l = &lines[i];
+
+	(void)self;
 	switch (l->by) {
 	case FORWARD: return rigs[l->of_what] ? forward(rigs[l->of_what]) : 0;
-	case SUM: return sum(l, round);
+	case SUM: return sum(l);
 	default: return bare_here[l->of_what] ? bare(&bares[l->of_what], l->parts) * (bares[l->of_what].shape == CEILING_TS ? 7 : 1) : 0;
-	}
-}
-
-static double
-median(const double *v, size_t n)
-{
-	static double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, v, n * sizeof(*v));
-	return bench_median(sorted, n);
-}
-
-static const double *
-times_of(const char *name)
-{
-	return name && times[line_of(name)][0] > 0 ? times[line_of(name)] : NULL;	/* NULL: it has none, or not on this machine */
-}
-
-static void
-print(size_t rounds)
-{
-	static double ratios[ROUNDS_MAX];
-
-	for (size_t i = 0; i < LINES; i++) {
-		const double *of = times_of(lines[i].of);
-
-		if (times[i][0] <= 0)
-			continue;
-		if (lines[i].by == TERM)
-			printf("scrambler_%s %.0f ns", lines[i].name, median(times[i], rounds));
-		else
-			printf("scrambler_%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
-		for (size_t k = 0; of && k < rounds; k++)
-			ratios[k] = of[k] / times[i][k];
-		if (of)
-			printf(" %.2f of scrambler_%s", median(ratios, rounds), lines[i].of);
-		printf("\n");
 	}
 }
 
@@ -527,24 +484,13 @@ histogram(const char *name, const struct rig *r)
 static void
 forwarding(double seconds, const char *only)
 {
-	size_t rounds = 0;
-	double end;
-
 	for (int i = 0; i < RIGS; i++)
 		if (!only || strcmp(only, rig_rows[i].name) == 0)
 			rigs[i] = rig_open(&kinds[rig_rows[i].kind], rig_rows[i].gso, rig_rows[i].n, rig_rows[i].active, rig_rows[i].group);
 	for (int i = 0; i < BARES; i++)
 		bare_here[i] = lo_bare_open(&bares[i], bare_rows[i].out, bare_rows[i].shape) == 0;
 	bare_feeder = lo_feeder();
-	for (size_t i = 0; i < LINES; i++)
-		measure(&lines[i], 0);	/* warm */
-	end = bench_cpu_ns() + 1e9 * seconds;
-	while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
-		for (size_t i = 0; i < LINES; i++)
-			times[i][rounds] = measure(&lines[i], rounds);
-		rounds++;
-	}
-	print(rounds);
+	rounds_run(&results, seconds);
 	for (int i = 0; i < RIGS; i++)
 		if (rigs[i] && (only || i == RIG_SRTP || i == RIG_MANY))
 			histogram(rig_rows[i].name, rigs[i]);

@@ -22,8 +22,9 @@
 #include "lib/secret.h"
 #include "lib/transform.h"
 #include "tests/bench/ceiling.h"
+#include "tests/bench/rounds.h"
 
-enum { ROUNDS_MAX = 2048, PACKET = 1328, UNITS = 1000, SOURCES = 1000, BY_MB = 4480, BY_OSSL = 1000 };
+enum { PACKET = 1328, UNITS = 1000, SOURCES = 1000, BY_MB = 4480, BY_OSSL = 1000 };
 
 static void
 be(uint8_t *p, uint32_t v, int octets)
@@ -90,34 +91,33 @@ struct work {
 
 /* One line of results. ratio: to the line of that name. */
 enum by { BARE_MB, BARE_OSSL, BARE_COPIES, ONE, MANY_SOURCES, MANY_UNITS, KEY_NEW, USE };
-static const struct line { const char *name; enum by by; int section; unsigned n; const char *of; } lines[] = {
-	{ "srtp_32_ceiling", BARE_MB, SRTP, 32, NULL },
-	{ "srtp_32", ONE, SRTP, 32, "srtp_32_ceiling" },
-	{ "srtp_64_ceiling", BARE_MB, SRTP, 64, NULL },
-	{ "srtp_64", ONE, SRTP, 64, "srtp_64_ceiling" },
-	{ "srtp_1_ceiling", BARE_OSSL, SRTP, 1, NULL },
-	{ "srtp_1", ONE, SRTP, 1, "srtp_1_ceiling" },
-	{ "srtp_64_1000_sources", MANY_SOURCES, SRTP, 64, "srtp_64" },
-	{ "srtp_64_1000_units", MANY_UNITS, SRTP, 64, "srtp_64" },
-	{ "ismacryp_aac_64_ceiling", BARE_MB, AAC, 64, NULL },
-	{ "ismacryp_aac_64", ONE, AAC, 64, "ismacryp_aac_64_ceiling" },
-	{ "ismacryp_h264_64_ceiling", BARE_COPIES, H264, 64, NULL },
-	{ "ismacryp_h264_64", ONE, H264, 64, "ismacryp_h264_64_ceiling" },
-	{ "ismacryp_use", USE, AAC, UNITS, NULL },
-	{ "srtp_key_new", KEY_NEW, SRTP, UNITS, NULL },
-	{ "srtp_use", USE, SRTP, UNITS, NULL },
-	{ "esp_32_ceiling", BARE_MB, ESP, 32, NULL },
-	{ "esp_32", ONE, ESP, 32, "esp_32_ceiling" },
-	{ "esp_64_ceiling", BARE_MB, ESP, 64, NULL },
-	{ "esp_64", ONE, ESP, 64, "esp_64_ceiling" },
-	{ "esp_1_ceiling", BARE_OSSL, ESP, 1, NULL },
-	{ "esp_1", ONE, ESP, 1, "esp_1_ceiling" },
-	{ "esp_64_1000_units", MANY_UNITS, ESP, 64, "esp_64" },
-	{ "esp_key_new", KEY_NEW, ESP, UNITS, NULL },
-	{ "esp_use", USE, ESP, UNITS, NULL },
+static const struct line { struct round_line row; enum by by; int section; unsigned n; } lines[] = {
+	{ { "srtp_32_ceiling", NULL, false }, BARE_MB, SRTP, 32 },
+	{ { "srtp_32", "srtp_32_ceiling", false }, ONE, SRTP, 32 },
+	{ { "srtp_64_ceiling", NULL, false }, BARE_MB, SRTP, 64 },
+	{ { "srtp_64", "srtp_64_ceiling", false }, ONE, SRTP, 64 },
+	{ { "srtp_1_ceiling", NULL, false }, BARE_OSSL, SRTP, 1 },
+	{ { "srtp_1", "srtp_1_ceiling", false }, ONE, SRTP, 1 },
+	{ { "srtp_64_1000_sources", "srtp_64", false }, MANY_SOURCES, SRTP, 64 },
+	{ { "srtp_64_1000_units", "srtp_64", false }, MANY_UNITS, SRTP, 64 },
+	{ { "ismacryp_aac_64_ceiling", NULL, false }, BARE_MB, AAC, 64 },
+	{ { "ismacryp_aac_64", "ismacryp_aac_64_ceiling", false }, ONE, AAC, 64 },
+	{ { "ismacryp_h264_64_ceiling", NULL, false }, BARE_COPIES, H264, 64 },
+	{ { "ismacryp_h264_64", "ismacryp_h264_64_ceiling", false }, ONE, H264, 64 },
+	{ { "ismacryp_use", NULL, true }, USE, AAC, UNITS },
+	{ { "srtp_key_new", NULL, true }, KEY_NEW, SRTP, UNITS },
+	{ { "srtp_use", NULL, true }, USE, SRTP, UNITS },
+	{ { "esp_32_ceiling", NULL, false }, BARE_MB, ESP, 32 },
+	{ { "esp_32", "esp_32_ceiling", false }, ONE, ESP, 32 },
+	{ { "esp_64_ceiling", NULL, false }, BARE_MB, ESP, 64 },
+	{ { "esp_64", "esp_64_ceiling", false }, ONE, ESP, 64 },
+	{ { "esp_1_ceiling", NULL, false }, BARE_OSSL, ESP, 1 },
+	{ { "esp_1", "esp_1_ceiling", false }, ONE, ESP, 1 },
+	{ { "esp_64_1000_units", "esp_64", false }, MANY_UNITS, ESP, 64 },
+	{ { "esp_key_new", NULL, true }, KEY_NEW, ESP, UNITS },
+	{ { "esp_use", NULL, true }, USE, ESP, UNITS },
 };
 enum { LINES = sizeof(lines) / sizeof(lines[0]) };
-static double times[LINES][ROUNDS_MAX];
 
 static void
 need(bool ok, const char *what, const struct gw_err *err)
@@ -200,7 +200,7 @@ protect(struct work *w, const struct line *l, unsigned packets)
 			if (s->arrive)
 				s->arrive(pk.p, *count);
 			int v = row->protect(u->tx, u->medium, &pk, w->burst, &sink);
-			need(v == GW_XF_OK || v == GW_XF_HELD, l->name, NULL);
+			need(v == GW_XF_OK || v == GW_XF_HELD, l->row.name, NULL);
 		}
 		gw_burst_run(w->burst);
 	}
@@ -262,8 +262,10 @@ unit_close(const struct section *s, struct unit *u)
 }
 
 static double
-measure(struct work *w, const struct line *l)
+measure(void *self, size_t i)
 {
+	const struct line *l = &lines[i];
+	struct work *w = self;
 	unsigned packets = l->n > 1 ? BY_MB : BY_OSSL;
 
 	switch (l->by) {
@@ -276,53 +278,12 @@ measure(struct work *w, const struct line *l)
 	return 0;
 }
 
-static double
-median(const double *v, size_t n)
-{
-	static double sorted[ROUNDS_MAX];
-
-	memcpy(sorted, v, n * sizeof(*v));
-	return bench_median(sorted, n);
-}
-
-static const double *
-times_of(const char *name)
-{
-	for (size_t i = 0; i < LINES; i++)
-		if (name && strcmp(lines[i].name, name) == 0 && times[i][0] > 0)
-			return times[i];
-	return NULL;	/* it has none, or its library is not there */
-}
-
-static void
-print(size_t rounds)
-{
-	static double ratios[ROUNDS_MAX];
-
-	for (size_t i = 0; i < LINES; i++) {
-		const double *of = times_of(lines[i].of);
-
-		if (times[i][0] <= 0)
-			continue;
-		if (lines[i].by >= KEY_NEW)
-			printf("transform_%s %.0f ns", lines[i].name, median(times[i], rounds));
-		else
-			printf("transform_%s %.0f kpps", lines[i].name, 1e6 / median(times[i], rounds));
-		for (size_t k = 0; of && k < rounds; k++)
-			ratios[k] = of[k] / times[i][k];
-		if (of)
-			printf(" %.2f of transform_%s", median(ratios, rounds), lines[i].of);
-		printf("\n");
-	}
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct work w;
 	struct gw_err err = { 0 };
-	double seconds = 5, end;
-	size_t rounds = 0;
+	double seconds = 5;
 
 	if (argc == 3 && strcmp(argv[1], "--seconds") == 0)
 		seconds = atof(argv[2]);
@@ -333,15 +294,7 @@ main(int argc, char **argv)
 	for (int s = 0; s < SECTIONS; s++)
 		for (int i = 0; i < UNITS; i++)
 			unit_open(&sections[s], &w.unit[s][i], i ? 4 : SOURCES + 1);
-	for (size_t i = 0; i < LINES; i++)
-		measure(&w, &lines[i]);	/* warm */
-	end = bench_cpu_ns() + 1e9 * seconds;
-	while (rounds < ROUNDS_MAX && (rounds < 7 || bench_cpu_ns() < end)) {
-		for (size_t i = 0; i < LINES; i++)
-			times[i][rounds] = measure(&w, &lines[i]);
-		rounds++;
-	}
-	print(rounds);
+	rounds_run(&(struct rounds){ "transform_", lines, LINES, sizeof(lines[0]), measure, &w, NULL, 0 }, seconds);
 	for (int s = 0; s < SECTIONS; s++)
 		for (int i = 0; i < UNITS; i++)
 			unit_close(&sections[s], &w.unit[s][i]);
