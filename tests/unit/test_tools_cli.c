@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "lib/transform.h"
 #include "tests/suite.h"
 
 static char dir[] = "/tmp/gw-cli-XXXXXX", simulgate[512], out[65536];
@@ -124,13 +125,18 @@ END_TEST
 /* What scramblers and terminals have in their /status. */
 START_TEST(counters_are_explained)
 {
-	static const char *const names[] = { "no_key", "not_rtp", "malformed", "repeat", "restart", "too_many_sources", "ssrc_taken", "incomplete",
-		"too_long", "key_exhausted", "authentication", "failed", "send_error", "overload", "kernel", "lost", "undecryptable", "unknown_key",
-		"bad_tag", "waiting", "repeated", "reordered", "rtcp_bad" };
+	static const char *const more[] = { "send_error", "overload", "kernel", "lost", "undecryptable", "unknown_key", "bad_tag", "waiting",
+		"repeated", "reordered", "rtcp_bad" };
+	const char *names[GW_XF_VERDICTS + sizeof(more) / sizeof(more[0])];
+	size_t n = 0;
 	char command[64], head[64];
 
+	for (int v = GW_XF_HELD + 1; v < GW_XF_VERDICTS; v++)
+		names[n++] = gw_verdict_name(v);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		names[n++] = more[i];
 	build();
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		snprintf(command, sizeof(command), "explain %s", names[i]);
 		ck_assert_msg(run(command) == 0, "%s: %s", names[i], out);
 		snprintf(head, sizeof(head), "%s, counted by the ", names[i]);

@@ -2,4 +2,4 @@
 check_PROGRAMS += tests/unit/test_tools_run tests/unit/test_tools_cli tests/unit/fake_process
 TESTS += tests/unit/test_tools_run tests/unit/test_tools_cli
 tests_unit_test_tools_run_LDADD = $(test_libs) lib/libgwbase.la
-tests_unit_test_tools_cli_LDADD = $(test_libs)
+tests_unit_test_tools_cli_LDADD = $(test_libs) $(media_libs)
