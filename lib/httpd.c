@@ -47,7 +47,7 @@ struct gw_exchange {			/* a connection; the exchange is the one that it is at */
 	LIST_ENTRY(gw_exchange) entry;
 	struct sockaddr_storage peer;
 	enum state state;
-	bool over, secure, pumping, last, head_only, deaf, known, told;
+	bool over, secure, pumping, last, head_only, deaf, known, told, late;
 	uint64_t deadline;		/* of uv_now(); 0: none */
 	char *in; size_t in_len, in_cap, scanned;
 	struct request { struct http1_head head; char *path; char type[128]; char text[]; } *request;
@@ -199,6 +199,10 @@ sent(struct gw_exchange *c)
 	if (!c->last) {
 		c->state = HEAD;
 		deadline(c, c->in_len > 0 ? c->server->conf.request_ms : c->server->conf.idle_ms);
+		return;
+	}
+	if (c->late) {		/* it sends too little to be heard out, and had its time */
+		kill_connection(c);
 		return;
 	}
 	c->state = LINGER;
@@ -628,6 +632,7 @@ on_tick(uv_timer_t *t)
 			continue;
 		c->deadline = 0;
 		if (c->state == BODY || (c->state == HEAD && c->in_len > 0)) {
+			c->late = true;
 			refuse(c, 408, "the request took too long");
 			continue;
 		}
@@ -712,7 +717,7 @@ open_context(struct gw_httpd *s, struct gw_err *err)
 		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN |
 		    LWS_SERVER_OPTION_SKIP_SERVER_CANONICAL_NAME | LWS_SERVER_OPTION_NO_LWS_SYSTEM_STATES,
 		.foreign_loops = loops, .port = CONTEXT_PORT_NO_LISTEN_SERVER, .protocols = s->protocols, .gid = -1, .uid = -1, .user = s,
-		.vhost_name = "simulgate", .pt_serv_buf_size = READ_BYTES, .timeout_secs = wait_s ? wait_s : 1,
+		.vhost_name = "simulgate", .alpn = "http/1.1", .pt_serv_buf_size = READ_BYTES, .timeout_secs = wait_s ? wait_s : 1,
 		.external_baggage_free_on_destroy = s };
 
 	s->protocols[0] = (struct lws_protocols){ .name = "http", .callback = on_event, .rx_buffer_size = READ_BYTES, .tx_packet_size = 1 << 20 };

@@ -17,6 +17,10 @@ check_PROGRAMS += %D%/digest_server
 %C%_digest_server_SOURCES = %D%/digest_server.c
 %C%_digest_server_LDADD = $(kms_libs)
 
+check_PROGRAMS += %D%/httpd_run
+%C%_httpd_run_SOURCES = %D%/httpd_run.c
+%C%_httpd_run_LDADD = $(web_libs)
+
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
@@ -39,6 +43,8 @@ integration_tests = tests/test_rooms.sh \
 	%D%/gstreamer_srtp.sh \
 	%D%/headend_demo.sh \
 	%D%/hostile.sh \
+	%D%/http_hostile.sh \
+	%D%/http_judges.sh \
 	%D%/install.sh \
 	%D%/ismacryp_judges.sh \
 	%D%/ismacryp_programs.sh \
@@ -71,4 +77,4 @@ integration_tests = tests/test_rooms.sh \
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/cissa_judge.py
+EXTRA_DIST += %D%/cissa_judge.py %D%/http_hostile.py
