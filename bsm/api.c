@@ -30,7 +30,7 @@ api_say(struct door_answer *a, unsigned status, json_t *object)
 	char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
 
 	json_decref(object);
-	door_answer_take(a, status, "application/json", text);
+	door_answer_take(a, status, door_json, text);
 	return GW_WON;
 }
 
@@ -259,10 +259,9 @@ bsm_api_request(struct bsm_api *api, const struct door_request *q, struct door_a
 	gw_cleanse(api->now, sizeof(*api->now));
 	if (o == GW_WON)
 		return o;
-	door_answer_free(a);
-	door_answer_init(a);
-	door_answer_header(a, "retry-after: 5");
-	api_refuse(api, q, a, API_FAULT_UNAVAILABLE, NULL, NULL);
+	api->counts[API_UNAVAILABLE]++;
+	a->type = door_json;
+	door_unavailable(a);
 	return GW_UNAVAILABLE;
 }
 

@@ -20,12 +20,13 @@ int bsm_api_reload(struct bsm_api *, const char *token_file, struct gw_err *);
 enum gw_outcome bsm_api_request(struct bsm_api *, const struct door_request *, struct door_answer *);
 
 #define API_COUNTS(X) \
-	X(PURCHASES, "purchases", "subscriptions put") \
-	X(REPEATED,  "repeated",  "purchases that were sent again under their idempotency key") \
-	X(ENDED,     "ended",     "subscriptions ended") \
-	X(READ,      "read",      "subscriptions and subscribers read") \
-	X(DENIED,    "denied",    "requests without the token") \
-	X(REFUSED,   "refused",   "requests that were not valid")
+	X(PURCHASES,   "purchases",   "subscriptions put") \
+	X(REPEATED,    "repeated",    "purchases that were sent again under their idempotency key") \
+	X(ENDED,       "ended",       "subscriptions ended") \
+	X(READ,        "read",        "subscriptions and subscribers read") \
+	X(DENIED,      "denied",      "requests without the token") \
+	X(REFUSED,     "refused",     "requests that were not valid") \
+	X(UNAVAILABLE, "unavailable", "the store was busy")
 #define API_X(code, name, help) API_##code,
 enum api_count { API_COUNTS(API_X) API_NCOUNTS };
 #undef API_X

@@ -22,7 +22,7 @@ struct bsm_api {
 	uint64_t counts[API_NCOUNTS];
 };
 
-/* Errors: their status, their word, and what they say; the one place that knows them, and simulgate-bsm-api(7) lists them. */
+/* Errors: their status, their word, and what they say; the one place that knows them (but 503: door_unavailable()), and simulgate-bsm-api(7) lists them. */
 #define API_FAULTS(X) \
 	X(NOT_AUTHORIZED, 401, "not_authorized",     "a bearer token is needed") \
 	X(NOT_FOUND,      404, "not_found",          "there is no such thing") \
@@ -35,8 +35,7 @@ struct bsm_api {
 	X(MISSING_FIELD,  400, "missing_field",      "the field is needed") \
 	X(INVALID_FIELD,  400, "invalid_field",      "the field is not valid") \
 	X(UNKNOWN_NAME,   422, "unknown_name",       "nothing is known by that name") \
-	X(INTERNAL,       500, "internal",           "the server failed") \
-	X(UNAVAILABLE,    503, "unavailable",        "not now; try again")
+	X(INTERNAL,       500, "internal",           "the server failed")
 #define API_FAULT_X(code, status, word, message) API_FAULT_##code,
 enum api_fault { API_FAULTS(API_FAULT_X) API_NFAULTS };
 #undef API_FAULT_X

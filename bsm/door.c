@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char door_json[] = "application/json";
 const char *const door_headers[] = { "authorization", "user-agent", "x-registered-address", "idempotency-key", NULL };
 
 void
@@ -67,8 +68,13 @@ door_answer_header(struct door_answer *a, const char *fmt, ...)
 void
 door_unavailable(struct door_answer *a)
 {
+	bool json = a->type != NULL && strcmp(a->type, door_json) == 0;
+
 	door_answer_free(a);
 	door_answer_init(a);
-	door_answer_text(a, 503, "text/plain", "not now; try again\n");
+	if (json)
+		door_answer_text(a, 503, door_json, "{\"error\":\"unavailable\",\"message\":\"not now; try again\",\"field\":null}");
+	else
+		door_answer_text(a, 503, "text/plain", "not now; try again\n");
 	door_answer_header(a, "retry-after: 5");
 }

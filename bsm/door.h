@@ -21,6 +21,7 @@ struct door_request {		/* lent for the call */
 };
 /* Names of the headers that the shell has to hand on, NULL-terminated: authorization, user-agent, x-registered-address, idempotency-key. */
 extern const char *const door_headers[];
+extern const char door_json[];	/* application/json */
 
 enum { DOOR_HEADERS = 3, DOOR_HEADER = 1700 };
 struct door_answer {		/* filled whole by an engine; then door_answer_free() */
@@ -37,6 +38,9 @@ int door_answer_text(struct door_answer *, unsigned status, const char *type, co
 int door_answer_take(struct door_answer *, unsigned status, const char *type, char *text);
 /* One more header; false: no room. */
 bool door_answer_header(struct door_answer *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* 503 with Retry-After: the store could not keep what the answer would have said. What is in the answer is freed first. */
+/*
+ * 503 with Retry-After: the store could not keep what the answer would have said. What is in the answer is freed first; in place of JSON there
+ * is an error of simulgate-bsm-api(7).
+ */
 void door_unavailable(struct door_answer *);
 #endif
