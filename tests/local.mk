@@ -27,6 +27,7 @@ include %D%/unit/emmg.mk
 include %D%/unit/mux.mk
 include %D%/unit/tools.mk
 include %D%/unit/delivery.mk
+include %D%/unit/doors.mk
 include %D%/fuzz/local.mk
 include %D%/integration/local.mk
 include %D%/bench/local.mk

@@ -14,3 +14,4 @@ include %D%/term.mk
 include %D%/media.mk
 include %D%/kms.mk
 include %D%/web.mk
+include %D%/doors.mk
