@@ -1,5 +1,5 @@
 # make bench: rates beside their ceilings, measured in the same run
-bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
+bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
 	%D%/bench_switch %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
@@ -12,6 +12,8 @@ CLEANFILES += $(bench_rooms) %D%/soak_traffic
 %C%_bench_ecmg_idle_LDADD = proto/libproto.la
 %C%_bench_http_SOURCES = %D%/bench_http.c %D%/ceiling.c %D%/ceiling.h
 %C%_bench_http_LDADD = $(web_libs) $(IPSECMB_LIBS)
+%C%_bench_ltkm_SOURCES = %D%/bench_ltkm.c %D%/ceiling.c %D%/ceiling.h
+%C%_bench_ltkm_LDADD = bsm/libbsm.la $(kms_store_libs) $(net_libs) $(IPSECMB_LIBS)
 %C%_bench_mux_LDADD = $(net_libs)
 %C%_bench_peers_SOURCES = %D%/bench_peers.c %D%/ceiling.c %D%/ceiling.h %D%/loopback.c %D%/loopback.h
 %C%_bench_peers_LDADD = proto/libproto.la $(CRYPTO_LIBS) $(IPSECMB_LIBS)

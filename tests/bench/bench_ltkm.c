@@ -1,0 +1,334 @@
+/*
+ * tests/bench/bench_ltkm.c: LTKMs pushed and verified a second, with durable counters: the delivery engine, its UDP socket, a store of 100,000
+ * registered subscribers on disk, and a process that is all of their cards on loopback. A roll goes to everybody as fast as the engine can.
+ * Beside it, in the same run, what the cryptography alone costs the BSM: LTKMs made and verifications checked in a bare loop. Memory is
+ * what the process holds before the roll, and the most that it held.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "bsm/delivery.h"
+#include "bsm/push.h"
+#include "kms/mikey_ltkm.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/secret.h"
+#include "lib/udp.h"
+#include "tests/bench/ceiling.h"
+
+#define NAF "bsm.example.net"
+#define SECOND_US INT64_C(1000000)
+enum { GROUP = 1000, CRYPTO = 20000, IN = 512 };
+
+struct bench {
+	uv_loop_t loop;
+	uv_timer_t timer;
+	uv_prepare_t turn;
+	struct kms_store *store;
+	struct delivery *d;
+	struct push *push;
+	int64_t service;
+	uint64_t want;
+	double until;
+};
+
+static char dir[256];
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "bench_ltkm: %s\n", what);
+	exit(1);
+}
+
+static int
+drop(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static void clean(void) { nftw(dir, drop, 16, FTW_DEPTH | FTW_PHYS); }
+
+static void
+won(enum gw_outcome o, const char *what)
+{
+	if (o != GW_WON)
+		die(what);
+}
+
+/* ---- subscribers ---- */
+
+static void
+smk_of(uint32_t i, uint8_t smk[32])
+{
+	memset(smk, 0x5a, 32);
+	memcpy(smk, &i, sizeof(i));
+}
+
+/* As long as real ones: base64 of RAND, and a BSF. */
+static void
+btid_of(uint32_t i, char *out, size_t cap)
+{
+	snprintf(out, cap, "%022u==@bsf.mnc001.mcc001.pub.3gppnetwork.org", i);
+}
+
+static void
+subscriber(struct bench *b, uint32_t i, int64_t now)
+{
+	struct kms_subscriber s = { .provision = KMS_KEYS };
+	struct kms_gba g = { .since_us = now, .expires_us = now + 86400 * SECOND_US };
+	struct kms_registration r = { .since_us = now, .expires_us = now + 86400 * SECOND_US, .reachable = true, .services = "*" };
+	struct kms_subscription p = { .service = b->service, .from_us = now - 1, .source = "import", .state = KMS_TOLD };
+	int64_t id;
+
+	snprintf(s.name, sizeof(s.name), "s%u", i);
+	snprintf(s.msisdn, sizeof(s.msisdn), "49%09u", i);
+	won(kms_subscriber_put(b->store, &s, &id), "subscriber");
+	g.sub = r.sub = p.sub = id;
+	btid_of(i, g.btid, sizeof(g.btid));
+	smk_of(i, g.smk);
+	memcpy(r.btid, g.btid, sizeof(r.btid));
+	*(struct sockaddr_in *)&r.at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010000 + i) };
+	won(kms_gba_put(b->store, &g), "context");
+	won(kms_registration_put(b->store, &r), "registration");
+	won(kms_subscription_put(b->store, &p, &id), "subscription");
+}
+
+static void
+fill(struct bench *b, uint32_t subscribers)
+{
+	struct kms_service s = { .name = "news", .item = "urn:bench:news", .domain = { 0x00, 0xf1, 0x10 }, .crypto_period_ms = 60000 };
+	int64_t now = gw_utc_us();
+
+	won(kms_service_put(b->store, &s), "service");
+	b->service = s.id;
+	for (uint32_t i = 0; i < subscribers; i += GROUP) {
+		kms_store_begin(b->store);
+		for (uint32_t k = i; k < i + GROUP && k < subscribers; k++)
+			subscriber(b, k, now);
+		won(kms_store_flush(b->store), "flush");
+	}
+}
+
+/* ---- all cards, in a process of their own ---- */
+
+static void
+answer(int fd, const struct gw_packet *in, const struct sockaddr_storage *from)
+{
+	char naf[64], btid[128];
+	uint8_t smk[32], out[IN];
+	struct mikey m;
+	struct gw_err err;
+	const struct ltkm_peer peer = { smk, naf, btid };
+	size_t n;
+
+	if (mikey_decode(in->p, in->len, &m, NULL) < 0 || !ltkm_names(&m, naf, sizeof(naf), btid, sizeof(btid)))
+		return;
+	smk_of((uint32_t)strtoul(btid, NULL, 10), smk);
+	n = ltkm_verification(&peer, in->p, in->len, out, sizeof(out), &err);
+	if (n)
+		sendto(fd, out, n, 0, (const struct sockaddr *)from, sizeof(struct sockaddr_in));
+}
+
+static void
+cards(int fd)
+{
+	static uint8_t in[GW_UDP_BATCH][IN];
+	struct gw_packet pk[GW_UDP_BATCH];
+	struct sockaddr_storage from[GW_UDP_BATCH];
+	fd_set set;
+	int n;
+
+	for (;;) {
+		for (size_t i = 0; i < GW_UDP_BATCH; i++)
+			pk[i] = (struct gw_packet){ in[i], 0 };
+		FD_ZERO(&set);
+		FD_SET(fd, &set);
+		select(fd + 1, &set, NULL, NULL, NULL);
+		n = gw_udp_recv_from(fd, pk, from, GW_UDP_BATCH, IN);
+		for (int i = 0; i < n; i++)
+			answer(fd, &pk[i], &from[i]);
+	}
+}
+
+static pid_t
+start_cards(uint16_t *port)
+{
+	struct gw_addr a;
+	struct gw_err err = { 0 };
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+	int fd = gw_addr_parse("udp://0.0.0.0:0", GW_UDP, &a, &err) < 0 ? -1 : gw_udp_receiver(&a, &err);
+	pid_t pid;
+
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		die(err.text);
+	*port = ntohs(at.sin_port);
+	if ((pid = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		cards(fd);
+	}
+	close(fd);
+	return pid;
+}
+
+/* ---- the BSM ---- */
+
+static void
+on_heard(void *self, const struct sockaddr *from, const void *msg, size_t len)
+{
+	delivery_heard(((struct bench *)self)->d, from, msg, len);
+}
+
+static void on_room(void *self) { (void)self; }
+
+static void
+on_turn(uv_prepare_t *h)
+{
+	struct bench *b = h->data;
+	const struct delivery_action *a;
+	size_t n;
+
+	if (delivery_wants(b->d, gw_utc_us())) {
+		kms_store_begin(b->store);
+		delivery_tick(b->d, gw_utc_us());
+		delivery_flushed(b->d, kms_store_flush(b->store));
+	}
+	a = delivery_actions(b->d, &n);
+	delivery_taken(b->d, push_send(b->push, a, n));
+	if (delivery_counts(b->d)->verified >= b->want || gw_mono_us() > b->until)
+		uv_stop(&b->loop);
+}
+
+static void on_timer(uv_timer_t *t) { (void)t; }
+
+static size_t
+resident_kib(const char *what)
+{
+	char line[256];
+	size_t kib = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, what, strlen(what)) == 0)
+			kib = strtoul(line + strlen(what) + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+static void
+start_roll(struct bench *b, const struct keymgr_plan *plan)
+{
+	struct kms_service s;
+	int64_t now = gw_utc_us();
+
+	kms_store_begin(b->store);
+	won(kms_service_get(b->store, b->service, &s), "service");
+	keymgr_first(b->store, &s, plan, now);
+	won(keymgr_next(b->store, &s, plan, now, now + 3600 * SECOND_US), "the next SEK");
+	won(kms_store_flush(b->store), "roll");
+}
+
+/* ---- the cryptography alone ---- */
+
+static double
+bare(void)
+{
+	uint8_t smk[32], key[16] = { 7 }, ltkm[LTKM_MAX], verification[LTKM_MAX];
+	char btid[128];
+	const struct ltkm_peer peer = { smk, NAF, btid };
+	struct ltkm_plan plan = { .ids = { .has_domain = true, .has_key = true, .key_group = 1, .key_number = 1 }, .verify = true, .key = key, .upper = 1000 };
+	struct gw_err err;
+	double spent = 0, at;
+
+	for (uint32_t i = 0; i < CRYPTO; i++) {
+		smk_of(i, smk);
+		btid_of(i, btid, sizeof(btid));
+		plan.counter = i + 1;
+		at = bench_cpu_ns();
+		size_t n = ltkm_make(&peer, &plan, ltkm, sizeof(ltkm), &err), v;
+		spent += bench_cpu_ns() - at;
+		v = ltkm_verification(&peer, ltkm, n, verification, sizeof(verification), &err);	/* the card's cost, not ours */
+		at = bench_cpu_ns();
+		if (!ltkm_verified(&peer, ltkm, n, verification, v))
+			die("a verification is refused");
+		spent += bench_cpu_ns() - at;
+	}
+	return CRYPTO / spent * 1e9;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = { { "seconds", 1, NULL, 's' }, { "subscribers", 1, NULL, 'n' }, { 0 } };
+	struct delivery_conf conf = { .naf = NAF, .domain = { 0x00, 0xf1, 0x10 }, .roll_rate = 1000000,
+		.plan = { .life_us = 30 * 86400 * SECOND_US, .window_us = 3600 * SECOND_US } };
+	struct push_conf pc = { .heard = on_heard, .room = on_room };
+	struct bench b = { 0 };
+	struct kms_store_conf sc = { .create = true };
+	uint32_t subscribers = 100000;
+	double seconds = 90, ceiling, cpu, wall;
+	char path[300];
+	struct gw_err err = { 0 };
+	size_t before;
+	pid_t pid;
+
+	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) >= 0;)
+		c == 's' ? (seconds = 9 * atof(optarg)) : (subscribers = (uint32_t)atol(optarg));
+	snprintf(dir, sizeof(dir), "%s/bench_ltkm.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : ".");
+	if (!mkdtemp(dir))
+		die(strerror(errno));
+	atexit(clean);
+	pid = start_cards(&conf.port);
+	gw_log_init("bench_ltkm", GW_WARNING);
+	if (gw_secrets_init(1024, true, &err) < 0)
+		die(err.text);
+	snprintf(path, sizeof(path), "%s/kms.db", dir);
+	sc.path = path;
+	if (kms_store_open(&sc, &b.store, &err) < 0)
+		die(err.text);
+	fill(&b, subscribers);
+	ceiling = bare();
+	uv_loop_init(&b.loop);
+	pc.self = &b;
+	if (delivery_new(b.store, &conf, &b.d, &err) < 0 || gw_addr_parse("udp://127.0.0.1:0", GW_UDP, &pc.listen, &err) < 0 ||
+	    !(b.push = push_open(&b.loop, &pc, &err)))
+		die(err.text);
+	start_roll(&b, &conf.plan);
+	uv_prepare_init(&b.loop, &b.turn);
+	uv_timer_init(&b.loop, &b.timer);
+	b.turn.data = &b;
+	uv_prepare_start(&b.turn, on_turn);
+	uv_timer_start(&b.timer, on_timer, 1, 1);
+	before = resident_kib("VmRSS:");
+	b.want = subscribers;
+	wall = (double)gw_mono_us();
+	b.until = wall + seconds * 1e6;
+	cpu = bench_cpu_ns();
+	uv_run(&b.loop, UV_RUN_DEFAULT);
+	cpu = bench_cpu_ns() - cpu;
+	wall = ((double)gw_mono_us() - wall) / 1e6;
+	const struct delivery_counts *n = delivery_counts(b.d);
+	printf("ltkm_bare %.0f msg/s\n", ceiling);
+	printf("ltkm_push %.0f msg/s %.2f of ltkm_bare\n", (double)n->verified / cpu * 1e9, (double)n->verified / cpu * 1e9 / ceiling);
+	printf("ltkm_push_wall %.0f msg/s\n", (double)n->verified / wall);
+	printf("ltkm_roll %llu verified 1.00 of %u\n", (unsigned long long)n->verified, subscribers);
+	printf("ltkm_roll_memory %zu KiB %.2f of %zu\n", resident_kib("VmHWM:"), (double)resident_kib("VmHWM:") / (double)before, before);
+	printf("# ltkm: pushed %llu, sent again %llu, failed %llu, flood %llu\n", (unsigned long long)n->pushed, (unsigned long long)n->repeated,
+	    (unsigned long long)n->failed, (unsigned long long)n->flood);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	delivery_free(b.d);
+	kms_store_close(b.store);
+	return 0;
+}
