@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need python3
-plan 14
+plan 16
 ports served wrong dead bare tcp udp out web
 # conf NAME TCP UDP VERSION: the two head-ends have the same ECMGs; the muxes at TCP and UDP differ
 conf() {
@@ -14,6 +14,7 @@ conf() {
 	kms:
 	  good:  { super_cas_id: 0x4AE60001, ecmg: tcp://127.0.0.1:$served, protocol_version: $4 }
 	  alien: { super_cas_id: 0x4AE60002, ecmg: [tcp://127.0.0.1:$wrong, tcp://127.0.0.1:$dead] }
+	  card:  { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$dead }
 	mux: { emmg: tcp://127.0.0.1:$2, emmg_udp: udp://127.0.0.1:$3 }
 	${5-}
 	EOF
@@ -49,10 +50,13 @@ check "its UDP port is somebody's" grep -E "^mux, data by UDP, at udp://127.0.0.
 check "nothing of it is left in the mux" await_log 10 mux 'event=channel_close'
 check "the ECMG's log has the code in words" await_log 10 alien 'event=refused .*error=0x0005 .*name="unknown Super_CAS_id value" next="compare '
 check "and so has the mux's" await_log 10 mux 'event=refused .*error=0x000e .*name="unknown client_id value" next="compare '
-conf none "$bare" "$dead" 2 "ltkm: [{ kms: good, client_id: 7, data_id: 1, to: tcp://127.0.0.1:$web, out: udp://127.0.0.1:$out }]"
+conf none "$bare" "$dead" 2 "ltkm: [{ kms: good, client_id: 7, data_id: 1, to: tcp://127.0.0.1:$web, out: udp://127.0.0.1:$out }]
+bsm: { main: { kms: card, naf: bsm.example.net, key_domain: 0x00f110, listen: tcp://127.0.0.1:$web, ltkm: udp://127.0.0.1:$dead } }"
 probe none
 check "a mux without clients is reachable" grep -E "^mux at tcp://127.0.0.1:$bare, [0-9.]+ ms: reachable" "$dir/log/none"
 check "a UDP port that nobody has is named" \
 	grep -E "^mux, data by UDP, at udp://127.0.0.1:$dead, [0-9.]+ ms: nobody has the port: Connection refused" "$dir/log/none"
 check "another version is mirrored" grep -E "^kms good at .*: open, version 2: " "$dir/log/none"
 check "what is no SimulCrypt is shown" grep -E "^mux, client_id 0x00000007, at tcp://127.0.0.1:$web, .*what answers begins with 48 5454 502f, perhaps no SimulCrypt" "$dir/log/none"
+check "where a BSM registers HTTP is answered" grep -E "^bsm main, registration, at tcp://127.0.0.1:$web, [0-9.]+ ms: answers: HTTP/1.1 400 Bad Request" "$dir/log/none"
+check "where its LTKMs come from is nobody" grep -E "^bsm main, LTKMs, at udp://127.0.0.1:$dead, [0-9.]+ ms: nobody has the port" "$dir/log/none"
