@@ -71,12 +71,23 @@ width(const struct gw_option *o, size_t n, int least)
 	return least;
 }
 
+static const struct gw_option *
+find(const struct gw_option *o, size_t n, const char *name, size_t len)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(o[i].name, name, len) == 0 && o[i].name[len] == '\0')
+			return &o[i];
+	return NULL;
+}
+
 static void
-print_rows(const struct gw_option *o, size_t n, int w)
+print_rows(const struct gw_option *o, size_t n, int w, const struct gw_program *but)
 {
 	char left[128];
 
 	for (size_t i = 0; i < n; i++) {
+		if (but && find(but->options, but->noptions, o[i].name, strlen(o[i].name)))
+			continue;	/* the program has its own */
 		snprintf(left, sizeof(left), "%s%s%s", o[i].name, o[i].arg ? " " : "", o[i].arg ? o[i].arg : "");
 		printf("  --%-*s  %s\n", w, left, o[i].help);
 	}
@@ -88,18 +99,9 @@ print_help(const struct gw_program *p)
 	int w = width(common, COMMON, width(p->options, p->noptions, 0));
 
 	printf("usage: %s%s%s\n%s\n\n", p->name, *p->usage ? " " : "", p->usage, p->summary);
-	print_rows(p->options, p->noptions, w);
-	print_rows(common, COMMON, w);
+	print_rows(p->options, p->noptions, w, NULL);
+	print_rows(common, COMMON, w, p);
 	return 0;
-}
-
-static const struct gw_option *
-find(const struct gw_option *o, size_t n, const char *name, size_t len)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strncmp(o[i].name, name, len) == 0 && o[i].name[len] == '\0')
-			return &o[i];
-	return NULL;
 }
 
 static int

@@ -31,6 +31,8 @@ static const struct command {
 	{ "scrambler", NULL, "scrambles the media" },
 	{ "terminal", NULL, "a lab receiver" },
 	{ "bsm", NULL, "the subscriber's side of a KMS" },
+	{ "kms", NULL, "the store of a Smartcard KMS: made, backed up, its keys rolled" },
+	{ "subscribe", NULL, "subscribers, and what they have bought" },
 	{ "bridge", NULL, "SP-4 and CP-3 over HTTPS" },
 };
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
