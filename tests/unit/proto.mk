@@ -18,3 +18,8 @@ TESTS += %D%/test_captures
 %C%_test_captures_CPPFLAGS = $(AM_CPPFLAGS) $(PCAP_CFLAGS)
 %C%_test_captures_LDADD = ecmg/libecmg.la scs/libscs.la emmg/libemmg.la mux/libmux.la $(kms_load_libs) $(net_libs) $(test_libs) $(PCAP_LIBS)
 EXTRA_DIST += tests/data/captures
+
+# HTTP
+check_PROGRAMS += %D%/test_http1
+TESTS += %D%/test_http1
+%C%_test_http1_LDADD = proto/libproto.la $(test_libs)

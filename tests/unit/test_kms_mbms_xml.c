@@ -94,7 +94,7 @@ END_TEST
 static void
 judge(const char *text, const char *schema)
 {
-	const char *src = getenv("top_srcdir");
+	const char *src = getenv("top_srcdir"), *judges = getenv("SIMULGATE_JUDGES");
 	char path[] = "/tmp/mbms-XXXXXX", command[512];
 	int fd = mkstemp(path), rc;
 
@@ -104,8 +104,8 @@ judge(const char *text, const char *schema)
 	snprintf(command, sizeof(command), "xmllint --nonet --noout --schema %s/kms/mbms/%s.xsd %s 2>/dev/null", src ? src : ".", schema, path);
 	rc = system(command);
 	unlink(path);
-	if (WIFEXITED(rc) && WEXITSTATUS(rc) == 127)
-		return;		/* no xmllint here; the integration tests insist on it */
+	if (WIFEXITED(rc) && WEXITSTATUS(rc) == 127 && strcmp(judges ? judges : "", "required") != 0)
+		return;		/* no xmllint here */
 	ck_assert_msg(rc == 0, "xmllint on %s: %s", schema, text);
 }
 

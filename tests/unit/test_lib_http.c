@@ -16,7 +16,7 @@ static struct gw_exchange *waiting;
 static struct gw_httpd_conf served;
 static int refusals;
 static char refusal[160];
-static struct { int requests, gone, done; unsigned status; size_t len; char method[16], x[64], type[64], body[64], error[256], last[64], subject[64]; size_t der_len; } seen;
+static struct { int requests, gone, done; unsigned status; size_t len; char method[16], x[64], type[64], body[64], error[256], last[64], subject[64], peer[64]; size_t der_len; } seen;
 static char big[300000];
 
 static void
@@ -30,6 +30,7 @@ on_request(void *self, struct gw_exchange *x, const struct gw_httpd_request *r)
 	seen.requests++;
 	snprintf(seen.method, sizeof(seen.method), "%s", r->method);
 	snprintf(seen.subject, sizeof(seen.subject), "%s", r->subject ? r->subject : "-");
+	gw_sockaddr_text(r->peer, seen.peer, sizeof(seen.peer));
 	seen.der_len = gw_exchange_certificate(x, &der);
 	snprintf(seen.x, sizeof(seen.x), "%s", v ? v : "-");
 	if (strcmp(r->path, "/wait") == 0)
@@ -265,6 +266,17 @@ START_TEST(closed_from_within)
 }
 END_TEST
 
+START_TEST(called_from)
+{
+	conf.local = "127.0.0.9";
+	serve("tcp://127.0.0.1:0");
+	ask("GET", url("/"), NULL, 0);
+	until_done(1);
+	ck_assert_uint_eq(seen.status, 404);
+	ck_assert_msg(strncmp(seen.peer, "127.0.0.9:", 10) == 0, "%s", seen.peer);
+}
+END_TEST
+
 START_TEST(many_at_once)
 {
 	serve("tcp://127.0.0.1:0");
@@ -439,5 +451,5 @@ START_TEST(reload)
 END_TEST
 
 SUITE("lib_http", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 20); tcase_add_test(t, post_and_keep_alive);
-	tcase_add_test(t, methods); tcase_add_test(t, failures); tcase_add_test(t, closed_from_within); tcase_add_test(t, many_at_once);
+	tcase_add_test(t, methods); tcase_add_test(t, failures); tcase_add_test(t, closed_from_within); tcase_add_test(t, called_from); tcase_add_test(t, many_at_once);
 	tcase_add_test(t, tls); tcase_add_test(t, mutual_tls); tcase_add_test(t, reload);)
