@@ -154,6 +154,12 @@ delivery_sms_done(struct delivery *d, int64_t out, bool sent)
 }
 
 void
+delivery_sms_gone(struct delivery *d)
+{
+	d->nflights = 0;
+}
+
+void
 delivery_changed(struct delivery *d)
 {
 	d->now.look_new = d->now.look_cut = true;

@@ -49,14 +49,16 @@ struct bsm_events delivery_events(struct delivery *);
 /* Fed at any time; nothing is done about them before the next tick. */
 /* A datagram; false: too many wait for their turn (counted). */
 bool delivery_heard(struct delivery *, const struct sockaddr *from, const void *msg, size_t len);
-/* What became of an SMS action; failed: for good. */
+/* What became of an SMS action; not sent: for good. */
 void delivery_sms_done(struct delivery *, int64_t out, bool sent);
+/* The other side of SMS was closed: what it has not told of is handed over again, the same octets, when its time comes. */
+void delivery_sms_gone(struct delivery *);
 /* Another handle has committed (kms_store_changed): purchases, cuts and rolls by others are looked for. */
 void delivery_changed(struct delivery *);
 
 /* Does it want a tick at that time? Asks nothing of the store. */
 bool delivery_wants(const struct delivery *, int64_t now_us);
-/* Within a group: all that is due. Returns when it wants the time again, UTC in us. */
+/* Within a group: all that is due; keymgr_tick, too: nobody else in the process need call it. Returns when it wants the time again, UTC in us. */
 int64_t delivery_tick(struct delivery *, int64_t now_us);
 /* The group's end. Not GW_WON: none of it has happened, it is done again; datagrams and outcomes that were fed are kept. */
 void delivery_flushed(struct delivery *, enum gw_outcome);

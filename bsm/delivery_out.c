@@ -24,6 +24,13 @@ bootstrapped(struct delivery *d, int64_t sub, int64_t now_us)
 	return kms_gba_live(d->store, sub, &d->safe->gba) == GW_WON && d->safe->gba.expires_us > now_us;
 }
 
+static bool
+by_sms(struct delivery *d, int64_t sub, int64_t now_us)
+{
+	return d->conf.sms && bootstrapped(d, sub, now_us) && kms_subscriber_get(d->store, sub, &d->safe->sub) == GW_WON &&
+	    d->safe->sub.msisdn[0];
+}
+
 enum reach
 out_reach(struct delivery *d, int64_t sub, int64_t now_us, struct kms_registration *r)
 {
@@ -31,8 +38,7 @@ out_reach(struct delivery *d, int64_t sub, int64_t now_us, struct kms_registrati
 
 	if (there)
 		return REACH_UDP;
-	return d->conf.sms && bootstrapped(d, sub, now_us) && kms_subscriber_get(d->store, sub, &d->safe->sub) == GW_WON &&
-	    d->safe->sub.msisdn[0] ? REACH_SMS : REACH_NOT;
+	return by_sms(d, sub, now_us) ? REACH_SMS : REACH_NOT;
 }
 
 /* ---- what is open of a subscriber ---- */
@@ -335,7 +341,6 @@ flying(const struct delivery *d, int64_t out)
 static void
 serve_sms(struct delivery *d, struct kms_out *o, int64_t now_us)
 {
-	struct kms_registration r;
 	struct delivery_action *a;
 
 	if (flying(d, o->id) || d->nflights == FLYING) {	/* the SMSC takes its time */
@@ -343,15 +348,9 @@ serve_sms(struct delivery *d, struct kms_out *o, int64_t now_us)
 		set_state(d, o, o->state);
 		return;
 	}
-	switch (out_reach(d, o->sub, now_us, &r)) {
-	case REACH_UDP:	/* it has registered: the pull has nothing to say */
-		set_state(d, o, KMS_OUT_VOID);
-		return;
-	case REACH_NOT:
+	if (!by_sms(d, o->sub, now_us)) {
 		set_state(d, o, KMS_OUT_FAILED);
 		return;
-	case REACH_SMS:
-		break;
 	}
 	if (!make(d, o)) {
 		unbuilt(d, o);

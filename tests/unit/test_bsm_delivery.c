@@ -247,6 +247,42 @@ START_TEST(two_purchases_while_off_are_one_sms)
 }
 END_TEST
 
+START_TEST(an_sms_that_is_nowhere_is_sent_again_when_its_sink_has_gone)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+	struct phone *p = rig_phone(&r, true, true);
+
+	r.no_smsc = true;
+	purchase(&r, p, news);
+	rig_run(&r, 600 * S);
+	ck_assert_uint_eq(r.w->nlog, 1);	/* the SMSC takes its time */
+	r.no_smsc = false;
+	delivery_sms_gone(r.d);
+	rig_run(&r, 120 * S);
+	ck_assert_uint_eq(r.w->log[1].len, r.w->log[0].len);
+	ck_assert_mem_eq(r.w->log[1].octets, r.w->log[0].octets, r.w->log[0].len);
+	ck_assert(has(&r, p, news, 0));
+	rig_stop(&r);
+}
+END_TEST
+
+START_TEST(an_operators_pull_goes_by_sms_though_it_is_registered)
+{
+	struct rig r = rig();
+	struct phone *p = rig_phone(&r, true, true);
+	struct kms_out o = { .sub = p->sub, .pull = true, .sms = true, .due_us = T0 };
+
+	registers(&r, p);
+	ck_assert_int_eq(kms_out_put(r.store, &o, &o.id), GW_WON);
+	delivery_changed(r.d);
+	rig_run(&r, S);
+	ck_assert_uint_eq(p->pulls, 1);
+	ck_assert(r.w->log[0].sms);
+	rig_stop(&r);
+}
+END_TEST
+
 START_TEST(bought_before_the_first_bootstrapping)
 {
 	struct rig r = rig();
@@ -735,6 +771,8 @@ SUITE("bsm_delivery",
 	tcase_add_test(t, a_message_lost_behind_a_later_one_gets_a_new_counter);
 	tcase_add_test(t, bought_while_registered); tcase_add_test(t, bought_without_the_pull); tcase_add_test(t, bought_while_off);
 	tcase_add_test(t, two_purchases_while_off_are_one_sms); tcase_add_test(t, bought_before_the_first_bootstrapping);
+	tcase_add_test(t, an_sms_that_is_nowhere_is_sent_again_when_its_sink_has_gone);
+	tcase_add_test(t, an_operators_pull_goes_by_sms_though_it_is_registered);
 	tcase_add_test(t, what_begins_tomorrow_is_pushed_tomorrow); tcase_add_test(t, purchases_by_commands_are_found);
 	tcase_add_test(t, a_cut_takes_the_key_away_and_the_others_get_a_new_one); tcase_add_test(t, what_is_paid_for_twice_is_not_cut);
 	tcase_add_test(t, a_deregistered_terminal_is_left_alone); tcase_add_test(t, a_requested_key_is_pushed);
