@@ -11,3 +11,7 @@ tests_unit_test_terminal_SOURCES = tests/unit/test_terminal.c $(term_sources)
 tests_unit_test_terminal_LDADD = $(test_libs) $(term_libs)
 tests_unit_test_term_subscriber_SOURCES = tests/unit/test_term_subscriber.c $(term_phone_engine)
 tests_unit_test_term_subscriber_LDADD = $(test_libs) $(term_libs)
+check_PROGRAMS += tests/unit/test_term_bsm
+TESTS += tests/unit/test_term_bsm
+tests_unit_test_term_bsm_SOURCES = tests/unit/test_term_bsm.c tests/unit/scratch.h $(term_phone_engine)
+tests_unit_test_term_bsm_LDADD = $(test_libs) bsm/libbsm.la $(kms_xml_libs) $(kms_store_libs) $(web_libs)
