@@ -187,7 +187,7 @@ msk_seal(struct msk *k, const struct msk_plan *plan, const struct tkm *t, void *
 		rc = crypt_mac(k->session.mac, p, mac_at, p + mac_at);
 	n = mikey_end(&w, &why);
 	if (rc == 0 && n) {
-		if (check_unused(k, plan->tek_id, cipher, err) == 0)
+		if (plan->spent || check_unused(k, plan->tek_id, cipher, err) == 0)
 			return n;
 		gw_cleanse(out, n);	/* must not leave */
 		return 0;

@@ -28,6 +28,7 @@ struct msk_plan {
 	uint16_t tek_id;
 	const uint8_t *id; size_t id_len;		/* explicit key identifier; 0: none sent (key_id_mode mbms) */
 	const struct mikey_management *management;	/* EXT BCAST, protection filled in from the key; NULL: none */
+	bool spent;					/* a store has taken the TEK ID for this TEK: nothing is kept here */
 };
 /* The same plan and key give the same octets. Octets, or 0 with *err: GW_EPEER when the TEK ID was used for another TEK (2.5). */
 size_t msk_seal(struct msk *, const struct msk_plan *, const struct tkm *, void *out, size_t cap, struct gw_err *);

@@ -31,7 +31,13 @@ tests_unit_test_kms_store_LDADD = $(kms_store_libs) $(test_libs)
 check_PROGRAMS += %D%/test_kms_usim
 TESTS += %D%/test_kms_usim
 tests_unit_test_kms_usim_LDADD = $(kms_libs) $(test_libs)
-check_PROGRAMS += %D%/test_kms_store %D%/test_kms_keymgr
-TESTS += %D%/test_kms_store %D%/test_kms_keymgr
+check_PROGRAMS += %D%/test_kms_keymgr
+TESTS += %D%/test_kms_keymgr
 tests_unit_test_kms_keymgr_SOURCES = %D%/test_kms_keymgr.c %D%/scratch.h
 tests_unit_test_kms_keymgr_LDADD = $(kms_store_libs) $(test_libs)
+check_PROGRAMS += %D%/test_kms_card_store
+TESTS += %D%/test_kms_card_store
+tests_unit_test_kms_card_store_SOURCES = %D%/test_kms_card_store.c %D%/scratch.h
+tests_unit_test_kms_card_store_LDADD = $(kms_store_libs) $(test_libs) -lpthread
+tests_unit_test_kms_card_store_DEPENDENCIES = kms/smartcard.la kms/libkmsstore.la kms/libkms.la lib/libgwstore.la lib/libgwbase.la \
+	proto/libproto.la tests/libsuite.la

@@ -68,7 +68,7 @@ START_TEST(channel_is_as_designed)
 	struct kms_channel c = { 0 };
 	void *s = ready("");
 
-	ck_assert_uint_eq(p->calling, KMS_INLINE);
+	ck_assert_uint_eq(p->calling, KMS_ASYNC);	/* with a store; a key file answers at once */
 	ck_assert_int_eq(p->channel(s, 0x00020001, &c, why, sizeof(why)), 0);
 	ck_assert_uint_eq(c.section_TSpkt_flag, 2);
 	ck_assert_uint_eq(c.lead_CW, 0);
@@ -225,7 +225,8 @@ END_TEST
 
 START_TEST(bad_settings_are_refused)
 {
-	static const char *const conf[] = { "", "ext_bcast=full\n", "key_id_mode=\n", "keys=/nonexistent\n", "lead_CW=1\n" };
+	static const char *const conf[] = { "", "ext_bcast=full\n", "key_id_mode=\n", "keys=/nonexistent\n", "lead_CW=1\n",
+		"store=/nonexistent/kms.db\n", "keys=/nonexistent\nstore=/nonexistent\n", "keys=/nonexistent\nmaster=/nonexistent\n" };
 	void *state;
 
 	p = load("smartcard");
