@@ -1,6 +1,7 @@
 # man/: mdoc; lists that the programs know come from the programs' own tables
 dist_man_MANS =
 dist_man_MANS += %D%/simulgate-play.1
+dist_man_MANS += %D%/simulgate-kms.1
 dist_man_MANS += %D%/simulgate-bsm.8
 dist_man_MANS += %D%/simulgate-bsm-api.7
 dist_man_MANS += %D%/simulgate-ecmg.8
@@ -9,9 +10,6 @@ dist_man_MANS += %D%/simulgate-mux.8
 dist_man_MANS += %D%/simulgate-scrambler.8
 dist_man_MANS += %D%/simulgate-scs.8
 dist_man_MANS += %D%/simulgate-terminal.8
-dist_man_MANS = %D%/simulgate-play.1 %D%/simulgate-kms.1 %D%/simulgate-ecmg.8 %D%/simulgate-emmg.8 %D%/simulgate-mux.8 %D%/simulgate-scrambler.8 \
-dist_man_MANS = %D%/simulgate-play.1 %D%/simulgate-bsm-api.7 %D%/simulgate-bsm.8 %D%/simulgate-ecmg.8 %D%/simulgate-emmg.8 %D%/simulgate-mux.8 %D%/simulgate-scrambler.8 \
-	%D%/simulgate-scs.8 %D%/simulgate-terminal.8
 made_pages = %D%/simulgate.1 %D%/simulgate.yaml.5 %D%/simulgate-keys.5 %D%/simulgate-protocol.7
 man_MANS += $(made_pages)
 CLEANFILES += $(made_pages)
