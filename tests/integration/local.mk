@@ -21,11 +21,16 @@ check_PROGRAMS += %D%/httpd_run
 %C%_httpd_run_SOURCES = %D%/httpd_run.c
 %C%_httpd_run_LDADD = $(web_libs)
 
+check_PROGRAMS += %D%/bsm_seed
+%C%_bsm_seed_SOURCES = %D%/bsm_seed.c
+%C%_bsm_seed_LDADD = $(kms_store_libs)
+
 integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/broadcast_rights.sh \
+	%D%/bsm_http.sh \
 	%D%/bsm_program.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
@@ -81,3 +86,4 @@ EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/
 EXTRA_DIST += %D%/cissa_judge.py %D%/http_hostile.py
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/bsmlib.sh %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
 EXTRA_DIST += %D%/cissa_judge.py
+EXTRA_DIST += %D%/bsm_ua.py
