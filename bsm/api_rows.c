@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bsm/api_int.h"
+#include "kms/purchase.h"
 #include "lib/addr.h"
 
 enum { TIME_TEXT = 40 };
@@ -276,130 +277,83 @@ read_fields(json_t *j, struct purchase *p, const char **field)
 	return API_NFAULTS;
 }
 
-struct wanted_key { const char *programme; int64_t key; };
-
-static int
-is_programme(void *self, const struct kms_key *k)
-{
-	struct wanted_key *w = self;
-
-	if (strcmp(k->programme, w->programme) != 0)
-		return 0;
-	w->key = k->id;
-	return 1;
-}
-
-/* Names and times of a purchase as a row. GW_WON with a fault other than API_NFAULTS: refused. */
+/* The field as the client named it, for the store's commands say it otherwise. */
 static enum gw_outcome
-resolve(struct bsm_api *api, const struct purchase *p, const struct door_request *q, struct kms_subscription *s, enum api_fault *fault, const char **field)
+refuse_order(struct bsm_api *api, const struct door_request *q, struct door_answer *a, enum kms_order_fault f)
 {
-	struct wanted_key w = { p->programme, 0 };
-	struct kms_service service;
-	enum gw_outcome o;
+	const struct kms_order_text *t = &kms_order_texts[f];
+	bool name = f == KMS_ORDER_NO_SUBSCRIBER || f == KMS_ORDER_NO_SERVICE || f == KMS_ORDER_NO_PROGRAMME;
 
-	*fault = API_FAULT_INVALID_FIELD;
-	*field = "from";
-	s->from_us = q->now_us;
-	if (p->from[0] != '\0' && !api_time(p->from, &s->from_us))
-		return GW_WON;
-	*field = "until";
-	if (p->until[0] != '\0' && (!api_time(p->until, &s->until_us) || s->until_us <= s->from_us || s->until_us <= q->now_us))
-		return GW_WON;
-	*fault = API_FAULT_UNKNOWN_NAME;
-	*field = "subscriber";
-	if ((o = kms_subscriber_find(api->store, p->subscriber, &api->now->sub)) != GW_WON)
-		return o == GW_EXISTS ? GW_WON : o;
-	*field = "service";
-	if ((o = kms_service_find(api->store, p->service, &service)) != GW_WON)
-		return o == GW_EXISTS ? GW_WON : o;
-	*field = "programme";
-	if (p->programme[0] != '\0') {
-		o = kms_keys(api->store, service.id, KMS_PEK, is_programme, &w);
-		if (o == GW_UNAVAILABLE || w.key == 0)
-			return o == GW_EXISTS ? GW_WON : o;
-		s->kind = KMS_PEK;
-		s->key = w.key;
-	}
-	s->sub = api->now->sub.id;
-	s->service = service.id;
-	*fault = API_NFAULTS;
-	return GW_WON;
+	return api_refuse(api, q, a, name ? API_FAULT_UNKNOWN_NAME : f == KMS_ORDER_CONFLICT ? API_FAULT_CONFLICT : API_FAULT_INVALID_FIELD,
+	    strcmp(t->field, "order") == 0 ? "idempotency-key" : t->field, t->text);
 }
 
-/* Under that idempotency key there is a purchase: is it this one? Times that were not sent then are not sent now. */
-static bool
-same_purchase(const struct kms_subscription *old, const struct kms_subscription *s, const struct purchase *p)
+/* The purchase as the store takes it; the field that is not valid, or NULL. */
+static const char *
+order_of(const struct purchase *p, const struct door_request *q, struct kms_order *o)
 {
-	return old->sub == s->sub && old->service == s->service && old->kind == s->kind && old->key == s->key &&
-	    (p->from[0] == '\0' || old->from_us == s->from_us);
+	const char *order = q->idempotency_key;
+
+	*o = (struct kms_order){ .subscriber = p->subscriber, .service = p->service, .programme = p->programme, .source = p->source, .order = order };
+	if (order != NULL && !printable(order, strlen(order)))
+		return "idempotency-key";
+	if (p->from[0] != '\0' && !api_time(p->from, &o->from_us))
+		return "from";
+	return p->until[0] != '\0' && !api_time(p->until, &o->until_us) ? "until" : NULL;
 }
 
 static enum gw_outcome
-buy(struct bsm_api *api, struct kms_subscription *s, const struct purchase *p, const struct door_request *q, struct door_answer *a)
+buy(struct bsm_api *api, const struct kms_order *order, const struct door_request *q, struct door_answer *a)
 {
-	struct kms_subscription old;
-	char what[KMS_TEXT];
-	enum gw_outcome o = kms_subscription_put(api->store, s, &s->id);
+	enum kms_order_fault fault;
+	struct kms_subscription s;
+	enum gw_outcome o = kms_buy(api->store, order, q->now_us, &s, &fault);
 
+	if (o == GW_EXISTS && fault != KMS_ORDER_GOOD)
+		return refuse_order(api, q, a, fault);
 	if (o == GW_EXISTS) {
-		if (kms_subscription_get(api->store, s->id, &old) != GW_WON)
-			return GW_UNAVAILABLE;
-		if (!same_purchase(&old, s, p))
-			return api_refuse(api, q, a, API_FAULT_CONFLICT, "idempotency-key", NULL);
 		api->counts[API_REPEATED]++;
-		return say_subscription(api, 200, &old, a);
+		return say_subscription(api, 200, &s, a);
 	}
 	if (o != GW_WON)
 		return o;
-	snprintf(what, sizeof(what), "subscription %lld: %.64s gets %.128s%s%.128s", (long long)s->id, p->subscriber, p->service,
-	    p->programme[0] != '\0' ? " " : "", p->programme);
-	if (kms_audit(api->store, q->now_us, s->source, what) == GW_UNAVAILABLE)
-		return GW_UNAVAILABLE;
-	api->events.subscription(api->events.self, s, q->now_us);
+	api->events.subscription(api->events.self, &s, q->now_us);
 	api->counts[API_PURCHASES]++;
-	door_answer_header(a, "location: /api/v1/subscriptions/%lld", (long long)s->id);
-	return say_subscription(api, 201, s, a);
+	door_answer_header(a, "location: /api/v1/subscriptions/%lld", (long long)s.id);
+	return say_subscription(api, 201, &s, a);
 }
 
 enum gw_outcome
 api_subscription_post(struct bsm_api *api, const struct door_request *q, const char *rest, struct door_answer *a)
 {
-	const char *order = q->idempotency_key != NULL ? q->idempotency_key : "", *field = NULL;
-	struct kms_subscription s = { .kind = KMS_SEK, .state = KMS_NEW };
 	struct purchase p = { .source = "portal" };
+	const char *field = NULL;
+	struct kms_order order;
 	enum api_fault fault;
 	json_error_t e;
 	json_t *j;
-	enum gw_outcome o;
 
 	(void)rest;
 	if (strcmp(q->content_type, "application/json") != 0)
 		return api_refuse(api, q, a, API_FAULT_MEDIA_TYPE, NULL, NULL);
-	if (q->idempotency_key != NULL && (strlen(order) >= sizeof(s.order) || !printable(order, strlen(order))))
-		return api_refuse(api, q, a, API_FAULT_INVALID_FIELD, "idempotency-key", NULL);
 	if ((j = json_loadb((const char *)q->body, q->body_len, JSON_REJECT_DUPLICATES, &e)) == NULL)
 		return api_refuse(api, q, a, API_FAULT_MALFORMED, NULL, e.text);
 	fault = json_is_object(j) ? read_fields(j, &p, &field) : API_FAULT_MALFORMED;
-	if (fault != API_NFAULTS) {
-		o = api_refuse(api, q, a, fault, field, NULL);	/* field may be a key of j */
-		json_decref(j);
-		return o;
-	}
-	json_decref(j);
-	if ((o = resolve(api, &p, q, &s, &fault, &field)) != GW_WON)
-		return o;
 	if (fault != API_NFAULTS)
-		return api_refuse(api, q, a, fault, field, NULL);
-	memcpy(s.order, order, strlen(order) + 1);
-	snprintf(s.source, sizeof(s.source), "%s", p.source);
-	return buy(api, &s, &p, q, a);
+		api_refuse(api, q, a, fault, field, NULL);	/* field may be a key of j */
+	json_decref(j);
+	if (fault != API_NFAULTS)
+		return GW_WON;
+	if ((field = order_of(&p, q, &order)) != NULL)
+		return api_refuse(api, q, a, API_FAULT_INVALID_FIELD, field, NULL);
+	return buy(api, &order, q, a);
 }
 
 /* Ends it with the next key, or (?now=true) at once: its key is made unusable and rolled. What is over already is answered as it is. */
 enum gw_outcome
 api_subscription_end(struct bsm_api *api, const struct door_request *q, const char *rest, struct door_answer *a)
 {
-	char now[8] = "false", what[KMS_TEXT];
+	char now[8] = "false";
 	int there = api_query(q->query, "now", now, sizeof(now));
 	bool cut = strcmp(now, "true") == 0;
 	struct kms_subscription s;
@@ -411,15 +365,9 @@ api_subscription_end(struct bsm_api *api, const struct door_request *q, const ch
 	o = id_of(rest, &id) ? kms_subscription_get(api->store, id, &s) : GW_EXISTS;
 	if (o != GW_WON)
 		return o == GW_EXISTS ? api_refuse(api, q, a, API_FAULT_NOT_FOUND, NULL, NULL) : o;
-	if (s.state == KMS_CUT || (s.state == KMS_ENDED && !cut) || (!cut && s.until_us != 0 && s.until_us <= q->now_us))
-		return say_subscription(api, 200, &s, a);
-	if (s.until_us == 0 || s.until_us > q->now_us)
-		s.until_us = q->now_us;
-	s.state = cut ? KMS_CUT : KMS_ENDED;
-	snprintf(what, sizeof(what), "subscription %lld: ended%s", (long long)s.id, cut ? " at once" : "");
-	if (kms_subscription_until(api->store, s.id, s.until_us, s.state) != GW_WON ||
-	    kms_audit(api->store, q->now_us, "portal", what) == GW_UNAVAILABLE)
-		return GW_UNAVAILABLE;
+	o = kms_end(api->store, &s, cut ? KMS_END_NOW : KMS_END_PLAIN, 0, "portal", q->now_us);
+	if (o != GW_WON)
+		return o == GW_EXISTS ? say_subscription(api, 200, &s, a) : o;
 	api->events.subscription(api->events.self, &s, q->now_us);
 	api->counts[API_ENDED]++;
 	return say_subscription(api, 200, &s, a);
