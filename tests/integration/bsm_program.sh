@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=bsmlib.sh
 . "$here/bsmlib.sh"
-need curl
+need curl openssl
 bsm_headend 2s
-plan 23
+plan 26
 bsm=$(program bsm)
 status_of() { local status=0; within 10 "$@" >"$dir/out" 2>"$dir/log/refused" || status=$?; echo "$status"; }
 check "--help" same "$(status_of "$bsm" --help)" 0
@@ -58,3 +58,20 @@ sig HUP bsm
 check "and refuses what may not, with the place" await_log 5 bsm 'event=reload_refused .*naf of BSM main has changed'
 check "it serves on" same "$(code)" 401
 check "SIGTERM ends it" stop bsm 5
+
+# -- by TLS, with a certificate that is renewed
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" -addext subjectAltName=DNS:bsm.example.net \
+		-keyout "$dir/keys/bsm.key" -out "$dir/keys/bsm.pem" 2>>"$dir/log/openssl" && chmod 600 "$dir/keys/bsm.key"
+}
+certificate first
+sed -i "s/naf: bsm2.example.net, bsf/naf: bsm.example.net, bsf/; s,listen: tcp://127.0.0.1:$p_http,listen: tls://127.0.0.1:$p_http\, certificate: keys/bsm.pem\, private_key: keys/bsm.key," "$conf"
+rise bsm
+await_port 10 "$p_http"
+secure() { curl -s -o /dev/null -w '%{http_code}' --cacert "$dir/keys/bsm.pem" --resolve "bsm.example.net:$p_http:127.0.0.1" "https://bsm.example.net:$p_http/keymanagement?requesttype=register" -H 'Content-Type: application/mbms-register+xml' -d '<x/>'; }
+check "HTTPS, with its certificate" same "$(secure)" 401
+certificate second
+sig HUP bsm
+renewed() { same "$(secure)" 401; }
+check "SIGHUP renews the certificate" await 5 "the new certificate" renewed
+check "SIGTERM ends that, too" stop bsm 5
