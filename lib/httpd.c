@@ -566,7 +566,7 @@ on_writable(struct gw_exchange *c)
 static bool
 in_handshake(struct gw_exchange *c)
 {
-	SSL *ssl = c->secure && !c->told ? lws_get_ssl(c->wsi) : NULL;
+	SSL *ssl = c->secure && c->wsi && !c->told ? lws_get_ssl(c->wsi) : NULL;	/* no wsi: gone before it was ours */
 
 	return ssl && !SSL_is_init_finished(ssl);
 }
@@ -689,11 +689,10 @@ on_newcomer(void *owner, int fd, const struct sockaddr *from)
 		uv_timer_start(&s->tick, on_tick, s->tick_ms, s->tick_ms);
 	d.opaque = c;
 	s->adopting = c;
-	if (!lws_adopt_descriptor_vhost_via_info(&d)) {
+	if (!lws_adopt_descriptor_vhost_via_info(&d) && s->adopting && c->state != DEAD) {
 		refused(s, from, 503, "libwebsockets takes no more connections");
-		if (s->adopting)
-			release(c);
-	}
+		release(c);
+	}	/* else, if it failed: a client that has left within its handshake; WSI_DESTROY comes, or came */
 	s->adopting = NULL;
 }
 
