@@ -5,3 +5,4 @@ include %D%/tlv.mk
 include %D%/bcast.mk
 include %D%/sdp.mk
 include %D%/http.mk
+include %D%/sms.mk

@@ -55,7 +55,7 @@ struct wdp_join {
 		bool used, wide;
 		uint64_t sender;
 		uint16_t ref, to, from;
-		uint8_t total, seen[(WDP_TOTAL + 7) / 8], len[WDP_TOTAL];
+		uint8_t total, seen, len[WDP_TOTAL];	/* seen: a bit for each part */
 		int64_t at_us;		/* of its last new part: the oldest gives way */
 		uint8_t part[WDP_TOTAL][WDP_BLOCK];
 	} waiting[WDP_WAITING];

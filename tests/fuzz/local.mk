@@ -15,3 +15,4 @@ include %D%/media.mk
 include %D%/kms.mk
 include %D%/web.mk
 include %D%/doors.mk
+include %D%/sms.mk
