@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/http.h"
 #include "lib/secret.h"
+#include "terminal/inbox.h"
 #include "terminal/memory.h"
 #include "terminal/terminal.h"
 
@@ -27,6 +28,7 @@ struct term_phone {
 	int fd; uv_poll_t poll;
 	uv_timer_t timer; bool open;
 	void (*over)(struct terminal *);
+	struct inbox *inbox;		/* NULL: it has no number, or there are no short messages */
 	LIST_HEAD(, call) calls;	/* whose replies are still to come */
 };
 
@@ -300,6 +302,14 @@ open_doors(struct term_phone *p, const struct he_terminal *t, struct gw_err *err
 
 	if (fd < 0)
 		return -1;
+	if (p->sms_dir && p->usim.msisdn) {
+		if (!(p->inbox = calloc(1, sizeof(*p->inbox)))) {
+			close(fd);
+			return gw_fail(err, GW_ESYS, "no memory");
+		}
+		p->inbox->dir = p->sms_dir;
+		p->inbox->msisdn = p->usim.msisdn;
+	}
 	if (term_watch(p->app, &p->poll, fd, on_ltkm, p, err) < 0) {
 		close(fd);
 		return -1;
@@ -369,11 +379,24 @@ term_phone_free(struct term_phone *p)
 	free(p->bsf_url);
 	free(p->state);
 	free(p->sms_dir);
+	free(p->inbox);
 	free(p);
+}
+
+static void
+take_sms(void *self, const void *mikey, size_t len)
+{
+	struct term_phone *p = self;
+	uint8_t answer[SUB_ANSWER];
+
+	/* what would be answered by UDP has nowhere to go */
+	(void)subscriber_message(p->subscriber, SUB_SMS, mikey, len, answer, sizeof(answer), now());
+	arm(p);
 }
 
 void
 term_phone_second(struct term_phone *p)
 {
-	(void)p;
+	if (p && p->inbox && !inbox_look(p->inbox, gw_mono_us(), take_sms, p) && errno != ENOENT)
+		gw_log_limited(&p->app->rate, GW_WARNING, "sms_not_read", strerror(errno), "terminal=%s directory=%s", p->app->name, p->inbox->dir);
 }

@@ -15,3 +15,7 @@ check_PROGRAMS += tests/unit/test_term_bsm
 TESTS += tests/unit/test_term_bsm
 tests_unit_test_term_bsm_SOURCES = tests/unit/test_term_bsm.c tests/unit/scratch.h $(term_phone_engine)
 tests_unit_test_term_bsm_LDADD = $(test_libs) bsm/libbsm.la $(kms_xml_libs) $(kms_store_libs) $(web_libs)
+check_PROGRAMS += tests/unit/test_term_inbox
+TESTS += tests/unit/test_term_inbox
+tests_unit_test_term_inbox_SOURCES = tests/unit/test_term_inbox.c tests/unit/scratch.h terminal/inbox.c terminal/inbox.h
+tests_unit_test_term_inbox_LDADD = $(test_libs) lib/libgwbase.la proto/libproto.la $(base_libs)
