@@ -1,7 +1,6 @@
 /* proto/wsp.c */
 #include "proto/wsp.h"
 #include <string.h>
-#include <strings.h>
 #include "proto/cursor.h"
 
 enum { PUSH = 0x06, APPLICATION_ID = 0x2f, PAGE = 0x7f, TEXT = 0x20, LONG_LENGTH = 0x1f, SHORT = 0x80 };
@@ -164,10 +163,22 @@ field_value(struct cursor *c, struct mikey_view *v)
 	return false;
 }
 
+static uint8_t
+lower(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+}
+
+/* Whatever the letters' case: of media types, header names and the scheme of a URI it says nothing. */
 static bool
 equals(struct mikey_view v, const char *text, size_t len)
 {
-	return v.len == len && strncasecmp((const char *)v.p, text, len) == 0;
+	if (v.len != len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (lower(v.p[i]) != lower((uint8_t)text[i]))
+			return false;
+	return true;
 }
 
 /* One header, or a shift to another page of assigned numbers. */
