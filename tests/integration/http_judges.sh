@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl openssl
-plan 17
+plan 18
 
 # serve NAME SCHEME [ARG ...]: its port in $port
 serve() {
@@ -61,6 +61,12 @@ anonymous() {
 check "nor does one without" anonymous
 tls11() { ! openssl s_client -tls1_1 -cipher ALL:@SECLEVEL=0 -connect "127.0.0.1:$port" </dev/null; }
 check "TLS 1.1 is not spoken" tls11
+plain_at_tls() {
+	local n
+	n=$(grep -c '^refused 0 TLS' "$dir/log/mutual")
+	printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n' >"/dev/tcp/127.0.0.1/$port" && await_log 5 mutual '^refused 0 TLS' $((n + 1))
+}
+check "nor plain HTTP, and that is told" plain_at_tls
 renewed() {
 	certificate ours server >>"$dir/log/openssl" 2>&1 || return
 	sig HUP mutual
