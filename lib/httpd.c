@@ -566,7 +566,7 @@ on_writable(struct gw_exchange *c)
 static bool
 in_handshake(struct gw_exchange *c)
 {
-	SSL *ssl = c->secure && c->wsi && !c->told ? lws_get_ssl(c->wsi) : NULL;	/* no wsi: gone before it was ours */
+	SSL *ssl = c->secure && !c->told ? lws_get_ssl(c->wsi) : NULL;
 
 	return ssl && !SSL_is_init_finished(ssl);
 }
@@ -602,9 +602,8 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 		c = lws_get_opaque_user_data(wsi);
 	if (!c)
 		return 0;
-	if (reason == LWS_CALLBACK_RAW_ADOPT)
-		c->wsi = wsi;
-	else if (reason == LWS_CALLBACK_RAW_CLOSE)
+	c->wsi = wsi;	/* the first event is RAW_ADOPT, or the end of a handshake that fails in its first octets */
+	if (reason == LWS_CALLBACK_RAW_CLOSE)
 		on_end(c);
 	else if (reason == LWS_CALLBACK_WSI_DESTROY) {
 		lws_set_opaque_user_data(wsi, NULL);
@@ -657,6 +656,8 @@ on_tls(const SSL *ssl, int where, int value)
 		if (c->wsi && lws_get_socket_fd(c->wsi) == fd)
 			break;
 	snprintf(why, sizeof(why), "TLS: %s: %s", where & SSL_CB_READ ? "the client says" : "refused", SSL_alert_desc_string_long(value));
+	if (!c)
+		c = s->adopting;
 	if (!c)
 		return;
 	c->told = true;
