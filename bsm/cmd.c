@@ -11,7 +11,7 @@
 #include "lib/log.h"
 #include "lib/secret.h"
 
-enum { SECRET_KIB = 256, WORDS = 3 };
+enum { SECRET_KIB = 256, WORDS = 3, TRIES = 20 };	/* each waits for the store as long as it does, 0.25 s */
 
 /* ---- options ---- */
 
@@ -317,6 +317,22 @@ int
 cmd_busy(struct gw_err *err)
 {
 	return gw_fail(err, GW_ETEMP, "the store is busy or cannot be used; try again");
+}
+
+enum gw_outcome
+cmd_group(struct cmd *c, enum gw_outcome (*what)(void *), void *arg)
+{
+	enum gw_outcome o = GW_UNAVAILABLE;
+
+	for (int tries = 0; tries < TRIES && o == GW_UNAVAILABLE; tries++) {
+		kms_store_begin(c->store);
+		o = what(arg);
+		if (o != GW_WON)
+			kms_store_drop(c->store);
+		else
+			o = kms_store_flush(c->store);
+	}
+	return o;
 }
 
 int

@@ -49,6 +49,8 @@ json_t *cmd_text(const char *);
 int cmd_say(const struct cmd *, json_t *, struct gw_err *);
 /* GW_UNAVAILABLE in words; -1. */
 int cmd_busy(struct gw_err *);
+/* what() in a group of the store, again while the store is busy, for some seconds. GW_EXISTS and GW_UNAVAILABLE: nothing of it has happened. */
+enum gw_outcome cmd_group(struct cmd *, enum gw_outcome (*what)(void *arg), void *arg);
 /* A service by --service. */
 int cmd_service(struct cmd *, const char *name, struct kms_service *, struct gw_err *);
 /* Who ran it, for the audit: "operator NAME" by the user that is logged in. */

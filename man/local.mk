@@ -2,6 +2,7 @@
 dist_man_MANS =
 dist_man_MANS += %D%/simulgate-play.1
 dist_man_MANS += %D%/simulgate-kms.1
+dist_man_MANS += %D%/simulgate-subscribe.1
 dist_man_MANS += %D%/simulgate-bsm.8
 dist_man_MANS += %D%/simulgate-bsm-api.7
 dist_man_MANS += %D%/simulgate-ecmg.8
