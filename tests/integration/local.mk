@@ -36,6 +36,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/cissa_openssl.sh \
 	%D%/digest_judges.sh \
 	%D%/ecmg_crowd.sh \
+	%D%/ecmg_store.sh \
 	%D%/ecmg_vectors.sh \
 	%D%/emmg_mux.sh \
 	%D%/emmg_together.sh \
@@ -83,7 +84,7 @@ integration_tests = tests/test_rooms.sh \
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/cissa_judge.py %D%/http_hostile.py
+EXTRA_DIST += %D%/card_scs.py %D%/cissa_judge.py %D%/http_hostile.py
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/bsmlib.sh %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
 EXTRA_DIST += %D%/cissa_judge.py
 EXTRA_DIST += %D%/bsm_ua.py
