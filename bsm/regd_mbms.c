@@ -326,19 +326,24 @@ static const struct manner {
 };
 
 static enum gw_outcome
-services(struct regd *r, const struct manner *m, const struct door_request *q, const struct mbms_list *asked, struct registering *x, bool *placed)
+services(struct regd *r, const struct manner *m, const struct door_request *q, const struct mbms_list *asked, struct registering *x, unsigned *status)
 {
 	struct sockaddr_storage at = { 0 };
 	bool stands, all = false;
 	enum gw_outcome o;
 
-	*placed = !m->address || address_of(r, q, &at);
-	if (!*placed)
+	*status = 400;
+	if (m->address && !address_of(r, q, &at))
 		return GW_WON;
 	if ((o = rights_of(r, q->now_us, &x->rights)) != GW_WON || (o = registration_of(r, q->now_us, &x->g, &stands)) != GW_WON)
 		return o;
 	if (m->address)
 		x->g.at = at;
+	*status = 500;
+	x->answer.items = calloc(asked->n + x->rights.n + 1, sizeof(*x->answer.items));	/* all that is asked and all that is had */
+	if (x->answer.items == NULL)
+		return GW_WON;
+	*status = 200;
 	for (size_t i = 0; i < asked->n; i++) {
 		const char *uri = asked->items[i].service;
 
@@ -355,24 +360,16 @@ services(struct regd *r, const struct manner *m, const struct door_request *q, c
 static enum gw_outcome
 answer_services(struct regd *r, enum mbms_procedure procedure, const struct door_request *q, const struct mbms_list *asked, struct door_answer *a)
 {
-	struct registering *x = calloc(1, sizeof(*x));
-	enum gw_outcome o = GW_WON;
-	bool placed = true;
+	struct registering x = { .answer = { NULL, 0 } };
+	unsigned status;
+	enum gw_outcome o = services(r, &manners[procedure], q, asked, &x, &status);
 
-	if (x != NULL)	/* room for all that is asked and all that is had */
-		x->answer.items = calloc(asked->n + REGD_RIGHTS + 1, sizeof(*x->answer.items));
-	if (x == NULL || x->answer.items == NULL) {
-		free(x);
-		return GW_WON;	/* 500, as the answer was begun */
-	}
-	o = services(r, &manners[procedure], q, asked, x, &placed);
-	if (o == GW_WON && placed)
-		door_answer_take(a, 200, mbms_media_type(procedure, true), mbms_response_print(procedure, &x->answer));
-	else if (o == GW_WON)
+	if (o == GW_WON && status == 200)
+		door_answer_take(a, 200, mbms_media_type(procedure, true), mbms_response_print(procedure, &x.answer));
+	else if (o == GW_WON && status == 400)
 		door_answer_text(a, 400, "text/plain", "X-Registered-Address is no address\n");
-	mbms_list_free(&x->answer);
-	free(x);
-	return o;
+	mbms_list_free(&x.answer);
+	return o;	/* else 500, as the answer was begun */
 }
 
 /* ---- LTKM Request ---- */
