@@ -2,11 +2,23 @@
 #include "bsm/delivery_int.h"
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 /* 2.5: after an unclean stop every counter grows by that much. */
 enum { SKIP = 16 };
 #define RUNNING "ltkm.running"	/* a note: 1 while we run */
 enum { DAY = 24 * 3600, KEEP_DAYS = 7, AGAIN_S = 600, IDLE_S = 60, LOST_US = 250000 };
+
+void
+delivery_keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, 4 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+#endif
+}
 
 static void
 defaults(struct delivery_conf *c)

@@ -37,6 +37,12 @@ struct delivery_conf {
 	int64_t keep_us;			/* ended messages in the store; default 7 days */
 };
 
+/*
+ * For the main() of a process that delivers: SQLite takes 64 KiB for the undo of each statement that has triggers, and returns them with it. By its
+ * defaults glibc takes them from the kernel and returns them as often, which is two fifths of the cost of a delivery.
+ */
+void delivery_keep_memory(void);
+
 struct delivery;
 /* After an unclean stop all counters grow by 16 (2.5). Groups of its own. *err: GW_ESTORE, GW_ETEMP. */
 int delivery_new(struct kms_store *, const struct delivery_conf *, struct delivery **, struct gw_err *);

@@ -97,6 +97,7 @@ main(int argc, char **argv)
 
 	if (status < 0) {
 		gw_log_init("bsm", app.args.common.log_level);
+		delivery_keep_memory();
 		status = serve(&app, &err);
 	}
 	bsm_conf_free(&app.conf);
