@@ -32,7 +32,7 @@ struct delivery_conf {
 	uint32_t pushes_per_second;		/* datagrams; 0: as many as there are */
 	uint32_t roll_rate;			/* LTKMs of a roll a second; 0: evenly over its window */
 	struct keymgr_plan plan;
-	int64_t cut_window_us;			/* of the roll that follows a cut; 0: it switches at once */
+	int64_t cut_window_us;			/* of the roll that follows a cut; 0: what the pushes to the others take, and one repeat */
 	int64_t wait_us[DELIVERY_TRIES];	/* after each sending; after the last one it has failed. Default 4, 8, 16, 4 s (3.6) */
 	int64_t keep_us;			/* ended messages in the store; default 7 days */
 };

@@ -193,6 +193,23 @@ bought(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
 	d->next_us = 0;
 }
 
+/*
+ * How soon the key changes after a cut: an honest card is without it at once, and for the sake of a dishonest one nobody else is to lose the picture. So
+ * everybody's LTKM is to have left, and the first repeat of those that got lost.
+ */
+static int64_t
+cut_window_us(struct delivery *d, int64_t now_us)
+{
+	uint64_t reachable = 0, unreachable;
+	int64_t pushes_us = 0;
+
+	if (d->conf.cut_window_us)
+		return d->conf.cut_window_us;
+	if (d->conf.pushes_per_second && kms_registration_counts(d->store, now_us, &reachable, &unreachable) == GW_WON)
+		pushes_us = (int64_t)(reachable * SECOND / d->conf.pushes_per_second);
+	return d->conf.wait_us[0] + SECOND + pushes_us + pushes_us / 4;
+}
+
 /* The empty interval for an honest card, and a new key for the others (7.2); unless it is paid for otherwise. */
 static void
 cut(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
@@ -214,7 +231,7 @@ cut(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
 			out_ltkm(d, s->sub, all.k[i].id, 0, true, now_us);
 	}
 	if (sek && kms_service_get(d->store, s->service, &service) == GW_WON)
-		keymgr_next(d->store, &service, &d->conf.plan, now_us, now_us + d->conf.cut_window_us);
+		keymgr_next(d->store, &service, &d->conf.plan, now_us, now_us + cut_window_us(d, now_us));
 	d->now.rolls_us = 0;
 	d->next_us = 0;
 }

@@ -375,6 +375,15 @@ START_TEST(a_cut_takes_the_key_away_and_the_others_get_a_new_one)
 	ck_assert_uint_eq(p->nkeys, 1);
 	ck_assert_uint_eq(q->nkeys, 2);
 	ck_assert_uint_eq(q->key[1].number, number + 1);
+	/* the others had it before the STKMs change over, and that is soon */
+	struct kms_roll roll;
+	struct kms_service s;
+	struct kms_key next;
+	kms_service_get(r.store, news, &s);
+	ck_assert_int_eq(kms_key_find(r.store, s.domain, s.group[KMS_SEK], (uint16_t)(number + 1), &next), GW_WON);
+	ck_assert_int_eq(kms_roll_get(r.store, next.id, &roll), GW_WON);
+	ck_assert_int_gt(roll.switch_us, r.w->log[r.w->nlog - 1].at_us);
+	ck_assert_int_le(roll.switch_us, T0 + 20 * S);
 	rig_stop(&r);
 }
 END_TEST
