@@ -47,7 +47,8 @@ struct rig {
 	struct delivery_conf conf;
 	int64_t next;
 	bool lose;				/* the store takes no group */
-	bool no_smsc;				/* SMS get nowhere, and nobody says so */
+	bool no_smsc, sms_refused;		/* SMS get nowhere, and nobody says so; are refused */
+	size_t room;				/* what the socket takes of a batch; 0: all */
 };
 
 static void
@@ -287,8 +288,11 @@ carry_out(struct rig *r, const struct delivery_action *a)
 		ck_assert_uint_eq(ntohs(((const struct sockaddr_in *)&a->to)->sin_port), 4359);
 	point(w);
 	leave(w, p, a);
-	if (a->kind == DELIVERY_SMS && r->no_smsc)
+	if (a->kind == DELIVERY_SMS && (r->no_smsc || r->sms_refused)) {
+		if (r->sms_refused)
+			delivery_sms_done(r->d, a->out, false);
 		return;
+	}
 	phone_take(r, p, a->octets, a->len);
 	if (a->kind == DELIVERY_SMS)
 		delivery_sms_done(r->d, a->out, true);
@@ -320,6 +324,7 @@ rig_turn(struct rig *r, void (*doors)(struct rig *))
 		for (size_t i = 0; i < w->n; i++)
 			w->phone[i].wants_in = false;
 	const struct delivery_action *a = delivery_actions(r->d, &n);
+	n = r->room && n > r->room ? r->room : n;
 	for (size_t i = 0; i < n; i++)
 		carry_out(r, &a[i]);
 	delivery_taken(r->d, n);

@@ -283,6 +283,51 @@ START_TEST(an_operators_pull_goes_by_sms_though_it_is_registered)
 }
 END_TEST
 
+START_TEST(a_refused_sms_is_tried_less_and_less_often_then_given_up)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+	struct phone *p = rig_phone(&r, true, true);
+	uint64_t ltkm[KMS_OUT_STATES], pull[KMS_OUT_STATES];
+
+	r.sms_refused = true;
+	purchase(&r, p, news);
+	rig_run(&r, 4 * 3600 * S);
+	ck_assert_uint_eq(r.w->nlog, 5);
+	for (size_t i = 2; i < 5; i++)
+		ck_assert_int_gt(r.w->log[i].at_us - r.w->log[i - 1].at_us, r.w->log[i - 1].at_us - r.w->log[i - 2].at_us);
+	ck_assert_int_eq(kms_out_counts(r.store, ltkm, pull), GW_WON);
+	ck_assert_uint_eq(pull[KMS_OUT_FAILED], 1);
+	registers(&r, p);	/* it comes by itself */
+	rig_run(&r, 5 * S);
+	ck_assert(has(&r, p, news, 0));
+	rig_stop(&r);
+}
+END_TEST
+
+START_TEST(what_a_full_socket_left_waits_its_turn)
+{
+	struct rig r = rig();
+	int64_t services[6];
+	struct phone *p = rig_phone(&r, true, true);
+
+	r.room = 1;
+	for (size_t i = 0; i < 6; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "s%zu", i);
+		owned(&r, p, services[i] = rig_service(&r, name));
+	}
+	registers(&r, p);
+	ck_assert_uint_eq(r.w->nlog, 1);
+	rig_run(&r, S);
+	ck_assert_uint_eq(r.w->nlog, 6);
+	for (size_t i = 0; i < 6; i++)
+		ck_assert(has(&r, p, services[i], 0));
+	ck_assert_uint_eq(p->stale, 0);
+	rig_stop(&r);
+}
+END_TEST
+
 START_TEST(bought_before_the_first_bootstrapping)
 {
 	struct rig r = rig();
@@ -781,6 +826,7 @@ SUITE("bsm_delivery",
 	tcase_add_test(t, bought_while_registered); tcase_add_test(t, bought_without_the_pull); tcase_add_test(t, bought_while_off);
 	tcase_add_test(t, two_purchases_while_off_are_one_sms); tcase_add_test(t, bought_before_the_first_bootstrapping);
 	tcase_add_test(t, an_sms_that_is_nowhere_is_sent_again_when_its_sink_has_gone);
+	tcase_add_test(t, a_refused_sms_is_tried_less_and_less_often_then_given_up); tcase_add_test(t, what_a_full_socket_left_waits_its_turn);
 	tcase_add_test(t, an_operators_pull_goes_by_sms_though_it_is_registered);
 	tcase_add_test(t, what_begins_tomorrow_is_pushed_tomorrow); tcase_add_test(t, purchases_by_commands_are_found);
 	tcase_add_test(t, a_cut_takes_the_key_away_and_the_others_get_a_new_one); tcase_add_test(t, what_is_paid_for_twice_is_not_cut);
