@@ -3,7 +3,7 @@ include %D%/media.mk
 nobase_dist_doc_DATA += %D%/ipsec.yaml %D%/ismacryp.yaml %D%/cissa.yaml
 nobase_dist_doc_DATA += %D%/keys/drm-ismacryp.yaml %D%/keys/smartcard-ismacryp.yaml %D%/keys/handset-drm-ismacryp.yaml \
 	%D%/keys/handset-smartcard-ismacryp.yaml
-nobase_dist_doc_DATA += %D%/keys/drm.yaml %D%/keys/smartcard.yaml %D%/keys/handset-drm.yaml %D%/keys/handset-smartcard.yaml %D%/keys/usim.yaml \
+nobase_dist_doc_DATA += %D%/keys/drm.yaml %D%/keys/smartcard.yaml %D%/keys/handset-drm.yaml %D%/keys/handset-smartcard.yaml %D%/keys/usim.yaml %D%/keys/subscribers.yaml \
 	%D%/keys/drm-broadcast.yaml %D%/keys/handset-broadcast.yaml %D%/keys/rights-issuer-private.pem %D%/keys/rights-issuer-public.pem \
 	%D%/keys/handset-private.pem %D%/keys/handset-public.pem
 # How other vendors' ECMGs want to be spoken to: for `profile` of a KMS.

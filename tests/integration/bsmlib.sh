@@ -12,24 +12,21 @@ bsm_headend() {
 	in=$g:$p_in out=$g:$p_out stkm=$g:$p_stkm
 	token=test-token-of-a-web-shop
 	(umask 077 && echo $token >"$dir/keys/token")
-	i=0
-	for name in "${subscribers[@]}"; do
-		i=$((i + 1))
-		(
-			umask 077
-			cat >"$dir/keys/$name.yaml" <<-EOF
-			provision: milenage
-			impi: 00101012345678$i@ims.mnc001.mcc001.3gppnetwork.org
-			msisdn: "49170000000$i"
-			naf: bsm.example.net
-			bsf: bsf.example.net
-			k: 0x465b5ce8b199b49faa5f0a2ee238a6b$i
-			opc: 0xcd63cb71954a9f4e48a5994e37a02ba$i
-			amf: 0xb9b9
-			request_delay: 500ms
-			EOF
-		)
-	done
+	(
+		umask 077
+		echo "subscribers:" >"$dir/keys/subscribers.yaml"
+		i=0
+		for name in "${subscribers[@]}"; do
+			i=$((i + 1))
+			printf '%s\n' "impi: 00101012345678$i@ims.mnc001.mcc001.3gppnetwork.org" "msisdn: \"49170000000$i\"" "amf: 0xb9b9" \
+				"k: 0x465b5ce8b199b49faa5f0a2ee238a6b$i" "opc: 0xcd63cb71954a9f4e48a5994e37a02ba$i" "provision: milenage" >"$dir/keys/$name.yaml"
+			{
+				echo "  $name:"
+				sed 's/^/    /' "$dir/keys/$name.yaml"
+			} >>"$dir/keys/subscribers.yaml"
+			printf '%s\n' "naf: bsm.example.net" "bsf: bsf.example.net" "request_delay: 500ms" >>"$dir/keys/$name.yaml"
+		done
+	)
 	cat >"$conf" <<-EOF
 	head_end: judge
 	state: state
@@ -61,23 +58,21 @@ rise() {
 		bsm) sg bsm bsm --config "$conf" --status "unix://$dir/bsm.sock" --log-level debug ;;
 		ecmg) sg ecmg ecmg --config "$conf" --kms card --status "unix://$dir/ecmg.sock" --log-level debug ;;
 		alice | bob | carol) sg "$name" terminal --config "$conf" --terminal "$name" --status "unix://$dir/$name.sock" --log-level debug ;;
-		*) sg "$name" "$name" --config "$conf" --status "unix://$dir/$name.sock" --log-level debug ;;
+		*) sg "$name" "$name" --config "$conf" --status "unix://$dir/$name.sock" ;;
 		esac
 	done
 }
 subscribe() { "$(program "")" subscribe "$@" --config "$conf"; }
 kms() { "$(program "")" kms "$@" --config "$conf"; }
-# know NAME ...: the BSM is told of these subscribers
-know() {
-	local name
-	for name; do subscribe subscriber add "$name" --file "$dir/keys/$name.yaml" || return 1; done
-}
+# know: the BSM is told of all of them
+know() { subscribe subscriber add "$dir/keys/subscribers.yaml"; }
 buy() { subscribe add --subscriber "$1" --service "${2:-news}"; }
 # has_keys NAME: its card got a SEK from the air of the interaction channel
 registered() { await_status "${2:-15}" "$dir/$1.sock" "s['phone']['registered']"; }
 # watches NAME LEAST-PACKETS [SECONDS]: from now on
 watches() {
 	local from
+	await_status 10 "$dir/$1.sock" 'u["service"]' >/dev/null || return 1
 	from=$(value "$dir/$1.sock" 'u["packets"]') || return 1
 	await_status "${3:-20}" "$dir/$1.sock" "u['packets'] >= $from + $2 and u['lost'] == 0 and u['undecryptable'] == 0"
 }

@@ -32,6 +32,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/broadcast_rights.sh \
 	%D%/bsm_http.sh \
 	%D%/bsm_program.sh \
+	%D%/bsm_roll.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
 	%D%/digest_judges.sh \
