@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "lib/log.h"
 #include "lib/secret.h"
@@ -181,9 +182,10 @@ first_use(struct gw_wrap *w, struct gw_err *err)
 static int
 match(struct gw_wrap *w, const struct gw_blob *check, struct gw_err *err)
 {
-	int n = read_key(w, w->path, err);
+	int n;
 
-	if (n < 0)
+	w->check_known = false;	/* what is read may be another key */
+	if ((n = read_key(w, w->path, err)) < 0)
 		return -1;
 	if (n == 0 || !opens(w, check)) {
 		if (read_key(w, w->fresh, err) < 1 || !opens(w, check))
@@ -201,12 +203,39 @@ match(struct gw_wrap *w, const struct gw_blob *check, struct gw_err *err)
 	return 0;
 }
 
+/*
+ * The check value and the files are read one after the other: while another process rotates they may be of two keys, and so another look
+ * decides. GW_EXISTS: there is no check value.
+ */
+static enum gw_outcome
+find_key(struct gw_wrap *w, struct gw_err *err)
+{
+	enum { LOOKS = 5 };
+	static const struct timespec pause = { .tv_nsec = 2000000 };
+	enum gw_outcome o = GW_UNAVAILABLE;
+	int rc = -1;
+
+	for (int look = 0; look < LOOKS && rc < 0; look++) {
+		struct gw_blob check = { NULL, 0 };
+
+		if (look)
+			nanosleep(&pause, NULL);
+		o = gw_db_noted(w->db, gw_wrap_check, &check);
+		if (o == GW_WON && w->check_known && check.len == w->check_len && memcmp(check.p, w->check, check.len) == 0)
+			rc = 0;	/* the one that is in use here */
+		else if (o == GW_WON)
+			rc = match(w, &check, err);
+		gw_store_free(&check);
+		if (o != GW_WON)
+			return o;
+	}
+	return rc < 0 ? GW_FENCED : GW_WON;
+}
+
 static int
 pair(struct gw_wrap *w, bool create, struct gw_err *err)
 {
-	struct gw_blob check = { NULL, 0 };
-	enum gw_outcome o = gw_db_noted(w->db, gw_wrap_check, &check), any;
-	int rc;
+	enum gw_outcome o = find_key(w, err), any;
 
 	if (o == GW_EXISTS) {
 		if (access(w->path, F_OK) == 0)
@@ -219,13 +248,12 @@ pair(struct gw_wrap *w, bool create, struct gw_err *err)
 			return gw_fail(err, GW_ESTORE, "is missing, and the store is empty: its making was cut short");
 		if (any == GW_UNAVAILABLE || first_use(w, err) == GW_UNAVAILABLE)
 			return -1;
-		o = gw_db_noted(w->db, gw_wrap_check, &check);
+		w->check_known = false;	/* FILE.new is to become FILE */
+		o = find_key(w, err);
 	}
-	if (o != GW_WON)
+	if (o == GW_EXISTS || o == GW_UNAVAILABLE)
 		return gw_fail(err, GW_ETEMP, "the store cannot be read");
-	rc = match(w, &check, err);
-	gw_store_free(&check);
-	return rc;
+	return o == GW_WON ? 0 : -1;
 }
 
 static struct gw_wrap *
@@ -288,25 +316,18 @@ gw_wrap_close(struct gw_wrap *w)
 int
 gw_wrap_follow(struct gw_wrap *w)
 {
-	struct gw_blob check = { NULL, 0 };
 	struct gw_err err = { 0 };
-	int rc = -1;
+	enum gw_outcome o = find_key(w, &err);
 
-	if (gw_db_noted(w->db, gw_wrap_check, &check) != GW_WON)
-		return -1;
-	if (w->check_known && check.len == w->check_len && memcmp(check.p, w->check, check.len) == 0)
-		rc = 0;
-	else if ((rc = match(w, &check, &err)) < 0)
+	if (o == GW_FENCED)
 		gw_log(GW_ERR, "master_key_lost", err.text, "path=%s", w->path);
-	gw_store_free(&check);
-	return rc;
+	return o == GW_WON ? 0 : -1;
 }
 
 int
 gw_wrap_rotate(struct gw_wrap *w, enum gw_outcome (*again)(void *, struct gw_wrap *, struct gw_wrap *), void *self, struct gw_err *err)
 {
 	struct gw_wrap *to = new_wrap(w->path, w->db, err);
-	struct gw_blob check = { NULL, 0 };
 	bool ok = to != NULL;
 
 	if (ok) {
@@ -317,15 +338,15 @@ gw_wrap_rotate(struct gw_wrap *w, enum gw_outcome (*again)(void *, struct gw_wra
 		gw_fail(err, GW_ETEMP, "the store is busy or cannot be written");
 		gw_db_begin(w->db);
 		/* FILE must be the key in force before FILE.new is made anew: a rotation before this one may have been cut short. */
-		ok = gw_db_enter(w->db) && gw_db_noted(w->db, gw_wrap_check, &check) == GW_WON && match(w, &check, err) == 0 &&
-		    again(self, w, to) == GW_WON && gw_db_note(w->db, gw_wrap_check, to->check, to->check_len, true) == GW_WON &&
-		    write_key(to, err) == 0;
+		ok = gw_db_enter(w->db);
+		w->check_known = false;
+		ok = ok && find_key(w, err) == GW_WON && again(self, w, to) == GW_WON &&
+		    gw_db_note(w->db, gw_wrap_check, to->check, to->check_len, true) == GW_WON && write_key(to, err) == 0;
 		if (!ok)
 			gw_db_drop(w->db);
 		else
 			ok = gw_db_flush(w->db) == GW_WON;
 	}
-	gw_store_free(&check);
 	gw_wrap_close(to);
 	if (!ok)
 		return gw_wrap(err, "master key %s", w->path);

@@ -57,6 +57,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/ismacryp_judges.sh \
 	%D%/ismacryp_programs.sh \
 	%D%/kill9.sh \
+	%D%/kms_store.sh \
 	%D%/late_join.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
