@@ -171,9 +171,15 @@ static void
 say_quoted(struct say *l, const char *name, const char *value, bool *bad)
 {
 	say(l, "%s%s=\"", l->len > sizeof("Digest") ? ", " : "", name);	/* a comma, but after the scheme */
-	for (; *value; value++) {
-		*bad |= iscntrl((unsigned char)*value) != 0;
-		say(l, *value == '"' || *value == '\\' ? "\\%c" : "%c", *value);
+	while (*value) {	/* in runs: a call a character was a seventh of a registration */
+		size_t n = strcspn(value, "\"\\");
+
+		for (size_t k = 0; k < n; k++)
+			*bad |= iscntrl((unsigned char)value[k]) != 0;
+		say(l, "%.*s", (int)n, value);
+		value += n;
+		if (*value)
+			say(l, "\\%c", *value++);
 	}
 	say(l, "\"");
 }
