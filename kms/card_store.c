@@ -12,12 +12,12 @@
 
 enum { BATCH = 512, WAITING = 16384, ECM_IDS = 65536, HELD = 2, WHY = 240, HASH = 32 };
 
-/* A request on its way; in locked memory, access criteria behind it. */
+/* A request on its way, access criteria behind it. Its TEK alone is in locked memory, for there may be thousands. */
 struct job {
 	struct job *next;
-	struct gw_secret block;		/* this */
 	struct kms_request request;
-	struct plug_key key;
+	struct gw_secret block;
+	const struct plug_key *key;	/* block's */
 	int status;			/* > 0: it has a key; else what is answered */
 	struct msk *sek; uint16_t tek_id;
 	char why[WHY];
@@ -97,6 +97,13 @@ let_go(struct card_store *c, uint16_t ecm_id, size_t n)
 	}
 }
 
+static void
+end(struct job *j)
+{
+	gw_secret_free(&j->block);
+	free(j);
+}
+
 #define SAY(j, status, ...) plug_refuse(status, (j)->why, sizeof((j)->why), __VA_ARGS__)
 
 /* The TEK ID is this TEK's: 1, or -error_status. */
@@ -106,7 +113,7 @@ spend(struct card_store *c, struct job *j, const struct kms_key *k)
 	uint8_t print[HASH];
 	bool same = false;
 
-	if (hash(k, &j->key.tkm, print) < 0)
+	if (hash(k, &j->key->tkm, print) < 0)
 		return SAY(j, PLUG_GENERATION_FAILURE, "OpenSSL gives no SHA-256");
 	switch (kms_tek_spend(c->store, k->id, j->tek_id, print, &same)) {
 	case GW_WON:
@@ -159,7 +166,7 @@ answer(struct card_store *c, struct job *j)
 	int n = j->status;
 
 	if (n > 0)
-		n = c->seal(c->self, j->sek, &plan, &j->key, &call);
+		n = c->seal(c->self, j->sek, &plan, j->key, &call);
 	c->host.answer(c->host.ctx, j->request.handle, c->ecm, n > 0 ? (size_t)n : 0, n < 0 ? n : 0, j->why);
 }
 
@@ -209,10 +216,9 @@ serve(struct card_store *c, struct job *batch)
 		answer(c, j);
 	}
 	for (struct job *j = batch, *next; j; j = next) {	/* whose keys no job needs any more */
-		struct gw_secret block = j->block;
 		next = j->next;
 		let_go(c, j->request.ecm_id, HELD);
-		gw_secret_free(&block);
+		end(j);
 	}
 }
 
@@ -290,9 +296,8 @@ card_store_close(struct card_store *c)
 		pthread_join(c->thread, NULL);
 	}
 	while ((j = c->first)) {
-		struct gw_secret block = j->block;
 		c->first = j->next;
-		gw_secret_free(&block);
+		end(j);
 	}
 	for (size_t i = 0; i < ECM_IDS; i++)
 		let_go(c, (uint16_t)i, 0);
@@ -316,12 +321,14 @@ int
 card_store_ecm(struct card_store *c, const struct plug_call *call, const struct plug_key *key)
 {
 	const struct kms_request *r = call->r;
-	struct gw_secret block;
+	struct job *j = calloc(1, sizeof(*j) + r->access_criteria_len);
 
-	if (gw_secret_new(&block, sizeof(struct job) + r->access_criteria_len) < 0)
-		return PLUG_NO(call, PLUG_NO_RESOURCES, "no locked memory for a request");
-	struct job *j = (struct job *)(void *)block.p;
-	*j = (struct job){ .block = block, .request = *r, .key = *key };
+	if (!j || gw_secret_set(&j->block, key, sizeof(*key)) < 0) {
+		free(j);
+		return PLUG_NO(call, PLUG_NO_RESOURCES, "no memory, or no locked memory, for a request");
+	}
+	j->key = (const struct plug_key *)(const void *)j->block.p;
+	j->request = *r;
 	j->request.cws = NULL;
 	j->request.ncws = 0;
 	if (r->access_criteria_len) {
@@ -339,6 +346,6 @@ card_store_ecm(struct card_store *c, const struct plug_call *call, const struct 
 	pthread_mutex_unlock(&c->lock);
 	if (!full)
 		return KMS_LATER;
-	gw_secret_free(&block);
+	end(j);
 	return PLUG_NO(call, PLUG_NO_RESOURCES, "too many requests wait for the store of keys");
 }

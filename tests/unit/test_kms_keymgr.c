@@ -1,4 +1,5 @@
 /* tests/unit/test_kms_keymgr.c: a year of crypto-periods, and its worst moments, by the clock of the test */
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kms/keymgr.h"
@@ -392,6 +393,25 @@ START_TEST(one_waits_for_the_other_s_group)
 }
 END_TEST
 
+START_TEST(key_numbers_wrap_past_0)
+{
+	static const unsigned numbers[] = { 65534, 65535, 1, 2, 3 };
+	sqlite3 *db;
+
+	ready(10000);
+	IS(ask(1, T0), 1, 1);
+	/* 65532 rolls later */
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "UPDATE keys SET number = 65533", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	for (size_t k = 0; k < sizeof(numbers) / sizeof(numbers[0]); k++) {
+		const int64_t now = T0 + (int64_t)(k + 1) * DAY;
+		ck_assert_int_eq(IN_GROUP(keymgr_next(store, &news, &plan, now, now)), GW_WON);
+		IS(ask(2 + k, now), numbers[k], 1);
+	}
+}
+END_TEST
+
 /* ---- programmes */
 
 START_TEST(programmes_follow_each_other)
@@ -580,6 +600,6 @@ SUITE("kms_keymgr", tcase_add_checked_fixture(t, locked_memory, NULL); tcase_add
       tcase_add_test(t, a_cut_is_at_once_and_sooner_wins); tcase_add_test(t, a_cut_before_the_first_stkm_leaves_no_gap);
       tcase_add_test(t, the_stkmg_asks_for_the_next_key_itself); tcase_add_test(t, a_window_has_its_room_when_planning_comes_late);
       tcase_add_test(t, beyond_the_interval_there_is_no_key); tcase_add_test(t, a_stand_by_gives_the_same_around_the_switch);
-      tcase_add_test(t, one_waits_for_the_other_s_group); tcase_add_test(t, programmes_follow_each_other);
+      tcase_add_test(t, one_waits_for_the_other_s_group); tcase_add_test(t, key_numbers_wrap_past_0); tcase_add_test(t, programmes_follow_each_other);
       tcase_add_test(t, a_programme_is_cut_by_its_end); tcase_add_test(t, the_same_number_a_week_later_is_another_programme_s);
       tcase_add_loop_test(t, a_year_of_crypto_periods, 0, sizeof(years) / sizeof(years[0])); tcase_add_test(t, a_life_is_no_longer_than_its_tek_ids))
