@@ -4,7 +4,7 @@
 #include "lib/log.h"
 #include "lib/secret.h"
 
-enum { SECRET_KIB = 1024 };
+enum { SECRET_KIB = 4096 };	/* two SEKs with their contexts of each of 5000 streams */
 
 static int
 run(struct ecmg_server *s, struct gw_err *err)
