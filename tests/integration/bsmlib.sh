@@ -19,7 +19,7 @@ bsm_headend() {
 		for name in "${subscribers[@]}"; do
 			i=$((i + 1))
 			printf '%s\n' "impi: 00101012345678$i@ims.mnc001.mcc001.3gppnetwork.org" "msisdn: \"49170000000$i\"" "amf: 0xb9b9" \
-				"k: 0x465b5ce8b199b49faa5f0a2ee238a6b$i" "opc: 0xcd63cb71954a9f4e48a5994e37a02ba$i" "provision: milenage" >"$dir/keys/$name.yaml"
+				"k: 0x465b5ce8b199b4${i}faa5f0a2ee238a6b$i" "opc: 0xcd63cb71954a9f${i}e48a5994e37a02ba$i" "provision: milenage" >"$dir/keys/$name.yaml"
 			{
 				echo "  $name:"
 				sed 's/^/    /' "$dir/keys/$name.yaml"

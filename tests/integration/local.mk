@@ -31,6 +31,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_scs.sh \
 	%D%/broadcast_rights.sh \
 	%D%/bsm_http.sh \
+	%D%/bsm_flows.sh \
 	%D%/bsm_program.sh \
 	%D%/bsm_roll.sh \
 	%D%/check_probe.sh \
@@ -85,8 +86,30 @@ integration_tests = tests/test_rooms.sh \
 	%D%/tshark_simulcrypt.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/card_scs.py %D%/cissa_judge.py %D%/http_hostile.py
-EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/bsmlib.sh %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/cissa_judge.py
+EXTRA_DIST += %D%/.shellcheckrc
+EXTRA_DIST += %D%/air.py
+EXTRA_DIST += %D%/bsm_judge.py
 EXTRA_DIST += %D%/bsm_ua.py
+EXTRA_DIST += %D%/bsmlib.sh
+EXTRA_DIST += %D%/card_scs.py
+EXTRA_DIST += %D%/cissa_judge.py
+EXTRA_DIST += %D%/emmgwire.py
+EXTRA_DIST += %D%/esp_scapy.py
+EXTRA_DIST += %D%/follower.py
+EXTRA_DIST += %D%/gst_recover.c
+EXTRA_DIST += %D%/gst_sdp.c
+EXTRA_DIST += %D%/hostile.py
+EXTRA_DIST += %D%/http_hostile.py
+EXTRA_DIST += %D%/ismacryp_judge.py
+EXTRA_DIST += %D%/leaks.py
+EXTRA_DIST += %D%/lib.sh
+EXTRA_DIST += %D%/ltkm_judge.py
+EXTRA_DIST += %D%/mux_ts.py
+EXTRA_DIST += %D%/probe.py
+EXTRA_DIST += %D%/rtp_units.py
+EXTRA_DIST += %D%/sap_watch.py
+EXTRA_DIST += %D%/scrambler.py
+EXTRA_DIST += %D%/simecmg.py
+EXTRA_DIST += %D%/simmux.py
+EXTRA_DIST += %D%/simwire.py
+EXTRA_DIST += %D%/tshark_judge.py
