@@ -16,3 +16,4 @@ include %D%/kms.mk
 include %D%/web.mk
 include %D%/doors.mk
 include %D%/sms.mk
+include %D%/commands.mk

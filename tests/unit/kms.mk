@@ -41,3 +41,8 @@ tests_unit_test_kms_card_store_SOURCES = %D%/test_kms_card_store.c %D%/scratch.h
 tests_unit_test_kms_card_store_LDADD = $(kms_store_libs) $(test_libs) -lpthread
 tests_unit_test_kms_card_store_DEPENDENCIES = kms/smartcard.la kms/libkmsstore.la kms/libkms.la lib/libgwstore.la lib/libgwbase.la \
 	proto/libproto.la tests/libsuite.la
+
+check_PROGRAMS += %D%/test_bsm_provision
+TESTS += %D%/test_bsm_provision
+tests_unit_test_bsm_provision_SOURCES = %D%/test_bsm_provision.c %D%/scratch.h
+tests_unit_test_bsm_provision_LDADD = bsm/libcmd.la $(kms_store_libs) $(JANSSON_LIBS) $(test_libs)
