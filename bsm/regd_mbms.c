@@ -171,7 +171,7 @@ struct registering {
 	struct rights rights;
 	struct kms_registration g;
 	struct mbms_list answer;
-	size_t done;	/* services that were registered or deregistered */
+	size_t done, left;	/* services that were registered or deregistered; that are asked for further on */
 };
 
 static void
@@ -214,7 +214,7 @@ register_one(struct regd *r, struct registering *x, const char *uri)
 	return GW_WON;
 }
 
-/* urn:allServices, then each service that is had, once (Reading): the terminal learns the list. */
+/* urn:allServices, then each service that is had, once (Reading): the terminal learns the list, as far as a document goes. */
 static enum gw_outcome
 register_all(struct regd *r, struct registering *x)
 {
@@ -223,7 +223,7 @@ register_all(struct regd *r, struct registering *x)
 
 	strcpy(x->g.services, "*");
 	say(x, mbms_all_services, DONE);
-	for (size_t i = 0; i < x->rights.n; i++) {
+	for (size_t i = 0; i < x->rights.n && x->answer.n + x->left < MBMS_ITEMS; i++) {
 		enum gw_outcome o = kms_service_get(r->store, x->rights.service[i], &s);
 
 		if (o == GW_UNAVAILABLE)
@@ -347,6 +347,7 @@ services(struct regd *r, const struct manner *m, const struct door_request *q, c
 	for (size_t i = 0; i < asked->n; i++) {
 		const char *uri = asked->items[i].service;
 
+		x->left = asked->n - i - 1;
 		if (strcmp(uri, mbms_all_services) != 0)
 			o = m->one(r, x, uri);
 		else if (!all)	/* said twice, answered once */

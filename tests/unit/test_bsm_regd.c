@@ -274,6 +274,39 @@ START_TEST(a_long_list_is_all)
 }
 END_TEST
 
+/* A document has 256 services, and what is asked for by name comes before what is told. */
+START_TEST(an_answer_is_no_longer_than_a_document)
+{
+	static char uris[200][16], text[8192];
+	struct bsm_client t;
+	struct door_answer a;
+	struct mbms_list l = { NULL, 0 };
+	size_t n = (size_t)snprintf(text, sizeof(text), "<mbmsSecurityRegister><serviceID>urn:allServices</serviceID>");
+	char name[32];
+
+	set_up(NULL);
+	kms_store_begin(store);
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "channel%d", i);
+		bsm_buy(store, sub, bsm_service(store, name).id, 0);
+	}
+	ck_assert_int_eq(kms_store_flush(store), GW_WON);
+	for (int i = 0; i < 200; i++) {
+		snprintf(uris[i], sizeof(uris[i]), "urn:none:%d", i);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "<serviceID>%s</serviceID>", uris[i]);
+	}
+	snprintf(text + n, sizeof(text) - n, "</mbmsSecurityRegister>");
+	challenged(&t, BTID, NOW);
+	ck_assert_uint_eq(post(&t, MBMS_REGISTER, text, NOW, &a), 200);
+	ck_assert_int_eq(mbms_response_parse(MBMS_REGISTER, a.body, a.len, &l, NULL), 0);
+	ck_assert_uint_eq(l.n, MBMS_ITEMS);
+	ck_assert_str_eq(l.items[MBMS_ITEMS - 1].service, "urn:none:199");
+	mbms_list_free(&l);
+	door_answer_free(&a);
+	tear_down();
+}
+END_TEST
+
 START_TEST(addresses)
 {
 	struct door_request q = bsm_ask("POST", REGISTER_URI, "application/mbms-register+xml", document(MBMS_REGISTER, URIS("urn:allServices")), NOW);
@@ -991,7 +1024,7 @@ END_TEST
 START_TEST(synchronisation)
 {
 	struct card card = { { 0, 0, 0, 1, 0, 0 }, { 0 }, { { 0 }, { 0 }, { 0 }, { 0 } } };
-	char header[1024], auts[32];
+	char header[1024], auts[32], *first;
 	struct digest_challenge d;
 	struct door_request q;
 	struct bsm_client t;
@@ -1004,7 +1037,6 @@ START_TEST(synchronisation)
 	snprintf(header, sizeof(header), "Digest username=\"" IMPI "\", realm=\"" BSF "\", nonce=\"%s\", uri=\"/\", response=\"\", auts=\"%s\"", d.nonce, auts);
 	q = ub_first(IMPI, (char[1024]){ 0 }, 1024, NOW);
 	q.authorization = header;
-	auts[0] = auts[0] == 'A' ? 'B' : 'A';
 	ck_assert_int_eq(bsm_do(regd, store, &q, &a), GW_WON);
 	ck_assert(bsm_challenged(&t, &a, &d));
 	door_answer_free(&a);
@@ -1022,7 +1054,8 @@ START_TEST(synchronisation)
 	ck_assert_int_eq(bsm_do(regd, store, &q, &a), GW_WON);
 	ck_assert_uint_eq(a.status, 401);
 	door_answer_free(&a);
-	strstr(header, "auts=\"")[6] ^= 1;
+	first = strstr(header, "auts=\"") + 6;
+	*first = *first == 'A' ? 'B' : 'A';
 	q.now_us = NOW;
 	ck_assert_int_eq(bsm_do(regd, store, &q, &a), GW_WON);
 	ck_assert_uint_eq(a.status, 401);
@@ -1088,7 +1121,7 @@ END_TEST
 
 SUITE("bsm_regd", tcase_add_test(t, registration_is_v24); tcase_add_test(t, every_service_has_its_code);
 	tcase_add_test(t, registration_ends_with_its_b_tid); tcase_add_test(t, deregistration); tcase_add_test(t, a_long_list_is_all);
-	tcase_add_test(t, addresses); tcase_add_test(t, unknown_names_look_like_wrong_passwords);
+	tcase_add_test(t, an_answer_is_no_longer_than_a_document); tcase_add_test(t, addresses); tcase_add_test(t, unknown_names_look_like_wrong_passwords);
 	tcase_add_test(t, nonces_expire_and_are_used_once); tcase_add_test(t, nonces_outlive_a_restart);
 	tcase_add_test(t, what_was_not_kept_did_not_happen); tcase_add_test(t, a_store_that_is_busy); tcase_add_test(t, auth_is_accepted_if_configured);
 	tcase_add_test(t, credentials_are_for_this_request); tcase_add_test(t, the_content_type_says_what_it_is);
