@@ -329,7 +329,7 @@ do_status(void *self, char **rest, int nrest, struct gw_err *err)
 	struct kms *k = self;
 	struct names names = { 0 };
 	struct rolls rolls = { 0 };
-	uint64_t ltkm[KMS_OUT_STATES], pull[KMS_OUT_STATES];
+	uint64_t ltkm[KMS_OUT_STATES], pull[KMS_OUT_STATES], reachable = 0, unreachable = 0;
 	enum gw_outcome o = kms_services(k->c.store, note_service, &names);
 
 	(void)rest, (void)nrest;
@@ -337,10 +337,12 @@ do_status(void *self, char **rest, int nrest, struct gw_err *err)
 		o = kms_rolls(k->c.store, false, note_roll, &rolls);
 	if (o == GW_WON)
 		o = kms_out_counts(k->c.store, ltkm, pull);
+	if (o == GW_WON)
+		o = kms_registration_counts(k->c.store, k->c.now_us, &reachable, &unreachable);
 	free(names.v);
 	free(rolls.v);
-	return o != GW_WON ? cmd_busy(err) : cmd_say(&k->c, json_pack("{s:s, s:I, s:I, s:o, s:o}", "store", k->c.conf.path,
-	    "services", (json_int_t)names.n, "rolls", (json_int_t)rolls.n, "ltkms", counts(ltkm), "pulls", counts(pull)), err);
+	return o != GW_WON ? cmd_busy(err) : cmd_say(&k->c, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "store", k->c.conf.path,
+	    "services", (json_int_t)names.n, "rolls", (json_int_t)rolls.n, "registered", (json_int_t)reachable, "unreachable", (json_int_t)unreachable, "ltkms", counts(ltkm), "pulls", counts(pull)), err);
 }
 
 static int

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need "$PYTHON" sqlite3
 
-plan 44
+plan 46
 sg_front=$(program "")
 cat >"$dir/he.yaml" <<END
 head_end: lab
@@ -125,7 +125,24 @@ killed() {
 }
 check "an import that is killed is there whole or not at all" killed
 
+# Wherever a rotation is cut off, the keys are there, under the old master key or the new one.
+rotations() {
+	local was delay victim
+	was=$(kms key list)
+	for delay in 0.02 0.04 0.06 0.08 0.12 0.2; do
+		"$sg_front" kms rotate-master --config "$dir/he.yaml" >/dev/null 2>&1 &
+		victim=$!
+		sleep "$delay"
+		kill -KILL "$victim" 2>/dev/null
+		wait "$victim" 2>/dev/null
+		same "$(kms key list 2>&1)" "$was" || return
+	done
+	kms rotate-master >/dev/null && same "$(kms key list)" "$was"
+}
+check "rotations that are killed" rotations
+
 # -- rolls, copies, what is in the files
+check "nobody is registered" is "(0, 0)" "(j['registered'], j['unreachable'])" kms status
 check "a roll" is "[('news', 1, 2, 'pushing')]" "[(r['service'], r['from_key'], r['to_key'], r['state']) for r in j]" kms roll --service news --in 10min
 check "how far it is" is "(0, 0)" "(j[0]['due'], j[0]['verified'])" kms roll --status
 kms backup "$dir/copy" >/dev/null
