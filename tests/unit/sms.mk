@@ -1,5 +1,8 @@
 # tests/unit/sms.mk: short messages
-check_PROGRAMS += %D%/test_wsp %D%/test_smpp_pdu
-TESTS += %D%/test_wsp %D%/test_smpp_pdu
+sms_tests = %D%/test_wsp %D%/test_smpp_pdu %D%/test_bsm_sms
+check_PROGRAMS += $(sms_tests)
+TESTS += $(sms_tests)
 %C%_test_wsp_LDADD = proto/libproto.la $(test_libs)
 %C%_test_smpp_pdu_LDADD = proto/libproto.la $(test_libs)
+tests_unit_test_bsm_sms_SOURCES = %D%/test_bsm_sms.c %D%/mikey_vectors.h %D%/scratch.h
+tests_unit_test_bsm_sms_LDADD = $(delivery_libs)
