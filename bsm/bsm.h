@@ -10,6 +10,7 @@
 #include "bsm/delivery.h"
 #include "bsm/push.h"
 #include "bsm/regd.h"
+#include "bsm/sms.h"
 #include "lib/httpd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -38,6 +39,7 @@ struct bsm {
 	struct bsm_api *api;		/* NULL: no port for it */
 	struct delivery *delivery;
 	struct push *push;
+	struct bsm_sms *sms;		/* NULL: no way for short messages */
 	struct bsm_door terminals, shops;
 	struct gw_ops *ops;
 	struct gw_timer due, poll;	/* what delivery wants; other handles' commits, and keys whose time has come */

@@ -70,7 +70,9 @@ act(struct bsm *app)
 				break;	/* on_room() follows */
 			done += k;
 		} else {
-			delivery_sms_done(app->delivery, a[done++].out, false);	/* there is no way for them */
+			if (bsm_sms_send(app->sms, a[done].out, a[done].msisdn, a[done].octets, a[done].len) < 0)
+				break;	/* on_room() follows */
+			done++;
 		}
 	}
 	if (done)
@@ -257,6 +259,30 @@ on_room(void *self)
 	wake(app);
 }
 
+/* ---- short messages ---- */
+
+static void
+on_sms(void *self, int64_t out, bool sent)
+{
+	struct bsm *app = self;
+
+	delivery_sms_done(app->delivery, out, sent);
+	wake(app);
+}
+
+static int
+open_sms(struct bsm *app, struct gw_err *err)
+{
+	const struct he_bsm *b = app->conf.b;
+	const struct sms_conf conf = { .dir = b->sms_dir, .smpp = b->smpp, .system_id = b->smpp_system_id, .password_file = b->smpp_password_file,
+		.source = b->smpp_source, .data_sm = b->smpp_data_sm, .per_second = b->sms_per_second, .done = on_sms, .room = on_room, .self = app };
+
+	if (!b->sms_dir && !b->smpp.scheme)
+		return 0;
+	app->sms = bsm_sms_open(&app->loop, &conf, err);
+	return app->sms ? 0 : -1;
+}
+
 static struct delivery_conf
 delivery_of(const struct bsm *app)
 {
@@ -312,7 +338,7 @@ open_ports(struct bsm *app, struct gw_err *err)
 	const struct push_conf push = { .listen = b->ltkm, .heard = on_heard, .batch = on_batch, .room = on_room, .self = app };
 	const struct gw_ops_conf ops = { .program = "bsm", .instance = b->name, .status = bsm_status, .collect = bsm_collect, .self = app };
 
-	if (!(app->push = push_open(&app->loop, &push, err)) ||
+	if (!(app->push = push_open(&app->loop, &push, err)) || open_sms(app, err) < 0 ||
 	    open_door(app, &app->terminals, &b->listen, BODY, CLIENTS, err) < 0 ||
 	    (b->api.scheme && open_door(app, &app->shops, &b->api, API_BODY, SHOPS, err) < 0))
 		return -1;
@@ -351,6 +377,7 @@ bsm_shell_close(struct bsm *app)
 	gw_httpd_close(app->terminals.httpd);
 	gw_httpd_close(app->shops.httpd);
 	push_close(app->push);
+	bsm_sms_close(app->sms);
 	gw_ops_close(app->ops);
 	if (app->running) {
 		gw_timer_close(&app->due, NULL);

@@ -150,6 +150,18 @@ delivered(const struct bsm *app)
 }
 
 static json_t *
+sms(const struct bsm *app)
+{
+	const struct sms_counts *k = bsm_sms_counts(app->sms);
+	json_t *o = json_pack("{s:s, s:I}", "state", bsm_sms_state(app->sms), "waiting", (json_int_t)bsm_sms_waiting(app->sms));
+
+#define COUNT(field, words) json_object_set_new(o, #field, json_integer((json_int_t)k->field));
+	SMS_COUNTS(COUNT)
+#undef COUNT
+	return o;
+}
+
+static json_t *
 door(const struct bsm_door *d)
 {
 	char at[GW_ADDR_TEXT];
@@ -192,6 +204,8 @@ bsm_status(void *self)
 	json_object_set_new(o, "datagrams", json_pack("{s:I, s:I, s:I, s:I, s:I}", "sent", (json_int_t)p->sent, "received", (json_int_t)p->received,
 	    "cut", (json_int_t)p->cut, "unsent", (json_int_t)p->unsent, "full", (json_int_t)p->full));
 	json_object_set_new(o, "doors", doors);
+	if (app->sms)
+		json_object_set_new(o, "sms", sms(app));
 	json_object_set_new(o, "services", services(app->store));
 	json_object_set_new(o, "rolls", rolls(app->store));
 	return o;
@@ -199,7 +213,7 @@ bsm_status(void *self)
 
 /* ---- metrics ---- */
 
-enum metric { TURNS, LOST, MESSAGES, REQUESTS, PURCHASES, DELIVERY, ANSWERS, REFUSED, REGISTERED, ROLL, METRICS };
+enum metric { TURNS, LOST, MESSAGES, REQUESTS, PURCHASES, DELIVERY, SMS, ANSWERS, REFUSED, REGISTERED, ROLL, METRICS };
 static const struct gw_metric metrics[METRICS] = {
 	[TURNS] = { "simulgate_bsm_turns_total", "groups written to the store", GW_COUNTER },
 	[LOST] = { "simulgate_bsm_turns_lost_total", "groups that the store did not take", GW_COUNTER },
@@ -207,6 +221,7 @@ static const struct gw_metric metrics[METRICS] = {
 	[REQUESTS] = { "simulgate_bsm_requests_total", "what terminals asked for, by what came of it", GW_COUNTER },
 	[PURCHASES] = { "simulgate_bsm_purchases_total", "what web shops asked for, by what came of it", GW_COUNTER },
 	[DELIVERY] = { "simulgate_bsm_delivery_total", "LTKMs, pulls and verifications, by what became of them", GW_COUNTER },
+	[SMS] = { "simulgate_bsm_sms_total", "short messages, by what became of them", GW_COUNTER },
 	[ANSWERS] = { "simulgate_bsm_http_answers_total", "HTTP answers by port and class", GW_COUNTER },
 	[REFUSED] = { "simulgate_bsm_http_refused_total", "requests that were no HTTP, too long, too slow or too many", GW_COUNTER },
 	[REGISTERED] = { "simulgate_bsm_registered", "subscribers that are registered, by whether they can be reached", GW_GAUGE },
@@ -293,6 +308,12 @@ bsm_collect(void *self, struct gw_samples *out)
 #define SAMPLE(field, words) put(&s, DELIVERY, "what", #field, (double)k->field);
 	DELIVERY_COUNTS(SAMPLE)
 #undef SAMPLE
+	if (app->sms) {
+		const struct sms_counts *m = bsm_sms_counts(app->sms);
+#define SAMPLE(field, words) put(&s, SMS, "what", #field, (double)m->field);
+		SMS_COUNTS(SAMPLE)
+#undef SAMPLE
+	}
 	collect_door(&app->terminals, &s, "terminals");
 	if (app->shops.httpd)
 		collect_door(&app->shops, &s, "shops");

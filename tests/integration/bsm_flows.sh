@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # tests/integration/bsm_flows.sh: out-of-band purchase, end to end, with real processes (bcast-smartcard-profile 7.2): of a subscriber who is
-# registered, of one who is out of reach, of one who was never there; cancellation; and the BSM killed in each of
+# registered, of one who is out of reach and gets a short message, of one who was never there; cancellation; and the BSM killed in each of
 # them. tshark reads what went over the wire.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=bsmlib.sh
 . "$here/bsmlib.sh"
 need tshark dumpcap curl
-bsm_headend 2s
-plan 30
+bsm_headend 2s "registration: 1h, "
+plan 34
 capture=$dir/session.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" -f "udp port $p_ltkm or udp port $p_stkm"
 await 10 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
@@ -36,15 +36,22 @@ check "its receipt is verified" delivered 1
 check "and she watches" watches alice 300
 check "she was asked to register again, to learn of it" await_status 10 "$dir/alice.sock" "s['phone']['pulls']['udp'] >= 1"
 
-# -- out of reach: bootstrapped, then gone
-rise bob
-check "bob bootstraps and registers" registered bob
-check "and leaves" stop bob 5
-again
-check "bob buys while he is away" buy bob
+# -- out of reach: bob's registration is over, and he does not know; a short message calls him back
+sed -i 's/registration: 1h/registration: 3s/' "$conf"
 again
 rise bob
-check "back again, he watches" watches bob 300
+check "bob bootstraps and registers, for three seconds" registered bob
+check "they are over" await_status 10 "$dir/bsm.sock" "s['registered']['reachable'] == 1"
+again
+check "bob buys" buy bob
+check "a short message goes out, in two parts, and he reads it" await_status 15 "$dir/bob.sock" "s['phone']['pulls']['sms'] >= 1"
+check "he registers again, his card gets the key, and he watches" watches bob 300
+check "his receipt is verified" delivered 2
+sed -i 's/registration: 3s/registration: 1h/' "$conf"
+again
+check "bob leaves" stop bob 5
+rise bob
+check "and is back, registered for an hour" registered bob
 
 # -- never there: the row waits
 shop() {
