@@ -72,6 +72,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/scs_modes.sh \
 	%D%/scs_refusals.sh \
 	%D%/scs_reload.sh \
+	%D%/phone.sh \
 	%D%/play_es.sh \
 	%D%/profiles.sh \
 	%D%/protections.sh \
