@@ -1,9 +1,10 @@
-/* bsm/kms.c: simulgate-kms: the store of a Smartcard KMS made, copied, put back, wrapped anew; its keys, programmes and rolls */
+/* bsm/kms.c: simulgate-kms: the store of a Smartcard KMS made, copied, put back, wrapped anew; its keys, programmes and rolls; trigger messages */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bsm/cmd.h"
 #include "bsm/services.h"
+#include "bsm/trigger.h"
 #include "lib/secret.h"
 
 struct kms {
@@ -321,6 +322,41 @@ do_roll(void *self, char **rest, int nrest, struct gw_err *err)
 	return audit != GW_WON ? cmd_busy(err) : show_rolls(k, err);
 }
 
+/* ---- a subscriber's phone ---- */
+
+struct trigger { struct kms *k; int64_t sub, out; const char *name; };
+
+static enum gw_outcome
+put_trigger(void *arg)
+{
+	struct trigger *t = arg;
+	char what[KMS_TEXT];
+	enum gw_outcome o = trigger_put(t->k->c.store, t->sub, t->k->c.now_us, &t->out);
+
+	snprintf(what, sizeof(what), "trigger message to subscriber %s", t->name);
+	return o == GW_WON ? kms_audit(t->k->c.store, t->k->c.now_us, cmd_who(), what) : o;
+}
+
+static int
+do_trigger(void *self, char **rest, int nrest, struct gw_err *err)
+{
+	struct kms *k = self;
+	struct kms_subscriber s = { 0 };
+	struct trigger t = { .k = k, .name = s.name };
+	enum gw_outcome o = kms_subscriber_find(k->c.store, rest[0], &s);
+
+	(void)nrest;
+	gw_cleanse(s.k, sizeof(s.k));
+	gw_cleanse(s.opc, sizeof(s.opc));
+	if (o != GW_WON)
+		return o == GW_EXISTS ? gw_fail(err, GW_EUSAGE, "there is no subscriber %s", rest[0]) : cmd_busy(err);
+	t.sub = s.id;
+	o = cmd_group(&k->c, put_trigger, &t);
+	if (o == GW_EXISTS)
+		return gw_fail(err, GW_EUNAVAIL, "subscriber %s cannot be reached by SMS: no MSISDN, or its card has not been bootstrapped", s.name);
+	return o != GW_WON ? cmd_busy(err) : cmd_say(&k->c, json_pack("{s:s, s:s, s:I}", "subscriber", s.name, "msisdn", s.msisdn, "message", (json_int_t)t.out), err);
+}
+
 /* ---- what there is ---- */
 
 static int
@@ -375,6 +411,7 @@ static const struct cmd_action actions[] = {
 	{ "programme add", do_programme, CMD_OPEN, 0, 0 },
 	{ "programme list", do_programmes, CMD_OPEN, 0, 0 },
 	{ "roll", do_roll, CMD_OPEN, 0, 0 },
+	{ "trigger", do_trigger, CMD_OPEN, 1, 1 },
 	{ "status", do_status, CMD_OPEN, 0, 0 },
 	{ "audit", do_audit, CMD_OPEN, 0, 0 },
 };
@@ -389,7 +426,7 @@ static const struct gw_option options[] = {
 	{ "until", "TIME", "programme add: when it is over", take_until },
 };
 static const struct gw_program program = {
-	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|key list|programme add|programme list|roll|status|audit "
+	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|key list|programme add|programme list|roll|trigger SUBSCRIBER|status|audit "
 	"[--config FILE [--kms NAME] | --store PATH]",
 	"The store of a KMS of the Smartcard profile.", options, sizeof(options) / sizeof(options[0]), 1, 8,
 };

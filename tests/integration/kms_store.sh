@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need "$PYTHON" sqlite3
 
-plan 46
+plan 52
 sg_front=$(program "")
 cat >"$dir/he.yaml" <<END
 head_end: lab
@@ -23,7 +23,7 @@ secret=465b5ce8b199b49faa5f0a2ee238a6bc
 name,impi,msisdn,provision,gba,k,opc,sqn,amf,btid,smk,srk,rand,ks,lifetime
 dora,dora@ims.example.net,4911,milenage,me,$secret,cd63cb71954a9f4e48a5994e37a02baf,000000000020,8000,,,,,,
 "emil",emil@ims.example.net,4912,milenage,,$secret,cd63cb71954a9f4e48a5994e37a02baf,,,,,,,,
-fritz,,,keys,,,,,,f@bsf,$secret$secret,$secret$secret,,,30d
+fritz,,4913,keys,,,,,,f@bsf,$secret$secret,$secret$secret,,,30d
 END
 subscribers:
   anna: { provision: milenage, impi: anna@ims.example.net, msisdn: "491700000001", k: 0x$secret, opc: 0xcd63cb71954a9f4e48a5994e37a02baf, sqn: 0xff9bb4d0b607, amf: 0xb9b9 }
@@ -67,9 +67,9 @@ check "a file that others can read" refused 78 'mode 0640' sub subscriber add "$
 chmod 600 "$dir/subs.yaml"
 check "subscribers from YAML" is 2 "j['subscribers']" sub subscriber add "$dir/subs.yaml"
 check "twice" refused 64 'subs.yaml:2.*already' sub subscriber add "$dir/subs.yaml"
-sed 's/^dora/anna/; s/fritz,,,keys/fritz,,,ks/' "$dir/more.csv" >"$dir/bad.csv" && chmod 600 "$dir/bad.csv"
+sed 's/^dora/anna/; s/fritz,,4913,keys/fritz,,4913,ks/' "$dir/more.csv" >"$dir/bad.csv" && chmod 600 "$dir/bad.csv"
 check "a name that is taken, by its line" refused 64 'bad.csv:2' sub subscriber import "$dir/bad.csv"
-sed 's/fritz,,,keys/fritz,,,ks/' "$dir/more.csv" >"$dir/bad.csv"
+sed 's/fritz,,4913,keys/fritz,,4913,ks/' "$dir/more.csv" >"$dir/bad.csv"
 check "keys that do not go together, by their line" refused 78 'bad.csv:4' sub subscriber import "$dir/bad.csv"
 check "and nothing of that file" is "['anna', 'bert']" "[s['name'] for s in j]" sub subscriber list
 check "subscribers from CSV" is 3 "j['subscribers']" sub subscriber import "$dir/more.csv"
@@ -145,6 +145,12 @@ check "rotations that are killed" rotations
 check "nobody is registered" is "(0, 0)" "(j['registered'], j['unreachable'])" kms status
 check "a roll" is "[('news', 1, 2, 'pushing')]" "[(r['service'], r['from_key'], r['to_key'], r['state']) for r in j]" kms roll --service news --in 10min
 check "how far it is" is "(0, 0)" "(j[0]['due'], j[0]['verified'])" kms roll --status
+check "a trigger message to a phone" is "('fritz', '4913')" "(j['subscriber'], j['msisdn'])" kms trigger fritz
+check "it waits for the BSM" is 1 "j['pulls']['due']" kms status
+check "it is in the audit" is True "any('trigger message to subscriber fritz' in a['what'] for a in j)" kms audit
+check "no trigger without bootstrapping" refused 69 'cannot be reached by SMS' kms trigger anna
+check "no trigger without MSISDN" refused 69 'cannot be reached by SMS' kms trigger bert
+check "no trigger to nobody" refused 64 'no subscriber' kms trigger nobody
 kms backup "$dir/copy" >/dev/null
 check "a backup is sound, by its judge" same "$(sqlite3 "$dir/copy" 'PRAGMA integrity_check')" ok
 check "in place of something" refused 78 'there already' kms restore "$dir/copy"
