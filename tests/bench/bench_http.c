@@ -1,25 +1,19 @@
 /*
- * tests/bench/bench_http.c: how many small POSTs a second lib/httpd answers over kept connections, beside a bare libwebsockets server: its HTTP role on
- * its libuv plugin, with a static answer that it writes at once. Both are processes of their own on the highest CPU, fed by the same client on the other, in turns; what
- * counts is the server's time on the CPU, so that a client that is slower than it does not.
+ * tests/bench/bench_http.c: how many small POSTs a second lib/httpd answers over kept connections, beside a bare libwebsockets server
+ * (tests/bench/bare.h). Both are processes of their own on the highest CPU, fed by the same client on the other, in turns.
  */
-#include <arpa/inet.h>
-#include <libwebsockets.h>
-#include <netinet/tcp.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 #include "lib/httpd.h"
 #include "lib/log.h"
+#include "tests/bench/bare.h"
 #include "tests/bench/ceiling.h"
 
 enum { CLIENTS = 32, ROUNDS = 5, ANSWER = 300, BODY = 180 };
@@ -45,7 +39,7 @@ on_request(void *self, struct gw_exchange *x, const struct gw_httpd_request *r)
 }
 
 static void
-serve_ours(int port_fd)
+serve_ours(const void *self, int port_fd)
 {
 	static uv_loop_t loop;
 	struct gw_httpd_conf conf = { .max_body = 65536, .max_clients = 1000, .idle_ms = 30000, .request_ms = 10000, .request = on_request };
@@ -53,6 +47,7 @@ serve_ours(int port_fd)
 	struct gw_httpd *s;
 	uint16_t port;
 
+	(void)self;
 	uv_loop_init(&loop);
 	if (gw_addr_parse("tcp://127.0.0.1:0", GW_TCP, &conf.listen, &err) < 0 || (s = gw_httpd_open(&loop, &conf, &err)) == NULL)
 		die(err.text);
@@ -62,92 +57,9 @@ serve_ours(int port_fd)
 	uv_run(&loop, UV_RUN_DEFAULT);
 }
 
-/* ---- bare libwebsockets */
-
-static int
-on_bare(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
-{
-	static uint8_t buf[LWS_PRE + 2048];
-	uint8_t *start = buf + LWS_PRE, *p = start, *end = buf + sizeof(buf) - 1;
-
-	(void)user;
-	if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION) {	/* head and body in one piece: cheaper than its examples' two, each in a turn of its own */
-		if (lws_add_http_common_headers(wsi, 200, "application/xml", ANSWER, &p, end) || lws_finalize_http_header(wsi, &p, end))
-			return 1;
-		memcpy(p, answer, ANSWER);
-		p += ANSWER;
-		if (lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_FINAL) != p - start)
-			return 1;
-		return lws_http_transaction_completed(wsi) ? -1 : 0;
-	}
-	if (reason == LWS_CALLBACK_HTTP || reason == LWS_CALLBACK_HTTP_BODY)
-		return 0;
-	return lws_callback_http_dummy(wsi, reason, user, in, len);
-}
-
-static void
-quiet(int level, const char *line)
-{
-	(void)level;
-	(void)line;
-}
-
-static void
-serve_bare(int port_fd)
-{
-	static uv_loop_t loop;
-	static const struct lws_protocols protocols[] = { { .name = "http", .callback = on_bare }, { 0 } };
-	void *loops[] = { &loop };
-	struct lws_context_creation_info i = { .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS, .foreign_loops = loops, .port = 0,
-		.iface = "127.0.0.1", .protocols = protocols, .gid = -1, .uid = -1, .keepalive_timeout = 60 };
-	struct lws_context *context;
-	struct lws_vhost *vhost;
-	uint16_t port;
-
-	uv_loop_init(&loop);
-	lws_set_log_level(0, quiet);
-	context = lws_create_context(&i);
-	vhost = context ? lws_create_vhost(context, &i) : NULL;
-	if (!vhost)
-		die("no bare server");
-	port = (uint16_t)lws_get_vhost_listen_port(vhost);
-	if (write(port_fd, &port, sizeof(port)) != sizeof(port))
-		exit(1);
-	uv_run(&loop, UV_RUN_DEFAULT);
-}
-
 /* ---- the client */
 
-struct server { void (*serve)(int); pid_t pid; uint16_t port; int epoll, fd[CLIENTS]; size_t got[CLIENTS], answer_len; char request[512]; size_t len; };
-
-static void
-pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static void
-start(struct server *s)
-{
-	int pipe_fd[2];
-
-	if (pipe(pipe_fd) < 0 || (s->pid = fork()) < 0)
-		die("no process");
-	if (s->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		pin(1);
-		s->serve(pipe_fd[1]);
-		exit(1);
-	}
-	close(pipe_fd[1]);
-	if (read(pipe_fd[0], &s->port, sizeof(s->port)) != sizeof(s->port))
-		die("a server does not start");
-	close(pipe_fd[0]);
-}
+struct server { pid_t pid; uint16_t port; int epoll, fd[CLIENTS]; size_t got[CLIENTS], answer_len; char request[512]; size_t len; };
 
 static void
 ask(struct server *s, int i)
@@ -180,38 +92,23 @@ measure_answer(struct server *s)
 static void
 connect_all(struct server *s)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(s->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int on = 1;
-
 	s->len = (size_t)snprintf(s->request, sizeof(s->request), "POST /keymanagement?requesttype=register HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 	    "Content-Type: application/mbms-register+xml\r\nContent-Length: %d\r\n\r\n%*s", BODY, BODY, "x");
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (int i = 0; i < CLIENTS; i++) {
 		struct epoll_event e = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
-		s->fd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (connect(s->fd[i], (struct sockaddr *)&to, sizeof(to)) < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->fd[i], &e) < 0)
+		s->fd[i] = bench_connect(s->port);
+		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->fd[i], &e) < 0)
 			die("no connection");
-		setsockopt(s->fd[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	}
 	measure_answer(s);
-}
-
-static double
-cpu_s(pid_t pid)
-{
-	clockid_t clock;
-	struct timespec t;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
-		die("no clock of a process");
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Requests per second of the server's CPU. */
 static double
 round_of(struct server *s, double seconds)
 {
-	double began = cpu_s(s->pid), until = 1e-9 * (double)uv_hrtime() + seconds;
+	double began = bench_cpu_of(s->pid), until = 1e-9 * (double)uv_hrtime() + seconds;
 	unsigned long answers = 0, open = CLIENTS;
 	struct epoll_event e[CLIENTS];
 	char buf[4096];
@@ -238,20 +135,21 @@ round_of(struct server *s, double seconds)
 				open--;
 		}
 	}
-	return (double)answers / (cpu_s(s->pid) - began);
+	return (double)answers / (bench_cpu_of(s->pid) - began);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct server ours = { .serve = serve_ours }, bare = { .serve = serve_bare };
+	static const struct bare_conf bare_conf = { .plain = { .status = 200, .type = "application/xml", .body = answer, .len = ANSWER } };
+	struct server ours = { 0 }, bare = { 0 };
 	double seconds = argc == 3 && strcmp(argv[1], "--seconds") == 0 ? atof(argv[2]) : 2, a[ROUNDS], b[ROUNDS], r[ROUNDS];
 
 	gw_log_init("bench_http", GW_ERR);
 	memset(answer, 'a', ANSWER);
-	start(&ours);
-	start(&bare);
-	pin(0);
+	ours.pid = bench_server(serve_ours, NULL, &ours.port);
+	bare.pid = bench_server(bare_serve, &bare_conf, &bare.port);
+	bench_cpu(0);
 	connect_all(&ours);
 	connect_all(&bare);
 	for (int i = 0; i < ROUNDS; i++) {

@@ -4,15 +4,11 @@
  * Beside it, in the same run, what the cryptography alone costs the BSM: LTKMs made and verifications checked in a bare loop. Memory is
  * what the process holds before the roll, and the most that it held.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "bsm/delivery.h"
@@ -21,12 +17,11 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/secret.h"
-#include "lib/udp.h"
 #include "tests/bench/ceiling.h"
+#include "tests/bench/crowd.h"
 
-#define NAF "bsm.example.net"
 #define SECOND_US INT64_C(1000000)
-enum { GROUP = 1000, CRYPTO = 20000, IN = 512 };
+enum { CRYPTO = 20000 };
 
 struct bench {
 	uv_loop_t loop;
@@ -40,8 +35,6 @@ struct bench {
 	double until;
 };
 
-static char dir[256];
-
 static void
 die(const char *what)
 {
@@ -49,136 +42,11 @@ die(const char *what)
 	exit(1);
 }
 
-static int
-drop(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static void clean(void) { nftw(dir, drop, 16, FTW_DEPTH | FTW_PHYS); }
-
 static void
 won(enum gw_outcome o, const char *what)
 {
 	if (o != GW_WON)
 		die(what);
-}
-
-/* ---- subscribers ---- */
-
-static void
-smk_of(uint32_t i, uint8_t smk[32])
-{
-	memset(smk, 0x5a, 32);
-	memcpy(smk, &i, sizeof(i));
-}
-
-/* As long as real ones: base64 of RAND, and a BSF. */
-static void
-btid_of(uint32_t i, char *out, size_t cap)
-{
-	snprintf(out, cap, "%022u==@bsf.mnc001.mcc001.pub.3gppnetwork.org", i);
-}
-
-static void
-subscriber(struct bench *b, uint32_t i, int64_t now)
-{
-	struct kms_subscriber s = { .provision = KMS_KEYS };
-	struct kms_gba g = { .since_us = now, .expires_us = now + 86400 * SECOND_US };
-	struct kms_registration r = { .since_us = now, .expires_us = now + 86400 * SECOND_US, .reachable = true, .services = "*" };
-	struct kms_subscription p = { .service = b->service, .from_us = now - 1, .source = "import", .state = KMS_TOLD };
-	int64_t id;
-
-	snprintf(s.name, sizeof(s.name), "s%u", i);
-	snprintf(s.msisdn, sizeof(s.msisdn), "49%09u", i);
-	won(kms_subscriber_put(b->store, &s, &id), "subscriber");
-	g.sub = r.sub = p.sub = id;
-	btid_of(i, g.btid, sizeof(g.btid));
-	smk_of(i, g.smk);
-	memcpy(r.btid, g.btid, sizeof(r.btid));
-	*(struct sockaddr_in *)&r.at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010000 + i) };
-	won(kms_gba_put(b->store, &g), "context");
-	won(kms_registration_put(b->store, &r), "registration");
-	won(kms_subscription_put(b->store, &p, &id), "subscription");
-}
-
-static void
-fill(struct bench *b, uint32_t subscribers)
-{
-	struct kms_service s = { .name = "news", .item = "urn:bench:news", .domain = { 0x00, 0xf1, 0x10 }, .crypto_period_ms = 60000 };
-	int64_t now = gw_utc_us();
-
-	won(kms_service_put(b->store, &s), "service");
-	b->service = s.id;
-	for (uint32_t i = 0; i < subscribers; i += GROUP) {
-		kms_store_begin(b->store);
-		for (uint32_t k = i; k < i + GROUP && k < subscribers; k++)
-			subscriber(b, k, now);
-		won(kms_store_flush(b->store), "flush");
-	}
-}
-
-/* ---- all cards, in a process of their own ---- */
-
-static void
-answer(int fd, const struct gw_packet *in, const struct sockaddr_storage *from)
-{
-	char naf[64], btid[128];
-	uint8_t smk[32], out[IN];
-	struct mikey m;
-	struct gw_err err;
-	const struct ltkm_peer peer = { smk, naf, btid };
-	size_t n;
-
-	if (mikey_decode(in->p, in->len, &m, NULL) < 0 || !ltkm_names(&m, naf, sizeof(naf), btid, sizeof(btid)))
-		return;
-	smk_of((uint32_t)strtoul(btid, NULL, 10), smk);
-	n = ltkm_verification(&peer, in->p, in->len, out, sizeof(out), &err);
-	if (n)
-		sendto(fd, out, n, 0, (const struct sockaddr *)from, sizeof(struct sockaddr_in));
-}
-
-static void
-cards(int fd)
-{
-	static uint8_t in[GW_UDP_BATCH][IN];
-	struct gw_packet pk[GW_UDP_BATCH];
-	struct sockaddr_storage from[GW_UDP_BATCH];
-	fd_set set;
-	int n;
-
-	for (;;) {
-		for (size_t i = 0; i < GW_UDP_BATCH; i++)
-			pk[i] = (struct gw_packet){ in[i], 0 };
-		FD_ZERO(&set);
-		FD_SET(fd, &set);
-		select(fd + 1, &set, NULL, NULL, NULL);
-		n = gw_udp_recv_from(fd, pk, from, GW_UDP_BATCH, IN);
-		for (int i = 0; i < n; i++)
-			answer(fd, &pk[i], &from[i]);
-	}
-}
-
-static pid_t
-start_cards(uint16_t *port)
-{
-	struct gw_addr a;
-	struct gw_err err = { 0 };
-	struct sockaddr_in at;
-	socklen_t len = sizeof(at);
-	int fd = gw_addr_parse("udp://0.0.0.0:0", GW_UDP, &a, &err) < 0 ? -1 : gw_udp_receiver(&a, &err);
-	pid_t pid;
-
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		die(err.text);
-	*port = ntohs(at.sin_port);
-	if ((pid = fork()) == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		cards(fd);
-	}
-	close(fd);
-	return pid;
 }
 
 /* ---- the BSM ---- */
@@ -211,21 +79,6 @@ on_turn(uv_prepare_t *h)
 
 static void on_timer(uv_timer_t *t) { (void)t; }
 
-static size_t
-resident_kib(const char *what)
-{
-	char line[256];
-	size_t kib = 0;
-	FILE *f = fopen("/proc/self/status", "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, what, strlen(what)) == 0)
-			kib = strtoul(line + strlen(what) + 1, NULL, 10);
-	if (f)
-		fclose(f);
-	return kib;
-}
-
 static void
 start_roll(struct bench *b, const struct keymgr_plan *plan)
 {
@@ -246,14 +99,14 @@ bare(void)
 {
 	uint8_t smk[32], key[16] = { 7 }, ltkm[LTKM_MAX], verification[LTKM_MAX];
 	char btid[128];
-	const struct ltkm_peer peer = { smk, NAF, btid };
+	const struct ltkm_peer peer = { smk, CROWD_NAF, btid };
 	struct ltkm_plan plan = { .ids = { .has_domain = true, .has_key = true, .key_group = 1, .key_number = 1 }, .verify = true, .key = key, .upper = 1000 };
 	struct gw_err err;
 	double spent = 0, at;
 
 	for (uint32_t i = 0; i < CRYPTO; i++) {
-		smk_of(i, smk);
-		btid_of(i, btid, sizeof(btid));
+		crowd_smk(i, smk);
+		crowd_btid(i, btid, sizeof(btid));
 		plan.counter = i + 1;
 		at = bench_cpu_ns();
 		size_t n = ltkm_make(&peer, &plan, ltkm, sizeof(ltkm), &err), v;
@@ -271,7 +124,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = { { "seconds", 1, NULL, 's' }, { "subscribers", 1, NULL, 'n' }, { 0 } };
-	struct delivery_conf conf = { .naf = NAF, .domain = { 0x00, 0xf1, 0x10 }, .roll_rate = 1000000,
+	struct delivery_conf conf = { .naf = CROWD_NAF, .domain = { 0x00, 0xf1, 0x10 }, .roll_rate = 1000000,
 		.plan = { .life_us = 30 * 86400 * SECOND_US, .window_us = 3600 * SECOND_US } };
 	struct push_conf pc = { .heard = on_heard, .room = on_room };
 	struct bench b = { 0 };
@@ -280,25 +133,21 @@ main(int argc, char **argv)
 	double seconds = 90, ceiling, cpu, wall;
 	char path[300];
 	struct gw_err err = { 0 };
-	size_t before;
+	size_t before, most;
 	pid_t pid;
 
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) >= 0;)	/* a roll to everybody takes its time, whatever the others do */
 		c == 's' ? (seconds = 30 * atof(optarg)) : (subscribers = (uint32_t)atol(optarg));
 	delivery_keep_memory();
-	snprintf(dir, sizeof(dir), "%s/bench_ltkm.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : ".");
-	if (!mkdtemp(dir))
-		die(strerror(errno));
-	atexit(clean);
-	pid = start_cards(&conf.port);
+	snprintf(path, sizeof(path), "%s/kms.db", crowd_dir("bench_ltkm"));
+	pid = crowd_cards(&conf.port);
 	gw_log_init("bench_ltkm", GW_WARNING);
 	if (gw_secrets_init(1024, true, &err) < 0)
 		die(err.text);
-	snprintf(path, sizeof(path), "%s/kms.db", dir);
 	sc.path = path;
 	if (kms_store_open(&sc, &b.store, &err) < 0)
 		die(err.text);
-	fill(&b, subscribers);
+	b.service = crowd_fill(b.store, subscribers, 0);
 	ceiling = bare();
 	uv_loop_init(&b.loop);
 	pc.self = &b;
@@ -311,7 +160,7 @@ main(int argc, char **argv)
 	b.turn.data = &b;
 	uv_prepare_start(&b.turn, on_turn);
 	uv_timer_start(&b.timer, on_timer, 1, 1);
-	before = resident_kib("VmRSS:");
+	before = crowd_kib(0, "VmRSS:");
 	b.want = subscribers;
 	wall = (double)gw_mono_us();
 	b.until = wall + seconds * 1e6;
@@ -324,7 +173,9 @@ main(int argc, char **argv)
 	printf("ltkm_push %.0f msg/s %.2f of ltkm_bare\n", (double)n->verified / cpu * 1e9, (double)n->verified / cpu * 1e9 / ceiling);
 	printf("ltkm_push_wall %.0f msg/s\n", (double)n->verified / wall);
 	printf("ltkm_roll %llu verified %.2f of %u\n", (unsigned long long)n->verified, (double)n->verified / subscribers, subscribers);
-	printf("ltkm_roll_memory %zu KiB %.2f of %zu\n", resident_kib("VmHWM:"), (double)resident_kib("VmHWM:") / (double)before, before);
+	most = crowd_kib(0, "VmHWM:");
+	printf("ltkm_roll_memory %zu KiB %.2f of %zu\n", most, (double)most / (double)before, before);
+	printf("# ltkm: resident before the roll %zu KiB, at most %zu KiB in it, behind it %zu KiB\n", before, most, crowd_kib(0, "VmRSS:"));
 	printf("# ltkm: pushed %llu, sent again %llu, failed %llu, flood %llu\n", (unsigned long long)n->pushed, (unsigned long long)n->repeated,
 	    (unsigned long long)n->failed, (unsigned long long)n->flood);
 	kill(pid, SIGKILL);

@@ -1,18 +1,20 @@
 # make bench: rates beside their ceilings, measured in the same run
-bench_rooms = %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
+bench_rooms = %D%/bench_bsm %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
 	%D%/bench_switch %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_PROGRAMS += %D%/soak_traffic
 EXTRA_DIST += %D%/run.sh %D%/soak
 CLEANFILES += $(bench_rooms) %D%/soak_traffic
+%C%_bench_bsm_SOURCES = %D%/bench_bsm.c %D%/bare.c %D%/bare.h %D%/ceiling.c %D%/ceiling.h %D%/crowd.c %D%/crowd.h
+%C%_bench_bsm_LDADD = $(kms_store_libs) $(web_libs) $(net_libs) $(IPSECMB_LIBS)
 %C%_bench_crypto_SOURCES = %D%/bench_crypto.c %D%/ceiling.c %D%/ceiling.h %D%/rounds.c %D%/rounds.h
 %C%_bench_crypto_LDADD = lib/libgw.la $(base_libs) $(IPSECMB_LIBS)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
 %C%_bench_ecmg_idle_LDADD = proto/libproto.la
-%C%_bench_http_SOURCES = %D%/bench_http.c %D%/ceiling.c %D%/ceiling.h
+%C%_bench_http_SOURCES = %D%/bench_http.c %D%/bare.c %D%/bare.h %D%/ceiling.c %D%/ceiling.h
 %C%_bench_http_LDADD = $(web_libs) $(IPSECMB_LIBS)
-%C%_bench_ltkm_SOURCES = %D%/bench_ltkm.c %D%/ceiling.c %D%/ceiling.h
+%C%_bench_ltkm_SOURCES = %D%/bench_ltkm.c %D%/ceiling.c %D%/ceiling.h %D%/crowd.c %D%/crowd.h
 %C%_bench_ltkm_LDADD = bsm/libbsm.la $(kms_store_libs) $(net_libs) $(IPSECMB_LIBS)
 %C%_bench_mux_LDADD = $(net_libs)
 %C%_bench_peers_SOURCES = %D%/bench_peers.c %D%/ceiling.c %D%/ceiling.h %D%/loopback.c %D%/loopback.h
