@@ -19,7 +19,7 @@
 #define IMPI "001010123456789@ims.mnc001.mcc001.3gppnetwork.org"
 #define NAF "bsm.example.net"
 #define BSF "bsf.mnc001.mcc001.pub.3gppnetwork.org"
-enum { LATENCY_US = 10000, AIR = 16 };
+enum { LATENCY_US = 10000, LIFE_S = 4 * 3600 };	/* of a B-TID */
 static const int64_t utc_0 = INT64_C(1795000000) * S;
 static const uint8_t domain[3] = { 0x00, 0xf1, 0x10 };
 
@@ -65,7 +65,7 @@ bsm_up(void)
 	static const struct kms_store_conf c = { NULL, NULL, true };
 	struct kms_store_conf at = c;
 	const struct delivery_conf d = { .naf = NAF, .domain = { 0x00, 0xf1, 0x10 }, .sms = true, .plan = { .life_us = 86400 * S, .window_us = 600 * S } };
-	const struct regd_conf r = { .naf = NAF, .bsf = BSF };
+	const struct regd_conf r = { .naf = NAF, .bsf = BSF, .bootstrapping_us = LIFE_S * S };
 	static struct regd_conf kept;
 	static struct bsm_events events;
 	struct gw_err err = { 0 };
@@ -381,9 +381,9 @@ START_TEST(a_key_comes_after_the_registration)
 	gw_fingerprint(at_bsm.key, 16, mark);
 	ck_assert_str_eq(at_card.fingerprint, mark);
 	ck_assert_uint_eq(at_card.upper, at_bsm.upper);
-	run_for(10 * 3600 * S);		/* registers over and over, and gets what it has again or not at all */
+	run_for(3 * 3600 * S);		/* registers over and over, and gets what it has again or not at all */
 	ck_assert_int_eq(subscriber_state(phone), SUB_REGISTERED);
-	ck_assert_uint_ge(counts().done[SUB_REGISTER], 19);
+	ck_assert_uint_ge(counts().done[SUB_REGISTER], 6);
 	ck_assert_uint_eq(counts().failed[SUB_REGISTER], 0);
 	ck_assert_uint_eq(counts().done[SUB_BOOTSTRAP], 1);
 	ck_assert_uint_eq(delivery_counts(bsm.delivery)->failed, 0);
@@ -404,7 +404,7 @@ START_TEST(a_purchase_reaches_a_registered_phone)
 }
 END_TEST
 
-START_TEST(a_day_ends_the_btid_and_all_goes_on)
+START_TEST(a_btid_ends_and_all_goes_on)
 {
 	char btid[MEMORY_NAME];
 
@@ -412,7 +412,7 @@ START_TEST(a_day_ends_the_btid_and_all_goes_on)
 	power_up(NULL);
 	run_for(2 * S);
 	snprintf(btid, sizeof(btid), "%s", subscriber_btid(phone));
-	run_for(86400 * S);
+	run_for(LIFE_S * S);
 	ck_assert_int_eq(subscriber_state(phone), SUB_REGISTERED);
 	ck_assert_str_ne(subscriber_btid(phone), btid);
 	ck_assert_uint_eq(counts().done[SUB_BOOTSTRAP], 2);
@@ -587,7 +587,7 @@ START_TEST(a_stale_card_gets_nothing_until_it_bootstraps)
 	ck_assert_uint_ge(counts().results[LTKM_STALE], 4);
 	ck_assert_uint_eq(VERIFIED, 0);
 	ck_assert_uint_eq(keys_of_card(), 0);
-	run_for(86400 * S);
+	run_for(LIFE_S * S);
 	ck_assert_uint_eq(counts().done[SUB_BOOTSTRAP], 2);
 	ck_assert_uint_ge(keys_of_card(), 1);
 }
@@ -653,7 +653,7 @@ START_TEST(a_phone_that_was_away_is_told_by_sms_and_watches)	/* 7.2 */
 END_TEST
 
 SUITE("term_bsm", tcase_set_timeout(t, 120); tcase_add_checked_fixture(t, setup, teardown); tcase_add_test(t, a_key_comes_after_the_registration);
-      tcase_add_test(t, a_purchase_reaches_a_registered_phone); tcase_add_test(t, a_day_ends_the_btid_and_all_goes_on);
+      tcase_add_test(t, a_purchase_reaches_a_registered_phone); tcase_add_test(t, a_btid_ends_and_all_goes_on);
       tcase_add_test(t, a_bsm_that_restarts_finds_its_phone_again); tcase_add_test(t, a_bsm_that_lost_its_store_is_bootstrapped_with_again);
       tcase_add_test(t, a_phone_that_restarts_goes_on_with_its_card); tcase_add_test(t, a_phone_without_its_state_is_brought_into_step);
       tcase_add_test(t, a_card_ahead_of_its_bsm_is_brought_into_step); tcase_add_test(t, it_deregisters);
