@@ -17,8 +17,10 @@
 #include "lib/ops.h"
 
 struct bsm;
+struct bsm_door;
 struct bsm_pending {		/* an answer that waits for the flush */
 	struct gw_exchange *to;	/* NULL: the client has left */
+	struct bsm_door *door;
 	struct door_answer answer;
 	struct bsm_pending *next;
 };

@@ -44,8 +44,12 @@ answer(struct bsm *app, enum gw_outcome o)
 	app->last = &app->first;
 	for (; p; p = next) {
 		next = p->next;
-		if (o != GW_WON)
+		if (o != GW_WON || !p->answer.status) {	/* status 0: nobody was asked */
 			door_unavailable(&p->answer);
+			p->door->unavailable++;
+		}
+		if (p->answer.status >= 100 && p->answer.status < 600)
+			p->door->by_class[p->answer.status / 100]++;
 		if (p->to)
 			gw_exchange_answer(p->to, &(struct gw_answer){ .status = p->answer.status, .content_type = p->answer.type,
 			    .body = p->answer.body, .len = p->answer.len, .headers = p->answer.headers });
@@ -187,18 +191,14 @@ on_request(void *self, struct gw_exchange *x, const struct gw_httpd_request *r)
 		return;
 	}
 	p->to = x;
+	p->door = door;
 	door_answer_init(&p->answer);
 	if (!app->turning && ask.now_us < app->hold_us) {
-		door_unavailable(&p->answer);
-		door->unavailable++;
-		wake(app);
+		wake(app);	/* it is told at the end of this turn */
 	} else {
 		begin(app);
-		if (door->ask(app, &ask, &p->answer) == GW_UNAVAILABLE)
-			door->unavailable++;
+		door->ask(app, &ask, &p->answer);
 	}
-	if (p->answer.status >= 100 && p->answer.status < 600)
-		door->by_class[p->answer.status / 100]++;
 	*app->last = p;
 	app->last = &p->next;
 }
