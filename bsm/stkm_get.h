@@ -24,7 +24,7 @@ void stkm_get_free(struct stkm_get *);		/* quiet on NULL */
 /* A stream of the service with that name in the store, by its ECM_id. Its number for stkm_get_heard; -1: no memory. Known ones keep theirs. */
 int stkm_get_stream(struct stkm_get *, uint16_t ecm_id, const char *service, enum kms_kind);
 void stkm_get_end(struct stkm_get *, int stream);	/* it is not broadcast any more */
-/* A datagram of that stream. It is kept if it is an STKM under a key of that service and kind, MAC and all. False: it is not. Not within a group. */
+/* A datagram of that stream. It is kept if it is an STKM under a key of that service and kind, MAC and all. False: it is not. */
 bool stkm_get_heard(struct stkm_get *, int stream, const void *msg, size_t len, int64_t now_us);
 /* For regd_conf.routes; prefix NULL: STKM_GET_PATH. Lent. */
 struct regd_route stkm_get_route(struct stkm_get *, const char *prefix);
