@@ -8,7 +8,7 @@
 . "$here/bsmlib.sh"
 need tshark dumpcap curl
 bsm_headend 2s "registration: 1h, "
-plan 34
+plan 36
 capture=$dir/session.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" -f "udp port $p_ltkm or udp port $p_stkm"
 await 10 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
@@ -65,6 +65,11 @@ again
 rise carol
 check "carol registers by herself, and watches" watches carol 300
 
+# -- keys that are given: no bootstrapping
+check "dora buys" buy dora
+rise dora
+check "dora registers with the keys that she has, and watches" watches dora 300
+
 # -- the web shop takes it back: at once, and for one only
 check "alice's subscription is cut" subscribe end --subscriber alice --service news --now
 check "her key is of no use any more" await_status 20 "$dir/alice.sock" "all(k['lower'] > k['upper'] for k in s['phone']['keys'])"
@@ -81,11 +86,11 @@ tshark -r "$capture" -w "$dir/mikey.pcap" -Y "udp && !(data.data contains \"end-
 tshark -r "$dir/mikey.pcap" -d "udp.port==$p_ltkm,mikey" -d "udp.port==$p_stkm,mikey" -T pdml >"$dir/mikey.pdml" 2>>"$dir/log/tshark"
 verdicts "$PYTHON" "$here/bsm_judge.py" "$dir/mikey.pcap" "$dir/mikey.pdml" "$p_ltkm" "$p_stkm"
 mkdir "$dir/seen"
-for name in bsm ecmg bob carol; do
+for name in bsm ecmg bob carol dora; do
 	for path in /status /metrics; do "$PYTHON" "$here/probe.py" get "$dir/$name.sock" $path >"$dir/seen/$name${path/\//.}"; done
 	tr '\0' ' ' <"/proc/${pid[$name]}/cmdline" >"$dir/seen/$name.cmdline"
 done
-check "the programs have shown their pages" same "$(find "$dir/seen" -size +0 | grep -c .)" 13
+check "the programs have shown their pages" same "$(find "$dir/seen" -size +0 | grep -c .)" 16
 check "none of the cards' keys is in anything that was seen" "$PYTHON" "$here/leaks.py" "$dir"/keys/*.yaml -- "$dir"/log/* "$dir"/seen/*
 check "nor is the shop's token" sh -c '! grep -rqF "$1" "$2/log" "$2/seen"' - "$token" "$dir"
 check "SIGTERM ends the BSM" stop bsm 5

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # tests/integration/bsmlib.sh: sourced behind lib.sh by tests of the subscribers' side: a head-end whose receivers have cards. Service news over
-# SRTP, KMS card, BSM main at 127.0.0.1; the phones alice, bob and carol at 127.0.0.2 to .4.
+# SRTP, KMS card, BSM main at 127.0.0.1; the phones alice, bob and carol at
+# 127.0.0.2 to .4, and dora, whose SMK and SRK are given, at .5.
 # bsm_headend [PERIOD [MORE]] writes $conf; MORE: further keys of the BSM, as "sek_life: 20s, ". Ports: p_http p_ltkm p_phone p_api p_ecmg.
-subscribers=(alice bob carol)
+subscribers=(alice bob carol dora)
 bsm_headend() {
 	local g i name
 	g=$(group)
@@ -18,6 +19,7 @@ bsm_headend() {
 		i=0
 		for name in "${subscribers[@]}"; do
 			i=$((i + 1))
+			[ "$name" != dora ] || break
 			printf '%s\n' "impi: 00101012345678$i@ims.mnc001.mcc001.3gppnetwork.org" "msisdn: \"49170000000$i\"" "amf: 0xb9b9" \
 				"k: 0x465b5ce8b199b4${i}faa5f0a2ee238a6b$i" "opc: 0xcd63cb71954a9f${i}e48a5994e37a02ba$i" "provision: milenage" >"$dir/keys/$name.yaml"
 			{
@@ -26,6 +28,14 @@ bsm_headend() {
 			} >>"$dir/keys/subscribers.yaml"
 			printf '%s\n' "naf: bsm.example.net" "bsf: bsf.example.net" "request_delay: 500ms" >>"$dir/keys/$name.yaml"
 		done
+		printf '%s\n' "provision: keys" "btid: dora@bsf.example.net" "msisdn: \"491700000004\"" \
+			"smk: 0x22ee3203873c8d6232a8f10c3276a4f6ad7c4e541b9d7d8065a941bd21f329c4" \
+			"srk: 0x51f0a4df5dbb2a1a0ab1ba2f6f3d1f5e8c7a6b5d4e3f20110f1e2d3c4b5a6974" >"$dir/keys/dora.yaml"
+		{
+			echo "  dora:"
+			sed 's/^/    /' "$dir/keys/dora.yaml"
+		} >>"$dir/keys/subscribers.yaml"
+		echo "naf: bsm.example.net" >>"$dir/keys/dora.yaml"
 	)
 	cat >"$conf" <<-EOF
 	head_end: judge
@@ -57,7 +67,7 @@ rise() {
 		case $name in
 		bsm) sg bsm bsm --config "$conf" --status "unix://$dir/bsm.sock" --log-level debug ;;
 		ecmg) sg ecmg ecmg --config "$conf" --kms card --status "unix://$dir/ecmg.sock" --log-level debug ;;
-		alice | bob | carol) sg "$name" terminal --config "$conf" --terminal "$name" --status "unix://$dir/$name.sock" --log-level debug ;;
+		alice | bob | carol | dora) sg "$name" terminal --config "$conf" --terminal "$name" --status "unix://$dir/$name.sock" --log-level debug ;;
 		*) sg "$name" "$name" --config "$conf" --status "unix://$dir/$name.sock" ;;
 		esac
 	done
