@@ -10,6 +10,7 @@
 #include "bsm/delivery.h"
 #include "bsm/push.h"
 #include "bsm/regd.h"
+#include "bsm/stkm_get.h"
 #include "bsm/sms.h"
 #include "lib/httpd.h"
 #include "lib/log.h"
@@ -40,6 +41,9 @@ struct bsm {
 	struct regd *regd;
 	struct bsm_api *api;		/* NULL: no port for it */
 	struct delivery *delivery;
+	struct stkm_get *stkms;
+	struct stkm_hear *hear;
+	struct regd_route route;	/* of STKMs */
 	struct push *push;
 	struct bsm_sms *sms;		/* NULL: no way for short messages */
 	struct bsm_door terminals, shops;

@@ -325,6 +325,11 @@ open_engines(struct bsm *app, struct gw_err *err)
 	    delivery_new(app->store, &delivery, &app->delivery, err) < 0)
 		return -1;
 	events = delivery_events(app->delivery);
+	if (stkm_get_new(app->store, 0, &app->stkms, err) < 0)
+		return -1;
+	app->route = stkm_get_route(app->stkms, NULL);
+	app->regd_conf.routes = &app->route;
+	app->regd_conf.nroutes = 1;
 	set_regd(app);
 	if (regd_new(app->store, &app->regd_conf, &events, &app->regd, err) < 0)
 		return -1;
@@ -341,6 +346,8 @@ open_ports(struct bsm *app, struct gw_err *err)
 	if (!(app->push = push_open(&app->loop, &push, err)) || open_sms(app, err) < 0 ||
 	    open_door(app, &app->terminals, &b->listen, BODY, CLIENTS, err) < 0 ||
 	    (b->api.scheme && open_door(app, &app->shops, &b->api, API_BODY, SHOPS, err) < 0))
+		return -1;
+	if (!(app->hear = stkm_hear_open(&app->loop, app->stkms, app->conf.he, b->kms, err)))
 		return -1;
 	app->ops = gw_ops_open(&app->loop, &app->conf.status, &ops, err);
 	return app->ops ? 0 : -1;
@@ -378,6 +385,7 @@ bsm_shell_close(struct bsm *app)
 	gw_httpd_close(app->shops.httpd);
 	push_close(app->push);
 	bsm_sms_close(app->sms);
+	stkm_hear_close(app->hear);
 	gw_ops_close(app->ops);
 	if (app->running) {
 		gw_timer_close(&app->due, NULL);
@@ -388,6 +396,7 @@ bsm_shell_close(struct bsm *app)
 	app->running = false;
 	bsm_api_free(app->api);
 	regd_free(app->regd);
+	stkm_get_free(app->stkms);
 	delivery_free(app->delivery);	/* notes that the stop was clean */
 	if (app->store)
 		kms_store_close(app->store);
@@ -398,6 +407,7 @@ int
 bsm_shell_reload(struct bsm *app, struct bsm_conf *fresh, struct gw_err *err)
 {
 	struct bsm_conf old = app->conf;
+	struct gw_err why = { 0 };
 	struct delivery_conf delivery;
 
 	if (bsm_conf_same(&app->conf, fresh, err) < 0 ||
@@ -411,6 +421,8 @@ bsm_shell_reload(struct bsm *app, struct bsm_conf *fresh, struct gw_err *err)
 	regd_configure(app->regd, &app->regd_conf);
 	delivery = delivery_of(app);
 	delivery_configure(app->delivery, &delivery);
+	if (stkm_hear_reload(app->hear, app->conf.he, app->conf.b->kms, &why) < 0)
+		gw_log(GW_WARNING, "stkm_not_heard", why.text, "bsm=%s", app->conf.b->name);
 	delivery_changed(app->delivery);
 	bsm_conf_free(&old);
 	return 0;

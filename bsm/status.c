@@ -162,6 +162,18 @@ sms(const struct bsm *app)
 }
 
 static json_t *
+stkms(const struct bsm *app)
+{
+	const struct stkm_get_counts *k = stkm_get_counts(app->stkms);
+	json_t *o = json_object();
+
+#define COUNT(field, words) json_object_set_new(o, #field, json_integer((json_int_t)k->field));
+	STKM_GET_COUNTS(COUNT)
+#undef COUNT
+	return o;
+}
+
+static json_t *
 door(const struct bsm_door *d)
 {
 	char at[GW_ADDR_TEXT];
@@ -206,6 +218,7 @@ bsm_status(void *self)
 	json_object_set_new(o, "doors", doors);
 	if (app->sms)
 		json_object_set_new(o, "sms", sms(app));
+	json_object_set_new(o, "stkm", stkms(app));
 	json_object_set_new(o, "services", services(app->store));
 	json_object_set_new(o, "rolls", rolls(app->store));
 	return o;
@@ -213,7 +226,7 @@ bsm_status(void *self)
 
 /* ---- metrics ---- */
 
-enum metric { TURNS, LOST, MESSAGES, REQUESTS, PURCHASES, DELIVERY, SMS, ANSWERS, REFUSED, REGISTERED, ROLL, METRICS };
+enum metric { TURNS, LOST, MESSAGES, REQUESTS, PURCHASES, DELIVERY, SMS, STKM, ANSWERS, REFUSED, REGISTERED, ROLL, METRICS };
 static const struct gw_metric metrics[METRICS] = {
 	[TURNS] = { "simulgate_bsm_turns_total", "groups written to the store", GW_COUNTER },
 	[LOST] = { "simulgate_bsm_turns_lost_total", "groups that the store did not take", GW_COUNTER },
@@ -222,6 +235,7 @@ static const struct gw_metric metrics[METRICS] = {
 	[PURCHASES] = { "simulgate_bsm_purchases_total", "what web shops asked for, by what came of it", GW_COUNTER },
 	[DELIVERY] = { "simulgate_bsm_delivery_total", "LTKMs, pulls and verifications, by what became of them", GW_COUNTER },
 	[SMS] = { "simulgate_bsm_sms_total", "short messages, by what became of them", GW_COUNTER },
+	[STKM] = { "simulgate_bsm_stkm_total", "STKMs heard and given out over HTTP", GW_COUNTER },
 	[ANSWERS] = { "simulgate_bsm_http_answers_total", "HTTP answers by port and class", GW_COUNTER },
 	[REFUSED] = { "simulgate_bsm_http_refused_total", "requests that were no HTTP, too long, too slow or too many", GW_COUNTER },
 	[REGISTERED] = { "simulgate_bsm_registered", "subscribers that are registered, by whether they can be reached", GW_GAUGE },
@@ -314,6 +328,10 @@ bsm_collect(void *self, struct gw_samples *out)
 		SMS_COUNTS(SAMPLE)
 #undef SAMPLE
 	}
+	const struct stkm_get_counts *g = stkm_get_counts(app->stkms);
+#define SAMPLE(field, words) put(&s, STKM, "what", #field, (double)g->field);
+	STKM_GET_COUNTS(SAMPLE)
+#undef SAMPLE
 	collect_door(&app->terminals, &s, "terminals");
 	if (app->shops.httpd)
 		collect_door(&app->shops, &s, "shops");

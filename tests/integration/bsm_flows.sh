@@ -8,7 +8,7 @@
 . "$here/bsmlib.sh"
 need tshark dumpcap curl
 bsm_headend 2s "registration: 1h, "
-plan 36
+plan 37
 capture=$dir/session.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" -f "udp port $p_ltkm or udp port $p_stkm"
 await 10 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
@@ -77,6 +77,8 @@ again
 check "bob and carol get the next key" await_status 20 "$dir/bob.sock" "len(s['phone']['keys']) == 2"
 check "bob still watches" watches bob 300
 check "and carol" watches carol 300
+
+check "the BSM hears the STKMs, too, for those who cannot" await_status 5 "$dir/bsm.sock" "s['stkm']['kept'] >= 1"
 
 # -- what was on the wire
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "$p_ltkm"
