@@ -80,6 +80,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/sdp_sap.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \
+	%D%/smpp.sh \
 	%D%/standby.sh \
 	%D%/starvation.sh \
 	%D%/startup_order.sh \
@@ -113,4 +114,5 @@ EXTRA_DIST += %D%/scrambler.py
 EXTRA_DIST += %D%/simecmg.py
 EXTRA_DIST += %D%/simmux.py
 EXTRA_DIST += %D%/simwire.py
+EXTRA_DIST += %D%/smsc.js
 EXTRA_DIST += %D%/tshark_judge.py
