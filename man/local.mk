@@ -1,6 +1,7 @@
 # man/: mdoc; lists that the programs know come from the programs' own tables
 dist_man_MANS =
 dist_man_MANS += %D%/simulgate-play.1
+dist_man_MANS += %D%/simulgate-decode.1
 dist_man_MANS += %D%/simulgate-kms.1
 dist_man_MANS += %D%/simulgate-subscribe.1
 dist_man_MANS += %D%/simulgate-bsm.8

@@ -20,7 +20,7 @@ static const struct command {
 	{ "sdp", tool_sdp, "the session description of a service" },
 	{ "explain", tool_explain, "an error code in words" },
 	{ "play", NULL, "send a transport stream or a capture at its own pace" },
-	{ "decode", NULL, "SimulCrypt captures and messages as text" },
+	{ "decode", NULL, "SimulCrypt captures and live traffic as text" },
 	{ "lint", NULL, "what a captured peer does against the standard" },
 	{ "load", NULL, "many SimulCrypt channels at once" },
 	{ "plugin-test", NULL, "the conformance of a KMS plugin" },
