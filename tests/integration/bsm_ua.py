@@ -128,4 +128,5 @@ def post(url, user, password, kind, body, document, twice=None):
     open(document + ".authorization", "w").write(h["Authorization"])
 
 
-{"ub": ub, "unknown": unknown, "post": post}[sys.argv[1]](*sys.argv[2:])
+if __name__ == "__main__":
+    {"ub": ub, "unknown": unknown, "post": post}[sys.argv[1]](*sys.argv[2:])

@@ -30,6 +30,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/broadcast_rights.sh \
+	%D%/bsm_crash.sh \
 	%D%/bsm_http.sh \
 	%D%/bsm_flows.sh \
 	%D%/bsm_program.sh \
@@ -91,7 +92,7 @@ TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc
 EXTRA_DIST += %D%/air.py
 EXTRA_DIST += %D%/bsm_judge.py
-EXTRA_DIST += %D%/bsm_ua.py
+EXTRA_DIST += %D%/bsm_crash.py %D%/bsm_crash_preload.c %D%/bsm_ua.py
 EXTRA_DIST += %D%/bsmlib.sh
 EXTRA_DIST += %D%/card_scs.py
 EXTRA_DIST += %D%/cissa_judge.py
