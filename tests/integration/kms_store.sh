@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need "$PYTHON" sqlite3
 
-plan 52
+plan 54
 sg_front=$(program "")
 cat >"$dir/he.yaml" <<END
 head_end: lab
@@ -55,6 +55,10 @@ check "init again changes nothing" is 1 "j['services']" kms init
 check "the store is ours alone" same "$(stat -c %a "$dir/kms/card.db" "$dir/kms/card.db.master" | sort -u)" 600
 check "its first SEK" is "[(1, 'current', '00f110')]" "[(k['number'], k['state'], '00f110') for k in j if k['kind'] == 'sek']" kms key list
 check "its service" is "('urn:simulgate:lab:news', 1, 2)" "(j[0]['uri'], j[0]['sek_group'], j[0]['pek_group'])" kms service list
+sed 's/0x00f110/0x62f224/' "$dir/he.yaml" >"$dir/other.yaml"
+check "another Key Domain than that of its keys" refused 78 'service news: .*0x00f110.*0x62f224' "$sg_front" kms init --config "$dir/other.yaml"
+sed 's/id: news,/id: late, purchase_item: "urn:simulgate:lab:news",/' "$dir/he.yaml" >"$dir/other.yaml"
+check "a service that is sold as another one is" refused 78 'service late: .*sold as urn:simulgate:lab:news' "$sg_front" kms init --config "$dir/other.yaml"
 check "an unknown command" refused 64 'no such command' kms frobnicate
 check "a missing word" refused 64 'word is missing' kms backup
 check "--store beside --config" refused 64 'not both' kms status --store "$dir/kms/card.db"
