@@ -75,7 +75,8 @@ struct kms_gba {
 	uint32_t ltkm_counter;		/* the last one spent; a new context begins with 0 */
 	bool live;			/* the subscriber's newest; older ones are kept for 24 h */
 };
-enum gw_outcome kms_gba_put(struct kms_store *, const struct kms_gba *);	/* becomes the live one */
+/* Becomes the live one. Keys that come back (of KMS_KS, KMS_KEYS, of a subscriber who ended) go on from the counter that they had. */
+enum gw_outcome kms_gba_put(struct kms_store *, const struct kms_gba *);
 enum gw_outcome kms_gba_get(struct kms_store *, const char *btid, struct kms_gba *);
 enum gw_outcome kms_gba_live(struct kms_store *, int64_t sub, struct kms_gba *);
 /* The next LTKM counter of a context, spent for good once flush has said so. GW_EXISTS: no such context, or all of them are spent. */

@@ -77,6 +77,15 @@ static const char *const migrations[] = {
 	"CREATE TABLE nonce (nonce TEXT PRIMARY KEY, nc INTEGER NOT NULL, expires INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX nonce_expires ON nonce (expires);"
 	"CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL);",
+
+	/* 4 */
+	/* Keys that are provisioned may come back, when a subscriber is added again: their LTKM counters do not. */
+	"CREATE TABLE spent (btid TEXT PRIMARY KEY, counter INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TRIGGER subscriber_end BEFORE DELETE ON subscriber WHEN old.provision <> 0 BEGIN"
+	" INSERT INTO spent SELECT btid, counter FROM gba WHERE sub = old.id AND counter > 0"
+	" ON CONFLICT (btid) DO UPDATE SET counter = max(counter, excluded.counter); END;"
+	"CREATE TRIGGER gba_end BEFORE DELETE ON gba WHEN old.counter > 0 AND (SELECT provision FROM subscriber WHERE id = old.sub) <> 0 BEGIN"
+	" INSERT INTO spent VALUES (old.btid, old.counter) ON CONFLICT (btid) DO UPDATE SET counter = max(counter, excluded.counter); END;",
 };
 
 #define SUB "SELECT id, name, impi, msisdn, provision, gba_me, sqn, secret FROM subscriber "
@@ -101,11 +110,13 @@ static const char *const sql[NQUERIES] = {
 
 	[GBA_TAKEN] = "SELECT 1 FROM gba WHERE btid = ?1",
 	[GBA_OVER] = "UPDATE gba SET live = 0, over = ?2 WHERE sub = ?1 AND live = 1",
-	[GBA_PUT] = "INSERT INTO gba (btid, sub, rand, secret, since, expires, counter, live, over) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?6)",
+	[GBA_PUT] = "INSERT INTO gba (btid, sub, rand, secret, since, expires, counter, live, over) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
+	    " max(?7, coalesce((SELECT counter FROM spent WHERE btid = ?1), 0)), 1, ?6)",
 	[GBA_GET] = GBA "WHERE btid = ?1",
 	[GBA_LIVE] = GBA "WHERE sub = ?1 AND live = 1",
 	[GBA_SPEND] = "UPDATE gba SET counter = counter + 1 WHERE btid = ?1 AND counter < 4294967295 RETURNING counter",
 	[GBA_SKIP] = "UPDATE gba SET counter = min(counter + ?1, 4294967295)",
+	[SPENT_SKIP] = "UPDATE spent SET counter = min(counter + ?1, 4294967295)",
 	[GBA_TRIM] = "DELETE FROM gba WHERE over > 0 AND over < ?1",
 
 	[REG_PUT] = "INSERT INTO registration VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (sub) DO UPDATE SET btid = excluded.btid,"

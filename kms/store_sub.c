@@ -208,7 +208,14 @@ kms_gba_spend(struct kms_store *s, const char *btid, uint32_t *counter)
 enum gw_outcome
 kms_gba_skip(struct kms_store *s, uint32_t n)
 {
-	return gw_db_write(s->db, GBA_SKIP, GW_WON, "i", (int64_t)n);
+	enum gw_outcome o;
+
+	if (!gw_db_enter(s->db))
+		return GW_UNAVAILABLE;
+	o = gw_db_outcome(s->db, GBA_SKIP, gw_db_step(s->db, GBA_SKIP, "i", (int64_t)n), GW_WON);
+	if (o == GW_WON)	/* of those that are gone, too: they may come back */
+		o = gw_db_outcome(s->db, SPENT_SKIP, gw_db_step(s->db, SPENT_SKIP, "i", (int64_t)n), GW_WON);
+	return gw_db_leave(s->db, o);
 }
 
 /* ---- registrations ---- */

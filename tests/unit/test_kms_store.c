@@ -435,6 +435,36 @@ START_TEST(counters_are_spent_once)
 }
 END_TEST
 
+START_TEST(keys_that_come_back_go_on_counting)
+{
+	struct kms_store *s = fresh();
+	struct kms_subscriber card = { .name = "fritz", .provision = KMS_KEYS };
+	struct kms_gba g;
+	int64_t sub;
+	uint32_t n = 0;
+
+	WON(kms_subscriber_put(s, &card, &sub));
+	g = context(sub, "b", second);
+	WON(kms_gba_put(s, &g));
+	WON(kms_gba_spend(s, "b", &n));
+	WON(kms_gba_spend(s, "b", &n));
+	WON(kms_subscriber_end(s, sub));
+	WON(kms_subscriber_put(s, &card, &sub));
+	g.sub = sub;
+	WON(kms_gba_put(s, &g));
+	WON(kms_gba_spend(s, "b", &n));
+	ck_assert_uint_eq(n, 3);	/* 1 and 2 were messages under these keys */
+	WON(kms_store_trim(s, g.expires_us + 2 * day));
+	EXISTS(kms_gba_get(s, "b", &g));
+	WON(kms_gba_skip(s, 16));	/* those that are away, too */
+	g = context(sub, "b", second);
+	WON(kms_gba_put(s, &g));
+	WON(kms_gba_spend(s, "b", &n));
+	ck_assert_uint_eq(n, 20);
+	kms_store_close(s);
+}
+END_TEST
+
 /* ---- registrations ---- */
 
 static int
@@ -1293,7 +1323,8 @@ SUITE("kms_store", tcase_add_test(t, a_store_and_its_master_key_are_ours_alone);
     tcase_add_test(t, a_lost_store_is_refused); tcase_add_test(t, a_lost_or_wrong_master_key_is_refused);
     tcase_add_test(t, a_newer_schema_is_refused); tcase_add_test(t, what_is_not_ours_is_refused); tcase_add_test(t, a_corrupt_file_is_refused);
     tcase_add_test(t, a_subscriber_is_found_by_all_its_names); tcase_add_test(t, names_are_taken_once); tcase_add_test(t, lists_are_paged);
-    tcase_add_test(t, a_subscriber_ends_with_all_that_is_theirs); tcase_add_test(t, who_is_registered_is_counted);
+    tcase_add_test(t, a_subscriber_ends_with_all_that_is_theirs); tcase_add_test(t, keys_that_come_back_go_on_counting);
+    tcase_add_test(t, who_is_registered_is_counted);
     tcase_add_test(t, the_newest_context_is_the_live_one);
     tcase_add_test(t, counters_are_spent_once);
     tcase_add_test(t, registrations_are_replaced_paged_and_forgotten); tcase_add_test(t, services_have_groups_of_their_own);
