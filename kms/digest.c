@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -261,6 +260,23 @@ digest_begin(struct digest_credentials *c, const struct digest_challenge *to)
 
 /* --- reckoning (RFC 2617 3.2.2, 3.2.3) -------------------------------------------------------------------------------- */
 
+/* Fetched once a process: EVP_md5() and HMAC() look for them at every use, which costs more than the few blocks that are hashed here. */
+static EVP_MD *md5, *sha256;
+static CRYPTO_ONCE fetched = CRYPTO_ONCE_STATIC_INIT;
+
+static void
+fetch(void)
+{
+	md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static bool
+have_hashes(void)
+{
+	return CRYPTO_THREAD_run_once(&fetched, fetch) == 1 && md5 && sha256;
+}
+
 struct part { const void *p; size_t len; };
 static struct part
 text(const char *s)
@@ -274,7 +290,7 @@ hash(const struct part *parts, size_t n, char out[DIGEST_HEX])
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	uint8_t md[EVP_MAX_MD_SIZE];
-	int ok = c && EVP_DigestInit_ex(c, EVP_md5(), NULL);
+	int ok = c && have_hashes() && EVP_DigestInit_ex(c, md5, NULL);
 
 	for (size_t k = 0; ok && k < n; k++)
 		ok = (k == 0 || EVP_DigestUpdate(c, ":", 1)) && EVP_DigestUpdate(c, parts[k].p, parts[k].len);
@@ -378,17 +394,36 @@ digest_srk_password(const uint8_t srk[32], char out[45])
 
 enum { AGE = 8, RANDOM = 16, TAG = 18, NONCE = AGE + RANDOM + TAG, NONCE_TEXT = NONCE / 3 * 4, EXTRA_MAX = 512 };
 
+/* HMAC-SHA256 (RFC 2104) of two parts under a key of 32 octets. */
+static int
+mac256(const uint8_t key[32], const struct part parts[2], uint8_t out[32])
+{
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	uint8_t in[64], over[64];
+	int ok;
+
+	memset(in, 0x36, sizeof(in));
+	memset(over, 0x5c, sizeof(over));
+	for (size_t k = 0; k < 32; k++) {
+		in[k] ^= key[k];
+		over[k] ^= key[k];
+	}
+	ok = c && have_hashes() && EVP_DigestInit_ex(c, sha256, NULL) && EVP_DigestUpdate(c, in, sizeof(in)) && EVP_DigestUpdate(c, parts[0].p, parts[0].len) &&
+	    EVP_DigestUpdate(c, parts[1].p, parts[1].len) && EVP_DigestFinal_ex(c, out, NULL) && EVP_DigestInit_ex(c, NULL, NULL) &&
+	    EVP_DigestUpdate(c, over, sizeof(over)) && EVP_DigestUpdate(c, out, 32) && EVP_DigestFinal_ex(c, out, NULL);
+	EVP_MD_CTX_free(c);
+	gw_cleanse(in, sizeof(in));
+	gw_cleanse(over, sizeof(over));
+	return ok ? 0 : -1;
+}
+
 static int
 nonce_tag(const uint8_t key[32], const uint8_t *head, const void *extra, size_t extra_len, uint8_t tag[TAG])
 {
-	uint8_t in[AGE + RANDOM + EXTRA_MAX], md[EVP_MAX_MD_SIZE];
+	const struct part parts[2] = { { head, AGE + RANDOM }, { extra, extra_len } };
+	uint8_t md[32];
 
-	if (extra_len > EXTRA_MAX)
-		return -1;
-	memcpy(in, head, AGE + RANDOM);
-	if (extra_len)
-		memcpy(in + AGE + RANDOM, extra, extra_len);
-	if (!HMAC(EVP_sha256(), key, 32, in, AGE + RANDOM + extra_len, md, NULL))
+	if (extra_len > EXTRA_MAX || mac256(key, parts, md) < 0)
 		return -1;
 	memcpy(tag, md, TAG);
 	return 0;
