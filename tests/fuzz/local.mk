@@ -17,3 +17,4 @@ include %D%/web.mk
 include %D%/doors.mk
 include %D%/sms.mk
 include %D%/commands.mk
+include %D%/decode.mk
