@@ -1,9 +1,15 @@
 /* lib/xml.c */
 #include "lib/xml.h"
+#include <errno.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <libxml/xmlerror.h>
+#include <libxml/xmlschemas.h>
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "lib/secret.h"
 
 /* While a document is read: what our own handlers found to be against the rules. */
 struct reading { startElementNsSAX2Func start; endElementNsSAX2Func end; unsigned depth; const char *why; };
@@ -86,7 +92,7 @@ fault(xmlParserCtxt *p, const struct reading *r, struct gw_err *err)
 xmlDoc *
 gw_xml_parse(const void *text, size_t len, struct gw_err *err)
 {
-	enum { OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_COMPACT };
+	enum { OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_COMPACT | XML_PARSE_BIG_LINES };
 	struct reading r = { 0 };
 	xmlParserCtxt *p;
 	xmlDoc *doc;
@@ -179,4 +185,108 @@ gw_xml_escape(const char *text, char *out, size_t cap)
 	if (cap > 0)
 		out[at < cap ? at : cap - 1] = '\0';
 	return at;
+}
+
+/* ---- schemas ---- */
+
+static void
+on_schema_error(void *self, xmlError *e)
+{
+	struct gw_err *err = self;
+
+	if (err->code == GW_OK)
+		gw_fail(err, GW_EUNAVAIL, "%.200s:%d: %.*s", e->file ? e->file : "schema", e->line, (int)strcspn(e->message, "\n"), e->message);
+}
+
+/* A compiled schema is libxml2's own. */
+struct gw_xml_schema *
+gw_xml_schema_open(const char *path, struct gw_err *err)
+{
+	struct gw_err why = { 0 };
+	xmlSchemaParserCtxt *p;
+	xmlSchema *s = NULL;
+
+	if (access(path, R_OK) < 0) {	/* libxml2 would say so on stderr */
+		gw_fail(err, GW_EUNAVAIL, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	p = xmlSchemaNewParserCtxt(path);
+	if (p) {
+		xmlSchemaSetParserStructuredErrors(p, on_schema_error, &why);
+		s = xmlSchemaParse(p);
+		xmlSchemaFreeParserCtxt(p);
+	}
+	if (!s)
+		gw_fail(err, GW_EUNAVAIL, "%s", why.code ? why.text : "no schema");
+	return (struct gw_xml_schema *)s;
+}
+
+void
+gw_xml_schema_free(struct gw_xml_schema *s)
+{
+	xmlSchemaFree((xmlSchema *)s);
+}
+
+struct place { long line; char *element; size_t cap; };
+
+static void
+on_invalid(void *self, xmlError *e)
+{
+	struct place *at = self;
+	const xmlNode *n = e->node;
+
+	if (at->line)
+		return;
+	at->line = n ? xmlGetLineNo(n) : e->line > 0 ? e->line : 1;
+	if (at->cap)
+		at->element[0] = '\0';
+	if (n && n->name && at->cap)
+		strncat(at->element, (const char *)n->name, at->cap - 1);
+}
+
+int
+gw_xml_schema_check(const struct gw_xml_schema *s, xmlDoc *doc, long *line, char *element, size_t cap)
+{
+	xmlSchemaValidCtxt *v = xmlSchemaNewValidCtxt((xmlSchema *)(uintptr_t)s);
+	struct place at = { .element = element, .cap = cap };
+	int rc = -1;
+
+	if (v) {
+		xmlSchemaSetValidStructuredErrors(v, on_invalid, &at);
+		rc = xmlSchemaValidateDoc(v, doc);
+		xmlSchemaFreeValidCtxt(v);
+	}
+	*line = at.line ? at.line : 1;
+	return rc == 0 ? 0 : -1;
+}
+
+/* ---- memory ---- */
+
+static void
+scrub(void *p)
+{
+	if (p)
+		gw_cleanse(p, malloc_usable_size(p));
+	free(p);
+}
+
+/* Never in place: what realloc moves it leaves behind. */
+static void *
+grow(void *p, size_t n)
+{
+	size_t had = p ? malloc_usable_size(p) : 0;
+	void *q = malloc(n);
+
+	if (!q)
+		return NULL;
+	if (p)
+		memcpy(q, p, had < n ? had : n);
+	scrub(p);
+	return q;
+}
+
+int
+gw_xml_cleanse(void)
+{
+	return xmlMemSetup(scrub, malloc, grow, strdup);
 }

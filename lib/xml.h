@@ -16,4 +16,13 @@ xmlNode *gw_xml_child(const xmlNode *, const char *local);	/* the first of its c
 bool gw_xml_text(const xmlNode *, char *out, size_t cap);
 /* Appends text with & < > " ' escaped; octets that it needs, as snprintf. */
 size_t gw_xml_escape(const char *text, char *out, size_t cap);
+
+/* A schema (XSD) from a file, compiled; any number of documents, any thread. NULL with *err. */
+struct gw_xml_schema;
+struct gw_xml_schema *gw_xml_schema_open(const char *path, struct gw_err *);
+void gw_xml_schema_free(struct gw_xml_schema *);
+/* 0, or -1 with the line and the local name of the first element that is at fault; what it holds is not told. */
+int gw_xml_schema_check(const struct gw_xml_schema *, xmlDoc *, long *line, char *element, size_t cap);
+/* From now on libxml2 cleanses all memory that it gives back: for documents with keys. First of all calls, before there is a second thread. */
+int gw_xml_cleanse(void);
 #endif

@@ -21,3 +21,4 @@ tests_unit_test_lib_http_LDADD = $(test_libs) $(web_libs)
 check_PROGRAMS += tests/unit/test_lib_xml
 TESTS += tests/unit/test_lib_xml
 tests_unit_test_lib_xml_LDADD = $(test_libs) lib/libgwweb.la $(base_libs) $(XML_LIBS)
+tests_unit_test_lib_xml_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=gw_cleanse

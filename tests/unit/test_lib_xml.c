@@ -113,4 +113,73 @@ START_TEST(escape)
 }
 END_TEST
 
-SUITE("lib_xml", tcase_add_test(t, names_and_text); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, bounds); tcase_add_test(t, escape);)
+START_TEST(schemas)
+{
+	static const struct { const char *text; long line; const char *element; } rows[] = {
+		{ "<a xmlns='urn:t'><n>5</n>\n<n>007</n></a>", 0, NULL }, { "<a xmlns='urn:t'>\n<n>256</n><n>x</n></a>", 2, "n" },
+		{ "<a xmlns='urn:t'>\n</a>", 1, "a" }, { "<a><n>5</n></a>", 1, "a" }, { "<a xmlns='urn:t'><n>5</n>\n<a:bbbbbbbbbbbbbbbbbb xmlns:a='urn:t'/></a>", 2, "bbbbbbb" },
+	};
+	static const char xsd[] = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' xmlns='urn:t' targetNamespace='urn:t' elementFormDefault='qualified'>\n"
+	    "<xs:simpleType name='N'><xs:restriction base='xs:unsignedByte'/></xs:simpleType>\n"
+	    "<xs:element name='a'><xs:complexType><xs:sequence><xs:element name='n' type='N' maxOccurs='9'/></xs:sequence></xs:complexType></xs:element>\n";
+	char dir[] = "/tmp/xsd.XXXXXX", path[64], element[8], text[1024];
+	struct gw_err err = { 0 };
+	struct gw_xml_schema *s;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/t.xsd", dir);
+	ck_assert(!gw_xml_schema_open(path, &err) && err.code == GW_EUNAVAIL && strstr(err.text, "t.xsd"));
+	snprintf(text, sizeof(text), "%s<xs:element name='b' type='Missing'/></xs:schema>", xsd);
+	put_file(path, text, 0600);
+	ck_assert(!gw_xml_schema_open(path, &err));
+	ck_assert_msg(strstr(err.text, "t.xsd:4:") && strstr(err.text, "Missing"), "%s", err.text);
+	snprintf(text, sizeof(text), "%s</xs:schema>", xsd);
+	put_file(path, text, 0600);
+	s = gw_xml_schema_open(path, &err);
+	ck_assert_msg(s != NULL, "%s", err.text);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		xmlDoc *doc = gw_xml_parse(rows[i].text, strlen(rows[i].text), &err);
+		long line;
+
+		ck_assert_int_eq(gw_xml_schema_check(s, doc, &line, element, sizeof(element)), rows[i].element ? -1 : 0);
+		if (rows[i].element)
+			ck_assert_msg(line == rows[i].line && strcmp(element, rows[i].element) == 0, "row %zu: line %ld: %s", i, line, element);
+		xmlFreeDoc(doc);
+	}
+	gw_xml_schema_free(s);
+	remove(path);
+	remove(dir);
+}
+END_TEST
+
+static char seen[128];		/* what was cleansed last of that beginning */
+void __real_gw_cleanse(void *, size_t);
+void __wrap_gw_cleanse(void *, size_t);
+
+void
+__wrap_gw_cleanse(void *p, size_t n)
+{
+	if (n >= sizeof(seen) && memcmp(p, "0123456789abc", 13) == 0)
+		memcpy(seen, p, sizeof(seen));
+	__real_gw_cleanse(p, n);
+}
+
+START_TEST(memory_is_cleansed)
+{
+	static const char key[] = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
+	    "0123456789abcdefghijklmnopqrstuvwxyz";
+	char text[256];
+	xmlDoc *doc;
+
+	ck_assert_int_eq(gw_xml_cleanse(), 0);
+	snprintf(text, sizeof(text), "<k>%s</k>", key);
+	doc = gw_xml_parse(text, strlen(text), NULL);
+	ck_assert_ptr_nonnull(doc);
+	ck_assert_str_eq((const char *)xmlDocGetRootElement(doc)->children->content, key);
+	ck_assert(!seen[0]);
+	xmlFreeDoc(doc);
+	ck_assert_mem_eq(seen, key, sizeof(seen));
+}
+END_TEST
+
+SUITE("lib_xml", tcase_add_test(t, names_and_text); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, schemas); tcase_add_test(t, memory_is_cleansed); tcase_add_test(t, bounds); tcase_add_test(t, escape);)
