@@ -46,7 +46,7 @@ tool_find(const char *name, char out[TOOL_PATH], struct gw_err *err)
 	if (slash && (there(out, "%s/simulgate-%s", self, name) || there(out, "%s/../sbin/simulgate-%s", self, name)))
 		return 0;
 	if (tree && (there(out, "%s/%s/simulgate-%s", tree, name, name) || there(out, "%s/tools/simulgate-%s", tree, name) ||
-	    there(out, "%s/bsm/simulgate-%s", tree, name)))
+	    there(out, "%s/bsm/simulgate-%s", tree, name) || there(out, "%s/bridge/simulgate-%s", tree, name)))
 		return 0;
 	if (on_path(name, out))
 		return 0;

@@ -1,6 +1,6 @@
 # make bench: rates beside their ceilings, measured in the same run
 bench_rooms = %D%/bench_bsm %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
-	%D%/bench_switch %D%/bench_transform
+	%D%/bench_sp4 %D%/bench_switch %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_PROGRAMS += %D%/soak_traffic
@@ -23,6 +23,9 @@ CLEANFILES += $(bench_rooms) %D%/soak_traffic
 %C%_bench_scrambler_SOURCES = %D%/bench_scrambler.c %D%/ceiling.c %D%/ceiling.h %D%/rounds.c %D%/rounds.h %D%/loopback.c %D%/loopback.h
 %C%_bench_scrambler_LDADD = $(scrambler_libs) $(IPSECMB_LIBS)
 %C%_bench_scs_LDADD = proto/libproto.la
+%C%_bench_sp4_SOURCES = %D%/bench_sp4.c %D%/ceiling.c %D%/ceiling.h
+%C%_bench_sp4_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SOURCE='"$(abs_top_srcdir)"'
+%C%_bench_sp4_LDADD = $(sp4_libs) $(IPSECMB_LIBS)
 %C%_bench_switch_LDADD = $(net_libs)
 %C%_bench_transform_SOURCES = %D%/bench_transform.c %D%/ceiling.c %D%/ceiling.h %D%/rounds.c %D%/rounds.h
 %C%_bench_transform_LDADD = $(media_libs) $(IPSECMB_LIBS)

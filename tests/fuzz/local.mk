@@ -18,3 +18,4 @@ include %D%/doors.mk
 include %D%/sms.mk
 include %D%/commands.mk
 include %D%/decode.mk
+include %D%/bridge.mk

@@ -1,0 +1,10 @@
+# bridge/: SP-4 and CP-3 as XML; the messages are a library, so that tests reach them
+noinst_LTLIBRARIES += %D%/libsp4.la
+%C%_libsp4_la_SOURCES = %D%/sp4.h %D%/sp4_int.h %D%/sp4_print.c %D%/sp4_read.c %D%/sp4_table.c %D%/sp4_write.c
+sp4_libs = bridge/libsp4.la $(web_libs)
+sp4dir = $(pkgdatadir)/sp4
+dist_sp4_DATA = %D%/sp4-backend.xsd %D%/sp4-ext.xsd
+bin_PROGRAMS += %D%/simulgate-sp4
+%C%_simulgate_sp4_SOURCES = %D%/sp4.c
+%C%_simulgate_sp4_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SCHEMAS='"$(sp4dir)"'
+%C%_simulgate_sp4_LDADD = $(sp4_libs)

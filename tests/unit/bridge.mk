@@ -1,0 +1,5 @@
+# tests/unit/bridge.mk
+check_PROGRAMS += %D%/test_bridge_sp4
+TESTS += %D%/test_bridge_sp4
+EXTRA_DIST += tests/data/sp4
+tests_unit_test_bridge_sp4_LDADD = $(sp4_libs) $(test_libs)
