@@ -55,28 +55,47 @@ failed(struct sp4 *s, int status)
 		s->status = status;
 }
 
+/* Names of files may be anything. */
+static json_t *
+file_row(const char *path, bool valid)
+{
+	json_t *name = json_string(path);
+
+	return json_pack("{s:o, s:b}", "file", name ? name : json_string("(not UTF-8)"), "valid", valid);
+}
+
 static void
 tell_unread(struct sp4 *s, const char *path, const char *why)
 {
+	json_t *j;
+
 	failed(s, EX_NOINPUT);
-	if (s->json)
-		json_array_append_new(s->all, json_pack("{s:s, s:b, s:s}", "file", path, "valid", 0, "error", why));
-	else
+	if (!s->json) {
 		fprintf(stderr, "%s: %s\n", path, why);
+		return;
+	}
+	j = file_row(path, false);
+	json_object_set_new(j, "error", json_string(why));
+	json_array_append_new(s->all, j);
 }
 
 static void
 tell_faulty(struct sp4 *s, const char *path, const struct sp4_fault *f)
 {
 	struct gw_err err;
+	json_t *j, *why;
 
 	failed(s, EX_DATAERR);
-	sp4_fail(&err, f);
-	if (s->json)
-		json_array_append_new(s->all, json_pack("{s:s, s:b, s:I, s:s, s:s, s:s}", "file", path, "valid", 0, "line", (json_int_t)f->line,
-		    "element", f->element, "rule", f->rule, "clause", f->clause));
-	else
+	if (!s->json) {
+		sp4_fail(&err, f);
 		fprintf(stderr, "%s: %s\n", path, err.text);
+		return;
+	}
+	j = file_row(path, false);
+	why = json_pack("{s:I, s:s, s:s, s:s}", "line", (json_int_t)f->line, "element", f->element, "rule", f->rule, "clause", f->clause);
+	json_object_update(j, why);
+	json_decref(why);
+	json_array_append_new(s->all, j);
 }
 
 static void
@@ -90,7 +109,7 @@ tell_valid(struct sp4 *s, const char *path, const struct sp4_msg *m)
 			sp4_print(m, s->secrets, stdout);
 		return;
 	}
-	j = json_pack("{s:s, s:b}", "file", path, "valid", 1);
+	j = file_row(path, true);
 	if (s->print)
 		json_object_set_new(j, "message", sp4_json(m, s->secrets));
 	json_array_append_new(s->all, j);

@@ -17,6 +17,14 @@ struct reader {
 	const char *parent;		/* of what is in an extension element */
 };
 
+/* A character that was cut in two goes. */
+static void
+whole(char *s)
+{
+	for (size_t n = strlen(s); n > 0 && !xmlCheckUTF8((const xmlChar *)s); n--)
+		s[n - 1] = '\0';
+}
+
 static int
 wrong(struct reader *r, enum sp4_verdict verdict, const xmlNode *n, const struct sp4_row *row, const char *rule)
 {
@@ -29,6 +37,7 @@ wrong(struct reader *r, enum sp4_verdict verdict, const xmlNode *n, const struct
 		snprintf(f->element, PATH, "%s%s%s%s", r->parent ? r->parent : "", r->parent ? "/" : "", row->place == SP4_ATTRIBUTE ? "@" : "", row->name);
 	else if (n)
 		snprintf(f->element, PATH, "%.90s", (const char *)n->name);
+	whole(f->element);
 	snprintf(f->rule, sizeof(f->rule), "%s", rule);
 	return verdict == SP4_SEMANTIC ? 0 : -1;
 }
@@ -132,11 +141,9 @@ lex_bool(const char *p, size_t n, int64_t *out)
 	return "it is neither true nor false";
 }
 
-static int
-digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* One more than the value of a digit; 0: it is none. */
+static const uint8_t digits[256] = { ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
+	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16 };
 
 static int
 lex_hex(struct reader *r, const struct sp4_row *row, const xmlNode *at, const char *p, size_t n, struct sp4_octets *out)
@@ -145,7 +152,7 @@ lex_hex(struct reader *r, const struct sp4_row *row, const xmlNode *at, const ch
 	uint8_t *to;
 
 	for (size_t i = 0; i < n; i++)
-		if (digit(p[i]) < 0)
+		if (!digits[(uint8_t)p[i]])
 			return wrong(r, SP4_INVALID, at, row, "a character that is no hexadecimal digit");
 	if (n % 2)
 		return wrong(r, SP4_INVALID, at, row, "an odd number of hexadecimal digits");
@@ -155,7 +162,7 @@ lex_hex(struct reader *r, const struct sp4_row *row, const xmlNode *at, const ch
 	if (!to)
 		return wrong(r, SP4_NO_MEMORY, at, row, "there is no memory to hold it");
 	for (size_t i = 0; i < len; i++)
-		to[i] = (uint8_t)(digit(p[2 * i]) << 4 | digit(p[2 * i + 1]));
+		to[i] = (uint8_t)((digits[(uint8_t)p[2 * i]] - 1) << 4 | (digits[(uint8_t)p[2 * i + 1]] - 1));
 	*out = (struct sp4_octets){ to, len };
 	return 0;
 }
@@ -457,6 +464,7 @@ by_schema(struct reader *r, const struct gw_xml_schema *schema, xmlDoc *doc)
 	if (!schema || gw_xml_schema_check(schema, doc, &f.line, f.element, PATH) == 0)
 		return 0;
 	*r->fault = f;
+	whole(r->fault->element);
 	return -1;
 }
 
@@ -476,6 +484,7 @@ no_document(struct sp4_fault *f, enum sp4_verdict verdict, long line, const char
 {
 	*f = (struct sp4_fault){ .verdict = verdict, .line = line, .clause = "7.2" };
 	snprintf(f->rule, sizeof(f->rule), "%.159s", why);
+	whole(f->rule);
 	return -1;
 }
 

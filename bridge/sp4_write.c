@@ -55,13 +55,16 @@ static void
 put_hex(struct writer *w, const struct sp4_octets *o)
 {
 	static const char digits[] = "0123456789ABCDEF";
-	bool fits = w->len < w->cap && o->len <= (w->cap - w->len) / 2;
+	char *to;
 
-	for (size_t i = 0; fits && i < o->len; i++) {
-		w->out[w->len + 2 * i] = digits[o->p[i] >> 4];
-		w->out[w->len + 2 * i + 1] = digits[o->p[i] & 15];
-	}
 	w->len += 2 * o->len;
+	if (w->len > w->cap)
+		return;
+	to = w->out + (w->len - 2 * o->len);
+	for (size_t i = 0; i < o->len; i++) {
+		*to++ = digits[o->p[i] >> 4];
+		*to++ = digits[o->p[i] & 15];
+	}
 }
 
 static int

@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need pkg-config "$CC"
-plan 10
+plan 11
 root=$dir/root
 unset MAKEFLAGS MFLAGS MAKELEVEL
 check "make install DESTDIR=…" make -C "$top_builddir" -s install DESTDIR="$root"
@@ -22,6 +22,14 @@ head_end() {
 		[[ $said == *valid* && $said != *"not installed"* ]] || { echo "$said"; return 1; }
 }
 check "the installed example passes the installed programs' checks" head_end
+# The schemas are where the program looks for them: below the prefix that it was built for.
+sp4() {
+	local at
+	at=$(dirname "$(find "$prefix/share" -name sp4-backend.xsd)") || return
+	"$prefix/bin/simulgate" sp4 validate --schemas "$at" "$top_srcdir"/tests/data/sp4/samples/tag05-stkm-request.xml &&
+		grep -qaF "${at#"$root"}" "$prefix/bin/simulgate-sp4"
+}
+check "the schemas of SP-4 are installed, and the program knows where" sp4
 # as its README has it
 build() {
 	cp -R "$top_srcdir/contrib/plugin-example" "$dir/plugin" && chmod -R u+w "$dir/plugin" &&

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need xmllint "$PYTHON"
 
-plan 16
+plan 17
 xsd=$top_srcdir/bridge data=$top_srcdir/tests/data/sp4
 sg_front=$(program "")
 sp4() { "$sg_front" sp4 "$@" --schemas "$xsd"; }
@@ -75,6 +75,12 @@ check "from the standard input, in JSON" same "$(sp4 validate --print --json - <
 import json, sys
 j, = json.load(sys.stdin)
 print(j["file"], j["valid"], j["message"]["tag"], j["message"]["KeyContext"][0]["KeyId"])')" "- True 3 80010005"
+
+{ printf '<'; printf 'é%.0s' {1..200}; printf ' xmlns="urn:x"/>'; } >"$dir/long.xml"
+check "a long name of a stranger is cut between characters" same "$(sp4 validate --json "$dir/long.xml" | "$PYTHON" -c '
+import json, sys
+j, = json.load(sys.stdin)
+print(j["valid"], j["line"], set(j["element"]), j["rule"])')" "False 1 {'é'} no message of urn:oma:xml:bcast:spcp:backend:1.0"
 
 # -- misuse
 check "a file that is not there" says 66 'nowhere.xml: No such file' sp4 validate "$dir/nowhere.xml" "$tek"
