@@ -85,7 +85,7 @@ tell_faulty(struct sp4 *s, const char *path, const struct sp4_fault *f)
 	struct gw_err err;
 	json_t *j, *why;
 
-	failed(s, EX_DATAERR);
+	failed(s, f->verdict == SP4_NO_MEMORY ? EX_OSERR : EX_DATAERR);
 	if (!s->json) {
 		sp4_fail(&err, f);
 		fprintf(stderr, "%s: %s\n", path, err.text);
