@@ -48,7 +48,8 @@ struct bsm {
 	struct bsm_sms *sms;		/* NULL: no way for short messages */
 	struct bsm_door terminals, shops;
 	struct gw_ops *ops;
-	struct gw_timer due, poll;	/* what delivery wants; other handles' commits, and keys whose time has come */
+	struct gw_timer due;		/* what delivery wants */
+	uv_timer_t poll;		/* other handles' commits, and keys whose time has come; of no clock that can be set */
 	uv_check_t check;
 	uv_idle_t idle;			/* runs while a turn has work: the loop does not wait then */
 	struct bsm_pending *first, **last;

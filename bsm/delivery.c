@@ -10,6 +10,7 @@
 enum { SKIP = 16 };
 #define RUNNING "ltkm.running"	/* a note: 1 while we run */
 enum { DAY = 24 * 3600, KEEP_DAYS = 7, AGAIN_S = 600, IDLE_S = 60, LOST_US = 250000 };
+enum { AHEAD_S = 3600 };	/* nothing waits longer for its turn */
 
 void
 delivery_keep_memory(void)
@@ -109,6 +110,7 @@ delivery_new(struct kms_store *store, const struct delivery_conf *conf, struct d
 	d->store = store;
 	d->rate_error = d->rate_failed = (struct gw_rate){ .burst = 10, .per_ms = 10000 };
 	d->now.look_new = d->now.look_cut = true;
+	d->now.back_us = -1;
 	delivery_configure(d, conf);
 	if (reserve(d) < 0) {
 		release(d);
@@ -179,10 +181,17 @@ delivery_changed(struct delivery *d)
 	d->next_us = 0;
 }
 
+/* By how much the clock was set back since the last tick, were it more than a second; else 0. */
+static int64_t
+set_back_us(const struct delivery *d, int64_t now_us)
+{
+	return d->tick_us > now_us + SECOND ? d->tick_us - now_us : 0;
+}
+
 bool
 delivery_wants(const struct delivery *d, int64_t now_us)
 {
-	return now_us >= d->not_before_us && (now_us >= d->next_us || d->nheard || d->noutcomes);
+	return set_back_us(d, now_us) > 0 || (now_us >= d->not_before_us && (now_us >= d->next_us || d->nheard || d->noutcomes));
 }
 
 static int64_t
@@ -201,14 +210,33 @@ trim(struct delivery *d, int64_t now_us)
 	d->now.trim_us = now_us + (int64_t)60 * MINUTE;
 }
 
+/* What was to be at a time of the old clock would wait until the new one is there. */
+static void
+set_back(struct delivery *d, int64_t now_us)
+{
+	struct mind *m = &d->now;
+
+	if (m->back_us > 0) {
+		gw_log(GW_WARNING, "clock_set_back", "what is on its way goes on from the time that it is now", "by_s=%lld", (long long)(m->back_us / SECOND));
+		m->keymgr_us = m->renew_us = m->trim_us = m->rolls_us = m->again_us = 0;
+		kms_out_back(d->store, now_us, m->back_us, now_us);
+	} else if (m->back_us < 0) {
+		kms_out_back(d->store, now_us + (int64_t)AHEAD_S * SECOND, INT64_MAX / 2, now_us);
+	}
+	m->back_us = 0;
+}
+
 int64_t
 delivery_tick(struct delivery *d, int64_t now_us)
 {
-	int64_t next = now_us + (int64_t)IDLE_S * SECOND;
+	int64_t next = now_us + (int64_t)IDLE_S * SECOND, back = set_back_us(d, now_us);
 
+	if (back > 0)
+		d->now.back_us = d->now.back_us > 0 ? d->now.back_us + back : back;
 	d->before = d->now;
 	d->tick_us = now_us;
 	d->safe_key = 0;
+	set_back(d, now_us);
 	for (; d->now.heard < d->nheard; d->now.heard++)
 		out_hear(d, &d->heard[d->now.heard]);
 	for (; d->now.outcomes < d->noutcomes; d->now.outcomes++)

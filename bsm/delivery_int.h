@@ -19,6 +19,7 @@ struct mind {
 	size_t renew_at;		/* in services[] */
 	double credit; int64_t credit_us;	/* datagrams that may leave */
 	size_t heard, outcomes;		/* done with */
+	int64_t back_us;		/* so far the clock was set back, and nothing was done about it yet; -1: nobody knows how far */
 	struct delivery_counts counts;
 };
 

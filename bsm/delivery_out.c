@@ -147,7 +147,7 @@ out_pull(struct delivery *d, int64_t sub, uint16_t group, bool sms, int64_t now_
 		const struct kms_out *o = &d->mine.row[i];
 		if (!o->pull || o->sms != sms || o->group != group)
 			continue;
-		if (open_state(o->state) || (o->state == KMS_OUT_SMS && o->due_us > now_us - (int64_t)SMS_AGAIN_S * SECOND))
+		if (open_state(o->state) || (o->state == KMS_OUT_SMS && o->due_us > now_us - (int64_t)SMS_AGAIN_S * SECOND && o->due_us <= now_us))
 			return;	/* it is on its way */
 	}
 	put(d, &(struct kms_out){ .sub = sub, .pull = true, .group = group, .sms = sms, .due_us = now_us });

@@ -8,8 +8,9 @@
 enum {
 	BODY = 64 << 10,		/* of a registration or request */
 	CLIENTS = 4096, SHOPS = 256, IDLE_MS = 60000, REQUEST_MS = 10000,
-	POLL_US = 50 * 1000,		/* how soon a purchase by a command is seen */
+	POLL_MS = 50,		/* how soon a purchase by a command is seen */
 	KEYS_US = 1000 * 1000,
+	BACK_US = 2 * KEYS_US,		/* what is to come is sooner; if it is not, the clock was set back */
 	HOLD_US = 500 * 1000,		/* a store that was busy is left alone so long: asking it takes the loop's time */
 };
 
@@ -148,14 +149,17 @@ on_due(void *self)
 
 /* Commands have a handle of their own: what they bought or cut, and rolls that they planned. */
 static void
-on_poll(void *self)
+on_poll(uv_timer_t *t)
 {
-	struct bsm *app = self;
+	struct bsm *app = t->data;
 	int64_t now_us = gw_utc_us();
 
+	if (app->keys_us > now_us + BACK_US)
+		app->keys_us = 0;
+	if (app->hold_us > now_us + BACK_US)
+		app->hold_us = 0;
 	if (!app->turning && kms_store_changed(app->store))
 		delivery_changed(app->delivery);
-	gw_timer_at(&app->poll, now_us + POLL_US);
 	if (now_us >= app->hold_us && (now_us >= app->keys_us || delivery_wants(app->delivery, now_us)))
 		turn(app);
 }
@@ -364,7 +368,8 @@ bsm_shell_open(struct bsm *app, struct gw_err *err)
 	if (open_engines(app, err) < 0)
 		return -1;
 	gw_timer_init(&app->due, &app->loop, on_due, app);
-	gw_timer_init(&app->poll, &app->loop, on_poll, app);
+	uv_timer_init(&app->loop, &app->poll);
+	app->poll.data = app;
 	uv_check_init(&app->loop, &app->check);
 	uv_idle_init(&app->loop, &app->idle);
 	app->check.data = app;
@@ -372,7 +377,7 @@ bsm_shell_open(struct bsm *app, struct gw_err *err)
 	if (open_ports(app, err) < 0)
 		return -1;
 	uv_check_start(&app->check, on_check);
-	gw_timer_at(&app->poll, gw_utc_us());
+	uv_timer_start(&app->poll, on_poll, 0, POLL_MS);
 	return 0;
 }
 
@@ -389,7 +394,7 @@ bsm_shell_close(struct bsm *app)
 	gw_ops_close(app->ops);
 	if (app->running) {
 		gw_timer_close(&app->due, NULL);
-		gw_timer_close(&app->poll, NULL);
+		uv_close((uv_handle_t *)&app->poll, NULL);
 		uv_close((uv_handle_t *)&app->check, NULL);
 		uv_close((uv_handle_t *)&app->idle, NULL);
 	}

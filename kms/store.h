@@ -209,6 +209,8 @@ typedef int kms_out_each(void *self, const struct kms_out *);
 /* DUE and SENT ones whose time has come, by due_us. */
 enum gw_outcome kms_out_due(struct kms_store *, int64_t now_us, size_t max, kms_out_each *, void *self);
 enum gw_outcome kms_out_next(struct kms_store *, int64_t *due_us);	/* GW_EXISTS: there is none */
+/* The clock was set back: DUE and SENT ones that are due later than after_us are due by_us sooner, though not before now_us. */
+enum gw_outcome kms_out_back(struct kms_store *, int64_t after_us, int64_t by_us, int64_t now_us);
 enum gw_outcome kms_outs_of(struct kms_store *, int64_t sub, kms_out_each *, void *self);
 /* Counts of all of LTKMs and of pulls by state, since the store was made. */
 enum gw_outcome kms_out_counts(struct kms_store *, uint64_t ltkm[KMS_OUT_STATES], uint64_t pull[KMS_OUT_STATES]);

@@ -81,6 +81,12 @@ kms_out_next(struct kms_store *s, int64_t *due_us)
 }
 
 enum gw_outcome
+kms_out_back(struct kms_store *s, int64_t after_us, int64_t by_us, int64_t now_us)
+{
+	return gw_db_write(s->db, OUT_BACK, GW_WON, "iii", after_us, by_us, now_us);
+}
+
+enum gw_outcome
 kms_out_counts(struct kms_store *s, uint64_t ltkm[KMS_OUT_STATES], uint64_t pull[KMS_OUT_STATES])
 {
 	int n = gw_db_step(s->db, TALLY, "i", (int64_t)-1);

@@ -177,6 +177,7 @@ static const char *const sql[NQUERIES] = {
 	[OUT_FIND] = OUT "WHERE btid = ?1 AND counter = ?2",
 	[OUT_DUE] = OUT "WHERE state < 2 AND due <= ?1 ORDER BY due LIMIT ?2",
 	[OUT_NEXT] = "SELECT due FROM out WHERE state < 2 ORDER BY due LIMIT 1",
+	[OUT_BACK] = "UPDATE out SET due = max(due - ?2, ?3) WHERE state < 2 AND due > ?1",
 	[OUTS_OF] = OUT "WHERE sub = ?1 ORDER BY id",
 	[OUT_TRIM] = "DELETE FROM out WHERE state >= 2 AND due < ?1",
 	[TALLY] = "SELECT pull, state, n FROM tally WHERE roll = ?1",

@@ -113,6 +113,51 @@ START_TEST(no_answer_is_repeated_three_times_then_given_up)
 }
 END_TEST
 
+/* Somebody sets the clock right, which was an hour ahead. */
+START_TEST(a_clock_that_is_set_back_delays_nothing)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+	struct phone *p = rig_phone(&r, true, true);
+
+	owned(&r, p, news);
+	p->deaf = true;
+	registers(&r, p);
+	rig_run(&r, 2 * S);
+	ck_assert_uint_eq(r.w->nlog, 1);
+	r.w->now -= 3600 * S;
+	r.lose = true;		/* the store does not take the first turn after it */
+	rig_turn(&r, NULL);
+	r.lose = false;
+	p->deaf = false;
+	rig_run(&r, 3 * S);
+	ck_assert_uint_eq(r.w->nlog, 2);
+	ck_assert(has(&r, p, news, 0));
+	rig_stop(&r);
+}
+END_TEST
+
+/* As above, and the BSM was started anew between. */
+START_TEST(a_clock_that_was_set_back_delays_nothing)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+	struct phone *p = rig_phone(&r, true, true);
+
+	owned(&r, p, news);
+	p->deaf = true;
+	registers(&r, p);
+	rig_run(&r, 2 * S);
+	rig_stop(&r);
+	r.w->now -= 86400 * S;
+	p->deaf = false;
+	rig_start(&r);
+	rig_run(&r, 3 * S);
+	ck_assert(has(&r, p, news, 0));
+	rig_stop(&r);
+}
+END_TEST
+
 START_TEST(an_sms_brings_it_back)
 {
 	struct rig r = rig();
@@ -820,6 +865,7 @@ END_TEST
 
 SUITE("bsm_delivery",
 	tcase_set_timeout(t, 60);
+	tcase_add_test(t, a_clock_that_is_set_back_delays_nothing); tcase_add_test(t, a_clock_that_was_set_back_delays_nothing);
 	tcase_add_test(t, a_registration_brings_all_that_was_bought); tcase_add_test(t, no_answer_is_repeated_three_times_then_given_up);
 	tcase_add_test(t, an_sms_brings_it_back); tcase_add_test(t, without_a_number_it_waits_for_the_registration);
 	tcase_add_test(t, a_message_lost_behind_a_later_one_gets_a_new_counter);
