@@ -161,17 +161,11 @@ static int
 read_token(const char *path, uint8_t out[32], struct gw_err *err)
 {
 	char line[512];
-	size_t len = 0;
-	FILE *f;
+	int n = gw_secret_line(path, line, sizeof(line), err);
+	size_t len = n < 0 ? 0 : (size_t)n;
 
-	if (gw_secret_file_ok(path, err) < 0)
+	if (n < 0)
 		return -1;
-	if ((f = fopen(path, "re")) == NULL)
-		return gw_fail(err, GW_ESYS, "%s cannot be read", path);
-	setvbuf(f, NULL, _IONBF, 0);	/* no copy of it in a buffer of stdio */
-	if (fgets(line, sizeof(line), f) != NULL)
-		len = strcspn(line, "\r\n");
-	fclose(f);
 	if (len < API_TOKEN_MIN || len == sizeof(line) - 1 || strcspn(line, " \t") < len || !hash(line, len, out)) {
 		gw_cleanse(line, sizeof(line));
 		return gw_fail(err, GW_ECONF, "%s: a token is one line of %d to %zu characters without spaces", path, API_TOKEN_MIN, sizeof(line) - 2);

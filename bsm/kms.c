@@ -5,6 +5,7 @@
 #include "bsm/cmd.h"
 #include "bsm/services.h"
 #include "bsm/trigger.h"
+#include "lib/grow.h"
 #include "lib/secret.h"
 
 struct kms {
@@ -126,15 +127,11 @@ static int
 note_service(void *self, const struct kms_service *s)
 {
 	struct names *l = self;
+	struct kms_service *v = gw_grow(l->v, l->n, &l->cap, sizeof(*v));
 
-	if (l->n == l->cap) {
-		struct kms_service *v = realloc(l->v, (l->cap ? l->cap * 2 : 16) * sizeof(*v));
-
-		if (!v)
-			return 1;
-		l->v = v;
-		l->cap = l->cap ? l->cap * 2 : 16;
-	}
+	if (!v)
+		return 1;
+	l->v = v;
 	l->v[l->n++] = *s;
 	return 0;
 }
@@ -233,15 +230,11 @@ static int
 note_roll(void *self, const struct kms_roll *r)
 {
 	struct rolls *l = self;
+	struct kms_roll *v = gw_grow(l->v, l->n, &l->cap, sizeof(*v));
 
-	if (l->n == l->cap) {
-		struct kms_roll *v = realloc(l->v, (l->cap ? l->cap * 2 : 16) * sizeof(*v));
-
-		if (!v)
-			return 1;
-		l->v = v;
-		l->cap = l->cap ? l->cap * 2 : 16;
-	}
+	if (!v)
+		return 1;
+	l->v = v;
 	l->v[l->n++] = *r;
 	return 0;
 }

@@ -60,26 +60,13 @@ run(struct bsm *app, struct gw_err *err)
 	return status;
 }
 
-/* Without --bsm the whole file is what there is to check. */
-static int
-check_file(const char *path, struct gw_err *err)
-{
-	struct headend *he = headend_load(path, err);
-
-	if (!he)
-		return gw_die(err);
-	headend_print(he);
-	headend_free(he);
-	return 0;
-}
-
 static int
 serve(struct bsm *app, struct gw_err *err)
 {
 	const struct gw_args *common = &app->args.common;
 
 	if (common->check_config && !app->args.name)
-		return check_file(common->config, err);
+		return headend_check(common->config, err);	/* without --bsm the whole file is what there is to check */
 	if (bsm_conf_load(&app->conf, &app->args, err) < 0)
 		return gw_die(err);
 	if (!common->check_config)

@@ -286,23 +286,14 @@ on_done(void *self, int64_t id, bool sent)
 static int
 read_password(const char *path, char out[SMSC_PASSWORD + 1], struct gw_err *err)
 {
-	char line[SMSC_PASSWORD + 3] = "";
-	size_t len = 0;
-	FILE *f;
+	char line[SMSC_PASSWORD + 3];
+	int n = gw_secret_line(path, line, sizeof(line), err);
+	bool right = n > 0 && n <= SMSC_PASSWORD;
 
-	if (gw_secret_file_ok(path, err) < 0)
+	if (n < 0)
 		return -1;
-	if ((f = fopen(path, "re")) == NULL)
-		return gw_fail(err, GW_ESYS, "%s cannot be read", path);
-	setvbuf(f, NULL, _IONBF, 0);	/* no copy of it in a buffer of stdio */
-	if (fgets(line, sizeof(line), f) != NULL)
-		len = strcspn(line, "\r\n");
-	fclose(f);
-	bool right = len > 0 && len <= SMSC_PASSWORD;
-	if (right) {
-		memcpy(out, line, len);
-		out[len] = 0;
-	}
+	if (right)
+		memcpy(out, line, (size_t)n + 1);
 	gw_cleanse(line, sizeof(line));
 	return right ? 0 : gw_fail(err, GW_ECONF, "%s: a password of SMPP is one line of 1 to %d characters", path, SMSC_PASSWORD);
 }

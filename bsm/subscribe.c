@@ -8,6 +8,7 @@
 #include "bsm/csv.h"
 #include "bsm/provision.h"
 #include "kms/purchase.h"
+#include "lib/grow.h"
 #include "lib/secret.h"
 
 struct subscribe {
@@ -231,15 +232,11 @@ static int
 note_sale(void *self, const struct kms_subscription *r)
 {
 	struct sales *l = self;
+	struct kms_subscription *v = gw_grow(l->v, l->n, &l->cap, sizeof(*v));
 
-	if (l->n == l->cap) {
-		struct kms_subscription *v = realloc(l->v, (l->cap ? l->cap * 2 : 16) * sizeof(*v));
-
-		if (!v)
-			return 1;
-		l->v = v;
-		l->cap = l->cap ? l->cap * 2 : 16;
-	}
+	if (!v)
+		return 1;
+	l->v = v;
 	l->v[l->n++] = *r;
 	return 0;
 }

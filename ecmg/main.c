@@ -27,26 +27,13 @@ run(struct ecmg_server *s, struct gw_err *err)
 	return status;
 }
 
-/* Without --kms the whole file is what there is to check. */
-static int
-check_file(const char *path, struct gw_err *err)
-{
-	struct headend *he = headend_load(path, err);
-
-	if (!he)
-		return gw_die(err);
-	headend_print(he);
-	headend_free(he);
-	return 0;
-}
-
 static int
 serve(struct ecmg_server *s, struct gw_err *err)
 {
 	const struct gw_args *common = &s->args.common;
 
 	if (common->check_config && common->config && !s->args.kms)
-		return check_file(common->config, err);
+		return headend_check(common->config, err);	/* without --kms the whole file is what there is to check */
 	if (ecmg_conf_load(&s->conf, &s->args, err) < 0)
 		return gw_die(err);
 	if (!common->check_config)

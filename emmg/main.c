@@ -199,26 +199,13 @@ check_sources(const struct emmg_conf *c, struct gw_err *err)
 	return 0;
 }
 
-/* Without --kms the whole file is what there is to check. */
-static int
-check_file(const char *path, struct gw_err *err)
-{
-	struct headend *he = headend_load(path, err);
-
-	if (!he)
-		return gw_die(err);
-	headend_print(he);
-	headend_free(he);
-	return 0;
-}
-
 static int
 serve(struct emmg *app, struct gw_err *err)
 {
 	const struct gw_args *common = &app->args.common;
 
 	if (common->check_config && common->config && !app->args.kms)
-		return check_file(common->config, err);
+		return headend_check(common->config, err);	/* without --kms the whole file is what there is to check */
 	if (emmg_conf_load(&app->conf, &app->args, err) < 0)
 		return gw_die(err);
 	if (!common->check_config)

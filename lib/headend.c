@@ -1614,6 +1614,18 @@ headend_print(const struct headend *h)
 	headend_write(h, stdout);
 }
 
+int
+headend_check(const char *path, struct gw_err *err)
+{
+	struct headend *h = headend_load(path, err);
+
+	if (!h)
+		return gw_die(err);
+	headend_print(h);
+	headend_free(h);
+	return 0;
+}
+
 void
 headend_print_mdoc(void)
 {

@@ -243,6 +243,8 @@ bool he_same_manners(const struct he_manners *, const struct he_manners *);
 const struct he_unit *headend_unit(const struct headend *, const char *id);
 /* The file as understood, every default filled in; parses back to itself. stdout. Key files' contents are never shown. */
 void headend_print(const struct headend *);
+/* --check-config of a program that needs no more than the file: loads and prints it. The exit status. */
+int headend_check(const char *path, struct gw_err *);
 void headend_write(const struct headend *, FILE *);	/* the same, elsewhere */
 /* The list of keys for simulgate.yaml(5), mdoc, from the schema rows. stdout. */
 void headend_print_mdoc(void);

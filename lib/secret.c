@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -124,4 +125,22 @@ gw_secret_file_ok(const char *path, struct gw_err *err)
 		return gw_fail(err, GW_ECONF, "%s holds keys and others can get at it (mode %04o): chmod 600 it", path,
 		    st.st_mode & 07777u);
 	return 0;
+}
+
+int
+gw_secret_line(const char *path, char *out, size_t cap, struct gw_err *err)
+{
+	FILE *f;
+
+	*out = '\0';
+	if (gw_secret_file_ok(path, err) < 0)
+		return -1;
+	if ((f = fopen(path, "re")) == NULL)
+		return gw_fail(err, GW_ESYS, "%s cannot be read", path);
+	setvbuf(f, NULL, _IONBF, 0);	/* no copy of it in a buffer of stdio */
+	if (!fgets(out, (int)cap, f))
+		*out = '\0';
+	fclose(f);
+	out[strcspn(out, "\r\n")] = '\0';
+	return (int)strlen(out);
 }

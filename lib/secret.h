@@ -30,4 +30,6 @@ void gw_random(void *out, size_t len);
 
 /* A file that holds keys: refused when group or others may read it (mode must be 0600 or stricter) or it is not a regular file. */
 int gw_secret_file_ok(const char *path, struct gw_err *);
+/* The first line of such a file, without its end; at most cap - 1 octets, NUL-terminated, and no copy stays. Its length, cap - 1 if it may be longer; -1 with *err. */
+int gw_secret_line(const char *path, char *out, size_t cap, struct gw_err *);
 #endif
