@@ -321,7 +321,8 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 	 */
 	if ((last->mode == SCS_CLEAR && !s->clear) || last->mode == SCS_EXPOSED) {
 		s->mode = last->mode;
-		s->base_us = now;
+		if (s->base_us < now)	/* else a scrambler may be waiting for its start: nothing comes before that */
+			s->base_us = now;
 		plan_after(s, last->cp + 1);
 		return;
 	}
