@@ -122,8 +122,11 @@ validate(struct sp4 *s, const char *path, char *text)
 	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
 	struct sp4_fault fault;
 	struct sp4_msg m;
-	size_t n = f ? fread(text, 1, SP4_DOCUMENT + 1, f) : 0;
+	size_t n;
 
+	if (f)
+		setvbuf(f, NULL, _IONBF, 0);	/* no copy of a key in a buffer of stdio's */
+	n = f ? fread(text, 1, SP4_DOCUMENT + 1, f) : 0;
 	if (!f || ferror(f)) {
 		tell_unread(s, path, strerror(errno));
 	} else {
