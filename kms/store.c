@@ -273,6 +273,8 @@ kms_store_restore(const char *from, const struct kms_store_conf *conf, struct gw
 	snprintf(path, sizeof(path), "%s.restoring", place.path);
 	snprintf(master, sizeof(master), "%s.restoring", place.master);
 	const struct kms_store_conf there = { .path = path, .master = master };
+	if (access(from, R_OK) == 0 && gw_db_make_dirs(path, err) < 0)
+		return gw_wrap(err, "store %s", place.path);
 	if (copy_file(from, path, err) < 0 || copy_file(from_master, master, err) < 0 || skip(&there, err) < 0) {
 		unlink(path);
 		unlink(master);

@@ -81,12 +81,10 @@ refuse(struct gw_db *s, struct gw_err *err, const char *what)
 	return gw_fail(err, later ? GW_ETEMP : GW_ESTORE, "%s: %s", what, sqlite3_errmsg(s->db));
 }
 
-/* The file and its directories, closed to others from their first moment; SQLite gives the -wal and -shm files the same mode. */
-static int
-make_file(const char *path, struct gw_err *err)
+int
+gw_db_make_dirs(const char *path, struct gw_err *err)
 {
 	char dir[4096];
-	int fd;
 
 	if (strlen(path) >= sizeof(dir))
 		return gw_fail(err, GW_ECONF, "the path is too long");
@@ -95,6 +93,17 @@ make_file(const char *path, struct gw_err *err)
 		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 			return gw_fail(err, GW_ESYS, "cannot make %s: %s", dir, strerror(errno));
 	}
+	return 0;
+}
+
+/* The file and its directories, closed to others from their first moment; SQLite gives the -wal and -shm files the same mode. */
+static int
+make_file(const char *path, struct gw_err *err)
+{
+	int fd;
+
+	if (gw_db_make_dirs(path, err) < 0)
+		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		return close(fd);
@@ -170,6 +179,8 @@ connect_to(struct gw_db *s, struct gw_err *err)
 {
 	char mode[32];
 
+	if (access(s->path, W_OK) < 0)	/* SQLite says no more than that it is unable to open it */
+		return gw_fail(err, GW_ESTORE, "cannot be written: %s", strerror(errno));
 	if (sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		return refuse(s, err, "cannot be opened");
 	sqlite3_busy_timeout(s->db, BUSY_OPEN_MS);

@@ -23,6 +23,8 @@ struct gw_db;
 /* create: the file (0600) and its directories (0700) are made when they are missing; else a missing one is refused. Errors name the path. */
 int gw_db_open(const char *path, const struct gw_db_kind *, bool create, struct gw_db **, struct gw_err *);
 void gw_db_close(struct gw_db *);
+/* The directories (0700) of a file that is to be made. */
+int gw_db_make_dirs(const char *path, struct gw_err *);
 /* Called at the begin of each writing transaction; -1: it is undone. */
 void gw_db_on_begin(struct gw_db *, int (*begun)(void *self), void *self);
 /* One consistent copy, durable, into a new file of 0600; `to` must not exist. */
