@@ -37,6 +37,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bsm_roll.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
+	%D%/decode_cli.sh \
 	%D%/decode_tshark.sh \
 	%D%/digest_judges.sh \
 	%D%/ecmg_crowd.sh \

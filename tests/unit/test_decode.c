@@ -383,7 +383,7 @@ holds(const char *kind, const uint8_t *p, size_t len)
 
 START_TEST(messages_of_bcast_are_known)
 {
-	uint8_t p[4096];
+	static uint8_t p[6000];
 	json_t *j = vec_json("bcast/stkm-examples.json"), *all = json_object_get(j, "examples"), *e;
 	size_t i;
 
