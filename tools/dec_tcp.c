@@ -255,6 +255,7 @@ find(struct dec_tcp *t, const struct ip_ends *e, bool udp, uint32_t hash, int *s
 	for (struct dec_conn *c = t->bucket[hash % BUCKETS]; c; c = c->chain)
 		if (c->hash == hash && (*side = side_of(c, e, udp)) >= 0)
 			return c;
+	*side = 0;	/* of the connection that is to be added */
 	return NULL;
 }
 
