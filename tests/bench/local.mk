@@ -1,6 +1,8 @@
 # make bench: rates beside their ceilings, measured in the same run
 bench_rooms = %D%/bench_bsm %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
 	%D%/bench_sp4 %D%/bench_switch %D%/bench_transform
+bench_rooms = %D%/bench_crypto %D%/bench_decode %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
+	%D%/bench_switch %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_PROGRAMS += %D%/soak_traffic
@@ -10,6 +12,9 @@ CLEANFILES += $(bench_rooms) %D%/soak_traffic
 %C%_bench_bsm_LDADD = $(kms_store_libs) $(web_libs) $(net_libs) $(IPSECMB_LIBS)
 %C%_bench_crypto_SOURCES = %D%/bench_crypto.c %D%/ceiling.c %D%/ceiling.h %D%/rounds.c %D%/rounds.h
 %C%_bench_crypto_LDADD = lib/libgw.la $(base_libs) $(IPSECMB_LIBS)
+%C%_bench_decode_SOURCES = %D%/bench_decode.c %D%/ceiling.c %D%/ceiling.h
+%C%_bench_decode_CPPFLAGS = $(AM_CPPFLAGS) $(PCAP_CFLAGS)
+%C%_bench_decode_LDADD = tools/libdecode.la lib/libgwbase.la proto/libproto.la $(CRYPTO_LIBS) $(PCAP_LIBS) $(IPSECMB_LIBS)
 %C%_bench_ecmg_LDADD = proto/libproto.la $(UV_LIBS)
 %C%_bench_ecmg_idle_LDADD = proto/libproto.la
 %C%_bench_http_SOURCES = %D%/bench_http.c %D%/bare.c %D%/bare.h %D%/ceiling.c %D%/ceiling.h

@@ -205,6 +205,26 @@ START_TEST(memory_is_bounded_whatever_comes)
 }
 END_TEST
 
+START_TEST(connections_that_resemble_one_another_are_kept_apart)	/* of so many ends some fall together in the table */
+{
+	struct dec_tcp_user quiet = { NULL, nothing, no_gap, ended };
+	struct dec_tcp *t = dec_tcp_new(&quiet);
+	static const uint8_t junk[9];
+
+	memset(got, 0, sizeof(got));
+	for (unsigned i = 0; i < 8000; i++)
+		for (unsigned k = 0; k < 3; k++) {
+			uint8_t a = (uint8_t)(i >> 8), b = (uint8_t)i;
+			struct dec_segment s = { .ends = { .from = { 10, a, b, 1 }, .to = { 10, a, b, 1 }, .from_port = (uint16_t)(k == 1 ? 22220 : 57594 - i % 16),
+				.to_port = (uint16_t)(k == 1 ? 57594 - i % 16 : 22220) }, .flags = DEC_ACK, .seq = k, .p = junk, .len = k };
+			ck_assert_int_eq(dec_tcp_segment(t, &s, k), 0);
+		}
+	dec_tcp_flush(t);
+	ck_assert_uint_eq(got[0].ends, 8000);
+	dec_tcp_free(t);
+}
+END_TEST
+
 /* ---- recognition ---- */
 
 static uint8_t wire[8192];
@@ -407,6 +427,7 @@ SUITE("decode", tcase_set_timeout(t, 120);
       tcase_add_loop_test(t, any_cut_order_and_repetition_gives_the_same_octets, 0, 60);
       tcase_add_loop_test(t, what_is_missing_is_told_once_and_exactly, 0, 40);
       tcase_add_test(t, memory_is_bounded_whatever_comes);
+      tcase_add_test(t, connections_that_resemble_one_another_are_kept_apart);
       tcase_add_test(t, wherever_a_capture_begins_every_whole_message_is_found);
       tcase_add_test(t, other_traffic_is_left_alone);
       tcase_add_test(t, a_broken_message_does_not_hide_those_behind_it);
