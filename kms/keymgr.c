@@ -324,14 +324,28 @@ put_into_use(struct question *q, struct kms_key *k, const struct kms_key *before
 	return give(q, k, 0);
 }
 
-/* The roll's window is over. */
+/*
+ * How long a switch waits for LTKMs that are not all on their way (the BSM is down, or slow): as long as the window was, a minute at least, an
+ * hour at most. Who has no key then has waited in vain; but no SEK is used for ever because a server is.
+ */
+static int64_t
+grace(const struct kms_roll *roll)
+{
+	int64_t window = roll->switch_us - roll->from_us;
+
+	if (roll->state != KMS_ROLL_PUSHING)
+		return 0;
+	return window < MINUTE ? MINUTE : window > HOUR ? HOUR : window;
+}
+
+/* The roll's window is over, and what it was for is done. */
 static enum gw_outcome
 due(struct question *q, const struct kms_key *next, bool *is)
 {
 	struct kms_roll roll;
 	enum gw_outcome o = kms_roll_get(q->s, next->id, &roll);
 
-	*is = q->now_us >= (o == GW_WON ? roll.switch_us : next->valid_from_us);
+	*is = q->now_us >= (o == GW_WON ? roll.switch_us + grace(&roll) : next->valid_from_us);
 	return o == GW_UNAVAILABLE ? o : GW_WON;
 }
 

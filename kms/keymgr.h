@@ -46,8 +46,8 @@ enum gw_outcome keymgr_tick(struct kms_store *, const struct keymgr_plan *, int6
 
 enum keymgr_answer { KEYMGR_KEY, KEYMGR_NO_PROGRAMME, KEYMGR_BEYOND, KEYMGR_UNKNOWN, KEYMGR_LATER };
 /*
- * The key and TEK ID of a CP of an ECM_id's stream, put into use at this CP when its time has come (the roll's window is over, or the current
- * interval is): TEK ID = lower + 1 + ((CP_number - first_cp) mod 65536). When few TEK IDs are left and there is no next key, it is made.
+ * The key and TEK ID of a CP of an ECM_id's stream, put into use at this CP when its time has come (the roll's window is over and its LTKMs are
+ * all on their way, or as much time again has passed, an hour at most; or the current interval is over): TEK ID = lower + 1 + ((CP_number - first_cp) mod 65536). When few TEK IDs are left and there is no next key, it is made.
  * KEYMGR_NO_PROGRAMME: nothing is sold now; the stream has no STKM for this CP. KEYMGR_BEYOND: no key of the service reaches this CP, as
  * after CP numbers that jumped; a roll that is due, a cut say, takes whatever CP comes. KEYMGR_UNKNOWN: no such stream. KEYMGR_LATER: the
  * store is not available. Nothing of it may leave before flush, and before kms_tek_spend has taken the TEK ID for its TEK.

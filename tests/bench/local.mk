@@ -1,8 +1,19 @@
 # make bench: rates beside their ceilings, measured in the same run
-bench_rooms = %D%/bench_bsm %D%/bench_crypto %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
-	%D%/bench_sp4 %D%/bench_switch %D%/bench_transform
-bench_rooms = %D%/bench_crypto %D%/bench_decode %D%/bench_ecmg %D%/bench_ecmg_idle %D%/bench_http %D%/bench_ltkm %D%/bench_mux %D%/bench_peers %D%/bench_scrambler %D%/bench_scs \
-	%D%/bench_switch %D%/bench_transform
+bench_rooms =
+bench_rooms += %D%/bench_bsm
+bench_rooms += %D%/bench_crypto
+bench_rooms += %D%/bench_decode
+bench_rooms += %D%/bench_ecmg
+bench_rooms += %D%/bench_ecmg_idle
+bench_rooms += %D%/bench_http
+bench_rooms += %D%/bench_ltkm
+bench_rooms += %D%/bench_mux
+bench_rooms += %D%/bench_peers
+bench_rooms += %D%/bench_scrambler
+bench_rooms += %D%/bench_scs
+bench_rooms += %D%/bench_sp4
+bench_rooms += %D%/bench_switch
+bench_rooms += %D%/bench_transform
 bench_programs += $(bench_rooms)
 EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_PROGRAMS += %D%/soak_traffic
