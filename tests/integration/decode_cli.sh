@@ -60,7 +60,8 @@ check "a pipe of 100 MB" same "$(repeated 20 | decode --summary - | head -1)" "4
 mkfifo "$dir/pipe"
 repeated 4 >"$dir/pipe" 2>>"$dir/log/repeated" &
 exec 7<>"$dir/pipe"	# keeps it open: the capture does not end
-start live bash -c 'exec "$0" --summary - <"$1"' "$tool" "$dir/pipe"
+"$tool" --summary - <"$dir/pipe" >>"$dir/log/live" 2>&1 &
+pid[live]=$!
 grows() { kill -0 "${pid[live]}" && [ "$(awk '/^read_bytes|^rchar/ { n += $2 } END { print n }' "/proc/${pid[live]}/io")" -gt 15000000 ]; }
 await 60 "the pipe to be read" grows
 memory=$(awk '/^VmHWM/ { print $2 }' "/proc/${pid[live]}/status")
