@@ -59,6 +59,7 @@ repeated() {
 check "a pipe of 100 MB" same "$(repeated 20 | decode --summary - | head -1)" "420000 frames: 420000 TCP, 0 UDP"
 mkfifo "$dir/pipe"
 repeated 4 >"$dir/pipe" 2>>"$dir/log/repeated" &
+writer=$!
 exec 7<>"$dir/pipe"	# keeps it open: the capture does not end
 "$tool" --summary - <"$dir/pipe" >>"$dir/log/live" 2>&1 &
 pid[live]=$!
@@ -67,7 +68,11 @@ await 60 "the pipe to be read" grows
 memory=$(awk '/^VmHWM/ { print $2 }' "/proc/${pid[live]}/status")
 kill -INT "${pid[live]}"
 wait "${pid[live]}"
-check "SIGINT ends it with status 0 and a summary" test $? -eq 0 -a -n "$(grep -E '^[0-9]+ frames' "$dir/log/live")"
+status=$?
+exec 7>&-
+kill "$writer" 2>/dev/null	# what is left in it has no reader
+wait "$writer" 2>/dev/null
+check "SIGINT ends it with status 0 and a summary" test "$status" -eq 0 -a -n "$(grep -E '^[0-9]+ frames' "$dir/log/live")"
 unset 'pid[live]'
 if ldd "$tool" 2>/dev/null | grep -q asan; then most=400000; else most=65536; fi
 check "and it held less than 64 MiB" test "$memory" -lt $most
