@@ -3,6 +3,9 @@ TEST_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-d
 LOG_DRIVER = $(TEST_LOG_DRIVER)
 SH_LOG_DRIVER = $(TEST_LOG_DRIVER)
 TEST_EXTENSIONS = .sh
+# One that hangs is ended, with all that it started: the others go on.
+LOG_COMPILER = timeout -k 30 600
+SH_LOG_COMPILER = $(LOG_COMPILER)
 AM_TESTS_ENVIRONMENT = top_srcdir='$(top_srcdir)'; top_builddir='$(top_builddir)'; \
 	SIMULGATE_LIBEXEC='$(abs_top_builddir)'; export top_srcdir top_builddir SIMULGATE_LIBEXEC;
 test_libs = tests/libsuite.la $(CHECK_LIBS) $(JANSSON_LIBS)

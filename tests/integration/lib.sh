@@ -57,6 +57,7 @@ finish() {
 		kill -CONT "${pid[$name]}" 2>/dev/null
 		kill -KILL "${pid[$name]}" 2>/dev/null
 	done
+	jobs -p | xargs -r kill -KILL 2>/dev/null	# what has no name
 	wait 2>/dev/null
 	if [ "$tests" -ne "$planned" ]; then
 		not_ok "the test ran to its end ($tests of $planned)"
