@@ -366,13 +366,14 @@ scr_tap_close(struct scr_tap *t)
 
 	if (!in)
 		return;
-	if (in->group && gw_addr_resolve(&a, NULL) == 0) {
+	if (in->group) {
+		bool left = gw_addr_resolve(&a, NULL) == 0 && gw_udp_leave(t->holder ? t->holder->fd : in->fd, &a) == 0;
+
 		table_remove(&in->open, t);
-		gw_udp_leave(t->holder ? t->holder->fd : in->fd, &a);
 		if (t->holder)
 			holder_leave(in, t->holder);
-		else
-			in->own -= may_be_helped(in);
+		else if (left && may_be_helped(in))
+			in->own--;
 	}
 	t->in = NULL;
 	t->holder = NULL;
