@@ -103,11 +103,11 @@ link_of(const struct table *t, struct scr_tap *tap)
 static struct scr_tap **
 slot_of(const struct table *t, const uint8_t group[16])
 {
-	uint32_t h = 2166136261;
+	uint64_t h[2];
 
-	for (int i = 0; i < 16; i++)
-		h = (h ^ group[i]) * 16777619;
-	return &t->slot[(h ^ h >> 16) & (t->n - 1)];
+	memcpy(h, group, sizeof(h));
+	h[0] = (h[0] ^ h[1] * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+	return &t->slot[h[0] >> 40 & (t->n - 1)];	/* the upper bits hang on all of them */
 }
 
 static void
