@@ -113,6 +113,8 @@ struct he_service {
 	struct he_place at;
 	char *title;				/* for people; NULL: the id */
 	char *purchase_item, *purchase_data;	/* GlobalPurchaseItemID, PurchaseDataReference; default urn:simulgate:HEAD_END:ID and "" */
+	char *global_service_id, *global_content_id;	/* of SP-4 and CP-3; default urn:simulgate:HEAD_END:ID, and that of the service */
+	char *outside_keys;			/* the bridge that its keys come through (CP-3, mode A); NULL: they are drawn here */
 	struct { bool set; uint64_t v; } session_id;	/* of its session description */
 	enum he_scrambling scrambling;
 	bool authentication;			/* default: srtp, ipsec true; others false */
@@ -208,6 +210,71 @@ struct he_bsm {
 	char *api_token_file;			/* 0600: the bearer token */
 };
 
+/* The roles of the ends of SP-4 and CP-3 (bcast-backend-xml 1). */
+enum he_sp4_role { HE_ROLE_BSM = 1, HE_ROLE_BSDA = 2, HE_ROLE_BSA = 4 };
+/* Somebody whom a bridge exchanges XML with. */
+struct he_sp4_peer {
+	char *name;
+	struct he_place at;
+	char *id;				/* its @source, our @destination; default the name */
+	char *identity;				/* the DNS name or URI that its certificate carries; default id */
+	char *url;				/* "https://HOST[:PORT]", paths are section 8's; NULL: it calls, we do not */
+	unsigned roles;				/* enum he_sp4_role, those it may take towards us */
+	bool basic;				/* status: basic: it is told 0 and 1 only */
+	bool short_form;			/* short: true: it gets answers in the short form */
+	uint32_t timeout_ms;			/* of one attempt; 0: section 8's */
+	uint32_t connections;			/* to it at a time; default 4 */
+};
+enum he_bridge_mode { HE_MODE_A, HE_MODE_C };
+/* S->X: the bridge serves the ECMG addresses of a KMS; an XML BSM makes the STKMs. */
+struct he_bridge_ecmg { struct he_place at; const struct he_kms *kms; const struct he_sp4_peer *peer; enum he_bridge_mode mode; };
+/* S->X: EMMGs of a client_id connect to the bridge; their datagrams go to a BSD/A as tag 11, or 15 for the data_id of registration objects. */
+struct he_bridge_emmg {
+	struct he_place at;
+	struct gw_addr listen, listen_udp;	/* tcp, tls; udp or scheme 0 */
+	uint32_t client_id; uint16_t data_id;
+	const struct he_sp4_peer *peer; const struct he_service *service;
+	bool registration;
+	uint32_t bandwidth_bps, repetition_ms;
+};
+/* X->S: tag 5 of a BSD/A for this service is answered by an ECMG of the KMS. */
+struct he_bridge_stkm { struct he_place at; const struct he_kms *kms; const struct he_sp4_peer *peer; const struct he_service *service; uint16_t ecm_id;
+	enum he_bridge_mode mode; };
+/* X->S: tags 11 and 15 of a BSM become data_provisions to a MUX. */
+struct he_bridge_mux {
+	struct he_place at;
+	const struct he_sp4_peer *peer; const struct he_service *service;
+	struct gw_addr to, to_udp;
+	uint32_t client_id; uint16_t data_id;
+	bool registration;
+	uint32_t bandwidth_bps, repetition_ms;
+};
+/* The BSM whose SEAK a service has, and those that get it (section 6). generator NULL: whoever is first. */
+struct he_bridge_seak {
+	struct he_place at;
+	const struct he_service *service;
+	const struct he_sp4_peer *generator, **others; size_t nothers;
+	uint32_t wait_ms;			/* the gate: default 30 s */
+	bool make_stkm;				/* mode B: the bridge is the STKMG of the service's DRM KMS, with the SEAK it has */
+};
+struct he_bridge {
+	char *name;
+	struct he_place at;
+	char *id;				/* our @source; default the name */
+	unsigned roles;				/* enum he_sp4_role: ours */
+	struct gw_addr listen;			/* tls; tcp only on loopback and with plain */
+	bool plain;
+	char *certificate, *private_key, *ca;	/* absolute paths */
+	char *store;				/* absolute path: what was answered, SEAKs; default STATE/bridge-NAME.db */
+	char *master;				/* absolute path of the key that SEAKs are wrapped with; default STORE.master */
+	struct he_sp4_peer *peers; size_t npeers;
+	struct he_bridge_ecmg *ecmg; size_t necmg;
+	struct he_bridge_emmg *emmg; size_t nemmg;
+	struct he_bridge_stkm *stkm; size_t nstkm;
+	struct he_bridge_mux *mux; size_t nmux;
+	struct he_bridge_seak *seak; size_t nseak;
+};
+
 struct headend {
 	char *file;				/* as given */
 	char *head_end;				/* its name; default "simulgate" */
@@ -217,6 +284,7 @@ struct headend {
 	struct he_service *services; size_t nservices;
 	struct he_ltkm *ltkm; size_t nltkm;
 	struct he_bsm *bsm; size_t nbsm;
+	struct he_bridge *bridge; size_t nbridge;
 	struct he_terminal *terminals; size_t nterminals;
 	struct he_play *play; size_t nplay;
 	struct he_mux mux;

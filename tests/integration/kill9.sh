@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 period=2
 headend ${period}s
-plan 38
+plan 40
 three=$((3 * period + 1))	# more than three crypto-periods
 
 scs_cp() { value "$dir/scs.sock" 'u["cp"]'; }
@@ -28,6 +28,12 @@ steady() {
 	await_status $((three + 3)) "$dir/eyes.sock" "s['packets'] > $before + $((200 * three))" || return 1
 	same "$(mki)" "$key" || return 1
 	await_status 3 "$dir/eyes.sock" "all(v['seen'] > s['seen'] - 1.5 for v in s['stkm'].values())"
+}
+# steady_media: the same key for more than a crypto-period, whatever is on air of its STKMs
+steady_media() {
+	local key before
+	key=$(mki) before=$(seen)
+	await_status $((three + 3)) "$dir/eyes.sock" "s['packets'] > $before + $((300 * period))" && same "$(mki)" "$key"
 }
 rotates() { await_status 15 "$dir/eyes.sock" "((s['mki'] - $1) & 0xffff) in range(${2:-2}, 100)"; }
 clean() { holds "$dir/eyes.sock" 's["clear"] == s["not_rtp"] == s["unannounced"] == s["stale"] == 0 and all(v["malformed"] == 0 for v in s["stkm"].values())'; }
@@ -94,12 +100,17 @@ check "rotation goes on" rotates "$key"
 for t in handset phone; do check "$t lost nothing" content $t 2500; done
 check "until now no packet of the source was missing on the air" holds "$dir/eyes.sock" 's["lost"] == 0 and s["repeated"] == 0'
 
-# -- the mux: the terminals hold their keys meanwhile
+# -- the mux, while no key is committed that has not begun: the terminals hold theirs meanwhile
+freeze drm
+check "mux: the next crypto-period has no ECM yet" asked drm
+key=$(mki)
 kill9 mux
-check "mux killed: media goes on" flowing
+thaw drm
+check "mux killed: media goes on, under the same key" steady_media
 since=$(date +%s.%N)
 up mux
 check "it comes back with the STKMs" await_status 5 "$dir/eyes.sock" "all(v['seen'] > $since for v in s['stkm'].values())"
+check "rotation goes on" rotates "$key"
 check "media was right all the time" clean
 for t in handset phone; do check "$t lost nothing" content $t 3000; done
 

@@ -1,0 +1,70 @@
+/*
+ * bridge/exchange.h: exchanges of SP-4 and CP-3 messages with the configured peers, over HTTPS (bcast-backend-xml 8): who calls is a client, who is
+ * called a server, and a bridge is both. Identity, idempotency, time-outs and retries live here; what a message means does not.
+ */
+#ifndef BRIDGE_EXCHANGE_H
+#define BRIDGE_EXCHANGE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+#include "bridge/sp4.h"
+#include "lib/err.h"
+#include "lib/headend.h"
+
+struct ex;	/* one bridge's server, clients and memory of what was answered */
+
+/* How an exchange that we began ended. */
+enum ex_end {
+	EX_ANSWERED,	/* `answer` is there, whatever its status */
+	EX_REFUSED,	/* an HTTP status other than 200: http says which */
+	EX_WRONG,	/* 200, but what came is no answer to what was asked: reason */
+	EX_SILENT,	/* no connection, no answer in time, or the peer has had enough (503), until the end: reason */
+	EX_CANCELLED,	/* by ex_close */
+};
+struct ex_result {
+	enum ex_end end;
+	const struct sp4_msg *answer;	/* EX_ANSWERED only; good for the call; the short form is filled up from the request */
+	unsigned http;			/* the last HTTP status; 0: none came */
+	const char *reason;		/* for people: what the log says; "" */
+	unsigned attempts;
+	int64_t took_us;		/* from ex_send to the end */
+};
+typedef void ex_done(void *self, const struct ex_result *);
+
+/*
+ * Sends a request or a delivery to a peer. message_id, source, destination, version and time are filled in; everything else is lent for the call.
+ * Repeated with the same octets after 0.2, 0.5, 1, 2 … s (60 s at most) until it is answered or give_up_us (loop time, gw_clock's monotonic us;
+ * INT64_MAX: until ex_close) has passed; each attempt waits 2 s (tags 1, 3, 5, 7; attempt_ms when that is not 0), else 10 s. done is called once, never
+ * from within ex_send. 0; -1 with *err (the message breaks a rule, the peer has no url, no memory), and done is not called.
+ */
+int ex_send(struct ex *, const struct he_sp4_peer *, struct sp4_msg *, unsigned attempt_ms, int64_t give_up_us, ex_done *, void *self, struct gw_err *);
+
+/* An exchange that a peer began; good until it is answered, which happens once. */
+struct ex_call;
+/*
+ * A request or delivery that is well-formed, of a known peer, for us, and new: answered now or later by ex_answer or ex_status. msg is good for the
+ * call. What no handler takes is answered with status 11.
+ */
+typedef bool ex_handler(void *self, struct ex_call *, const struct he_sp4_peer *from, const struct sp4_msg *);
+/* tag is that of the request or delivery: 1, 3, 5 … 19. One handler for each; a second one replaces the first. */
+void ex_handle(struct ex *, int tag, ex_handler *, void *self);
+/*
+ * tag, message_id, ends, target, version and time are filled in from the call; the status as the peer's mode (basic, extended) wants it. Kept for ten
+ * minutes, so that a repeat is answered with the same octets, also after a restart. An answer that breaks a rule is logged and becomes status 7.
+ */
+void ex_answer(struct ex_call *, struct sp4_msg *);
+void ex_status(struct ex_call *, unsigned status, const char *reason);	/* an answer of a status and a Reason; reason may be NULL */
+
+/*
+ * Opens what the bridge's part of the file says. The file is lent for ever, or until ex_reconf. dir: of the schemas. NULL with *err.
+ */
+struct ex *ex_open(uv_loop_t *, const struct headend *, const struct he_bridge *, const char *dir, struct gw_err *);
+/* Another reading of the file: peers come, go and change by name, certificates are read again; 0, or -1 with *err and all stays as it was. */
+int ex_reconf(struct ex *, const struct headend *, const struct he_bridge *, struct gw_err *);
+void ex_close(struct ex *);	/* every exchange of ours ends with EX_CANCELLED first */
+
+/* For status, metrics: of one peer. */
+struct ex_counts { uint64_t sent, answered, failed, retried, received, repeated, refused; int64_t last_heard_us, last_failed_us; };
+void ex_counted(const struct ex *, const struct he_sp4_peer *, struct ex_counts *);
+#endif
