@@ -38,6 +38,13 @@ include %D%/fuzz/local.mk
 include %D%/integration/local.mk
 include %D%/bench/local.mk
 
+# The two halves of check: what is all computing, and real processes, whose time counts. Together they would starve each other.
+check-units:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(filter-out $(integration_tests),$(TESTS))'
+check-programs:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(integration_tests)'
+.PHONY: check-units check-programs
+
 bench: $(bench_programs) all
 	$(SHELL) $(srcdir)/tests/bench/run.sh $(bench_programs)
 .PHONY: bench

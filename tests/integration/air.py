@@ -28,6 +28,8 @@ import struct
 import sys
 import time
 
+from sockets import roomy
+
 TS, PER_PACKET = 188, 7
 
 
@@ -57,7 +59,7 @@ def receiver(text):
     host, port = addr(text)
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    roomy(s, 4 << 20)
     s.bind((host, port))
     if multicast(host):
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(host) + socket.inet_aton("127.0.0.1"))

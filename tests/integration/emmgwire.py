@@ -23,6 +23,7 @@ import sys
 import time
 
 from simwire import Message, Peer, drained, frame, log_lines, u16
+from sockets import roomy
 
 CLIENT = 0x4AE60001
 NAMES = {0x11: "channel_setup", 0x12: "channel_test", 0x13: "channel_status", 0x14: "channel_close", 0x15: "channel_error",
@@ -91,10 +92,7 @@ class Air:
 
     def __init__(self, port):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self.sock.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE: 500 datagrams at once
-        except PermissionError:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        roomy(self.sock, 4 << 20)  # 500 datagrams at once
         self.sock.bind(("127.0.0.1", int(port)))
 
     def expect(self, *datagrams):

@@ -9,12 +9,14 @@ import struct
 import sys
 import time
 
+from sockets import roomy
+
 ports, seconds = [int(p) for p in sys.argv[1:3]], float(sys.argv[3])
 types = [int(t) for t in sys.argv[6:8]] or [96, 97]
 socks = []
 for port in ports:
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    roomy(s, 4 << 20)
     s.bind(("127.0.0.1", port))
     socks.append(s)
 print("watching", flush=True)

@@ -18,6 +18,8 @@ import sys
 import threading
 import time
 
+from sockets import roomy
+
 SETUP, STATUS, TEST, ALIVE, HELD = 0x9001, 0x9002, 0x9004, 0x9005, 0x9006
 KEY, KEY_ACK = 0x9021, 0x9022
 HEAD_END, SERVICE, CP, START, DURATION, MIN_DURATION, EPOCH = 3, 4, 5, 6, 7, 8, 9
@@ -149,7 +151,7 @@ class Sink(threading.Thread):
         six = ":" in host
         s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        roomy(s, 8 << 20)
         if six:
             s.bind((host, port + above, 0, LO6 if host.startswith("ff") else 0))
             if host.startswith("ff"):
