@@ -256,6 +256,10 @@ struct he_bridge_seak {
 	const struct he_sp4_peer *generator, **others; size_t nothers;
 	uint32_t wait_ms;			/* the gate: default 30 s */
 	bool make_stkm;				/* mode B: the bridge is the STKMG of the service's DRM KMS, with the SEAK it has */
+	/* Role bsm: SEAKs are delivered to and asked of this BSD/A; generate: they are made here. */
+	const struct he_sp4_peer *bsda;
+	bool generate;
+	uint64_t life_ms, ahead_ms;		/* of a SEAK that is made here: how long it is the newest, how long before that it is delivered; defaults 30 days, 24 h */
 };
 struct he_bridge {
 	char *name;
@@ -265,8 +269,9 @@ struct he_bridge {
 	struct gw_addr listen;			/* tls; tcp only on loopback and with plain */
 	bool plain;
 	char *certificate, *private_key, *ca;	/* absolute paths */
-	char *store;				/* absolute path: what was answered, SEAKs; default STATE/bridge-NAME.db */
-	char *master;				/* absolute path of the key that SEAKs are wrapped with; default STORE.master */
+	char *store;				/* absolute path: what was answered; default STATE/bridge-NAME.db */
+	char *master;				/* absolute path of the key that it is wrapped with; default STORE.master */
+	char *seaks, *seaks_master;		/* absolute paths: of the store of SEAKs, which the plugin drm reads, too; defaults STATE/bridge-NAME.seaks, SEAKS.master */
 	struct he_sp4_peer *peers; size_t npeers;
 	struct he_bridge_ecmg *ecmg; size_t necmg;
 	struct he_bridge_emmg *emmg; size_t nemmg;
