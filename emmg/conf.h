@@ -3,7 +3,7 @@
 #define EMMG_CONF_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "emmg/channel.h"
+#include "lib/emmg_chan.h"
 #include "emmg/feed.h"
 #include "lib/addr.h"
 #include "lib/args.h"

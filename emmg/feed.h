@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "emmg/channel.h"
-#include "emmg/pace.h"
+#include "lib/emmg_chan.h"
+#include "lib/emmg_pace.h"
 #include "emmg/source.h"
 
 enum { EMMG_BATCH = 1000 };	/* datagrams in one message */

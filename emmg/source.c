@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "emmg/channel.h"
+#include "lib/emmg_chan.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 

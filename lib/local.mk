@@ -8,3 +8,4 @@ include %D%/store.mk
 include %D%/media.mk
 include %D%/session.mk
 include %D%/web.mk
+include %D%/peer.mk

@@ -19,15 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* What an ECMG announced in channel_status and the timetable obeys; delays in ms, absent ones already replaced by the plain ones. */
-struct scs_terms {
-	uint8_t lead_CW, CW_per_msg, section_TSpkt_flag;
-	int16_t delay_start, delay_stop, transition_delay_start, transition_delay_stop, AC_delay_start, AC_delay_stop;
-	uint16_t ECM_rep_period, max_comp_time;	/* ms */
-	uint16_t min_CP_duration;		/* x 100 ms */
-	uint16_t max_streams;
-};
+#include "lib/scs_terms.h"
 
 enum scs_mode { SCS_SCRAMBLED,
 	SCS_CLEAR,	/* by command */

@@ -18,7 +18,7 @@
 #include "lib/ops.h"
 #include "lib/secret.h"
 #include "lib/store.h"
-#include "scs/kms.h"
+#include "lib/scs_kms.h"
 #include "scs/schedule.h"
 
 enum { SCS_MUXES = 8 };		/* that may follow one unit */

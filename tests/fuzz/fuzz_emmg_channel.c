@@ -4,7 +4,7 @@
  * error in answer to an error, and every stream ends in order.
  */
 #include <stdlib.h>
-#include "emmg/channel.h"
+#include "lib/emmg_chan.h"
 #include "lib/log.h"
 #include "proto/emmg_mux.h"
 

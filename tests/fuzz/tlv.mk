@@ -19,7 +19,7 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuz
 %C%_fuzz_ecmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_ecmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)
 # the EMMG's
-%C%_fuzz_emmg_channel_SOURCES = %D%/fuzz_emmg_channel.c $(fuzz_main) emmg/channel.c proto/sim.c proto/emmg_mux.c
+%C%_fuzz_emmg_channel_SOURCES = %D%/fuzz_emmg_channel.c $(fuzz_main) lib/emmg_chan.c proto/sim.c proto/emmg_mux.c
 %C%_fuzz_emmg_channel_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_emmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_emmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)

@@ -1,9 +1,9 @@
 # emmg/: the engine of a channel; pace, packing and sources; the plugin's side
 check_PROGRAMS += %D%/test_emmg_channel %D%/test_emmg_feed
 TESTS += %D%/test_emmg_channel %D%/test_emmg_feed
-%C%_test_emmg_channel_LDADD = emmg/libemmg.la $(base_libs) $(test_libs)
+%C%_test_emmg_channel_LDADD = emmg/libemmg.la $(peer_libs) $(base_libs) $(test_libs)
 %C%_test_emmg_feed_SOURCES = %D%/test_emmg_feed.c %D%/scratch.h
-%C%_test_emmg_feed_LDADD = emmg/libemmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
+%C%_test_emmg_feed_LDADD = emmg/libemmg.la $(peer_libs) $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
 EXTRA_DIST += tests/data/emmg
 
 # one source, one module a way of calling

@@ -16,7 +16,7 @@ check_PROGRAMS += %D%/test_captures
 TESTS += %D%/test_captures
 %C%_test_captures_SOURCES = %D%/test_captures.c %D%/capture.c %D%/capture.h %D%/sim_vectors.h
 %C%_test_captures_CPPFLAGS = $(AM_CPPFLAGS) $(PCAP_CFLAGS)
-%C%_test_captures_LDADD = ecmg/libecmg.la scs/libscs.la emmg/libemmg.la mux/libmux.la $(kms_load_libs) $(net_libs) $(test_libs) $(PCAP_LIBS)
+%C%_test_captures_LDADD = ecmg/libecmg.la scs/libscs.la emmg/libemmg.la mux/libmux.la $(peer_libs) $(kms_load_libs) $(net_libs) $(test_libs) $(PCAP_LIBS)
 EXTRA_DIST += tests/data/captures
 
 # HTTP

@@ -1,5 +1,5 @@
 scs_tests = %D%/test_scs_schedule %D%/test_scs_chan %D%/test_scs_kms %D%/test_scs_record
-scs_test_libs = scs/libscs.la $(base_libs) $(test_libs)
+scs_test_libs = scs/libscs.la $(peer_libs) $(base_libs) $(test_libs)
 if HAVE_CHECK
 check_PROGRAMS += $(scs_tests)
 TESTS += $(scs_tests)

@@ -1,11 +1,11 @@
 /* tests/unit/test_captures.c: sessions of other people's equipment: read, and played against our engines with the peer's half */
 #include "ecmg/channel.h"
-#include "emmg/channel.h"
+#include "lib/emmg_chan.h"
 #include "mux/intake.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 #include "proto/ifaces.h"
-#include "scs/chan.h"
+#include "lib/scs_chan.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/sim_vectors.h"
 

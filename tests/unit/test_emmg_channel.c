@@ -1,7 +1,7 @@
 /* tests/unit/test_emmg_channel.c: an EMMG's channel against a scripted MUX: every version, errors, time-outs, a random walk, the machines as a page */
 #include <stdlib.h>
 #include <string.h>
-#include "emmg/channel.h"
+#include "lib/emmg_chan.h"
 #include "lib/log.h"
 #include "proto/emmg_mux.h"
 #include "tests/suite.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "lib/log.h"
 #include "proto/ecmg_scs.h"
-#include "scs/kms.h"
+#include "lib/scs_kms.h"
 #include "tests/suite.h"
 
 #define MS INT64_C(1000)

@@ -1,17 +1,17 @@
 /*
- * scs/kms.h: a KMS as the SCS sees it: a list of ECMGs in order of preference, on each of them as many channels as its streams
+ * lib/scs_kms.h: a KMS as the SCS sees it: a list of ECMGs in order of preference, on each of them as many channels as its streams
  * need, and which of them is asked. Sans-I/O: connections' events, questions and time go in; dialling, messages and answers come out.
  *
  * The preferred ECMG is asked. Spares are kept open and tested (warm), or connected when those before them fail (cold). A question
  * without an answer is put to the next ECMG as soon as its connection ends, it is refused, it times out, or hedge_us have passed;
  * the first answer counts. A preferred ECMG that fails is left at once, and gone back to when it has been well for return_us.
  */
-#ifndef SCS_KMS_H
-#define SCS_KMS_H
+#ifndef GW_SCS_KMS_H
+#define GW_SCS_KMS_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "scs/chan.h"
+#include "lib/scs_chan.h"
 
 struct scs_kms_conf {
 	struct scs_chan_conf chan;	/* of every channel, but for its channel_id */

@@ -1,5 +1,5 @@
-/* emmg/channel.c: see channel.h; the tables are TS 103 197 clause 6 as the EMMG's side reads it */
-#include "emmg/channel.h"
+/* lib/emmg_chan.c: see emmg_chan.h; the tables are TS 103 197 clause 6 as the EMMG's side reads it */
+#include "lib/emmg_chan.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

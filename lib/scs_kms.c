@@ -1,5 +1,5 @@
-/* scs/kms.c: see kms.h */
-#include "scs/kms.h"
+/* lib/scs_kms.c: see scs_kms.h */
+#include "lib/scs_kms.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

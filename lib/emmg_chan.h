@@ -1,10 +1,10 @@
 /*
- * emmg/channel.h: one channel to a MUX as the EMMG sees it (TS 103 197 clause 6): channel_setup, data streams, bandwidth, tests, errors,
+ * lib/emmg_chan.h: one channel to a MUX as the EMMG sees it (TS 103 197 clause 6): channel_setup, data streams, bandwidth, tests, errors,
  * the forms of data_provision. Sans-I/O: connection events, messages and time go in; what is to happen comes out through the owner's
- * calls. State machines are the tables in channel.c.
+ * calls. State machines are the tables in emmg_chan.c.
  */
-#ifndef EMMG_CHANNEL_H
-#define EMMG_CHANNEL_H
+#ifndef GW_EMMG_CHAN_H
+#define GW_EMMG_CHAN_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* scs/chan.c: see chan.h; the tables are TS 103 197 clause 5 as simulcrypt's SCS side reads it */
-#include "scs/chan.h"
+/* lib/scs_chan.c: see scs_chan.h; the tables are TS 103 197 clause 5 as simulcrypt's SCS side reads it */
+#include "lib/scs_chan.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,16 +1,16 @@
 /*
- * scs/chan.h: one ECMG channel as the SCS sees it (TS 103 197 clause 5): channel_setup, the streams put on it, CW_provisions with
+ * lib/scs_chan.h: one ECMG channel as the SCS sees it (TS 103 197 clause 5): channel_setup, the streams put on it, CW_provisions with
  * their windows and priming, tests, errors. Sans-I/O: connection events, messages and time go in; what is to happen comes out
- * through the owner's calls. State machines are the tables in chan.c. One loop thread: all channels share one pair of buffers, and
+ * through the owner's calls. State machines are the tables in scs_chan.c. One loop thread: all channels share one pair of buffers, and
  * no call of the owner may end in scs_chan_frame() of any channel.
  */
-#ifndef SCS_CHAN_H
-#define SCS_CHAN_H
+#ifndef GW_SCS_CHAN_H
+#define GW_SCS_CHAN_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "lib/headend.h"
-#include "scs/schedule.h"
+#include "lib/scs_terms.h"
 
 struct scs_chan_conf {
 	const char *kms;		/* for the log; copied */

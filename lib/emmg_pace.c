@@ -1,6 +1,6 @@
-/* emmg/pace.c: see pace.h */
-#include "emmg/pace.h"
-#include "emmg/channel.h"
+/* lib/emmg_pace.c: see emmg_pace.h */
+#include "lib/emmg_pace.h"
+#include "lib/emmg_chan.h"
 
 /* A token bucket this deep: time that a late timer lost is caught up, an idle minute is not. */
 enum { SLACK_US = 20 * 1000, TS = 188, TS_PAYLOAD = 184 };

@@ -1,9 +1,9 @@
 /*
- * emmg/pace.h: when a stream may send again. Rates are those of stream_BW_allocation: of packetised bits, what a datagram takes in a
+ * lib/emmg_pace.h: when a stream may send again. Rates are those of stream_BW_allocation: of packetised bits, what a datagram takes in a
  * transport stream (3.3), so that a MUX which counts less never finds too much.
  */
-#ifndef EMMG_PACE_H
-#define EMMG_PACE_H
+#ifndef GW_EMMG_PACE_H
+#define GW_EMMG_PACE_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
