@@ -304,6 +304,7 @@ read_several(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const ya
 	*(size_t *)(void *)(obj + r->count) = count;
 	for (size_t i = 0; i < count; i++) {
 		const yaml_node_t *item = one ? n : node(c, n->data.sequence.items.start[i]);
+		size_t refs = c->refs.n;
 		char why[WHY];
 
 		if (!visit(c, item))
@@ -312,6 +313,10 @@ read_several(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const ya
 			fault(c, mark(item), "%s: %s is wanted here", r->key, gw_conf_kinds[as].noun);
 		else if (!gw_conf_kinds[as].read(c, &each, v + i * size, text_of(item), why))
 			fault(c, mark(item), "%s: %s", r->key, why);
+		else if (c->refs.n > refs) {
+			((struct ref *)c->refs.p)[refs].at = mark(item);
+			((struct ref *)c->refs.p)[refs].row = r;
+		}
 	}
 }
 
@@ -325,6 +330,39 @@ static void
 read_numbers(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
 {
 	read_several(c, r, obj, n, GW_CONF_UINT, sizeof(uint16_t));
+}
+
+static void
+read_refs(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
+{
+	read_several(c, r, obj, n, GW_CONF_REF, sizeof(void *));
+}
+
+/* One of the words, or a list of them. */
+static void
+read_set(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
+{
+	bool one = n->type == YAML_SCALAR_NODE;
+	size_t count = one ? 1 : (size_t)(n->data.sequence.items.top - n->data.sequence.items.start);
+	uint64_t all = 0, v;
+	struct gw_conf_row each = *r;
+	char why[WHY];
+
+	each.type = GW_CONF_ENUM;
+	each.size = sizeof(v);
+	for (size_t i = 0; i < count; i++) {
+		const yaml_node_t *item = one ? n : node(c, n->data.sequence.items.start[i]);
+
+		if (!visit(c, item))
+			return;
+		v = 0;
+		if (!text_of(item))
+			fault(c, mark(item), "%s: %s is wanted here", r->key, gw_conf_kinds[GW_CONF_ENUM].noun);
+		else if (!gw_conf_kinds[GW_CONF_ENUM].read(c, &each, &v, text_of(item), why))
+			fault(c, mark(item), "%s: %s", r->key, why);
+		all |= v;
+	}
+	gw_conf_store(obj + r->offset, r->size, (int64_t)all);
 }
 
 static void
@@ -362,16 +400,17 @@ static bool
 read_value(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml_node_t *n)
 {
 	static const yaml_node_type_t wants[] = { [GW_CONF_ADDRS] = YAML_SEQUENCE_NODE, [GW_CONF_NUMBERS] = YAML_SEQUENCE_NODE,
-		[GW_CONF_MAP] = YAML_MAPPING_NODE,
+		[GW_CONF_REFS] = YAML_SEQUENCE_NODE, [GW_CONF_SET] = YAML_SEQUENCE_NODE, [GW_CONF_MAP] = YAML_MAPPING_NODE,
 		[GW_CONF_OBJECT] = YAML_MAPPING_NODE, [GW_CONF_LIST] = YAML_SEQUENCE_NODE, [GW_CONF_NAMED] = YAML_MAPPING_NODE };
 	static void (*const reads[])(struct gw_conf *, const struct gw_conf_row *, char *, const yaml_node_t *) = {
-		[GW_CONF_ADDRS] = read_addrs, [GW_CONF_NUMBERS] = read_numbers, [GW_CONF_MAP] = read_map, [GW_CONF_LIST] = read_list, [GW_CONF_NAMED] = read_named };
+		[GW_CONF_ADDRS] = read_addrs, [GW_CONF_NUMBERS] = read_numbers, [GW_CONF_REFS] = read_refs, [GW_CONF_SET] = read_set, [GW_CONF_MAP] = read_map,
+		[GW_CONF_LIST] = read_list, [GW_CONF_NAMED] = read_named };
 
 	if (gw_conf_kinds[r->type].read)
 		return scalar(c, r, obj + r->offset, n);
 	if (empty(n) && !(r->flags & GW_CONF_NEED))
 		return true;
-	if (n->type != wants[r->type] && !((r->type == GW_CONF_ADDRS || r->type == GW_CONF_NUMBERS) && n->type == YAML_SCALAR_NODE)) {
+	if (n->type != wants[r->type] && !(r->type >= GW_CONF_ADDRS && r->type <= GW_CONF_SET && n->type == YAML_SCALAR_NODE)) {
 		fault(c, mark(n), "%s: %s is wanted here", r->key, gw_conf_kinds[r->type].noun);
 		return false;
 	}
@@ -380,6 +419,8 @@ read_value(struct gw_conf *c, const struct gw_conf_row *r, char *obj, const yaml
 		return true;
 	}
 	reads[r->type](c, r, obj, n);
+	if ((r->flags & GW_CONF_NEED) && r->type == GW_CONF_SET)
+		return true;
 	if ((r->flags & GW_CONF_NEED) && r->type != GW_CONF_MAP && *(size_t *)(void *)(obj + r->count) == 0)
 		fault(c, mark(n), "%s: the list is empty", r->key);
 	return true;
@@ -391,6 +432,20 @@ gw_conf_find_row(const struct gw_conf_schema *s, const char *key)
 	for (size_t i = 0; i < s->n; i++)
 		if (strcmp(s->rows[i].key, key) == 0)
 			return &s->rows[i];
+	return NULL;
+}
+
+const struct gw_conf_row *
+gw_conf_find_list(const struct around *a, const char *key, char **object)
+{
+	for (; a; a = a->outer) {
+		const struct gw_conf_row *r = gw_conf_find_row(a->schema, key);
+
+		if (!r || (r->type != GW_CONF_LIST && r->type != GW_CONF_NAMED))
+			continue;
+		*object = a->object;
+		return r;
+	}
 	return NULL;
 }
 
@@ -441,6 +496,7 @@ static void
 read_object(struct gw_conf *c, const struct gw_conf_schema *s, char *obj, const yaml_node_t *n, struct gw_place at)
 {
 	struct gw_place first[64] = { { 0, 0 } };
+	struct around around = { s, obj, c->around };
 	struct object *o;
 
 	if (!visit(c, n))
@@ -452,8 +508,10 @@ read_object(struct gw_conf *c, const struct gw_conf_schema *s, char *obj, const 
 		fault(c, mark(n), "a %s is a mapping, KEY: VALUE", s->noun);
 		return;
 	}
+	c->around = &around;
 	for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++)
 		read_pair(c, s, obj, p, first);
+	c->around = around.outer;
 	for (size_t i = 0; i < s->n; i++)
 		if ((s->rows[i].flags & GW_CONF_NEED) && !first[i].line)
 			fault(c, at, "the %s lacks %s", s->noun, s->rows[i].key);
@@ -467,9 +525,9 @@ read_object(struct gw_conf *c, const struct gw_conf_schema *s, char *obj, const 
 static void
 resolve(struct gw_conf *c, const struct ref *ref)
 {
-	const struct gw_conf_row *list = gw_conf_find_row(c->root, ref->row->ref);
-	char *items = *(char **)(void *)(c->out + list->offset);
-	size_t n = *(size_t *)(void *)(c->out + list->count);
+	const struct gw_conf_row *list = ref->in;
+	char *items = *(char **)(void *)(ref->object + list->offset);
+	size_t n = *(size_t *)(void *)(ref->object + list->count);
 	char more[WHY];
 	const char **names = gw_conf_alloc(c, n, sizeof(*names));
 

@@ -28,9 +28,11 @@ enum gw_conf_type {	/* what is written          the member's type */
 	GW_CONF_ADDR,		/* tcp://HOST:PORT …            struct gw_addr */
 	GW_CONF_OCTETS,		/* 0x0102000f                   uint8_t *, with `count` the size_t beside it */
 	GW_CONF_SECRET,		/* the same; never shown        struct gw_secret */
-	GW_CONF_REF,		/* a name in the root's list `ref`          const void * to its element */
+	GW_CONF_REF,		/* a name in the list `ref`, see there      const void * to its element */
 	GW_CONF_ADDRS,		/* one address or a list        struct gw_addr *, with `count` */
 	GW_CONF_NUMBERS,	/* one number or a list         uint16_t *, with `count` */
+	GW_CONF_REFS,		/* one name or a list           const void **, with `count` */
+	GW_CONF_SET,		/* one of `words` or a list     an unsigned integer: their values or-ed */
 	GW_CONF_MAP,		/* { KEY: VALUE, … }            char *: "KEY=VALUE\n…", "" if none */
 	GW_CONF_OBJECT,		/* a mapping                    the struct itself, by `sub` */
 	GW_CONF_LIST,		/* [ mapping, … ]               an array of `sub`s, with `count` */
@@ -60,7 +62,7 @@ struct gw_conf_row {
 	int schemes;		/* ADDR, ADDRS: as in gw_addr_parse */
 	const struct gw_conf_word *words; size_t nwords;
 	const struct gw_conf_schema *sub;
-	const char *ref;	/* REF: a LIST or NAMED row of the root */
+	const char *ref;	/* REF, REFS: a LIST or NAMED row of the innermost object around that has one, at last of the root */
 	const char *meaning;	/* one sentence for the manual */
 };
 #define GW_CONF_AT(tag, member) offsetof(struct tag, member), sizeof(((struct tag *)0)->member)

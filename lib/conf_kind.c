@@ -69,8 +69,8 @@ gw_conf_word_at(const void *words, size_t i)
 
 /* ---- integers of any width ---- */
 
-static int64_t
-load_int(const void *p, size_t size)
+int64_t
+gw_conf_load_int(const void *p, size_t size)
 {
 	switch (size) {
 	case 1: return *(const uint8_t *)p;
@@ -80,8 +80,8 @@ load_int(const void *p, size_t size)
 	}
 }
 
-static void
-store_int(void *p, size_t size, int64_t v)
+void
+gw_conf_store(void *p, size_t size, int64_t v)
 {
 	switch (size) {
 	case 1: *(uint8_t *)p = (uint8_t)v; break;
@@ -203,7 +203,7 @@ read_number(struct gw_conf *c, const struct gw_conf_row *r, void *m, const char 
 		u = INT64_MAX;	/* out of every range that ends before */
 	if (!in_range(r, text, minus ? -(int64_t)u : (int64_t)u, why))
 		return false;
-	store_int(m, r->size, minus ? -(int64_t)u : (int64_t)u);
+	gw_conf_store(m, r->size, minus ? -(int64_t)u : (int64_t)u);
 	return true;
 }
 
@@ -240,7 +240,7 @@ read_measure(struct gw_conf *c, const struct gw_conf_row *r, void *m, const char
 	}
 	if (!in_range(r, text, v, why))
 		return false;
-	store_int(m, r->size, v);
+	gw_conf_store(m, r->size, v);
 	return true;
 }
 
@@ -335,7 +335,7 @@ read_enum(struct gw_conf *c, const struct gw_conf_row *r, void *m, const char *t
 	(void)c;
 	for (size_t i = 0; i < r->nwords; i++)
 		if (strcmp(text, r->words[i].word) == 0) {
-			store_int(m, r->size, r->words[i].value);
+			gw_conf_store(m, r->size, r->words[i].value);
 			return true;
 		}
 	return no(why, "%.*s is not known%s", SHOWN, text, gw_conf_hint(text, gw_conf_word_at, r->words, r->nwords, more));
@@ -414,8 +414,10 @@ read_ref(struct gw_conf *c, const struct gw_conf_row *r, void *m, const char *te
 	if (!gw_conf_is_name(text, why))
 		return false;
 	ref = gw_conf_push(c, &c->refs, sizeof(*ref));
-	if (ref)
-		*ref = (struct ref){ r, m, text, { 0, 0 } };	/* the walker fills in the place */
+	if (!ref)
+		return true;
+	*ref = (struct ref){ .row = r, .member = m, .name = text };	/* the walker fills in the place */
+	ref->in = gw_conf_find_list(c->around, r->ref, &ref->object);
 	return true;
 }
 
@@ -460,7 +462,7 @@ print_number(const struct gw_conf_row *r, const char *obj, FILE *f)
 {
 	char text[40];
 
-	gw_conf_number_text(r, load_int(obj + r->offset, r->size), text, sizeof(text));
+	gw_conf_number_text(r, gw_conf_load_int(obj + r->offset, r->size), text, sizeof(text));
 	fputs(text, f);
 }
 
@@ -478,7 +480,7 @@ static void
 print_enum(const struct gw_conf_row *r, const char *obj, FILE *f)
 {
 	for (size_t i = 0; i < r->nwords; i++)
-		if (r->words[i].value == load_int(obj + r->offset, r->size)) {
+		if (r->words[i].value == gw_conf_load_int(obj + r->offset, r->size)) {
 			fputs(r->words[i].word, f);
 			return;
 		}
@@ -530,6 +532,20 @@ print_numbers(const struct gw_conf_row *r, const char *obj, FILE *f)
 }
 
 static void
+print_set(const struct gw_conf_row *r, const char *obj, FILE *f)
+{
+	uint64_t v = (uint64_t)gw_conf_load_int(obj + r->offset, r->size);
+	const char *sep = "[";
+
+	for (size_t i = 0; i < r->nwords; i++)
+		if (v & (uint64_t)r->words[i].value) {
+			fprintf(f, "%s%s", sep, r->words[i].word);
+			sep = ", ";
+		}
+	fputc(']', f);
+}
+
+static void
 print_map(const struct gw_conf_row *r, const char *obj, FILE *f)
 {
 	const char *p = *(char *const *)(const void *)(obj + r->offset);
@@ -565,6 +581,8 @@ const struct gw_conf_kind gw_conf_kinds[] = {
 	[GW_CONF_REF] = { read_ref, NULL, "a name" },
 	[GW_CONF_ADDRS] = { NULL, print_addrs, "an address or a list of addresses" },
 	[GW_CONF_NUMBERS] = { NULL, print_numbers, "a number or a list of numbers" },
+	[GW_CONF_REFS] = { NULL, NULL, "a name or a list of names" },
+	[GW_CONF_SET] = { NULL, print_set, "a word or a list of words" },
 	[GW_CONF_MAP] = { NULL, print_map, "a mapping KEY: VALUE" },
 	[GW_CONF_OBJECT] = { NULL, NULL, "a mapping" },
 	[GW_CONF_LIST] = { NULL, NULL, "a list" },

@@ -24,7 +24,7 @@ gw_conf_free(const struct gw_conf_schema *s, void *object)
 			free(items);
 			break;
 		case GW_CONF_TEXT: case GW_CONF_NAME: case GW_CONF_PATH: case GW_CONF_OCTETS: case GW_CONF_ADDRS: case GW_CONF_NUMBERS:
-		case GW_CONF_MAP:
+		case GW_CONF_REFS: case GW_CONF_MAP:
 			free(*(void **)(void *)m);
 			break;
 		case GW_CONF_SECRET:
@@ -54,13 +54,15 @@ there(const struct gw_conf_row *r, const char *obj)
 		return *(char *const *)(const void *)m && **(char *const *)(const void *)m;
 	case GW_CONF_ADDR:
 		return ((const struct gw_addr *)(const void *)m)->scheme != 0;
-	case GW_CONF_ADDRS: case GW_CONF_NUMBERS: case GW_CONF_LIST: case GW_CONF_NAMED:
+	case GW_CONF_ADDRS: case GW_CONF_NUMBERS: case GW_CONF_REFS: case GW_CONF_LIST: case GW_CONF_NAMED:
 		return *(const size_t *)(const void *)(obj + r->count) > 0;
 	case GW_CONF_OBJECT:
 		for (size_t i = 0; i < r->sub->n; i++)
 			if (there(&r->sub->rows[i], m))
 				return true;
 		return false;
+	case GW_CONF_SET:
+		return gw_conf_load_int(m, r->size) != 0;
 	case GW_CONF_SECRET:
 		return false;
 	default:
@@ -68,12 +70,35 @@ there(const struct gw_conf_row *r, const char *obj)
 	}
 }
 
-struct printer { FILE *f; const struct gw_conf_schema *root; };
+struct printer { FILE *f; const struct around *around; };
+
+static void
+print_ref(const struct printer *p, const struct gw_conf_row *r, const char *element)
+{
+	char *whose;
+
+	gw_conf_print_word(*(char *const *)(const void *)(element + gw_conf_find_list(p->around, r->ref, &whose)->sub->name), p->f);
+}
+
+static void
+print_refs(const struct printer *p, const struct gw_conf_row *r, const char *obj)
+{
+	const char *const *list = *(const char *const *const *)(const void *)(obj + r->offset);
+
+	for (size_t i = 0, n = *(const size_t *)(const void *)(obj + r->count); i < n; i++) {
+		fputs(i ? ", " : " [", p->f);
+		print_ref(p, r, list[i]);
+	}
+	fputc(']', p->f);
+}
 
 /* item: the first line stands behind "- ". */
 static void
-print_object(const struct printer *p, const struct gw_conf_schema *s, const char *obj, int indent, bool item)
+print_object(const struct printer *outer, const struct gw_conf_schema *s, const char *obj, int indent, bool item)
 {
+	const struct around around = { s, NULL, outer->around };
+	const struct printer here = { outer->f, &around }, *p = &here;
+
 	for (size_t i = 0; i < s->n; i++) {
 		const struct gw_conf_row *r = &s->rows[i];
 		const char *items;
@@ -90,8 +115,9 @@ print_object(const struct printer *p, const struct gw_conf_schema *s, const char
 		}
 		if (r->type == GW_CONF_REF) {
 			fputc(' ', p->f);
-			gw_conf_print_word(*(char *const *)(const void *)(*(char *const *)(const void *)(obj + r->offset) +
-			    gw_conf_find_row(p->root, r->ref)->sub->name), p->f);
+			print_ref(p, r, *(char *const *)(const void *)(obj + r->offset));
+		} else if (r->type == GW_CONF_REFS) {
+			print_refs(p, r, obj);
 		} else if (r->type != GW_CONF_LIST && r->type != GW_CONF_NAMED) {
 			fputc(' ', p->f);
 			gw_conf_kinds[r->type].print(r, obj, p->f);
@@ -114,7 +140,7 @@ print_object(const struct printer *p, const struct gw_conf_schema *s, const char
 void
 gw_conf_print(const struct gw_conf_schema *s, const void *object, FILE *f)
 {
-	print_object(&(struct printer){ f, s }, s, object, 0, false);
+	print_object(&(struct printer){ f, NULL }, s, object, 0, false);
 }
 
 /* Filled lines, and a new one for each sentence, as mdoc(7) wants them. */

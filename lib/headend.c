@@ -6,36 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/conf.h"
+#include "lib/headend_int.h"
 #include "proto/stkm.h"
 
 _Static_assert(sizeof(struct he_place) == sizeof(struct gw_place), "lib/conf.c writes line and column");
 
-/* The file as it stands: streams hang on services and media; he_unit is what follows. */
-struct raw_medium {
-	struct he_medium m;
-	struct he_stkm *stkm; size_t nstkm;
-	struct { bool set; uint16_t v; } index;
-};
-struct raw_service {
-	struct he_service s;		/* first: a reference to the one is one to the other */
-	struct raw_medium *media; size_t nmedia;
-	struct he_stkm *stkm; size_t nstkm;
-	struct { bool set; uint16_t v; } index;
-	bool cw_length_given;
-	bool loss_confirmed;
-};
-struct full {
-	struct headend h;
-	struct raw_service *services; size_t nservices;
-};
-
 enum { DRM = 0x0001, SMARTCARD = 0x0002 };	/* CA system ids of the BCAST profiles: upper half of Super_CAS_id */
-
-#define ROWS(a) (a), sizeof(a) / sizeof((a)[0])
-#define WORDS(a) .words = (a), .nwords = sizeof(a) / sizeof((a)[0])
-#define LIST(tag, p, n) GW_CONF_AT(tag, p), .count = offsetof(struct tag, n)
-#define GIVEN(tag, m) GW_CONF_AT(tag, m.v), .has = offsetof(struct tag, m.set)
 
 static const struct gw_conf_word peers[] = { { "lenient", 0 }, { "strict", 1 } };
 static const struct gw_conf_word standbys[] = { { "warm", 0 }, { "cold", 1 } };
@@ -236,6 +212,12 @@ static const struct gw_conf_row service_rows[] = {
 	    .meaning = "GlobalPurchaseItemID under which it is sold, a URI. The default is urn:simulgate:HEAD_END:ID." },
 	{ "purchase_data", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.purchase_data),
 	    .meaning = "PurchaseDataReference; the MBMS User Service ID is the former and this, with nothing between them." },
+	{ "global_service_id", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.global_service_id),
+	    .meaning = "GlobalServiceID by which bridges and their peers name it, a URI. The default is urn:simulgate:HEAD_END:ID." },
+	{ "global_content_id", GW_CONF_TEXT, GW_CONF_AT(raw_service, s.global_content_id),
+	    .meaning = "GlobalContentID by which they name what its keys protect. The default is global_service_id." },
+	{ "keys", GW_CONF_NAME, GW_CONF_AT(raw_service, s.outside_keys),
+	    .meaning = "The bridge through which a BSM gives it its traffic keys (CP-3, mode A). Without it they are made here." },
 	{ "scrambling", GW_CONF_ENUM, GW_CONF_AT(raw_service, s.scrambling), WORDS(scramblings), .flags = GW_CONF_NEED,
 	    .meaning = "How the media are protected; none: control words are made for a scrambler that is not ours." },
 	{ "authentication", GW_CONF_BOOL, GW_CONF_AT(raw_service, s.authentication),
@@ -466,8 +448,6 @@ static void check_terminal(struct gw_conf *, void *);
 static void check_play(struct gw_conf *, void *);
 static void check_all(struct gw_conf *, void *);
 
-#define NAMED(tag, m) .name = offsetof(struct tag, m), .named = true
-#define PLACED(tag, m) .placed = true, .at = offsetof(struct tag, m)
 static const struct gw_conf_schema kms_schema = { ROWS(kms_rows), sizeof(struct he_kms), "KMS", NAMED(he_kms, name),
 	PLACED(he_kms, at), .check = check_kms };
 static const struct gw_conf_schema stkm_schema = { ROWS(stkm_rows), sizeof(struct he_stkm), "stream", PLACED(he_stkm, at) };
@@ -505,6 +485,8 @@ static const struct gw_conf_row rows[] = {
 	    .meaning = "What all session descriptions have in common." },
 	{ "bsm", GW_CONF_NAMED, LIST(full, h.bsm, h.nbsm), .sub = &bsm_schema,
 	    .meaning = "The subscribers' side of KMSs of the Smartcard profile, by name: registration, long-term keys, purchases." },
+	{ "bridge", GW_CONF_NAMED, LIST(full, h.bridge, h.nbridge), .sub = &he_bridge_schema,
+	    .meaning = "Exchanges of SP-4 and CP-3 messages in XML by HTTPS, and what of SimulCrypt they stand for, by name." },
 	{ "terminals", GW_CONF_LIST, LIST(full, h.terminals, h.nterminals), .sub = &terminal_schema, .meaning = "Lab receivers." },
 	{ "play", GW_CONF_LIST, LIST(full, h.play, h.nplay), .sub = &play_schema,
 	    .meaning = "Media that simulgate run sends to the scrambler, for demonstrations." },
@@ -513,9 +495,8 @@ static const struct gw_conf_schema schema = { ROWS(rows), sizeof(struct full), "
 
 /* ---- checks: what could not be read is NULL or 0 and was said before ---- */
 
-/* What goes into a line of a session description, where some characters would end it. */
-static void
-check_word(struct gw_conf *c, char *const *member, const char *key, const char *no)
+void
+he_check_word(struct gw_conf *c, char *const *member, const char *key, const char *no)
 {
 	const char *bad = *member ? strpbrk(*member, no) : NULL;
 
@@ -528,7 +509,7 @@ check_session(struct gw_conf *c, void *object)
 {
 	const struct headend *h = object;
 
-	check_word(c, &h->session.origin, "origin", " /");
+	he_check_word(c, &h->session.origin, "origin", " /");
 }
 
 static void
@@ -634,7 +615,7 @@ check_kms(struct gw_conf *c, void *object)
 	if (!(said & 2))
 		k->bcast_parameters = bcast;
 	check_limits(c, k);
-	check_word(c, &k->service_provider, "service_provider", " ;");
+	he_check_word(c, &k->service_provider, "service_provider", " ;");
 	if (k->necmg > HE_ECMGS)
 		gw_conf_fail(c, &k->ecmg, "more than %d ECMGs", HE_ECMGS);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -667,7 +648,7 @@ check_medium(struct gw_conf *c, void *object)
 
 	if (m->m.in.scheme && m->m.out.scheme && memcmp(&m->m.in, &m->m.out, sizeof(m->m.in)) == 0)
 		gw_conf_fail(c, &m->m.out, "out is the same as in: the scrambled packets would come back");
-	check_word(c, &m->m.rtpmap, "rtpmap", " ");
+	he_check_word(c, &m->m.rtpmap, "rtpmap", " ");
 	if (m->m.rtpmap && !strpbrk(m->m.rtpmap, " /"))
 		gw_conf_fail(c, &m->m.rtpmap, "rtpmap: ENCODING/CLOCK is wanted, as H264/90000");
 	check_config(c, &m->m);
@@ -829,8 +810,8 @@ check_service(struct gw_conf *c, void *object)
 	if (s->s.scrambling != HE_NONE && gw_conf_given(c, &s->s.cw_length))
 		gw_conf_fail(c, &s->s.cw_length, "cw_length is for scrambling none");
 	check_ipsec(c, s);
-	check_word(c, &s->s.purchase_item, "purchase_item", " ");
-	check_word(c, &s->s.purchase_data, "purchase_data", " ");
+	he_check_word(c, &s->s.purchase_item, "purchase_item", " ");
+	he_check_word(c, &s->s.purchase_data, "purchase_data", " ");
 	check_streams(c, s, s->stkm, s->nstkm, &s->stkm);
 	check_media(c, s);
 }
@@ -889,7 +870,7 @@ readable(const struct he_stkm *list, size_t n, unsigned want)
 static void
 check_host(struct gw_conf *c, char *const *member, const char *key)
 {
-	check_word(c, member, key, " @/:\"");
+	he_check_word(c, member, key, " @/:\"");
 	if (*member && strlen(*member) > 100)
 		gw_conf_fail(c, member, "%s: a name has at most 100 characters here, or LTKMs would not fit cards", key);
 }
@@ -899,14 +880,11 @@ check_url(struct gw_conf *c, char *const *member, const char *key)
 {
 	if (*member && strncmp(*member, "http://", 7) != 0 && strncmp(*member, "https://", 8) != 0)
 		gw_conf_fail(c, member, "%s: a URL that begins with http:// or https:// is wanted", key);
-	check_word(c, member, key, " ");
+	he_check_word(c, member, key, " ");
 }
 
-/* Things that hang together: all of them, or none. */
-struct part { const void *member; const char *key; bool there; };
-
-static void
-check_parts(struct gw_conf *c, const void *whole, const char *key, bool there, const struct part *parts, size_t n)
+void
+he_check_parts(struct gw_conf *c, const void *whole, const char *key, bool there, const struct he_part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (there && !parts[i].there && !gw_conf_given(c, parts[i].member))
@@ -919,10 +897,10 @@ check_parts(struct gw_conf *c, const void *whole, const char *key, bool there, c
 static void
 check_smpp(struct gw_conf *c, const struct he_bsm *b)
 {
-	const struct part needs[] = { { &b->smpp_system_id, "smpp_system_id", b->smpp_system_id },
+	const struct he_part needs[] = { { &b->smpp_system_id, "smpp_system_id", b->smpp_system_id },
 		{ &b->smpp_password_file, "smpp_password", b->smpp_password_file }, { &b->smpp_source, "smpp_source", b->smpp_source } };
 
-	check_parts(c, &b->smpp, "smpp", b->smpp.scheme != 0, needs, 3);
+	he_check_parts(c, &b->smpp, "smpp", b->smpp.scheme != 0, needs, 3);
 	if (b->smpp_system_id && strlen(b->smpp_system_id) > 15)
 		gw_conf_fail(c, &b->smpp_system_id, "smpp_system_id: SMPP has room for 15 characters");
 	if (b->smpp_source && (strlen(b->smpp_source) > 20 || b->smpp_source[strspn(b->smpp_source, "0123456789")]))
@@ -936,8 +914,8 @@ check_bsm(struct gw_conf *c, void *object)
 {
 	struct he_bsm *b = object;
 	bool tls = b->listen.scheme == GW_TLS || b->api.scheme == GW_TLS;
-	const struct part certified[] = { { &b->certificate, "certificate", b->certificate }, { &b->private_key, "private_key", b->private_key } };
-	const struct part token = { &b->api_token_file, "api_token", b->api_token_file };
+	const struct he_part certified[] = { { &b->certificate, "certificate", b->certificate }, { &b->private_key, "private_key", b->private_key } };
+	const struct he_part token = { &b->api_token_file, "api_token", b->api_token_file };
 
 	if (b->kms && cas(b->kms) != SMARTCARD)
 		gw_conf_fail(c, &b->kms, "KMS %s is not of the Smartcard profile (Super_CAS_id 0x0002xxxx)", b->kms->name);
@@ -949,8 +927,8 @@ check_bsm(struct gw_conf *c, void *object)
 	if (!b->bsf && b->naf && !gw_conf_given(c, &b->bsf))
 		gw_conf_text(c, &b->bsf, b->naf);
 	if (gw_conf_good(c, &b->listen) && (b->api.scheme || !gw_conf_given(c, &b->api)))
-		check_parts(c, b->listen.scheme == GW_TLS ? &b->listen : &b->api, "tls://", tls, certified, 2);
-	check_parts(c, &b->api, "api", b->api.scheme != 0, &token, gw_conf_given(c, &b->api) && !b->api.scheme ? 0 : 1);
+		he_check_parts(c, b->listen.scheme == GW_TLS ? &b->listen : &b->api, "tls://", tls, certified, 2);
+	he_check_parts(c, &b->api, "api", b->api.scheme != 0, &token, gw_conf_given(c, &b->api) && !b->api.scheme ? 0 : 1);
 	if (b->api.scheme == GW_TCP && !gw_addr_loopback(&b->api))
 		gw_conf_fail(c, &b->api, "api by tcp:// is for a loopback address: the token would go over the network in clear");
 	if (b->path && (b->path[0] != '/' || strpbrk(b->path, " ?#")))
@@ -964,7 +942,7 @@ check_bsm(struct gw_conf *c, void *object)
 static void
 check_receiver(struct gw_conf *c, const struct he_terminal *t)
 {
-	const struct part parts[] = { { &t->bsm_url, "bsm", t->bsm_url }, { &t->bsf_url, "bsf", t->bsf_url },
+	const struct he_part parts[] = { { &t->bsm_url, "bsm", t->bsm_url }, { &t->bsf_url, "bsf", t->bsf_url },
 		{ &t->address, "address", t->address.scheme != 0 }, { &t->card_state, "card_state", t->card_state }, { &t->sms_dir, "sms", t->sms_dir } };
 	bool card = t->card || gw_conf_given(c, &t->card);
 
@@ -1003,11 +981,8 @@ check_terminal(struct gw_conf *c, void *object)
 		    "(Super_CAS_id 0x%04xxxxx)", s->s.id, t->smartcard ? "Smartcard" : "DRM", want);
 }
 
-/* Keys of all things that must differ in the whole file. */
-struct keys { struct gw_conf_key *k; size_t n; };
-
-static void
-add_addr(struct keys *keys, const struct gw_addr *a)
+void
+he_add_addr(struct he_keys *keys, const struct gw_addr *a)
 {
 	struct gw_addr plain = *a;
 
@@ -1021,14 +996,14 @@ add_addr(struct keys *keys, const struct gw_addr *a)
 
 /* Its RTCP has an address, too. */
 static void
-add_rtcp(struct keys *keys, const struct gw_addr *a)
+add_rtcp(struct he_keys *keys, const struct gw_addr *a)
 {
 	struct gw_addr next = *a;
 
 	if (!a->scheme)
 		return;
 	next.port++;
-	add_addr(keys, &next);
+	he_add_addr(keys, &next);
 	keys->k[keys->n - 1].member = a;
 }
 
@@ -1040,7 +1015,7 @@ by_text(const void *a, const void *b)
 
 /* Where ESP in UDP goes; the SPI tells services of one address apart, so it is added once, that nothing else goes there. */
 static void
-add_esp(struct gw_conf *c, const struct full *f, struct keys *outs, struct keys *esp)
+add_esp(struct gw_conf *c, const struct full *f, struct he_keys *outs, struct he_keys *esp)
 {
 	for (size_t i = 0; i < f->nservices; i++) {
 		const struct raw_service *s = &f->services[i];
@@ -1051,7 +1026,7 @@ add_esp(struct gw_conf *c, const struct full *f, struct keys *outs, struct keys 
 			struct gw_addr a = s->media[j].m.out;
 
 			a.port = s->s.ipsec.port;
-			add_addr(esp, &a);
+			he_add_addr(esp, &a);
 			if (a.scheme)
 				esp->k[esp->n - 1].member = gw_conf_given(c, &s->s.ipsec.port) ? (const void *)&s->s.ipsec.port :
 				    &s->media[j].m.out;
@@ -1068,9 +1043,9 @@ add_esp(struct gw_conf *c, const struct full *f, struct keys *outs, struct keys 
  * once, so that nothing else goes there.
  */
 static void
-check_pids(struct gw_conf *c, struct keys *outs)
+check_pids(struct gw_conf *c, struct he_keys *outs)
 {
-	struct keys plain = { .k = calloc(outs->n + 1, sizeof(*plain.k)) };
+	struct he_keys plain = { .k = calloc(outs->n + 1, sizeof(*plain.k)) };
 	const size_t n = outs->n;
 
 	if (!plain.k) {
@@ -1100,14 +1075,14 @@ check_pids(struct gw_conf *c, struct keys *outs)
 }
 
 static void
-add_streams(const struct gw_conf *c, struct keys *ids, struct keys *outs, const struct he_stkm *list, size_t n)
+add_streams(const struct gw_conf *c, struct he_keys *ids, struct he_keys *outs, const struct he_stkm *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].kms && list[i].kms->name && gw_conf_good(c, &list[i].ecm_id)) {
 			ids->k[ids->n].member = &list[i].ecm_id;
 			snprintf(ids->k[ids->n++].text, sizeof(ids->k->text), "%u at KMS %s", list[i].ecm_id, list[i].kms->name);
 		}
-		add_addr(outs, &list[i].out);
+		he_add_addr(outs, &list[i].out);
 	}
 }
 
@@ -1125,16 +1100,16 @@ things(const struct full *f)
 }
 
 static void
-check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys *ins, struct keys *outs, struct keys *data,
-    struct keys *esp)
+check_addresses(struct gw_conf *c, struct full *f, struct he_keys *ids, struct he_keys *ins, struct he_keys *outs, struct he_keys *data,
+    struct he_keys *esp)
 {
 	for (size_t i = 0; i < f->nservices; i++) {
 		struct raw_service *s = &f->services[i];
 
 		add_streams(c, ids, outs, s->stkm, s->nstkm);
 		for (size_t j = 0; j < s->nmedia; j++) {
-			add_addr(ins, &s->media[j].m.in);
-			add_addr(outs, &s->media[j].m.out);
+			he_add_addr(ins, &s->media[j].m.in);
+			he_add_addr(outs, &s->media[j].m.out);
 			if (s->media[j].m.rtcp) {
 				add_rtcp(ins, &s->media[j].m.in);
 				add_rtcp(outs, &s->media[j].m.out);
@@ -1149,14 +1124,14 @@ check_addresses(struct gw_conf *c, struct full *f, struct keys *ids, struct keys
 		while (same < i && memcmp(&f->h.ltkm[same].out, &l->out, sizeof(l->out)) != 0)
 			same++;
 		if (same == i)	/* long-term key streams may share an address: they name themselves */
-			add_addr(outs, &l->out);
+			he_add_addr(outs, &l->out);
 		if (!l->kms || !gw_conf_good(c, &l->data_id))
 			continue;
 		data->k[data->n].member = &l->data_id;
 		snprintf(data->k[data->n++].text, sizeof(data->k->text), "0x%08" PRIx32 " %u", l->client_id, l->data_id);
 	}
 	for (size_t i = 0; i < f->h.nterminals; i++)
-		add_addr(outs, &f->h.terminals[i].out);
+		he_add_addr(outs, &f->h.terminals[i].out);
 	gw_conf_unique(c, ids->k, ids->n, "streams have ecm_id");
 	gw_conf_unique(c, ins->k, ins->n, "media come in at");
 	check_pids(c, outs);
@@ -1261,7 +1236,7 @@ set_store(struct gw_conf *c, const struct full *f, struct he_kms *k)
 
 /* The MBMS User Service ID, by which subscribers name it, is one service's. */
 static void
-set_purchase(struct gw_conf *c, struct full *f, struct keys *ids)
+set_purchase(struct gw_conf *c, struct full *f, struct he_keys *ids)
 {
 	char item[256];
 
@@ -1318,14 +1293,14 @@ set_life(struct gw_conf *c, const struct full *f, struct he_bsm *b)
 }
 
 static void
-set_bsms(struct gw_conf *c, struct full *f, struct keys *names, struct keys *listeners)
+set_bsms(struct gw_conf *c, struct full *f, struct he_keys *names, struct he_keys *listeners)
 {
 	for (size_t i = 0; i < f->h.nbsm; i++) {
 		struct he_bsm *b = &f->h.bsm[i];
 
 		set_life(c, f, b);
-		add_addr(listeners, &b->listen);
-		add_addr(listeners, &b->api);
+		he_add_addr(listeners, &b->listen);
+		he_add_addr(listeners, &b->api);
 		if (!b->kms || !b->kms->name)
 			continue;
 		names->k[names->n].member = &b->kms;
@@ -1409,7 +1384,7 @@ check_all(struct gw_conf *c, void *object)
 {
 	struct full *f = object;
 	size_t n = things(f);
-	struct keys keys[5] = { { NULL, 0 } };
+	struct he_keys keys[5] = { { NULL, 0 } };
 	struct indexes *x = calloc(1, sizeof(*x));
 	bool memory = x != NULL;
 
@@ -1422,6 +1397,7 @@ check_all(struct gw_conf *c, void *object)
 			set_target(c, f, &f->h.ltkm[i]);
 		set_purchase(c, f, &keys[0]);
 		set_bsms(c, f, &keys[0], &keys[1]);
+		he_bridge_check_all(c, f);
 		for (size_t i = 0; i < f->h.nkms; i++)
 			set_store(c, f, &f->h.kms[i]);
 		for (size_t i = 0; i < f->h.nterminals; i++)
@@ -1491,6 +1467,7 @@ make_services(struct full *f)
 	for (size_t i = 0; i < h->nterminals; i++)
 		h->terminals[i].service = &h->services[(const struct raw_service *)(const void *)h->terminals[i].service -
 		    f->services];
+	he_bridge_services(f);
 	return 0;
 }
 

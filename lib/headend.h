@@ -226,8 +226,10 @@ struct he_sp4_peer {
 	uint32_t connections;			/* to it at a time; default 4 */
 };
 enum he_bridge_mode { HE_MODE_A, HE_MODE_C };
-/* S->X: the bridge serves the ECMG addresses of a KMS; an XML BSM makes the STKMs. */
-struct he_bridge_ecmg { struct he_place at; const struct he_kms *kms; const struct he_sp4_peer *peer; enum he_bridge_mode mode; };
+/* S->X: the bridge serves ECMG addresses of a KMS; an XML BSM makes the STKMs. */
+struct he_bridge_ecmg { struct he_place at; const struct he_kms *kms; const struct he_sp4_peer *peer; enum he_bridge_mode mode;
+	struct gw_addr *listen; size_t nlisten;	/* which of them; default all of the KMS's */
+};
 /* S->X: EMMGs of a client_id connect to the bridge; their datagrams go to a BSD/A as tag 11, or 15 for the data_id of registration objects. */
 struct he_bridge_emmg {
 	struct he_place at;
@@ -266,7 +268,7 @@ struct he_bridge {
 	struct he_place at;
 	char *id;				/* our @source; default the name */
 	unsigned roles;				/* enum he_sp4_role: ours */
-	struct gw_addr listen;			/* tls; tcp only on loopback and with plain */
+	struct gw_addr listen;			/* tls; tcp only on loopback and with plain; scheme 0: nobody calls */
 	bool plain;
 	char *certificate, *private_key, *ca;	/* absolute paths */
 	char *store;				/* absolute path: what was answered; default STATE/bridge-NAME.db */

@@ -23,7 +23,7 @@ tests_unit_test_lib_index_LDADD = $(lib_base_libs)
 tests_unit_test_lib_headend_LDADD = $(lib_base_libs)
 
 # The reader is compiled in, so that a fuzzing engine sees its branches.
-tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(fuzz_main) lib/conf.c lib/conf_kind.c lib/conf_print.c lib/headend.c
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(fuzz_main) lib/conf.c lib/conf_kind.c lib/conf_print.c lib/headend.c lib/headend_bridge.c
 tests_fuzz_fuzz_conf_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_conf_LDADD = $(base_libs)

@@ -151,6 +151,70 @@ bsm(FILE *f, const struct he_bsm *b)
 	fprintf(f, " token=%s\n", b->api_token_file ? b->api_token_file : "-");
 }
 
+static void
+ends(FILE *f, const struct he_sp4_peer *peer, const struct he_service *s)
+{
+	fprintf(f, " peer=%s", peer ? peer->name : "-");
+	if (s)
+		fprintf(f, " service=%s", s->id);
+}
+
+static void
+bridge(FILE *f, const struct headend *h, const struct he_bridge *b)
+{
+	fprintf(f, "bridge %s id=%s roles=%u plain=%d certificate=%s key=%s ca=%s store=%s master=%s", b->name, b->id, b->roles, b->plain,
+	    b->certificate ? b->certificate : "-", b->private_key ? b->private_key : "-", b->ca ? b->ca : "-", b->store, b->master);
+	addr(f, "listen", &b->listen);
+	fprintf(f, "\n");
+	for (size_t i = 0; i < b->npeers; i++) {
+		const struct he_sp4_peer *p = &b->peers[i];
+
+		fprintf(f, "  peer %s id=%s identity=%s url=%s roles=%u basic=%d short=%d timeout=%u connections=%u\n", p->name, p->id, p->identity,
+		    p->url ? p->url : "-", p->roles, p->basic, p->short_form, p->timeout_ms, p->connections);
+	}
+	for (size_t i = 0; i < b->necmg; i++) {
+		fprintf(f, "  ecmg kms=%s mode=%d", b->ecmg[i].kms->name, (int)b->ecmg[i].mode);
+		ends(f, b->ecmg[i].peer, NULL);
+		for (size_t k = 0; k < b->ecmg[i].nlisten; k++)
+			addr(f, "listen", &b->ecmg[i].listen[k]);
+		fprintf(f, "\n");
+	}
+	for (size_t i = 0; i < b->nemmg; i++) {
+		const struct he_bridge_emmg *e = &b->emmg[i];
+
+		ck_assert_ptr_eq(e->service, headend_service(h, e->service->id));
+		fprintf(f, "  emmg client=%08x data=%u registration=%d bps=%u repetition=%u", e->client_id, e->data_id, e->registration, e->bandwidth_bps,
+		    e->repetition_ms);
+		ends(f, e->peer, e->service);
+		addr(f, "listen", &e->listen);
+		addr(f, "listen_udp", &e->listen_udp);
+		fprintf(f, "\n");
+	}
+	for (size_t i = 0; i < b->nstkm; i++) {
+		ck_assert_ptr_eq(b->stkm[i].service, headend_service(h, b->stkm[i].service->id));
+		fprintf(f, "  stkm kms=%s ecm_id=%u mode=%d", b->stkm[i].kms->name, b->stkm[i].ecm_id, (int)b->stkm[i].mode);
+		ends(f, b->stkm[i].peer, b->stkm[i].service);
+		fprintf(f, "\n");
+	}
+	for (size_t i = 0; i < b->nmux; i++) {
+		const struct he_bridge_mux *m = &b->mux[i];
+
+		fprintf(f, "  mux client=%08x data=%u registration=%d bps=%u repetition=%u", m->client_id, m->data_id, m->registration, m->bandwidth_bps,
+		    m->repetition_ms);
+		ends(f, m->peer, m->service);
+		addr(f, "to", &m->to);
+		addr(f, "to_udp", &m->to_udp);
+		fprintf(f, "\n");
+	}
+	for (size_t i = 0; i < b->nseak; i++) {
+		fprintf(f, "  seak wait=%u make=%d", b->seak[i].wait_ms, b->seak[i].make_stkm);
+		ends(f, b->seak[i].generator, b->seak[i].service);
+		for (size_t k = 0; k < b->seak[i].nothers; k++)
+			fprintf(f, " other=%s", b->seak[i].others[k]->name);
+		fprintf(f, "\n");
+	}
+}
+
 static char *
 describe(const struct headend *h)
 {
@@ -205,6 +269,7 @@ describe(const struct headend *h)
 		if (s->title || s->session_id.set)
 			fprintf(f, "  session %s %llu\n", s->title, (unsigned long long)s->session_id.v);
 		fprintf(f, "  sold as %s%s%s\n", s->purchase_item, *s->purchase_data ? " " : "", s->purchase_data);
+		fprintf(f, "  exchanged as %s content %s keys=%s\n", s->global_service_id, s->global_content_id, s->outside_keys ? s->outside_keys : "-");
 		units(f, s);
 	}
 	for (size_t i = 0; i < h->nltkm; i++) {
@@ -223,6 +288,8 @@ describe(const struct headend *h)
 	}
 	for (size_t i = 0; i < h->nbsm; i++)
 		bsm(f, &h->bsm[i]);
+	for (size_t i = 0; i < h->nbridge; i++)
+		bridge(f, h, &h->bridge[i]);
 	fprintf(f, "scs channel_ids=%u..%u\n", h->scs.channel_id_min, h->scs.channel_id_max);
 	fprintf(f, "mux total=%llu repetition=%u strict=%d channels=%u/%u streams=%u/%u message=%u/%u",
 	    (unsigned long long)h->mux.total_bandwidth_bps, h->mux.repetition_ms, h->mux.strict, h->mux.max_channels,
@@ -297,7 +364,7 @@ written(const struct headend *h)
 
 START_TEST(good_files_are_understood_and_print_back)
 {
-	static const char *const names[] = { "good", "design", "bsm" };
+	static const char *const names[] = { "good", "design", "bsm", "bridge" };
 	char name[64], *a, *b, *text, *again;
 	struct headend *h, *back;
 
@@ -467,7 +534,7 @@ START_TEST(key_identifiers)
 }
 END_TEST
 
-SUITE("lib_headend", tcase_add_loop_test(t, good_files_are_understood_and_print_back, 0, 3);
+SUITE("lib_headend", tcase_add_loop_test(t, good_files_are_understood_and_print_back, 0, 4);
       tcase_add_test(t, names_are_found_with_their_places);
       tcase_add_loop_test(t, bad_files_are_refused_with_every_fault, 0, find_bad()); tcase_add_test(t, files_that_cannot_be_read);
       tcase_add_loop_test(t, deep_files_end, 0, 2); tcase_add_test(t, five_thousand_services_load);
