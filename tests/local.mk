@@ -34,6 +34,7 @@ include %D%/unit/doors.mk
 include %D%/unit/sms.mk
 include %D%/unit/decode.mk
 include %D%/unit/bridge.mk
+include %D%/unit/sx.mk
 include %D%/fuzz/local.mk
 include %D%/integration/local.mk
 include %D%/bench/local.mk
