@@ -7,9 +7,9 @@
 #include "kms/kms-plugin.h"
 #include "lib/addr.h"
 #include "lib/args.h"
+#include "lib/ecmg_face.h"
 #include "lib/headend.h"
 
-enum { ECMG_LISTENS = 16 };
 struct ecmg_listens { struct gw_addr addr[ECMG_LISTENS]; size_t n; };
 
 struct ecmg_conf {

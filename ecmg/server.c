@@ -3,153 +3,91 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/clock.h"
-#include "lib/secret.h"
 
-enum { TICK_MS = 250, PATIENCE_MS = 10000, DRAIN_MS = 1200, GOODBYE_MS = 300, LOG_BURST = 10, LOG_PER_MS = 1000 };
+enum { PATIENCE_MS = 10000, DRAIN_MS = 1200 };
 
 static void end_if_done(struct ecmg_server *);
 
-/* ---- the door of a channel */
+/* ---- the plugin's part of a channel */
 
-/* Messages as lines, keys left out. */
-static void
-trace(const struct ecmg_conn *k, const char *way, const uint8_t *msg, size_t len)
+static struct ecmg_server *
+server_of(const struct ecmg_conn *k)
 {
-	static struct sim_msg m;
-	char text[512];
-
-	if (!gw_log_on(GW_DEBUG))
-		return;
-	sim_decode(&ecmg_scs, msg, len, &m, NULL);
-	sim_print(&m, text, sizeof(text));
-	gw_log(GW_DEBUG, "message", text, "kms=%s peer=%s way=%s version=%u", k->server->conf.kms, gw_link_peer(k->link), way, m.version);
+	return k->face->owner;
 }
 
+/* Member by member: what lies between them stays as it is, for channels are compared with memcmp(). */
 static void
-put_out(void *self, const uint8_t *bytes, size_t len)
+announce(struct ecmg_says *to, const struct kms_channel *from)
 {
-	struct ecmg_conn *k = self;
-
-	if (gw_link_send(k->link, bytes, len) == 1)
-		gw_link_read(k->link, false);	/* what it does not take in it shall not ask for */
-}
-
-static int64_t
-now_us(const struct ecmg_server *s)
-{
-	return (int64_t)uv_now(&s->loop) * 1000;
-}
-
-static void wake_edges(struct ecmg_server *);
-
-static void
-door_send(void *self, const uint8_t *msg, size_t len)
-{
-	struct ecmg_conn *k = self;
-
-	trace(k, "out", msg, len);
-	if (!k->edge) {
-		put_out(k, msg, len);
-		return;
-	}
-	ecmg_edge_send(k->edge, msg, len, now_us(k->server));
-	wake_edges(k->server);
+	to->section_TSpkt_flag = from->section_TSpkt_flag;
+	to->lead_CW = from->lead_CW;
+	to->CW_per_msg = from->CW_per_msg;
+	to->access_criteria_transfer_mode = from->access_criteria_transfer_mode;
+	to->delay_start = from->delay_start;
+	to->delay_stop = from->delay_stop;
+	to->transition_delay_start = from->transition_delay_start;
+	to->transition_delay_stop = from->transition_delay_stop;
+	to->AC_delay_start = from->AC_delay_start;
+	to->AC_delay_stop = from->AC_delay_stop;
+	to->has_transition = from->has_transition;
+	to->has_AC = from->has_AC;
+	to->ECM_rep_period = from->ECM_rep_period;
+	to->max_streams = from->max_streams;
+	to->min_CP_duration = from->min_CP_duration;
+	to->max_comp_time = from->max_comp_time;
 }
 
 static int
-door_channel(void *self, uint32_t super_cas_id, struct kms_channel *channel, char *why, size_t cap)
+make_channel(struct ecmg_conn *k, uint32_t super_cas_id, struct ecmg_says *says, char *why, size_t cap)
 {
-	struct ecmg_server *s = ((struct ecmg_conn *)self)->server;
+	struct ecmg_server *s = server_of(k);
+	struct kms_channel channel = { 0 };
 	int rc;
 
 	if (s->conf.one_super_cas_id && super_cas_id != s->conf.super_cas_id) {
 		snprintf(why, cap, "this ECMG serves Super_CAS_id 0x%08x only", s->conf.super_cas_id);
 		return -ECMG_E_SUPER_CAS_ID;
 	}
-	rc = ecmg_host_channel(s->host, super_cas_id, channel, why, cap);
-	if (rc >= 0)
-		ecmg_conf_apply(&s->conf, channel);
+	rc = ecmg_host_channel(s->host, super_cas_id, &channel, why, cap);
+	if (rc < 0)
+		return rc;
+	ecmg_conf_apply(&s->conf, &channel);
+	announce(says, &channel);
 	return rc;
 }
 
 static int
-door_stream(void *self, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t cap)
+make_stream(struct ecmg_conn *k, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t cap)
 {
-	return ecmg_host_stream(((struct ecmg_conn *)self)->server->host, super_cas_id, ecm_id, why, cap);
+	return ecmg_host_stream(server_of(k)->host, super_cas_id, ecm_id, why, cap);
 }
 
+/* The same by the names of the plugin's contract. */
 static int
-door_ecm(void *self, const struct kms_request *request, uint8_t *out, size_t cap, char *why, size_t why_cap)
+make_ecm(struct ecmg_conn *k, const struct ecmg_request *q, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
-	return ecmg_host_ecm(((struct ecmg_conn *)self)->server->host, request, out, cap, why, why_cap);
-}
+	struct kms_cw cws[UINT8_MAX];
+	int rc;
 
-static void
-leave(struct ecmg_conn *k)
-{
-	if (k->leaving)
-		return;
-	k->leaving = true;
-	gw_link_close(k->link, GOODBYE_MS);
-}
-
-static void
-door_close(void *self)
-{
-	leave(self);
-}
-
-static void
-number(char out[16], int n)
-{
-	snprintf(out, 16, n < 0 ? "-" : "%d", n);
-}
-
-static const char *
-param_name(char out[16], uint16_t type)
-{
-	const struct sim_param *param = sim_param_find(&ecmg_scs, type);
-
-	if (param)
-		return param->name;
-	snprintf(out, 16, type ? "0x%04x" : "-", type);
-	return out;
-}
-
-static void
-door_note(void *self, const struct ecmg_note *n)
-{
-	struct ecmg_conn *k = self;
-	struct ecmg_server *s = k->server;
-	const struct sim_status *words = sim_status_words(&ecmg_scs, n->status);
-	char channel[16], stream[16], param[16];
-
-	number(channel, n->channel);
-	number(stream, n->stream);
-	if (strcmp(n->event, "refused") == 0)
-		gw_refusals_add(&s->refused, gw_link_peer(k->link), n->message, n->status, n->why);
-	if (n->message && n->status)	/* its meaning, where the engine knows no better reason */
-		gw_log_limited(&k->rate, n->level, n->event, n->why && strcmp(n->why, words->name) != 0 ? n->why : words->meaning,
-		    "kms=%s peer=%s channel=%s stream=%s message=%s error=0x%04x param=%s offset=%zu name=%s next=%s", s->conf.kms,
-		    gw_link_peer(k->link), channel, stream, n->message, n->status, param_name(param, n->param), n->offset, words->name,
-		    words->next);
-	else if (n->message)
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s message=%s error=- param=%s offset=%zu",
-		    s->conf.kms, gw_link_peer(k->link), channel, stream, n->message, param_name(param, n->param), n->offset);
-	else
-		gw_log_limited(&k->rate, n->level, n->event, n->why, "kms=%s peer=%s channel=%s stream=%s", s->conf.kms,
-		    gw_link_peer(k->link), channel, stream);
-}
-
-static int64_t
-door_clock(void *self)
-{
-	(void)self;
-	return gw_mono_tick_us();
+	for (size_t i = 0; i < q->ncws; i++)
+		cws[i] = (struct kms_cw){ q->cws[i].cp_number, q->cws[i].cw, q->cws[i].cw_len, q->cws[i].key_id, q->cws[i].key_id_len };
+	rc = ecmg_host_ecm(server_of(k)->host, &(struct kms_request){
+		.size = sizeof(struct kms_request), .handle = q->handle, .super_cas_id = q->super_cas_id, .ecm_id = q->ecm_id,
+		.cp_number = q->cp_number, .cp_duration_100ms = q->cp_duration_100ms, .has_protection = q->has_protection,
+		.protection = q->protection, .authenticated = q->authenticated, .cws = cws, .ncws = q->ncws,
+		.access_criteria = q->access_criteria, .access_criteria_len = q->access_criteria_len,
+	    }, out, cap, why, why_cap);
+	return rc == KMS_LATER ? ECMG_LATER : rc;
 }
 
 /* ---- faults on purpose */
+
+static void
+edge_send(void *self, const uint8_t *bytes, size_t len)
+{
+	ecmg_conn_put(self, bytes, len);
+}
 
 static void
 edge_close(void *self)
@@ -162,34 +100,63 @@ edge_struck(void *self, const char *fault, const char *message)
 {
 	struct ecmg_conn *k = self;
 
-	gw_log_limited(&k->rate, GW_NOTICE, "misbehaved", NULL, "kms=%s peer=%s fault=%s message=%s", k->server->conf.kms,
+	gw_log_limited(&k->rate, GW_NOTICE, "misbehaved", NULL, "kms=%s peer=%s fault=%s message=%s", server_of(k)->conf.kms,
 	    gw_link_peer(k->link), fault, message);
 }
 
-static const struct ecmg_edge_door edge_door = { put_out, edge_close, edge_struck };
+static const struct ecmg_edge_door edge_door = { edge_send, edge_close, edge_struck };
+
+static void wake_edges(struct ecmg_server *);
 
 static void
 on_edges(uv_timer_t *t)
 {
 	struct ecmg_server *s = t->data;
+	const struct ecmg_face *f = &s->face;
 
-	for (size_t i = 0; i < s->nslots; i++)
-		if (s->conns[i] && !s->conns[i]->leaving)
-			ecmg_edge_time(s->conns[i]->edge, now_us(s));
+	for (size_t i = 0; i < f->nslots; i++)
+		if (f->conns[i] && !f->conns[i]->leaving)
+			ecmg_edge_time(f->conns[i]->extra, ecmg_face_now_us(f));
 	wake_edges(s);
 }
 
 static void
 wake_edges(struct ecmg_server *s)
 {
+	const struct ecmg_face *f = &s->face;
 	int64_t due = INT64_MAX, wait;
 
-	for (size_t i = 0; i < s->nslots; i++)
-		if (s->conns[i] && !s->conns[i]->leaving && ecmg_edge_due(s->conns[i]->edge) < due)
-			due = ecmg_edge_due(s->conns[i]->edge);
-	wait = (due - now_us(s) + 999) / 1000;
+	for (size_t i = 0; i < f->nslots; i++)
+		if (f->conns[i] && !f->conns[i]->leaving && ecmg_edge_due(f->conns[i]->extra) < due)
+			due = ecmg_edge_due(f->conns[i]->extra);
+	wait = (due - ecmg_face_now_us(f) + 999) / 1000;
 	if (due != INT64_MAX && !s->stopping)
 		uv_timer_start(&s->edges, on_edges, wait > 0 ? (uint64_t)wait : 0, 0);
+}
+
+static void
+send_by_edge(struct ecmg_conn *k, const uint8_t *msg, size_t len)
+{
+	if (!k->extra) {
+		ecmg_conn_put(k, msg, len);
+		return;
+	}
+	ecmg_edge_send(k->extra, msg, len, ecmg_face_now_us(k->face));
+	wake_edges(server_of(k));
+}
+
+static int
+opened(struct ecmg_conn *k)
+{
+	struct ecmg_server *s = server_of(k);
+
+	return s->faults && !(k->extra = ecmg_edge_new(s->faults, k)) ? -1 : 0;
+}
+
+static void
+closed(struct ecmg_conn *k)
+{
+	ecmg_edge_free(k->extra);
 }
 
 static int
@@ -206,140 +173,22 @@ misbehave(struct ecmg_server *s, struct gw_err *err)
 	return 0;
 }
 
-static const struct ecmg_door door = { door_send, door_channel, door_stream, door_ecm, door_close, door_note, door_clock };
-
-/* ---- connections */
-
-/* A free slot, or nslots when all 65,536 are taken. */
-static size_t
-free_slot(struct ecmg_server *s)
-{
-	struct ecmg_conn **more;
-	size_t n;
-
-	for (; s->hint < s->nslots; s->hint++)
-		if (!s->conns[s->hint])
-			return s->hint;
-	n = s->nslots ? s->nslots * 2 : 64;
-	if (n > UINT16_MAX + 1 || !(more = realloc(s->conns, n * sizeof(*more))))
-		return s->nslots;
-	memset(more + s->nslots, 0, (n - s->nslots) * sizeof(*more));
-	s->conns = more;
-	s->nslots = n;
-	return s->hint;
-}
-
-static void *
-on_accept(void *owner, struct gw_link *link)
-{
-	struct ecmg_server *s = owner;
-	const size_t slot = free_slot(s);
-	struct ecmg_conn *k = slot < s->nslots && !s->stopping ? calloc(1, sizeof(*k)) : NULL;
-
-	if (k && s->faults && !(k->edge = ecmg_edge_new(s->faults, k))) {
-		free(k);
-		k = NULL;
-	}
-	if (!k)
-		return NULL;
-	k->server = s;
-	k->link = link;
-	k->rate = (struct gw_rate){ .burst = LOG_BURST, .per_ms = LOG_PER_MS };
-	ecmg_channel_init(&k->channel, &s->engine, k, (uint16_t)slot, now_us(s));
-	s->conns[slot] = k;
-	s->nconns++;
-	return k;
-}
-
-/* No descriptor or no slot for it: 0x0008 sends an SCS to another ECMG, and everybody else stays. */
 static void
-on_refuse(void *owner, struct gw_link *link, const uint8_t *msg, size_t len)
+parted(void *owner)
 {
-	struct ecmg_server *s = owner;
-	struct ecmg_conn k = { .server = s, .link = link, .rate = s->full };
-
-	if (msg)
-		trace(&k, "in", msg, len);
-	ecmg_channel_turn_away(&s->engine, &k, msg, len);
-	s->full = k.rate;
+	end_if_done(owner);
 }
 
-static void
-on_up(void *self, struct gw_link *link)
-{
-	const struct ecmg_conn *k = self;
+static const struct ecmg_maker maker = { make_channel, make_stream, make_ecm, opened, closed, send_by_edge, parted };
 
-	gw_log(GW_INFO, "connected", NULL, "kms=%s peer=%s", k->server->conf.kms, gw_link_peer(link));
-}
-
-static void
-on_frame(void *self, struct gw_link *link, const uint8_t *msg, size_t len)
-{
-	struct ecmg_conn *k = self;
-
-	(void)link;
-	if (k->leaving)
-		return;
-	trace(k, "in", msg, len);
-	ecmg_channel_feed(&k->channel, msg, len, now_us(k->server));
-}
-
-static void
-on_drained(void *self, struct gw_link *link)
-{
-	struct ecmg_conn *k = self;
-
-	if (!k->leaving && !k->server->stopping)
-		gw_link_read(link, true);
-}
-
-static void
-on_down(void *self, struct gw_link *link, const struct gw_err *why)
-{
-	struct ecmg_conn *k = self;
-	struct ecmg_server *s = k->server;
-
-	gw_log(GW_INFO, "disconnected", why ? why->text : NULL, "kms=%s peer=%s", s->conf.kms, gw_link_peer(link));
-	ecmg_channel_fini(&k->channel);
-	s->conns[k->channel.slot] = NULL;
-	if (k->channel.slot < s->hint)
-		s->hint = k->channel.slot;
-	s->nconns--;
-	ecmg_edge_free(k->edge);
-	free(k);
-	end_if_done(s);
-}
-
-static const struct gw_link_ops link_ops = { on_up, on_frame, on_down, on_drained };
+/* ---- the plugin */
 
 /* An answer from a worker or another thread of the plugin. */
 static void
 on_answer(void *owner, uint64_t handle, int rc, const uint8_t *ecm, const char *why)
 {
-	struct ecmg_server *s = owner;
-	const uint16_t slot = ecmg_handle_slot(handle);
-	struct ecmg_conn *k = slot < s->nslots ? s->conns[slot] : NULL;
-
-	if (!k || ecmg_channel_answer(&k->channel, handle, rc, ecm, why) < 0) {
-		s->unwanted++;
-		return;
-	}
-	if (s->stopping && k->channel.pending == 0)
-		leave(k);
+	ecmg_face_answer(&((struct ecmg_server *)owner)->face, handle, rc, ecm, why);
 }
-
-static void
-on_tick(uv_timer_t *t)
-{
-	struct ecmg_server *s = t->data;
-	const int64_t now = now_us(s);
-
-	for (size_t i = 0; i < s->nslots; i++)
-		if (s->conns[i] && !s->conns[i]->leaving)
-			ecmg_channel_time(&s->conns[i]->channel, now);
-}
-
-/* ---- the plugin */
 
 static struct ecmg_host *
 open_host(struct ecmg_server *s, const struct ecmg_conf *c, struct gw_err *err)
@@ -373,31 +222,14 @@ on_host_closed(void *owner, struct ecmg_host *h)
 static void
 take_rules(struct ecmg_server *s)
 {
-	s->engine.strict = s->conf.strict;
-	s->engine.max_channels = s->conf.max_channels;
-	s->engine.max_streams = s->conf.max_streams;
-	s->engine.silence_ms = s->conf.silence_ms;
-	s->engine.patience_ms = PATIENCE_MS;
-	s->engine.ecm_limit_ms = s->conf.ecm_limit_ms;
-}
+	struct ecmg_engine *e = &s->face.engine;
 
-/* What channel_status said holds for the life of a channel: where it would say something else now, the SCS has to come again. */
-static void
-revise(struct ecmg_server *s)
-{
-	char why[240];
-
-	for (size_t i = 0; i < s->nslots; i++) {
-		struct ecmg_conn *k = s->conns[i];
-		struct kms_channel says = { 0 };
-		if (!k || k->channel.state.state != ECMG_OPEN)
-			continue;
-		if (door_channel(k, k->channel.super_cas_id, &says, why, sizeof(why)) >= 0 && memcmp(&says, &k->channel.says, sizeof(says)) == 0)
-			continue;
-		gw_log(GW_NOTICE, "channel_revised", "closed, since channel_status has changed", "kms=%s peer=%s channel=%u", s->conf.kms,
-		    gw_link_peer(k->link), k->channel.id);
-		leave(k);
-	}
+	e->strict = s->conf.strict;
+	e->max_channels = s->conf.max_channels;
+	e->max_streams = s->conf.max_streams;
+	e->silence_ms = s->conf.silence_ms;
+	e->patience_ms = PATIENCE_MS;
+	e->ecm_limit_ms = s->conf.ecm_limit_ms;
 }
 
 /* The file again, and the plugin with its keys. */
@@ -422,7 +254,7 @@ ecmg_server_reload(void *self)
 	ecmg_conf_free(&s->conf);
 	s->conf = fresh;
 	take_rules(s);
-	revise(s);
+	ecmg_face_revise(&s->face);
 	gw_log(GW_NOTICE, "reloaded", NULL, "kms=%s", s->conf.kms);
 }
 
@@ -431,16 +263,9 @@ ecmg_server_reload(void *self)
 static int
 open_listeners(struct ecmg_server *s, struct gw_err *err)
 {
-	char text[GW_ADDR_TEXT];
-
-	for (size_t i = 0; i < s->conf.listen.n; i++) {
-		struct gw_listener *l = gw_listen(&s->loop, &s->conf.listen.addr[i], &link_ops, NULL, on_accept, s, err);
-		if (!l)
+	for (size_t i = 0; i < s->conf.listen.n; i++)
+		if (ecmg_face_listen(&s->face, &s->conf.listen.addr[i], err) < 0)
 			return -1;
-		gw_listener_refuse(l, on_refuse);
-		s->listeners[s->nlisteners++] = l;
-		gw_log(GW_NOTICE, "listening", NULL, "kms=%s address=%s", s->conf.kms, gw_addr_text(gw_listener_addr(l), text, sizeof(text)));
-	}
 	return 0;
 }
 
@@ -450,13 +275,16 @@ ecmg_server_start(struct ecmg_server *s, struct gw_err *err)
 	const struct gw_ops_conf ops = { .program = "ecmg", .instance = s->args.kms ? s->conf.kms : "", .status = ecmg_status,
 	    .collect = ecmg_collect, .self = s };
 
-	s->engine.door = &door;
-	s->full = (struct gw_rate){ .burst = LOG_BURST, .per_ms = LOG_PER_MS };
+	snprintf(s->label, sizeof(s->label), "kms=%s", s->conf.kms);
+	s->face.loop = &s->loop;
+	s->face.owner = s;
+	s->face.maker = &maker;
+	s->face.label = s->label;
 	take_rules(s);
-	uv_timer_init(&s->loop, &s->tick);
+	ecmg_face_open(&s->face);
 	uv_timer_init(&s->loop, &s->deadline);
 	uv_timer_init(&s->loop, &s->edges);
-	s->tick.data = s->deadline.data = s->edges.data = s;
+	s->deadline.data = s->edges.data = s;
 	s->timers = true;
 	if (gw_life_open(&s->life, &s->loop, ecmg_server_stop, ecmg_server_reload, s, err) < 0 || !(s->host = open_host(s, &s->conf, err)))
 		return -1;
@@ -464,7 +292,6 @@ ecmg_server_start(struct ecmg_server *s, struct gw_err *err)
 		return -1;
 	if (misbehave(s, err) < 0 || open_listeners(s, err) < 0)
 		return -1;
-	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	gw_life_ready(&s->life, "serving");
 	return 0;
 }
@@ -473,13 +300,13 @@ ecmg_server_start(struct ecmg_server *s, struct gw_err *err)
 static void
 end_if_done(struct ecmg_server *s)
 {
-	if (!s->stopping || s->ended || s->nconns > 0 || s->nhosts > 0)
+	if (!s->stopping || s->ended || s->face.nconns > 0 || s->nhosts > 0)
 		return;
 	s->ended = true;
 	gw_ops_close(s->ops);
 	s->ops = NULL;
 	if (s->timers) {
-		uv_close((uv_handle_t *)&s->tick, NULL);
+		ecmg_face_unclock(&s->face);
 		uv_close((uv_handle_t *)&s->deadline, NULL);
 		uv_close((uv_handle_t *)&s->edges, NULL);
 	}
@@ -491,9 +318,7 @@ on_deadline(uv_timer_t *t)
 {
 	struct ecmg_server *s = t->data;
 
-	for (size_t i = 0; i < s->nslots; i++)
-		if (s->conns[i] && !s->conns[i]->leaving)
-			leave(s->conns[i]);
+	ecmg_face_leave(&s->face);
 	for (size_t i = 0; i < s->nhosts; i++) {
 		gw_log(GW_ERR, "plugin_hangs", "it still owes answers; left to the end of the process", "plugin=%s answers=%zu",
 		    ecmg_host_plugin(s->hosts[i])->name, ecmg_host_pending(s->hosts[i]));
@@ -510,17 +335,9 @@ ecmg_server_stop(void *self)
 	if (s->stopping)
 		return;
 	s->stopping = true;
-	if (s->nlisteners)
-		gw_log(GW_NOTICE, "stopping", NULL, "kms=%s connections=%zu", s->conf.kms, s->nconns);
-	for (size_t i = 0; i < s->nlisteners; i++)
-		gw_listener_close(s->listeners[i], NULL);
-	s->nlisteners = 0;
-	for (size_t i = 0; i < s->nslots; i++)
-		if (s->conns[i]) {
-			gw_link_read(s->conns[i]->link, false);
-			if (s->conns[i]->channel.pending == 0)
-				leave(s->conns[i]);
-		}
+	if (s->face.nlisteners)
+		gw_log(GW_NOTICE, "stopping", NULL, "kms=%s connections=%zu", s->conf.kms, s->face.nconns);
+	ecmg_face_close(&s->face);
 	if (s->host)
 		ecmg_host_close(s->host, on_host_closed);
 	if (s->timers)
@@ -531,9 +348,8 @@ ecmg_server_stop(void *self)
 void
 ecmg_server_fini(struct ecmg_server *s)
 {
-	free(s->conns);
+	ecmg_face_fini(&s->face);
 	free(s->faults);
 	ecmg_conf_free(&s->conf);
 	ecmg_args_free(&s->args);
-	gw_cleanse(&s->engine, sizeof(s->engine));
 }

@@ -9,3 +9,4 @@ include %D%/media.mk
 include %D%/session.mk
 include %D%/web.mk
 include %D%/peer.mk
+include %D%/faces.mk

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "ecmg/channel.h"
+#include "lib/ecmg_channel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,12 +24,12 @@ door_send(void *self, const uint8_t *msg, size_t len)
 }
 
 static int
-door_channel(void *self, uint32_t super_cas_id, struct kms_channel *says, char *why, size_t cap)
+door_channel(void *self, uint32_t super_cas_id, struct ecmg_says *says, char *why, size_t cap)
 {
 	(void)self;
 	(void)why;
 	(void)cap;
-	*says = (struct kms_channel){ .lead_CW = 1, .CW_per_msg = 2, .access_criteria_transfer_mode = super_cas_id >> 1 & 1,
+	*says = (struct ecmg_says){ .lead_CW = 1, .CW_per_msg = 2, .access_criteria_transfer_mode = super_cas_id >> 1 & 1,
 	    .section_TSpkt_flag = 2 * (super_cas_id & 1), .max_streams = 4 };
 	return super_cas_id == 0 ? -ECMG_E_SUPER_CAS_ID : 0;
 }
@@ -45,7 +45,7 @@ door_stream(void *self, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_
 }
 
 static int
-door_ecm(void *self, const struct kms_request *q, uint8_t *out, size_t cap, char *why, size_t why_cap)
+door_ecm(void *self, const struct ecmg_request *q, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
 	unsigned sum = 0;
 
@@ -63,7 +63,7 @@ door_ecm(void *self, const struct kms_request *q, uint8_t *out, size_t cap, char
 	if (!later || nhandles == 64)
 		return sum % 7 == 0 ? -ECMG_E_COMPUTATION : 4;
 	handles[nhandles++] = q->handle;
-	return KMS_LATER;
+	return ECMG_LATER;
 }
 
 static void

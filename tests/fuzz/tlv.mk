@@ -14,7 +14,7 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuz
 %C%_fuzz_playout_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_playout_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 # the ECMG's engine, with its decoder and what it needs of lib/
-%C%_fuzz_ecmg_channel_SOURCES = %D%/fuzz_ecmg_channel.c $(fuzz_main) ecmg/channel.c proto/sim.c proto/ecmg_scs.c
+%C%_fuzz_ecmg_channel_SOURCES = %D%/fuzz_ecmg_channel.c $(fuzz_main) lib/ecmg_channel.c proto/sim.c proto/ecmg_scs.c
 %C%_fuzz_ecmg_channel_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_ecmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_ecmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)

@@ -2,7 +2,7 @@
 check_PROGRAMS += %D%/test_ecmg_channel %D%/test_ecmg_host %D%/test_ecmg_misbehave %D%/test_ecmg_conf %D%/test_ecmg_server
 TESTS += %D%/test_ecmg_channel %D%/test_ecmg_host %D%/test_ecmg_misbehave %D%/test_ecmg_conf %D%/test_ecmg_server
 %C%_test_ecmg_channel_SOURCES = %D%/test_ecmg_channel.c
-%C%_test_ecmg_channel_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
+%C%_test_ecmg_channel_LDADD = $(net_libs) $(test_libs)
 %C%_test_ecmg_host_SOURCES = %D%/test_ecmg_host.c
 %C%_test_ecmg_host_LDADD = ecmg/libecmg.la $(kms_load_libs) $(base_libs) $(test_libs) $(UV_LIBS)
 %C%_test_ecmg_misbehave_SOURCES = %D%/test_ecmg_misbehave.c

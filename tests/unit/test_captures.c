@@ -1,5 +1,5 @@
 /* tests/unit/test_captures.c: sessions of other people's equipment: read, and played against our engines with the peer's half */
-#include "ecmg/channel.h"
+#include "lib/ecmg_channel.h"
 #include "lib/emmg_chan.h"
 #include "mux/intake.h"
 #include "proto/ecmg_scs.h"
@@ -165,12 +165,12 @@ find_theirs(uint16_t type, int cp)
 }
 
 static int
-kms_channel(void *self, uint32_t super_cas_id, struct kms_channel *says, char *why, size_t cap)
+kms_channel(void *self, uint32_t super_cas_id, struct ecmg_says *says, char *why, size_t cap)
 {
 	(void)self, (void)why, (void)cap;
 	ck_assert_uint_eq(super_cas_id, 0x4adc0001);
 	ck_assert(find_theirs(ECMG_CHANNEL_STATUS, -1));
-	*says = (struct kms_channel){
+	*says = (struct ecmg_says){
 		.section_TSpkt_flag = (uint8_t)sim_int(&theirs, ECMG_SECTION_TSPKT, 0),
 		.lead_CW = (uint8_t)sim_int(&theirs, ECMG_LEAD_CW, 0), .CW_per_msg = (uint8_t)sim_int(&theirs, ECMG_CW_PER_MSG, 0),
 		.delay_start = (int16_t)sim_int(&theirs, ECMG_DELAY_START, 0), .delay_stop = (int16_t)sim_int(&theirs, ECMG_DELAY_STOP, 0),
@@ -194,7 +194,7 @@ kms_stream(void *self, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t
 }
 
 static int
-kms_ecm(void *self, const struct kms_request *q, uint8_t *out, size_t cap, char *why, size_t why_cap)
+kms_ecm(void *self, const struct ecmg_request *q, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
 	const struct sim_value *v;
 

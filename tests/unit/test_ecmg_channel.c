@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ecmg/channel.h"
+#include "lib/ecmg_channel.h"
 #include "lib/secret.h"
 #include "tests/suite.h"
 
@@ -12,7 +12,7 @@ static struct ecmg_channel c;
 static char out[32768];		/* what the channel did, a line each */
 static size_t nout;
 static int64_t now;
-static struct kms_channel says;
+static struct ecmg_says says;
 static int channel_rc, stream_rc, ecm_rc;
 static bool later;		/* the plugin answers by ecmg_channel_answer() */
 static uint64_t handles[32];
@@ -42,7 +42,7 @@ door_send(void *self, const uint8_t *msg, size_t len)
 }
 
 static int
-door_channel(void *self, uint32_t super_cas_id, struct kms_channel *channel, char *why, size_t cap)
+door_channel(void *self, uint32_t super_cas_id, struct ecmg_says *channel, char *why, size_t cap)
 {
 	(void)self;
 	(void)super_cas_id;
@@ -64,12 +64,12 @@ door_stream(void *self, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_
 }
 
 static int
-door_ecm(void *self, const struct kms_request *q, uint8_t *ecm, size_t cap, char *why, size_t why_cap)
+door_ecm(void *self, const struct ecmg_request *q, uint8_t *ecm, size_t cap, char *why, size_t why_cap)
 {
 	size_t n = 0;
 
 	(void)self;
-	ck_assert_uint_ge(cap, KMS_ECM_MAX);
+	ck_assert_uint_ge(cap, ECMG_ECM_MAX);
 	n += (size_t)snprintf(asked + n, sizeof(asked) - n, "id=%u cp=%u dur=%u", q->ecm_id, q->cp_number, q->cp_duration_100ms);
 	if (q->has_protection)
 		n += (size_t)snprintf(asked + n, sizeof(asked) - n, " prot=%u/%u", q->protection, q->authenticated);
@@ -80,7 +80,7 @@ door_ecm(void *self, const struct kms_request *q, uint8_t *ecm, size_t cap, char
 		n += (size_t)snprintf(asked + n, sizeof(asked) - n, " ac=%zu", q->access_criteria_len);
 	if (later) {
 		handles[nhandles++] = q->handle;
-		return KMS_LATER;
+		return ECMG_LATER;
 	}
 	if (ecm_rc < 0) {
 		snprintf(why, why_cap, "told to fail");
@@ -128,7 +128,7 @@ start(bool strict)
 	e.patience_ms = 10000;
 	e.ecm_limit_ms = 5000;
 	now = 1000000;
-	says = (struct kms_channel){ .lead_CW = 1, .CW_per_msg = 2, .delay_start = -200, .ECM_rep_period = 100, .min_CP_duration = 50, .max_comp_time = 500 };
+	says = (struct ecmg_says){ .lead_CW = 1, .CW_per_msg = 2, .delay_start = -200, .ECM_rep_period = 100, .min_CP_duration = 50, .max_comp_time = 500 };
 	channel_rc = stream_rc = ecm_rc = 0;
 	later = false;
 	nhandles = 0;

@@ -61,7 +61,7 @@ stop(void)
 static int
 dial(void)
 {
-	const struct gw_addr *a = gw_listener_addr(s.listeners[0]);
+	const struct gw_addr *a = gw_listener_addr(s.face.listeners[0]);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	ck_assert_int_ge(fd, 0);

@@ -1,5 +1,5 @@
-/* ecmg/channel.c: one connection of an SCS. Clauses are those of TS 103 197 */
-#include "ecmg/channel.h"
+/* lib/ecmg_channel.c: one connection of an SCS. Clauses are those of TS 103 197 */
+#include "lib/ecmg_channel.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,7 +223,7 @@ plugin_status(int rc)
 static int
 put_channel_status(struct ecmg_channel *c, uint16_t id, bool send)
 {
-	const struct kms_channel *s = &c->says;
+	const struct ecmg_says *s = &c->says;
 	struct sim_writer w;
 
 	begin(c, &w, ECMG_CHANNEL_STATUS, id, -1);
@@ -279,7 +279,7 @@ set_up(void *self, const void *arg)
 	c->id = (uint16_t)sim_int(in->m, ECMG_CHANNEL_ID, 0);
 	c->version = in->m->version;
 	c->super_cas_id = (uint32_t)sim_int(in->m, ECMG_SUPER_CAS_ID, 0);
-	c->says = (struct kms_channel){ 0 };
+	c->says = (struct ecmg_says){ 0 };
 	if (c->e->max_channels && c->e->channels >= c->e->max_channels) {
 		refuse(c, in, (struct refusal){ .status = ECMG_E_TOO_MANY_CHANNELS });
 		return;
@@ -570,7 +570,7 @@ take_window(struct ecmg_channel *c, const struct input *in, uint16_t n)
 
 		if (!cw)
 			return -1;
-		c->e->cws[k] = (struct kms_cw){ cp, cw->p + 2, cw->len - 2u, id ? id->p + 2 : NULL, id ? id->len - 2u : 0 };
+		c->e->cws[k] = (struct ecmg_cw){ cp, cw->p + 2, cw->len - 2u, id ? id->p + 2 : NULL, id ? id->len - 2u : 0 };
 	}
 	if (more)
 		tolerate(c, in, ECMG_MORE_CWS, ECMG_CP_CW, 0);
@@ -598,7 +598,7 @@ respond(struct ecmg_channel *c, struct ecmg_stream *s, int rc, const uint8_t *ec
 	const int64_t took_us = c->e->door->clock_us(c->self) - s->asked_us;
 	struct sim_writer w;
 
-	if (rc >= 0 && ((size_t)rc > KMS_ECM_MAX || !datagram_fits(c->says.section_TSpkt_flag, ecm, (size_t)rc))) {
+	if (rc >= 0 && ((size_t)rc > ECMG_ECM_MAX || !datagram_fits(c->says.section_TSpkt_flag, ecm, (size_t)rc))) {
 		rc = -ECMG_E_UNKNOWN;
 		why = "the plugin's ECM is not what section_TSpkt_flag says";
 	}
@@ -625,7 +625,7 @@ prepare(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 	const struct sim_value *criteria = sim_value(m, ECMG_ACCESS_CRITERIA, 0);
 
 	s->cp_number = (uint16_t)sim_int(m, ECMG_CP_NUMBER, 0);
-	if (sim_value(m, ECMG_CW_ENCRYPTION, 0))	/* ciphertext must not be taken for a CW */
+	if (!c->e->encrypted && sim_value(m, ECMG_CW_ENCRYPTION, 0))	/* ciphertext must not be taken for a CW */
 		return (struct refusal){ ECMG_E_VALUE, ECMG_CW_ENCRYPTION, 0, "encrypted CWs are not supported; use TLS" };
 	if (!criteria && c->says.access_criteria_transfer_mode)
 		return (struct refusal){ ECMG_E_MISSING, ECMG_ACCESS_CRITERIA, 0, NULL };
@@ -640,6 +640,7 @@ static void
 ask(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 {
 	const int64_t protection = sim_int(in->m, ECMG_TRAFFIC_PROTECTION, -1);
+	const struct sim_value *encryption = sim_value(in->m, ECMG_CW_ENCRYPTION, 0);
 	const struct refusal r = prepare(c, s, in);
 	char why[WHY];
 	int rc;
@@ -651,15 +652,16 @@ ask(struct ecmg_channel *c, struct ecmg_stream *s, const struct input *in)
 	s->serial = ++c->e->serial;
 	s->asked_us = c->e->door->clock_us(c->self);
 	why[0] = '\0';
-	rc = c->e->door->ecm(c->self, &(struct kms_request){
-		.size = sizeof(struct kms_request), .handle = (uint64_t)c->slot << 48 | (uint64_t)s->id << 32 | s->serial,
+	rc = c->e->door->ecm(c->self, &(struct ecmg_request){
+		.handle = (uint64_t)c->slot << 48 | (uint64_t)s->id << 32 | s->serial,
 		.super_cas_id = c->super_cas_id, .ecm_id = s->ecm_id, .cp_number = s->cp_number,
 		.cp_duration_100ms = (uint16_t)sim_int(in->m, ECMG_CP_DURATION, s->nominal_100ms),
 		.has_protection = protection >= 0, .protection = protection >= 0 ? (uint8_t)(protection >> 8) : 0,
 		.authenticated = protection >= 0 ? protection & 1 : 0, .cws = c->e->cws, .ncws = c->says.CW_per_msg,
 		.access_criteria = s->has_criteria ? s->criteria : NULL, .access_criteria_len = s->criteria_len,
+		.cw_encryption = encryption ? encryption->p : NULL, .cw_encryption_len = encryption ? encryption->len : 0,
 	    }, c->e->ecm, sizeof(c->e->ecm), why, sizeof(why));
-	if (rc == KMS_LATER) {
+	if (rc == ECMG_LATER) {
 		s->busy = true;
 		c->pending++;
 	} else {
