@@ -60,6 +60,8 @@ enum reach out_reach(struct delivery *, int64_t sub, int64_t now_us, struct kms_
 void out_open(struct delivery *, int64_t sub, int64_t key);	/* fills d->mine */
 /* One LTKM with that key, or the one that is open becomes due. Asks d->mine. */
 void out_ltkm(struct delivery *, int64_t sub, int64_t key, int64_t roll, bool cut, int64_t now_us);
+/* One LTKM with that key as it is now, in place of those that are open. Asks d->mine. */
+void out_renew(struct delivery *, int64_t sub, int64_t key, int64_t roll, int64_t now_us);
 bool out_has(const struct delivery *, int64_t key);	/* is one open with that key, or verified? Asks d->mine. */
 void out_pull(struct delivery *, int64_t sub, uint16_t group, bool sms, int64_t now_us);
 void out_hear(struct delivery *, const struct datagram *);

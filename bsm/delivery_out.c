@@ -113,6 +113,17 @@ out_ltkm(struct delivery *d, int64_t sub, int64_t key, int64_t roll, bool cut, i
 	put(d, &(struct kms_out){ .sub = sub, .key = key, .roll = roll, .cut = cut, .due_us = now_us });
 }
 
+void
+out_renew(struct delivery *d, int64_t sub, int64_t key, int64_t roll, int64_t now_us)
+{
+	for (size_t i = 0; i < d->mine.n; i++) {
+		struct kms_out *o = &d->mine.row[i];
+		if (!o->pull && o->key == key && o->state != KMS_OUT_VOID)
+			set_state(d, o, KMS_OUT_VOID);
+	}
+	put(d, &(struct kms_out){ .sub = sub, .key = key, .roll = roll, .due_us = now_us });
+}
+
 bool
 out_has(const struct delivery *d, int64_t key)
 {

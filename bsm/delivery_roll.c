@@ -1,4 +1,4 @@
-/* bsm/delivery_roll.c: the next SEK goes to all who are registered, evenly over its roll's window; next SEKs are made in time (bcast-smartcard-profile 3.6, 7) */
+/* bsm/delivery_roll.c: the next SEK goes to all who are registered, evenly over its roll's window; so does a key whose interval has changed; next SEKs are made in time (bcast-smartcard-profile 3.6, 7) */
 #include "bsm/delivery_int.h"
 #include <stdlib.h>
 
@@ -45,27 +45,39 @@ rate(const struct delivery *d, const struct pace *p, int64_t now_us)
 	return (double)p->left * SECOND / (double)rest;
 }
 
-static void
-one(struct delivery *d, const struct pace *p, int64_t service, int64_t sub, int64_t now_us)
-{
-	int64_t at = p->row.switch_us > now_us ? p->row.switch_us : now_us;
+/* What a campaign is about. */
+struct about { int64_t service; enum kms_kind kind; enum kms_key_state state; };
 
-	if (kms_entitled(d->store, sub, service, KMS_SEK, p->row.new_key, at) != GW_WON)
+/*
+ * The next key is for those who have not got it; another interval for those who have, which of a key that is in use or sold are all who are entitled
+ * to it.
+ */
+static void
+one(struct delivery *d, const struct pace *p, const struct about *a, int64_t sub, int64_t now_us)
+{
+	const bool update = kms_roll_is_update(&p->row);
+	int64_t at = p->row.switch_us > now_us && !update ? p->row.switch_us : now_us;
+
+	if (kms_entitled(d->store, sub, a->service, a->kind, p->row.new_key, at) != GW_WON)
 		return;
 	out_open(d, sub, p->row.new_key);
-	if (!out_has(d, p->row.new_key))
+	if (!update && !out_has(d, p->row.new_key))
 		out_ltkm(d, sub, p->row.new_key, p->row.id, false, now_us);
+	else if (update && (a->kind == KMS_PEK || a->state == KMS_KEY_CURRENT || out_has(d, p->row.new_key)))
+		out_renew(d, sub, p->row.new_key, p->row.id, now_us);
 }
 
-static int64_t
-service_of(struct delivery *d, int64_t key)
+static struct about
+about(struct delivery *d, int64_t key)
 {
-	int64_t service;
+	struct about a = { .service = 0 };
+	const struct kms_key *k = &d->safe->key;
 
 	d->safe_key = 0;
-	service = kms_key_get(d->store, key, &d->safe->key) == GW_WON ? d->safe->key.service : 0;
+	if (kms_key_get(d->store, key, &d->safe->key) == GW_WON)
+		a = (struct about){ k->service, k->kind, k->state };
 	gw_cleanse(&d->safe->key, sizeof(d->safe->key));
-	return service;
+	return a;
 }
 
 /* The next n subscribers; then the cursor is durable with what was made due. */
@@ -73,11 +85,11 @@ static void
 step(struct delivery *d, struct pace *p, size_t n, int64_t now_us)
 {
 	struct subs page = { .n = 0 };
-	int64_t service = service_of(d, p->row.new_key);
+	const struct about a = about(d, p->row.new_key);
 
 	kms_registrations(d->store, now_us, p->row.cursor, n, keep_sub, &page);
-	for (size_t i = 0; i < page.n && service; i++)
-		one(d, p, service, page.id[i], now_us);
+	for (size_t i = 0; i < page.n && a.service; i++)
+		one(d, p, &a, page.id[i], now_us);
 	if (page.n)
 		p->row.cursor = page.id[page.n - 1];
 	if (page.n < n)
@@ -86,8 +98,8 @@ step(struct delivery *d, struct pace *p, size_t n, int64_t now_us)
 	p->credit -= (double)page.n;
 	kms_roll_change(d->store, &p->row);
 	if (p->row.state == KMS_ROLL_READY)
-		gw_log(GW_INFO, "roll_ready", "the next SEK is on its way to all who are registered", "roll=%lld key=%lld",
-		    (long long)p->row.id, (long long)p->row.new_key);
+		gw_log(GW_INFO, "roll_ready", kms_roll_is_update(&p->row) ? "the key's new interval is on its way to all who are registered" :
+		    "the next SEK is on its way to all who are registered", "roll=%lld key=%lld", (long long)p->row.id, (long long)p->row.new_key);
 }
 
 static int64_t

@@ -5,12 +5,13 @@
 #include "bsm/cmd.h"
 #include "bsm/services.h"
 #include "bsm/trigger.h"
+#include "lib/clock.h"
 #include "lib/grow.h"
 #include "lib/secret.h"
 
 struct kms {
 	struct cmd c;
-	const char *service, *in, *item, *from, *until;
+	const char *service, *in, *item, *from, *until, *number, *upper;
 	bool status, all;
 };
 
@@ -35,6 +36,8 @@ TAKE(in)
 TAKE(item)
 TAKE(from)
 TAKE(until)
+TAKE(number)
+TAKE(upper)
 TAKE_FLAG(status)
 TAKE_FLAG(all)
 
@@ -255,6 +258,7 @@ roll_row(struct kms *k, const struct kms_roll *r)
 	static const char *const states[] = { "pushing", "ready", "done" };
 	struct kms_service s = { 0 };
 	struct kms_key was = { 0 }, next = { 0 };
+	uint64_t left = 0;
 	json_t *row, *n;
 
 	if (kms_key_get(k->c.store, r->new_key, &next) == GW_WON)
@@ -264,8 +268,10 @@ roll_row(struct kms *k, const struct kms_roll *r)
 	gw_cleanse(next.key, sizeof(next.key));
 	if (k->service && strcmp(k->service, s.name) != 0)
 		return NULL;
-	row = json_pack("{s:I, s:s, s:i, s:i, s:s, s:o, s:o}", "roll", (json_int_t)r->id, "service", s.name, "from_key", was.number,
-	    "to_key", next.number, "state", states[r->state], "since", cmd_when(r->from_us), "switch", cmd_when(r->switch_us));
+	kms_roll_left(k->c.store, r, k->c.now_us, &left);
+	row = json_pack("{s:I, s:s, s:s, s:i, s:i, s:s, s:o, s:o, s:I}", "roll", (json_int_t)r->id, "service", s.name,
+	    "what", kms_roll_is_update(r) ? "update" : "roll", "from_key", was.number, "to_key", next.number, "state", states[r->state],
+	    "since", cmd_when(r->from_us), "switch", cmd_when(r->switch_us), "to_come", (json_int_t)left);
 	n = counts(r->out);
 	json_object_update(row, n);
 	json_decref(n);
@@ -313,6 +319,98 @@ do_roll(void *self, char **rest, int nrest, struct gw_err *err)
 	else
 		audit = kms_store_flush(k->c.store);
 	return audit != GW_WON ? cmd_busy(err) : show_rolls(k, err);
+}
+
+/* ---- another validity ---- */
+
+/* 1 to 65535. */
+static int
+take_id(const char *option, const char *text, uint16_t *out, struct gw_err *err)
+{
+	char *end;
+	const unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n == 0 || n > UINT16_MAX)
+		return gw_fail(err, GW_EUSAGE, "--%s is a number from 1 to 65535", option);
+	*out = (uint16_t)n;
+	return 0;
+}
+
+struct change { struct kms *k; struct kms_service s; uint16_t number; struct keymgr_validity to; int64_t over_us, key; const char *why; };
+
+static int
+is_programme(void *self, const struct kms_key *key)
+{
+	struct change *c = self;
+
+	if (strcmp(key->programme, c->k->item) == 0)
+		c->key = key->id;
+	return c->key != 0;
+}
+
+/* The SEK with that number, the current one, or the PEK of that programme. */
+static enum gw_outcome
+changed_key(struct change *c)
+{
+	struct kms_key key = { 0 };
+	enum gw_outcome o;
+
+	c->key = 0;
+	c->why = "there is no such key";
+	if (c->k->item) {
+		o = kms_keys(c->k->c.store, c->s.id, KMS_PEK, is_programme, c);
+	} else {
+		o = kms_key_find(c->k->c.store, c->s.domain, c->s.group[KMS_SEK], c->number, &key);
+		c->key = key.id;
+	}
+	gw_cleanse(&key, sizeof(key));
+	return o == GW_WON && !c->key ? GW_EXISTS : o;
+}
+
+static enum gw_outcome
+change(void *arg)
+{
+	struct change *c = arg;
+	char what[KMS_TEXT], upper[40] = "", until[64] = "", when[32];
+	enum gw_outcome o = changed_key(c);
+
+	if (o == GW_WON)
+		o = keymgr_change(c->k->c.store, &c->s, c->key, &c->to, c->k->c.now_us, c->over_us, &c->why);
+	if (o != GW_WON)
+		return o;
+	if (c->to.upper)
+		snprintf(upper, sizeof(upper), ", TEK IDs up to %u", c->to.upper);
+	if (c->to.until_us)
+		snprintf(until, sizeof(until), ", until %s", gw_utc_text(c->to.until_us, when));
+	snprintf(what, sizeof(what), "key %lld of service %s%s%s", (long long)c->key, c->s.name, upper, until);
+	return kms_audit(c->k->c.store, c->k->c.now_us, cmd_who(), what);
+}
+
+static int
+do_key_update(void *self, char **rest, int nrest, struct gw_err *err)
+{
+	struct kms *k = self;
+	struct change c = { .k = k };
+	int64_t in = 0;
+
+	(void)rest, (void)nrest;
+	if (!k->upper && !k->until)
+		return gw_fail(err, GW_EUSAGE, "what is to change? --upper TEK-ID, --until TIME");
+	if (k->item && k->number)
+		return gw_fail(err, GW_EUSAGE, "--number of a SEK, or --item of a programme, not both");
+	if (cmd_service(&k->c, k->service, &c.s, err) < 0 || (k->number && take_id("number", k->number, &c.number, err) < 0) ||
+	    (k->upper && take_id("upper", k->upper, &c.to.upper, err) < 0) || (k->until && cmd_time(&k->c, k->until, &c.to.until_us, err) < 0) ||
+	    (k->in && cmd_duration(k->in, &in, err) < 0))
+		return -1;
+	c.over_us = k->c.now_us + in;
+	switch (cmd_group(&k->c, change, &c)) {
+	case GW_WON:
+		return list_keys(k, !k->item, err);
+	case GW_EXISTS:
+		return gw_fail(err, GW_EUSAGE, "service %s: %s", c.s.name, c.why);
+	default:
+		return cmd_busy(err);
+	}
 }
 
 /* ---- a subscriber's phone ---- */
@@ -401,6 +499,7 @@ static const struct cmd_action actions[] = {
 	{ "rotate-master", do_rotate, CMD_OPEN, 0, 0 },
 	{ "service list", do_services, CMD_OPEN, 0, 0 },
 	{ "key list", do_keys, CMD_OPEN, 0, 0 },
+	{ "key update", do_key_update, CMD_OPEN, 0, 0 },
 	{ "programme add", do_programme, CMD_OPEN, 0, 0 },
 	{ "programme list", do_programmes, CMD_OPEN, 0, 0 },
 	{ "roll", do_roll, CMD_OPEN, 0, 0 },
@@ -410,16 +509,18 @@ static const struct cmd_action actions[] = {
 };
 static const struct gw_option options[] = {
 	CMD_OPTIONS,
-	{ "service", "NAME", "roll, key list, programme: the service", take_service },
-	{ "in", "DURATION", "roll: the next SEK goes to subscribers until then, then it is in use; default roll_window", take_in },
+	{ "service", "NAME", "roll, key, programme: the service", take_service },
+	{ "in", "DURATION", "roll: the next SEK goes to subscribers until then, then it is in use; default roll_window. key update: the new LTKMs do; default at once", take_in },
+	{ "number", "N", "key update: the SEK's Key Number; default the current one", take_number },
+	{ "upper", "TEK-ID", "key update: the last TEK ID of its interval", take_upper },
 	{ "status", NULL, "roll: how far the rolls are", take_status },
 	{ "all", NULL, "roll --status: those that are done, too", take_all },
-	{ "item", "URI", "programme add: its GlobalPurchaseItemID", take_item },
+	{ "item", "URI", "programme add, key update: its GlobalPurchaseItemID", take_item },
 	{ "from", "TIME", "programme add: default now", take_from },
-	{ "until", "TIME", "programme add: when it is over", take_until },
+	{ "until", "TIME", "programme add, key update: when it is over", take_until },
 };
 static const struct gw_program program = {
-	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|key list|programme add|programme list|roll|trigger SUBSCRIBER|status|audit "
+	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|key list|key update|programme add|programme list|roll|trigger SUBSCRIBER|status|audit "
 	"[--config FILE [--kms NAME] | --store PATH]",
 	"The store of a KMS of the Smartcard profile.", options, sizeof(options) / sizeof(options[0]), 1, 8,
 };

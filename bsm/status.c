@@ -44,6 +44,12 @@ service_name(struct kms_store *store, int64_t key, struct kms_service *s, unsign
 	return found ? s->name : "";
 }
 
+static const char *
+roll_word(const struct kms_roll *r)
+{
+	return kms_roll_is_update(r) ? "update" : "roll";
+}
+
 static json_t *
 roll(struct kms_store *store, const struct kms_roll *r)
 {
@@ -51,10 +57,13 @@ roll(struct kms_store *store, const struct kms_roll *r)
 	struct kms_service s;
 	char from[32], upto[32];
 	unsigned number;
+	uint64_t left;
 	const char *name = service_name(store, r->new_key, &s, &number);
 
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:o}", "service", name, "key_number", (int)number, "state", words[r->state],
-	    "from", gw_utc_text(r->from_us, from), "switch", gw_utc_text(r->switch_us, upto), "messages", by_state(r->out));
+	kms_roll_left(store, r, gw_utc_us(), &left);
+	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:o}", "service", name, "what", roll_word(r),
+	    "key_number", (int)number, "state", words[r->state], "from", gw_utc_text(r->from_us, from), "switch", gw_utc_text(r->switch_us, upto),
+	    "to_come", (json_int_t)left, "messages", by_state(r->out));
 }
 
 static json_t *
@@ -239,7 +248,7 @@ static const struct gw_metric metrics[METRICS] = {
 	[ANSWERS] = { "simulgate_bsm_http_answers_total", "HTTP answers by port and class", GW_COUNTER },
 	[REFUSED] = { "simulgate_bsm_http_refused_total", "requests that were no HTTP, too long, too slow or too many", GW_COUNTER },
 	[REGISTERED] = { "simulgate_bsm_registered", "subscribers that are registered, by whether they can be reached", GW_GAUGE },
-	[ROLL] = { "simulgate_bsm_roll_messages", "LTKMs of rolls under way, by state", GW_GAUGE },
+	[ROLL] = { "simulgate_bsm_roll_messages", "LTKMs of rolls and updates of keys under way, by state", GW_GAUGE },
 };
 
 struct sink { struct gw_samples *out; const char *kms; };
@@ -268,12 +277,30 @@ put_two(const struct sink *s, enum metric metric, const char *key, const char *v
 }
 
 static void
+collect_roll(struct bsm *app, const struct sink *s, const struct kms_roll *r)
+{
+	struct kms_service service;
+	unsigned number;
+	const char *name = service_name(app->store, r->new_key, &service, &number);
+
+	for (size_t k = 0; k < KMS_OUT_STATES; k++) {
+		char labels[320] = "", text[12];
+
+		snprintf(text, sizeof(text), "%u", number);
+		gw_label(labels, sizeof(labels), "kms", s->kms);
+		gw_label(labels, sizeof(labels), "service", name);
+		gw_label(labels, sizeof(labels), "what", roll_word(r));
+		gw_label(labels, sizeof(labels), "key_number", text);
+		gw_label(labels, sizeof(labels), "state", states[k]);
+		gw_sample(s->out, &metrics[ROLL], labels, (double)r->out[k]);
+	}
+}
+
+static void
 collect_messages(struct bsm *app, const struct sink *s)
 {
 	uint64_t ltkm[KMS_OUT_STATES] = { 0 }, pull[KMS_OUT_STATES] = { 0 };
 	struct rolls all = { .store = app->store };
-	struct kms_service service;
-	unsigned number;
 
 	kms_out_counts(app->store, ltkm, pull);
 	for (size_t i = 0; i < KMS_OUT_STATES; i++) {
@@ -282,9 +309,7 @@ collect_messages(struct bsm *app, const struct sink *s)
 	}
 	kms_rolls(app->store, false, keep_roll, &all);
 	for (size_t i = 0; i < all.n; i++)
-		for (size_t k = 0; k < KMS_OUT_STATES; k++)
-			put_two(s, ROLL, "service", service_name(app->store, all.r[i].new_key, &service, &number), "state", states[k],
-			    (double)all.r[i].out[k]);
+		collect_roll(app, s, &all.r[i]);
 }
 
 static void

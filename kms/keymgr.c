@@ -267,6 +267,77 @@ keymgr_programme(struct kms_store *s, const struct kms_service *v, const char *i
 	return o == GW_WON ? make(s, v, KMS_PEK, &t, from_us, item, 0, key) : o;
 }
 
+/* --- another validity ------------------------------------------------------------------------------------------------------- */
+
+/* Who else is sold at that time? */
+struct neighbours { int64_t key, from_us, until_us; bool taken, successor; };
+
+static int
+look_aside(void *self, const struct kms_key *k)
+{
+	struct neighbours *n = self;
+
+	if (k->id == n->key)
+		return 0;
+	n->successor = n->successor || k->state == KMS_KEY_NEW;
+	n->taken = n->taken || (k->valid_from_us < n->until_us && k->valid_until_us > n->from_us);
+	return 0;
+}
+
+/* The TEK IDs that are still to be used until then; a key that nobody uses yet is planned from its beginning. */
+static int64_t
+needed(const struct kms_service *v, const struct kms_key *k, int64_t until_us, int64_t now_us)
+{
+	const int64_t period_us = v->crypto_period_ms * INT64_C(1000), from = k->first_cp < 0 || k->valid_from_us > now_us ? k->valid_from_us : now_us;
+
+	return period_us > 0 && until_us > from ? (until_us - from + period_us - 1) / period_us : 0;
+}
+
+/* GW_WON: it may be so. */
+static enum gw_outcome
+admissible(struct kms_store *s, const struct kms_service *v, const struct kms_key *k, const struct keymgr_validity *to, int64_t now_us,
+    const char **why)
+{
+	struct neighbours n = { k->id, k->valid_from_us, to->until_us, false, false };
+	const uint16_t upper = to->upper ? to->upper : k->upper;
+	uint16_t last = k->lower;
+	enum gw_outcome o = kms_keys(s, v->id, k->kind, look_aside, &n);
+
+	if (o != GW_WON || kms_tek_last(s, k->id, &last) == GW_UNAVAILABLE)
+		return GW_UNAVAILABLE;
+	*why = k->state != KMS_KEY_NEW && k->state != KMS_KEY_CURRENT ? "it is not used any more" :
+	    upper <= last ? "TEK IDs up to there are spent" :
+	    !to->until_us ? NULL :
+	    to->until_us <= now_us || to->until_us <= k->valid_from_us ? "it would be over before it begins, or is over already" :
+	    k->kind == KMS_SEK && k->state == KMS_KEY_CURRENT && n.successor ? "the next key is on its way" :
+	    k->kind == KMS_PEK && n.taken ? "another programme has that time, or a part of it" :
+	    needed(v, k, to->until_us, now_us) > upper - last ? "its TEK IDs do not last until then" : NULL;
+	return *why ? GW_EXISTS : GW_WON;
+}
+
+enum gw_outcome
+keymgr_change(struct kms_store *s, const struct kms_service *v, int64_t key, const struct keymgr_validity *to, int64_t now_us, int64_t over_us,
+    const char **why)
+{
+	const struct kms_roll update = { .old_key = key, .new_key = key, .from_us = now_us, .switch_us = over_us };
+	struct kms_key k = { 0 };
+	enum gw_outcome o = kms_key_get(s, key, &k);
+	int64_t id;
+
+	*why = "there is no such key";
+	if (o == GW_WON)
+		o = admissible(s, v, &k, to, now_us, why);
+	if (o == GW_WON && to->until_us)
+		o = kms_key_validity(s, key, to->until_us);
+	if (o == GW_WON && to->upper && to->upper != k.upper) {
+		o = kms_key_upper(s, key, to->upper);
+		if (o == GW_WON)
+			o = kms_roll_put(s, &update, &id);
+	}
+	gw_cleanse(&k, sizeof(k));
+	return o;
+}
+
 /* --- the STKMG's question ------------------------------------------------------------------------------------------------ */
 
 struct question {
@@ -615,25 +686,42 @@ keep_service(void *self, const struct kms_service *v)
 static int
 keep_roll(void *self, const struct kms_roll *roll)
 {
-	return roll->state == KMS_ROLL_READY ? keep(self, &roll->new_key) : 0;
+	return roll->state == KMS_ROLL_READY ? keep(self, roll) : 0;
+}
+
+/* The key is in use; of an update: whoever was to have it has it, or has not answered. */
+static enum gw_outcome
+over(struct kms_store *s, const struct kms_roll *roll, bool *is)
+{
+	struct kms_key k = { 0 };
+	enum gw_outcome o = GW_WON;
+
+	if (kms_roll_is_update(roll)) {
+		*is = roll->out[KMS_OUT_DUE] + roll->out[KMS_OUT_SENT] == 0;
+	} else {
+		o = kms_key_get(s, roll->new_key, &k);
+		*is = o == GW_WON && k.state != KMS_KEY_NEW;
+		gw_cleanse(&k, sizeof(k));
+	}
+	return o == GW_UNAVAILABLE ? o : GW_WON;
 }
 
 static enum gw_outcome
 tick_rolls(struct kms_store *s)
 {
-	struct rows ready = { .size = sizeof(int64_t) };
+	struct rows ready = { .size = sizeof(struct kms_roll) };
 	enum gw_outcome o = kms_rolls(s, false, keep_roll, &ready);
-	struct kms_key k;
 
 	for (size_t i = 0; o == GW_WON && i < ready.n; i++) {
-		const int64_t key = ((const int64_t *)(const void *)ready.p)[i];
+		struct kms_roll *roll = (struct kms_roll *)(void *)ready.p + i;
+		bool is = false;
 
-		o = kms_key_get(s, key, &k);
-		if (o == GW_WON && k.state != KMS_KEY_NEW)
-			o = end_roll(s, key);
-		o = o == GW_EXISTS ? GW_WON : o;
+		o = over(s, roll, &is);
+		if (o == GW_WON && is) {
+			roll->state = KMS_ROLL_DONE;
+			o = kms_roll_change(s, roll);
+		}
 	}
-	gw_cleanse(&k, sizeof(k));
 	free(ready.p);
 	return ready.full ? GW_UNAVAILABLE : o;
 }

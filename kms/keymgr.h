@@ -39,6 +39,15 @@ enum gw_outcome keymgr_next(struct kms_store *, const struct kms_service *, cons
 enum gw_outcome keymgr_programme(struct kms_store *, const struct kms_service *, const char *item, int64_t from_us, int64_t until_us,
     struct kms_key *);
 /*
+ * Another validity for all who hold the key (3.6, "changed key validity"): an interval that ends elsewhere goes to those who are registered
+ * and entitled, as a roll does, the key, its number and its RAND as they were; until_us moves when its successor is planned for (SEK), or the
+ * end of a programme (PEK). It holds for STKMs at once. 0: as it is. over_us: the new LTKMs are to have left by then.
+ * GW_EXISTS: refused, *why (static) says why, and nothing was changed.
+ */
+struct keymgr_validity { uint16_t upper; int64_t until_us; };
+enum gw_outcome keymgr_change(struct kms_store *, const struct kms_service *, int64_t key, const struct keymgr_validity *, int64_t now_us,
+    int64_t over_us, const char **why);
+/*
  * Once a second or so: next SEKs whose window begins, keys that are over, rolls that are done. *next_us: when it wants the time again.
  * GW_UNAVAILABLE: try again.
  */

@@ -176,6 +176,8 @@ enum gw_outcome kms_key_find(struct kms_store *, const uint8_t domain[3], uint16
 enum gw_outcome kms_key_use(struct kms_store *, int64_t id, uint16_t cp, uint16_t *first_cp);
 enum gw_outcome kms_key_state(struct kms_store *, int64_t id, enum kms_key_state);
 enum gw_outcome kms_key_validity(struct kms_store *, int64_t id, int64_t valid_until_us);
+/* Another end of its TEK IDs; the lower limit is what TEK IDs are counted from, and stays. */
+enum gw_outcome kms_key_upper(struct kms_store *, int64_t id, uint16_t upper);
 typedef int kms_key_each(void *self, const struct kms_key *);
 /* Those of a service and kind that are not dead, by id. */
 enum gw_outcome kms_keys(struct kms_store *, int64_t service, enum kms_kind, kms_key_each *, void *self);
@@ -216,17 +218,26 @@ enum gw_outcome kms_outs_of(struct kms_store *, int64_t sub, kms_out_each *, voi
 enum gw_outcome kms_out_counts(struct kms_store *, uint64_t ltkm[KMS_OUT_STATES], uint64_t pull[KMS_OUT_STATES]);
 enum gw_outcome kms_out_trim(struct kms_store *, int64_t before_us);	/* ended ones that are older; the counts stay */
 
-/* ---- rolls: the next SEK goes to all who are registered, then the STKMG switches ---- */
-enum kms_roll_state { KMS_ROLL_PUSHING, KMS_ROLL_READY, KMS_ROLL_DONE };	/* READY: all are due or further; DONE: the STKMG has switched */
+/* ---- rolls: the next SEK goes to all who are registered, then the STKMG switches. Updates: a key that they have does, with another interval ---- */
+/* READY: all are due or further; DONE: the STKMG has switched, or all of an update's are over. */
+enum kms_roll_state { KMS_ROLL_PUSHING, KMS_ROLL_READY, KMS_ROLL_DONE };
 struct kms_roll {
-	int64_t id, old_key, new_key;
+	int64_t id, old_key, new_key;	/* an update: the same */
 	int64_t from_us, switch_us;	/* the window */
 	int64_t cursor;			/* the last subscriber that was made due */
 	uint64_t out[KMS_OUT_STATES];	/* its LTKMs by state */
 	enum kms_roll_state state;
 };
-enum gw_outcome kms_roll_put(struct kms_store *, const struct kms_roll *, int64_t *id);	/* GW_EXISTS: new_key has one */
-enum gw_outcome kms_roll_get(struct kms_store *, int64_t new_key, struct kms_roll *);
+/* GW_EXISTS: new_key has a roll. An update of a key ends the one before. */
+enum gw_outcome kms_roll_put(struct kms_store *, const struct kms_roll *, int64_t *id);
+enum gw_outcome kms_roll_get(struct kms_store *, int64_t new_key, struct kms_roll *);	/* no update */
+static inline bool
+kms_roll_is_update(const struct kms_roll *r)
+{
+	return r->old_key == r->new_key;
+}
+/* Registered subscribers that it has not come to: those who expire after at_us. Counts them all, as kms_registration_counts() does. */
+enum gw_outcome kms_roll_left(struct kms_store *, const struct kms_roll *, int64_t at_us, uint64_t *left);
 enum gw_outcome kms_roll_change(struct kms_store *, const struct kms_roll *);	/* times, cursor, state */
 typedef int kms_roll_each(void *self, const struct kms_roll *);
 enum gw_outcome kms_rolls(struct kms_store *, bool done_too, kms_roll_each *, void *self);

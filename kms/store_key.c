@@ -154,6 +154,12 @@ kms_key_validity(struct kms_store *s, int64_t id, int64_t valid_until_us)
 }
 
 enum gw_outcome
+kms_key_upper(struct kms_store *s, int64_t id, uint16_t upper)
+{
+	return gw_db_write(s->db, KEY_UPPER, GW_EXISTS, "ii", id, (int64_t)upper);
+}
+
+enum gw_outcome
 kms_keys(struct kms_store *s, int64_t service, enum kms_kind kind, kms_key_each *each, void *self)
 {
 	int n = gw_db_step(s->db, KEYS, "ii", service, (int64_t)kind);
@@ -240,14 +246,37 @@ count(struct kms_store *s, struct kms_roll *r)
 	return n;
 }
 
+static enum gw_outcome
+put_roll(struct kms_store *s, const struct kms_roll *r, int64_t *id)
+{
+	enum gw_outcome o;
+
+	if (kms_roll_is_update(r) && gw_db_step(s->db, ROLL_INSTEAD, "i", r->new_key) < 0)
+		return GW_UNAVAILABLE;
+	o = gw_db_outcome(s->db, ROLL_PUT, gw_db_step(s->db, ROLL_PUT, "iiiiii", r->old_key, r->new_key, r->from_us, r->switch_us, r->cursor,
+	    (int64_t)r->state), GW_UNAVAILABLE);
+	if (o == GW_WON && id)
+		*id = gw_db_id(s->db);
+	return o;
+}
+
 enum gw_outcome
 kms_roll_put(struct kms_store *s, const struct kms_roll *r, int64_t *id)
 {
-	enum gw_outcome o = gw_db_write(s->db, ROLL_PUT, GW_UNAVAILABLE, "iiiiii", r->old_key, r->new_key, r->from_us, r->switch_us, r->cursor,
-	    (int64_t)r->state);
+	return gw_db_enter(s->db) ? gw_db_leave(s->db, put_roll(s, r, id)) : GW_UNAVAILABLE;
+}
 
-	if (o == GW_WON && id)
-		*id = gw_db_id(s->db);
+enum gw_outcome
+kms_roll_left(struct kms_store *s, const struct kms_roll *r, int64_t at_us, uint64_t *left)
+{
+	int64_t n;
+	enum gw_outcome o;
+
+	*left = 0;
+	if (r->state != KMS_ROLL_PUSHING)
+		return GW_WON;
+	o = kms_store_number(s, ROLL_LEFT, gw_db_step(s->db, ROLL_LEFT, "ii", r->cursor, at_us), 0, &n);
+	*left = (uint64_t)n;
 	return o;
 }
 

@@ -86,6 +86,15 @@ static const char *const migrations[] = {
 	" ON CONFLICT (btid) DO UPDATE SET counter = max(counter, excluded.counter); END;"
 	"CREATE TRIGGER gba_end BEFORE DELETE ON gba WHEN old.counter > 0 AND (SELECT provision FROM subscriber WHERE id = old.sub) <> 0 BEGIN"
 	" INSERT INTO spent VALUES (old.btid, old.counter) ON CONFLICT (btid) DO UPDATE SET counter = max(counter, excluded.counter); END;",
+
+	/* 5 */
+	/* A key is rolled to once, and may be updated often. */
+	"CREATE TABLE campaign (id INTEGER PRIMARY KEY AUTOINCREMENT, old_key INTEGER NOT NULL, new_key INTEGER NOT NULL, since INTEGER NOT NULL,"
+	" switch INTEGER NOT NULL, cursor INTEGER NOT NULL, state INTEGER NOT NULL);"
+	"INSERT INTO campaign SELECT id, old_key, new_key, since, switch, cursor, state FROM roll;"
+	"DROP TABLE roll;"
+	"ALTER TABLE campaign RENAME TO roll;"
+	"CREATE UNIQUE INDEX roll_key ON roll (new_key) WHERE old_key <> new_key;",
 };
 
 #define SUB "SELECT id, name, impi, msisdn, provision, gba_me, sqn, secret FROM subscriber "
@@ -164,6 +173,7 @@ static const char *const sql[NQUERIES] = {
 	[KEY_USE] = "UPDATE keys SET state = 1, first_cp = ?2 WHERE id = ?1",
 	[KEY_STATE] = "UPDATE keys SET state = ?2 WHERE id = ?1",
 	[KEY_VALIDITY] = "UPDATE keys SET until = ?2 WHERE id = ?1",
+	[KEY_UPPER] = "UPDATE keys SET upper = ?2 WHERE id = ?1",
 	[KEYS] = KEY "WHERE service = ?1 AND kind = ?2 AND state < 3 ORDER BY id",
 	[TEK_GET] = "SELECT hash FROM tek WHERE key = ?1 AND tek_id = ?2",
 	[TEK_LAST] = "SELECT max(tek_id) FROM tek WHERE key = ?1",
@@ -182,8 +192,10 @@ static const char *const sql[NQUERIES] = {
 	[OUT_TRIM] = "DELETE FROM out WHERE state >= 2 AND due < ?1",
 	[TALLY] = "SELECT pull, state, n FROM tally WHERE roll = ?1",
 	[ROLL_PUT] = "INSERT INTO roll (old_key, new_key, since, switch, cursor, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[ROLL_GET] = ROLL "WHERE new_key = ?1",
+	[ROLL_GET] = ROLL "WHERE new_key = ?1 AND old_key <> new_key",
 	[ROLL_CHANGE] = "UPDATE roll SET since = ?2, switch = ?3, cursor = ?4, state = ?5 WHERE id = ?1",
+	[ROLL_INSTEAD] = "UPDATE roll SET state = 2 WHERE old_key = ?1 AND new_key = ?1 AND state < 2",
+	[ROLL_LEFT] = "SELECT count(*) FROM registration WHERE sub > ?1 AND expires > ?2",
 	[ROLLS] = ROLL "WHERE ?1 OR state < 2 ORDER BY id",
 
 	[NONCE_USE] = "INSERT INTO nonce VALUES (?1, ?2, ?3) ON CONFLICT (nonce) DO UPDATE SET nc = excluded.nc WHERE excluded.nc > nc",

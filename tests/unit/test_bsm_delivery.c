@@ -841,6 +841,96 @@ START_TEST(a_roll_goes_on_where_it_was)
 }
 END_TEST
 
+static struct keymgr_validity other_validity;
+static void
+change_key(struct rig *r)
+{
+	struct kms_service s;
+	const char *why = "";
+
+	kms_service_get(r->store, roll_service, &s);
+	ck_assert_msg(keymgr_change(r->store, &s, rig_key(r, roll_service, 0).id, &other_validity, r->w->now, r->w->now + WINDOW_S * S, &why) == GW_WON,
+	    "%s", why);
+}
+
+static int
+an_update(void *self, const struct kms_roll *r)
+{
+	if (kms_roll_is_update(r))
+		*(struct kms_roll *)self = *r;
+	return 0;
+}
+
+static void
+has_interval(struct rig *r, size_t from, size_t to, uint16_t upper)
+{
+	for (size_t i = from; i < to; i++) {
+		ck_assert_uint_eq(r->w->phone[i].nkeys, 1);
+		ck_assert_uint_eq(r->w->phone[i].key[0].lower, 0);
+		ck_assert_uint_eq(r->w->phone[i].key[0].upper, upper);
+	}
+}
+
+START_TEST(another_interval_goes_to_all_who_are_entitled)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+	struct kms_roll update = { .id = 0 };
+
+	all_register(&r, 20, news);
+	all_register(&r, 3, 0);	/* have bought nothing */
+	struct phone *off = rig_phone(&r, true, true);
+	owned(&r, off, news);
+	const struct kms_key was = rig_key(&r, news, 0);
+	has_interval(&r, 0, 20, was.upper);
+	ck_assert_int_eq(kms_subscription_until(r.store, 1, r.w->now, KMS_ENDED), GW_WON);	/* the first has it for as long as it was told */
+	r.w->phone[7].deaf = true;
+	roll_service = news;
+	other_validity = (struct keymgr_validity){ .upper = 5000 };
+	rig_turn(&r, change_key);
+	ck_assert_uint_eq(rig_key(&r, news, 0).upper, 5000);	/* the STKMG's, at once */
+	rig_run(&r, 20 * S);
+	other_validity.upper = 3000;	/* another one, in the middle of it */
+	rig_turn(&r, change_key);
+	r.w->phone[7].deaf = false;
+	registers(&r, off);
+	rig_run(&r, 150 * S);
+	has_interval(&r, 0, 1, was.upper);
+	has_interval(&r, 1, 20, 3000);
+	has_interval(&r, 23, 24, 3000);
+	ck_assert_mem_eq(r.w->phone[1].key[0].key, was.key, sizeof(was.key));	/* the same key */
+	for (size_t i = 20; i < 23; i++)
+		ck_assert_uint_eq(r.w->phone[i].nkeys, 0);
+	ck_assert_int_eq(kms_rolls(r.store, false, an_update, &update), GW_WON);
+	ck_assert_int_eq(update.id, 0);	/* both are over */
+	ck_assert_int_eq(kms_rolls(r.store, true, an_update, &update), GW_WON);
+	ck_assert_uint_eq(update.out[KMS_OUT_ACKED], 20);	/* the one who registered meanwhile was not passed over */
+	rig_stop(&r);
+}
+END_TEST
+
+START_TEST(an_update_goes_on_where_it_was)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+
+	all_register(&r, 20, news);
+	roll_service = news;
+	other_validity = (struct keymgr_validity){ .upper = 5000 };
+	rig_turn(&r, change_key);
+	rig_run(&r, 45 * S);
+	size_t before = r.w->nlog;
+	ck_assert_uint_gt(before, 24);
+	ck_assert_uint_lt(before, 36);
+	rig_stop(&r);
+	rig_start(&r);
+	rig_run(&r, 100 * S);
+	ck_assert_uint_eq(r.w->nlog, 40);
+	has_interval(&r, 0, 20, 5000);
+	rig_stop(&r);
+}
+END_TEST
+
 START_TEST(pushes_are_paced)
 {
 	struct rig r = { .w = rig_world(), .conf = rig_conf() };
@@ -882,4 +972,5 @@ SUITE("bsm_delivery",
 	tcase_add_test(t, a_new_smk_gets_a_new_message); tcase_add_loop_test(t, management_data_as_told, 0, 2);
 	tcase_add_test(t, a_roll_goes_evenly_to_all_who_are_entitled); tcase_add_test(t, a_roll_at_a_given_rate);
 	tcase_add_test(t, a_roll_counts_failures_and_sms_and_who_comes_back); tcase_add_test(t, a_roll_goes_on_where_it_was);
+	tcase_add_test(t, another_interval_goes_to_all_who_are_entitled); tcase_add_test(t, an_update_goes_on_where_it_was);
 	tcase_add_test(t, pushes_are_paced))

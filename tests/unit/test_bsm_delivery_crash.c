@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include "tests/unit/delivery_rig.h"
 
-enum flow { REGISTERED, OFF, NEVER, ROLL };
-enum { ROLLED = 3, ROLL_S = 6 };
+enum flow { REGISTERED, OFF, NEVER, ROLL, UPDATE };
+enum { ROLLED = 3, ROLL_S = 6, UPPER = 4000 };
 static const char *const files[] = { "kms.db", "kms.db.master" };
 static int64_t service;
 
@@ -41,19 +41,26 @@ keep(bool back)
 	unlink(scratch("kms.db-shm"));
 }
 
+/* Flows with all of them, who have bought it. */
+static bool
+to_all(enum flow flow)
+{
+	return flow == ROLL || flow == UPDATE;
+}
+
 static void
 prepare(struct rig *r, enum flow flow)
 {
 	rig_start(r);
 	service = rig_service(r, "news");
-	for (size_t i = 0; i < (flow == ROLL ? ROLLED : 1); i++) {
+	for (size_t i = 0; i < (to_all(flow) ? ROLLED : 1); i++) {
 		struct phone *p = rig_phone(r, true, flow != NEVER);
 		struct kms_subscription s = rig_right(p, service);
 		int64_t id;
 		s.state = KMS_TOLD;
-		if (flow == ROLL)
+		if (to_all(flow))
 			ck_assert_int_eq(kms_subscription_put(r->store, &s, &id), GW_WON);
-		p->wants_in = flow == ROLL || flow == REGISTERED;
+		p->wants_in = to_all(flow) || flow == REGISTERED;
 	}
 	rig_run(r, 5 * S);
 	rig_stop(r);
@@ -82,13 +89,30 @@ roll(struct rig *r)
 	ck_assert(o == GW_WON || o == GW_EXISTS);
 }
 
+/* As the command does it: once, and not again when it has happened. */
+static void
+update(struct rig *r)
+{
+	const struct keymgr_validity to = { .upper = UPPER };
+	const struct kms_key k = rig_key(r, service, 0);
+	struct kms_service s;
+	const char *why;
+
+	kms_service_get(r->store, service, &s);
+	if (k.upper != UPPER)
+		ck_assert_int_eq(keymgr_change(r->store, &s, k.id, &to, r->w->now, r->w->now + ROLL_S * S, &why), GW_WON);
+}
+
+static void (*const begins[])(struct rig *) = { [REGISTERED] = shop, [OFF] = shop, [NEVER] = shop, [ROLL] = roll, [UPDATE] = update };
+
 static bool
 over(struct rig *r, enum flow flow)
 {
 	uint64_t ltkm[KMS_OUT_STATES], pull[KMS_OUT_STATES];
 
 	for (size_t i = 0; i < r->w->n; i++)
-		if (r->w->phone[i].nkeys < (flow == ROLL ? 2 : 1) || r->w->phone[i].wants_in)
+		if (r->w->phone[i].nkeys < (flow == ROLL ? 2 : 1) || r->w->phone[i].wants_in ||
+		    (flow == UPDATE && r->w->phone[i].key[0].upper != UPPER))
 			return false;
 	ck_assert_int_eq(kms_out_counts(r->store, ltkm, pull), GW_WON);
 	return ltkm[KMS_OUT_DUE] + ltkm[KMS_OUT_SENT] == 0;
@@ -101,7 +125,7 @@ live(struct rig *r, enum flow flow)
 	int64_t end = r->w->now + 600 * S;
 
 	rig_start(r);
-	rig_turn(r, flow == ROLL ? roll : shop);
+	rig_turn(r, begins[flow]);
 	if (flow == NEVER && p->nkeys == 0) {
 		if (p->never)
 			phone_boot(r, p, 1);
@@ -170,4 +194,4 @@ START_TEST(killed_anywhere)
 }
 END_TEST
 
-SUITE("bsm_delivery_crash", tcase_set_timeout(t, 300); tcase_add_loop_test(t, killed_anywhere, REGISTERED, ROLL + 1))
+SUITE("bsm_delivery_crash", tcase_set_timeout(t, 300); tcase_add_loop_test(t, killed_anywhere, REGISTERED, UPDATE + 1))

@@ -615,6 +615,76 @@ START_TEST(a_life_is_no_longer_than_its_tek_ids)
 }
 END_TEST
 
+static const char *
+change(const struct kms_key *k, uint16_t upper, int64_t until_us, int64_t now_us)
+{
+	const struct keymgr_validity to = { upper, until_us };
+	const char *why = "";
+	enum gw_outcome o;
+
+	kms_store_begin(store);
+	o = keymgr_change(store, &news, k->id, &to, now_us, now_us, &why);
+	ck_assert_int_ne(o, GW_UNAVAILABLE);
+	ck_assert_int_eq(kms_store_flush(store), GW_WON);
+	return o == GW_WON ? "" : why;
+}
+
+#define REFUSED(words, call) ck_assert_ptr_nonnull(strstr((call), words))
+
+START_TEST(another_end_of_the_interval_holds_at_once)
+{
+	ready(10000);
+	struct got g = ask(100, T0);
+	struct kms_key k;
+
+	IS(g, 1, 1);
+	g = ask(150, T0 + 500 * S);
+	IS(g, 1, 51);
+	REFUSED("spent", change(&g.k, 51, 0, T0 + 500 * S));
+	ck_assert_str_eq(change(&g.k, 52, 0, T0 + 500 * S), "");
+	ck_assert_int_eq(kms_key_get(store, g.k.id, &k), GW_WON);
+	ck_assert_uint_eq(k.upper, 52);
+	IS(ask(151, T0 + 510 * S), 1, 52);
+	IS(ask(152, T0 + 520 * S), 2, 1);	/* used up: the next one is made, and takes over */
+	IS(ask(151, T0 + 520 * S), 1, 52);
+	REFUSED("not used any more", change(&g.k, 9999, 0, T0 + 520 * S));
+}
+END_TEST
+
+START_TEST(a_sek_is_kept_longer)
+{
+	ready(40000);
+	struct got g = ask(100, T0);
+	const int64_t until = T0 + 25 * DAY;
+
+	IS(g, 1, 1);
+	REFUSED("do not last", change(&g.k, 0, T0 + 40 * DAY, T0));
+	REFUSED("do not last", change(&g.k, 1000, T0 + DAY, T0));
+	REFUSED("over", change(&g.k, 0, T0 - S, T0));
+	ck_assert_str_eq(change(&g.k, 0, until, T0), "");
+	tick(T0 + 20 * DAY);	/* as it was planned: no successor yet */
+	ck_assert_int_eq(census(KMS_SEK).live, 1);
+	tick(until - DAY / 2);
+	ck_assert_int_eq(census(KMS_SEK).live, 2);
+	REFUSED("on its way", change(&g.k, 0, T0 + 26 * DAY, until - DAY / 2));
+}
+END_TEST
+
+START_TEST(a_programme_is_prolonged)
+{
+	struct kms_key final, late;
+
+	ready(10000);
+	ck_assert_int_eq(IN_GROUP(keymgr_programme(store, &news, "urn:final", T0, T0 + 3600 * S, &final)), GW_WON);
+	ck_assert_int_eq(IN_GROUP(keymgr_programme(store, &news, "urn:late", T0 + 7200 * S, T0 + 9000 * S, &late)), GW_WON);
+	IS(ask_of(store, NEWS_PPV, 100, T0 + S), 1, 1);
+	REFUSED("another programme", change(&final, 0, T0 + 7300 * S, T0 + S));
+	ck_assert_str_eq(change(&final, 0, T0 + 6300 * S, T0 + S), "");
+	IS(ask_of(store, NEWS_PPV, 700, T0 + 6000 * S), 1, 601);
+	ck_assert_int_eq(ask_of(store, NEWS_PPV, 740, T0 + 6400 * S).answer, KEYMGR_NO_PROGRAMME);
+}
+END_TEST
+
 static void
 locked_memory(void)
 {
@@ -630,4 +700,5 @@ SUITE("kms_keymgr", tcase_add_checked_fixture(t, locked_memory, NULL); tcase_add
       tcase_add_test(t, beyond_the_interval_there_is_no_key); tcase_add_test(t, a_stand_by_gives_the_same_around_the_switch);
       tcase_add_test(t, one_waits_for_the_other_s_group); tcase_add_test(t, key_numbers_wrap_past_0); tcase_add_test(t, programmes_follow_each_other);
       tcase_add_test(t, a_programme_is_cut_by_its_end); tcase_add_test(t, the_same_number_a_week_later_is_another_programme_s);
+      tcase_add_test(t, another_end_of_the_interval_holds_at_once); tcase_add_test(t, a_sek_is_kept_longer); tcase_add_test(t, a_programme_is_prolonged);
       tcase_add_loop_test(t, a_year_of_crypto_periods, 0, sizeof(years) / sizeof(years[0])); tcase_add_test(t, a_life_is_no_longer_than_its_tek_ids))

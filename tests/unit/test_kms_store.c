@@ -896,6 +896,54 @@ START_TEST(rolls_go_on_where_they_were)
 }
 END_TEST
 
+START_TEST(a_key_is_rolled_to_once_and_updated_often)
+{
+	struct kms_store *s = fresh();
+	struct kms_service news = service(s, "news");
+	struct kms_key k = key(s, &news, KMS_SEK), got_key;
+	struct kms_roll r = { .old_key = k.id, .new_key = k.id, .from_us = 10, .switch_us = 20 }, got;
+	struct kms_registration reg = { .expires_us = 1000, .reachable = true, .services = "*" };
+	int64_t first, id;
+	uint64_t left;
+	char list[100] = "";
+
+	WON(kms_key_upper(s, k.id, 77));
+	EXISTS(kms_key_upper(s, 99, 77));
+	WON(kms_key_get(s, k.id, &got_key));
+	ck_assert_uint_eq(got_key.upper, 77);
+	ck_assert_uint_eq(got_key.lower, k.lower);
+	WON(kms_roll_put(s, &r, &first));
+	ck_assert(kms_roll_is_update(&r));
+	EXISTS(kms_roll_get(s, k.id, &got));	/* it is none that brings the key */
+	WON(kms_roll_put(s, &r, &id));	/* in place of the first */
+	s = again(s);
+	WON(kms_rolls(s, false, roll_id, list));
+	r.old_key = 0;
+	WON(kms_roll_put(s, &r, NULL));
+	EXISTS(kms_roll_put(s, &r, NULL));
+	WON(kms_rolls(s, false, roll_id, list));
+	WON(kms_rolls(s, true, roll_id, list));
+	ck_assert_str_eq(list, "2:0 2:0 3:0 1:0 2:0 3:0 ");
+	WON(kms_roll_get(s, k.id, &got));
+	ck_assert_int_eq(got.id, 3);
+	for (int i = 0; i < 3; i++) {
+		char name[2] = { (char)('a' + i), 0 };
+		reg.sub = subscriber(s, name);
+		WON(kms_registration_put(s, &reg));
+		if (i == 0)
+			got.cursor = reg.sub;
+	}
+	WON(kms_roll_left(s, &got, 500, &left));
+	ck_assert_uint_eq(left, 2);
+	WON(kms_roll_left(s, &got, 1000, &left));
+	ck_assert_uint_eq(left, 0);
+	got.state = KMS_ROLL_READY;
+	WON(kms_roll_left(s, &got, 500, &left));
+	ck_assert_uint_eq(left, 0);
+	kms_store_close(s);
+}
+END_TEST
+
 static int
 line(void *self, int64_t id, int64_t at_us, const char *who, const char *what)
 {
@@ -1331,7 +1379,7 @@ SUITE("kms_store", tcase_add_test(t, a_store_and_its_master_key_are_ours_alone);
     tcase_add_test(t, a_key_domain_changes_only_without_keys); tcase_add_test(t, an_order_is_taken_once);
     tcase_add_test(t, rights_have_an_interval_and_a_state); tcase_add_test(t, keys_follow_one_another);
     tcase_add_test(t, numbers_go_around_past_those_in_use); tcase_add_test(t, a_tek_id_is_spent_for_one_tek);
-    tcase_add_test(t, messages_are_due_in_order_and_counted); tcase_add_test(t, rolls_go_on_where_they_were);
+    tcase_add_test(t, messages_are_due_in_order_and_counted); tcase_add_test(t, rolls_go_on_where_they_were); tcase_add_test(t, a_key_is_rolled_to_once_and_updated_often);
     tcase_add_test(t, nonces_notes_and_audit); tcase_add_test(t, a_purchase_is_a_row_and_a_line);
     tcase_add_loop_test(t, a_purchase_is_refused_with_its_field, 0, 7); tcase_add_test(t, what_was_bought_ends_once); tcase_add_test(t, another_handle_s_commits_are_noticed); tcase_add_test(t, a_group_is_one);
     tcase_add_loop_test(t, a_crash_leaves_whole_groups, 0, 5); tcase_add_test(t, a_backup_is_a_store);
