@@ -527,6 +527,8 @@ void
 scs_schedule_muxes(struct scs_schedule *s, size_t connected, int64_t now)
 {
 	s->muxes = connected;
+	if (connected == 0)
+		s->aired = false;	/* what they had is not on the air; the next one to come acknowledges it anew */
 	step(s, now);
 }
 
@@ -562,6 +564,18 @@ in_time(const struct scs_schedule *s, int64_t now)
 	    s->next.start_us <= start_now(s, now);
 }
 
+/*
+ * When it is decided about a CP whose ECMs every mux has. Its key waits for their turn on the air to come near: should the last mux go before,
+ * then the one on air is prolonged, and no receiver is without an ECM however long that takes. One that is late waits to be heard of.
+ */
+static int64_t
+decided_at(const struct scs_schedule *s, int64_t now)
+{
+	if (!in_time(s, now))
+		return s->hear_us;
+	return s->conf.needs_mux ? s->next.start_us - s->next.lead_us - MARGIN / 2 : INT64_MIN;
+}
+
 void
 scs_schedule_not_aired(struct scs_schedule *s, int64_t cp, int64_t now)
 {
@@ -579,7 +593,7 @@ scs_schedule_aired(struct scs_schedule *s, int64_t cp, int64_t now)
 		return;
 	s->now_us = now;
 	s->aired = true;
-	if (!in_time(s, now) && now < s->hear_us)
+	if (now < decided_at(s, now))
 		return;
 	/* The key follows; or it starts at another time: receivers must have the ECM before the key. */
 	if (in_time(s, now)) {
@@ -848,7 +862,7 @@ step(struct scs_schedule *s, int64_t now)
 		if (!s->conf.needs_mux)
 			scs_schedule_aired(s, s->next.cp, now);
 	}
-	if (s->phase == AIRING && s->pending && s->aired && now >= s->hear_us)
+	if (s->phase == AIRING && s->pending && s->aired && now >= decided_at(s, now))
 		scs_schedule_aired(s, s->next.cp, now);
 	notice_extension(s, now);
 }
@@ -898,6 +912,8 @@ scs_schedule_next(const struct scs_schedule *s)
 	}
 	if (s->phase == AIRING || s->phase == LISTENING)
 		sooner(s, &at, s->hear_us);
+	if (s->phase == AIRING && s->pending && s->aired)
+		sooner(s, &at, decided_at(s, s->now_us));
 	if (s->plan_us != INT64_MIN) {
 		if (!s->extended)
 			sooner(s, &at, s->plan_us);

@@ -7,8 +7,9 @@
  *   WAIT -time-> DRAWING -keys stored-> ASKING -all required ECMs-> COMMITTING -stored-> AIRING -every mux has it-> released
  *                                                                                     '-too late-> AMENDING -stored-> AIRING
  *
- * A CP is released (its key may go to the scramblers) only after its ECMs are with the mux, |delay_start| before its start. As long
- * as a CP is not released the one before it is prolonged: no key without its ECMs, no gap, nothing in clear.
+ * A CP is released (its key may go to the scramblers) only after its ECMs are with the mux, and not long before they go on air,
+ * |delay_start| before its start. As long as a CP is not released the one before it is prolonged: no key without its ECMs, no gap,
+ * nothing in clear.
  *
  * A stretch without scrambling is a CP, too: it has a number, a start and a stored record, and it takes the ECMs of the one before off
  * the air; but no key, no ECM and no end of its own. It comes by command, or by the service's policy for the loss of a required ECM;

@@ -44,6 +44,16 @@ nothing(struct scs_schedule *s)
 	ck_assert_msg(!scs_schedule_take(s, &a), "unexpected action %d", a.kind);
 }
 
+/* What the mux has waits for its time on the air: then the key goes out. */
+static void
+its_turn(struct scs_schedule *s, int64_t cp)
+{
+	const struct scs_cp *next = scs_schedule_find(s, cp);
+
+	if (scs_schedule_next(s) != INT64_MIN)
+		scs_schedule_tick(s, next->start_us - next->lead_us - 250 * MS);
+}
+
 /* Everybody answers at once: from DRAW to the release of one CP. Its start. */
 static int64_t
 whole_cp(struct scs_schedule *s, int64_t cp, int64_t now)
@@ -64,6 +74,7 @@ whole_cp(struct scs_schedule *s, int64_t cp, int64_t now)
 	scs_schedule_stored(s, cp, true, a.start_us, now);
 	expect(s, SCS_AIR);
 	scs_schedule_aired(s, cp, now);
+	its_turn(s, cp);
 	a = expect(s, SCS_INSTALL);
 	ck_assert_int_eq(a.cp, cp);
 	expect(s, SCS_TRIM);
@@ -222,6 +233,67 @@ START_TEST(no_key_before_its_ecm_is_with_the_mux)
 	scs_schedule_aired(s, 1, now);
 	expect(s, SCS_RESUMED);
 	ck_assert_int_eq(expect(s, SCS_INSTALL).start_us, now + 2100 * MS);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(no_key_when_the_mux_goes_before_its_ecm_is_on_air)
+{
+	int64_t start, now = T0 + 20 * S - 3100 * MS;
+	struct scs_schedule *s = started(0, false, &start);
+	struct scs_action a;
+
+	scs_schedule_tick(s, now);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
+	a = expect(s, SCS_COMMIT);
+	scs_schedule_stored(s, 1, true, a.start_us, now);
+	expect(s, SCS_AIR);
+	scs_schedule_aired(s, 1, now);
+	nothing(s);			/* the mux has it; on air it is in 1.1 s, and the key goes out a quarter of a second before that */
+	ck_assert_int_eq(scs_schedule_next(s), T0 + 20 * S - 2350 * MS);
+	scs_schedule_muxes(s, 0, now + 100 * MS);
+	scs_schedule_tick(s, T0 + 20 * S - 2350 * MS);
+	nothing(s);
+	scs_schedule_tick(s, T0 + 20 * S);
+	expect(s, SCS_EXTENDED);
+	now = T0 + 25 * S;
+	scs_schedule_muxes(s, 1, now);
+	nothing(s);			/* what a mux before it had says nothing of this one */
+	scs_schedule_aired(s, 1, now);
+	a = expect(s, SCS_AMEND);
+	ck_assert_int_eq(a.start_us, now + 2100 * MS);
+	scs_schedule_stored(s, 1, true, a.start_us, now);
+	expect(s, SCS_AIR);
+	scs_schedule_aired(s, 1, now);
+	expect(s, SCS_RESUMED);
+	ck_assert_int_eq(expect(s, SCS_INSTALL).start_us, now + 2100 * MS);
+	scs_schedule_free(s);
+}
+END_TEST
+
+START_TEST(a_mux_that_is_back_before_its_turn_delays_nothing)
+{
+	int64_t start, now = T0 + 20 * S - 3100 * MS;
+	struct scs_schedule *s = started(0, false, &start);
+	struct scs_action a;
+
+	scs_schedule_tick(s, now);
+	a = expect(s, SCS_DRAW);
+	scs_schedule_drawn(s, a.last, now);
+	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
+	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
+	a = expect(s, SCS_COMMIT);
+	scs_schedule_stored(s, 1, true, a.start_us, now);
+	expect(s, SCS_AIR);
+	scs_schedule_aired(s, 1, now);
+	scs_schedule_muxes(s, 0, now + 100 * MS), scs_schedule_muxes(s, 1, now + 300 * MS);
+	scs_schedule_aired(s, 1, now + 300 * MS);
+	nothing(s);
+	scs_schedule_tick(s, T0 + 20 * S - 2350 * MS);
+	ck_assert_int_eq(expect(s, SCS_INSTALL).start_us, T0 + 20 * S);
 	scs_schedule_free(s);
 }
 END_TEST
@@ -436,6 +508,7 @@ whole_mode(struct scs_schedule *s, int64_t cp, enum scs_mode mode, int64_t now)
 	scs_schedule_stored(s, cp, true, a.start_us, now);
 	expect(s, SCS_AIR);
 	scs_schedule_aired(s, cp, now);
+	its_turn(s, cp);
 	a = expect(s, SCS_INSTALL);
 	ck_assert_int_eq(a.mode, mode);
 	expect(s, SCS_TRIM);
@@ -728,6 +801,7 @@ START_TEST(a_new_period_is_for_the_next_cp)
 	scs_schedule_stored(s, 1, true, a.start_us, now);
 	expect(s, SCS_AIR);
 	scs_schedule_aired(s, 1, now);
+	its_turn(s, 1);
 	expect(s, SCS_INSTALL), expect(s, SCS_TRIM);
 	c.period_us = 20 * S, c.required = first_only;
 	scs_schedule_reconf(s, &c, now);
@@ -1207,6 +1281,8 @@ SUITE("scs_schedule", tcase_add_test(t, first_cp_comes_as_soon_as_its_ecms_lead)
       tcase_add_test(t, late_answer_prolongs_the_running_cp);
       tcase_add_test(t, aligned_service_stays_aligned_after_an_extension);
       tcase_add_test(t, no_key_before_its_ecm_is_with_the_mux);
+      tcase_add_test(t, no_key_when_the_mux_goes_before_its_ecm_is_on_air);
+      tcase_add_test(t, a_mux_that_is_back_before_its_turn_delays_nothing);
       tcase_add_test(t, optional_kms_is_left_out_but_not_before_it_must);
       tcase_add_test(t, refused_and_failed_steps_are_tried_again);
       tcase_add_test(t, min_CP_duration_of_an_ecmg_stretches_the_period);
