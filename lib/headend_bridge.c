@@ -81,6 +81,13 @@ static const struct gw_conf_row seak_rows[] = {
 	    .meaning = "How long after the first of them confirmed it no STKM may use it while another is reachable and has not." },
 	{ "make_stkm", GW_CONF_BOOL, GW_CONF_AT(he_bridge_seak, make_stkm), .dflt = "false",
 	    .meaning = "Whether the bridge makes the STKMs of the service's KMS of the DRM profile with it (mode B)." },
+	{ "bsda", GW_CONF_REF, GW_CONF_AT(he_bridge_seak, bsda), .ref = "peers",
+	    .meaning = "For a bridge that is a BSM: the BSD/A that SEAKs come from and go to." },
+	{ "generate", GW_CONF_BOOL, GW_CONF_AT(he_bridge_seak, generate), .dflt = "false", .meaning = "With bsda: whether SEAKs are made here." },
+	{ "life", GW_CONF_DURATION, GW_CONF_AT(he_bridge_seak, life_ms), .dflt = "30d", .min = 1000, .max = INT64_C(315360000000),
+	    .meaning = "With generate: how long a SEAK is the newest." },
+	{ "ahead", GW_CONF_DURATION, GW_CONF_AT(he_bridge_seak, ahead_ms), .dflt = "1d", .min = 100, .max = INT64_C(315360000000),
+	    .meaning = "With generate: how long before that it is delivered." },
 };
 
 static void check_peer(struct gw_conf *, void *);
@@ -107,9 +114,13 @@ static const struct gw_conf_row bridge_rows[] = {
 	{ "ca", GW_CONF_PATH, GW_CONF_AT(he_bridge, ca), .flags = GW_CONF_READABLE,
 	    .meaning = "The certificates of those whom it believes who its peers are, PEM." },
 	{ "store", GW_CONF_PATH, GW_CONF_AT(he_bridge, store),
-	    .meaning = "The store of what was answered, and of SEAKs. The default is bridge-NAME.db in the directory of state." },
+	    .meaning = "The store of what was answered. The default is bridge-NAME.db in the directory of state." },
 	{ "master", GW_CONF_PATH, GW_CONF_AT(he_bridge, master),
 	    .meaning = "The file of the key, mode 0600, that wraps keys in the store. The default is the store's name with .master behind it." },
+	{ "seaks", GW_CONF_PATH, GW_CONF_AT(he_bridge, seaks),
+	    .meaning = "The store of SEAKs, which the plugin drm may read, too. The default is bridge-NAME.seaks in the directory of state." },
+	{ "seaks_master", GW_CONF_PATH, GW_CONF_AT(he_bridge, seaks_master),
+	    .meaning = "The file of the key, mode 0600, that wraps them. The default is its name with .master behind it." },
 	{ "peers", GW_CONF_NAMED, LIST(he_bridge, peers, npeers), .sub = &peer_schema, .flags = GW_CONF_NEED,
 	    .meaning = "Whom it exchanges messages with, by name." },
 	{ "ecmg", GW_CONF_LIST, LIST(he_bridge, ecmg, necmg), .sub = &ecmg_schema,
@@ -201,14 +212,14 @@ check_tls(struct gw_conf *c, const struct he_bridge *b)
 		he_check_parts(c, called ? (const void *)&called->url : b, "https://", called != NULL, parts, 3);
 }
 
-/* What an entry wants of the two ends; called: we begin exchanges. */
+/* What an entry wants of the two ends; ours 0: nothing of the bridge; called: we begin exchanges. */
 static void
 check_ends(struct gw_conf *c, const struct he_bridge *b, const void *entry, const void *member, const struct he_sp4_peer *peer, unsigned ours,
     unsigned theirs, bool called, const char *what)
 {
 	static const char *const names[] = { [HE_ROLE_BSM] = "bsm", [HE_ROLE_BSDA] = "bsda", [HE_ROLE_BSA] = "bsa" };
 
-	if (b->roles && !(b->roles & ours) && gw_conf_good(c, &b->roles))
+	if (ours && b->roles && !(b->roles & ours) && gw_conf_good(c, &b->roles))
 		gw_conf_fail(c, entry, "%s is for a bridge with the role %s", what, names[ours]);
 	if (!peer)
 		return;
@@ -259,12 +270,23 @@ check_seak(struct gw_conf *c, const struct he_bridge *b, const struct he_bridge_
 	bool drm = false;
 	const struct raw_service *r = (const struct raw_service *)(const void *)s->service;
 
-	/* A BSM has entries, too: its peers are the BSD/A then. */
-	if (s->generator && (b->roles & HE_ROLE_BSDA))
-		check_ends(c, b, s, &s->generator, s->generator, HE_ROLE_BSDA, HE_ROLE_BSM, false, "seak");
+	if (s->bsda || gw_conf_given(c, &s->bsda)) {	/* a BSM's */
+		const struct he_part parts[] = { { &s->generator, "generator", s->generator }, { &s->others, "others", s->nothers },
+			{ &s->make_stkm, "make_stkm", s->make_stkm } };
+
+		check_ends(c, b, s, &s->bsda, s->bsda, HE_ROLE_BSM, HE_ROLE_BSDA, true, "seak with bsda");
+		he_check_parts(c, s, "an entry without bsda", false, parts, 3);
+		if (s->generate && s->ahead_ms >= s->life_ms && s->life_ms)
+			gw_conf_fail(c, gw_conf_given(c, &s->ahead_ms) ? (const void *)&s->ahead_ms : &s->life_ms, "ahead is as long as life");
+		return;
+	}
+	if (s->generate)
+		gw_conf_fail(c, &s->generate, "generate is for an entry with bsda");
+	if (b->roles && !(b->roles & HE_ROLE_BSDA) && gw_conf_good(c, &b->roles))
+		gw_conf_fail(c, s, "seak is for a bridge with the role bsda, or names the bsda of a BSM");
+	check_ends(c, b, s, &s->generator, s->generator, 0, HE_ROLE_BSM, false, "seak");
 	for (size_t i = 0; i < s->nothers; i++) {
-		if (b->roles & HE_ROLE_BSDA)
-			check_ends(c, b, s, &s->others, s->others[i], HE_ROLE_BSDA, HE_ROLE_BSM, true, "seak");
+		check_ends(c, b, s, &s->others, s->others[i], 0, HE_ROLE_BSM, true, "seak");
 		if (s->others[i] && s->others[i] == s->generator)
 			gw_conf_fail(c, &s->others, "%s is the generator: it has the SEAK already", s->others[i]->name);
 		for (size_t k = 0; k < i; k++)
@@ -575,28 +597,37 @@ set_services(struct gw_conf *c, struct full *f)
 	free(contents.keys.k);
 }
 
+/* A store and the file of its key, which are nobody else's. */
+static void
+set_store(struct gw_conf *c, const struct full *f, const struct he_bridge *b, char **store, char **master, const char *suffix, struct many *all)
+{
+	struct gw_conf_key *k;
+	char path[PATH_MAX];
+
+	if (!*store && !gw_conf_given(c, store) && f->h.state && b->name) {
+		snprintf(path, sizeof(path), "%s/bridge-%s.%s", f->h.state, b->name, suffix);
+		gw_conf_text(c, store, path);
+	}
+	if (!*master && !gw_conf_given(c, master) && *store) {
+		snprintf(path, sizeof(path), "%s.master", *store);
+		gw_conf_text(c, master, path);
+	}
+	if (!*store || !(k = another(c, all)))
+		return;
+	k->member = store;
+	snprintf(k->text, sizeof(k->text), "%s", *store);
+}
+
 static void
 set_stores(struct gw_conf *c, struct full *f)
 {
 	struct many stores = { .cap = 0 };
-	char path[PATH_MAX];
 
 	for (size_t i = 0; i < f->h.nbridge; i++) {
 		struct he_bridge *b = &f->h.bridge[i];
-		struct gw_conf_key *k;
 
-		if (!b->store && !gw_conf_given(c, &b->store) && f->h.state && b->name) {
-			snprintf(path, sizeof(path), "%s/bridge-%s.db", f->h.state, b->name);
-			gw_conf_text(c, &b->store, path);
-		}
-		if (!b->master && !gw_conf_given(c, &b->master) && b->store) {
-			snprintf(path, sizeof(path), "%s.master", b->store);
-			gw_conf_text(c, &b->master, path);
-		}
-		if (!b->store || !(k = another(c, &stores)))
-			continue;
-		k->member = &b->store;
-		snprintf(k->text, sizeof(k->text), "%s", b->store);
+		set_store(c, f, b, &b->store, &b->master, "db", &stores);
+		set_store(c, f, b, &b->seaks, &b->seaks_master, "seaks", &stores);
 	}
 	gw_conf_unique(c, stores.keys.k, stores.keys.n, "bridges have the store");
 	free(stores.keys.k);

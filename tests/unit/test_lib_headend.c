@@ -162,8 +162,8 @@ ends(FILE *f, const struct he_sp4_peer *peer, const struct he_service *s)
 static void
 bridge(FILE *f, const struct headend *h, const struct he_bridge *b)
 {
-	fprintf(f, "bridge %s id=%s roles=%u plain=%d certificate=%s key=%s ca=%s store=%s master=%s", b->name, b->id, b->roles, b->plain,
-	    b->certificate ? b->certificate : "-", b->private_key ? b->private_key : "-", b->ca ? b->ca : "-", b->store, b->master);
+	fprintf(f, "bridge %s id=%s roles=%u plain=%d certificate=%s key=%s ca=%s store=%s master=%s seaks=%s/%s", b->name, b->id, b->roles, b->plain,
+	    b->certificate ? b->certificate : "-", b->private_key ? b->private_key : "-", b->ca ? b->ca : "-", b->store, b->master, b->seaks, b->seaks_master);
 	addr(f, "listen", &b->listen);
 	fprintf(f, "\n");
 	for (size_t i = 0; i < b->npeers; i++) {
@@ -207,7 +207,8 @@ bridge(FILE *f, const struct headend *h, const struct he_bridge *b)
 		fprintf(f, "\n");
 	}
 	for (size_t i = 0; i < b->nseak; i++) {
-		fprintf(f, "  seak wait=%u make=%d", b->seak[i].wait_ms, b->seak[i].make_stkm);
+		fprintf(f, "  seak wait=%u make=%d generate=%d life=%llu ahead=%llu bsda=%s", b->seak[i].wait_ms, b->seak[i].make_stkm, b->seak[i].generate,
+		    (unsigned long long)b->seak[i].life_ms, (unsigned long long)b->seak[i].ahead_ms, b->seak[i].bsda ? b->seak[i].bsda->name : "-");
 		ends(f, b->seak[i].generator, b->seak[i].service);
 		for (size_t k = 0; k < b->seak[i].nothers; k++)
 			fprintf(f, " other=%s", b->seak[i].others[k]->name);
