@@ -6,7 +6,7 @@
 #include "lib/args.h"
 #include "lib/err.h"
 #include "lib/headend.h"
-#include "mux/map.h"
+#include "lib/mux_map.h"
 
 struct mux_args {
 	struct gw_args common;

@@ -317,7 +317,7 @@ take_record(void *self, const void *arg)
 		send_error(f, m, PLAYOUT_E_INVALID, "a text holds a NUL, or start is no time");
 		return;
 	}
-	if (mux_output_fits(format, datagram->p, datagram->len, &err) < 0 || gw_addr_parse(out, GW_UDP | GW_PID, &addr, &err) < 0 ||
+	if (mux_format_fits(format, datagram->p, datagram->len, &err) < 0 || gw_addr_parse(out, GW_UDP | GW_PID, &addr, &err) < 0 ||
 	    !(o = mux_output_ref(f->conf.outputs, &addr, format, &err))) {
 		send_error(f, m, PLAYOUT_E_OUT, err.text);
 		return;

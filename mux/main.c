@@ -39,8 +39,8 @@ stop(void *self)
 {
 	struct mux *m = self;
 
-	gw_log(GW_NOTICE, "stop", NULL, "on_air=%zu emmgs=%zu", mux_carousel_counts(m->carousel).on_air, m->emmg.nconns);
-	mux_emmg_close(&m->emmg);
+	gw_log(GW_NOTICE, "stop", NULL, "on_air=%zu emmgs=%zu", mux_carousel_counts(m->carousel).on_air, m->emmg.face.nconns);
+	mux_face_close(&m->emmg.face);
 	mux_follow_close(m->scs);
 	gw_ops_close(m->ops);
 	mux_air_close(&m->air);
@@ -119,7 +119,7 @@ run(struct mux *m, struct gw_err *err)
 		gw_life_ready(&m->life, m->scs ? "following the SCS" : "serving EMMGs");
 	}
 	gw_loop_fini(&m->loop);
-	mux_emmg_fini(&m->emmg);
+	mux_face_fini(&m->emmg.face);
 	mux_carousel_free(m->carousel);
 	mux_outputs_fini(&m->outputs);
 	return status;

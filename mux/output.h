@@ -10,11 +10,11 @@
 #include "lib/addr.h"
 #include "lib/err.h"
 #include "lib/log.h"
+#include "lib/mux_format.h"
 #include "lib/udp.h"
 #include "mux/ts.h"
 
-enum mux_format { MUX_SECTIONS = 0, MUX_TS = 1, MUX_DATAGRAM = 2 };	/* section_TSpkt_flag */
-enum { MUX_DATAGRAM_BYTES = 65507, MUX_COPY_BYTES = 1472, MUX_SETTLE_MS = 5 };
+enum { MUX_COPY_BYTES = 1472, MUX_SETTLE_MS = 5 };
 
 struct mux_output;
 struct mux_carrier;
@@ -31,8 +31,6 @@ struct mux_outputs {
 struct mux_output *mux_output_ref(struct mux_outputs *, const struct gw_addr *, enum mux_format, struct gw_err *);
 void mux_output_unref(struct mux_outputs *, struct mux_output *);
 const char *mux_output_text(const struct mux_output *);
-/* 0, or -1 with why these octets are not what the format says. An empty datagram is nothing to send, and fits. */
-int mux_output_fits(enum mux_format, const uint8_t *datagram, size_t len, struct gw_err *);
 /* A mux_send for the carousel; self: struct mux_outputs. The datagram is lent for the call. */
 void mux_output_send(void *self, void *out, const uint8_t *datagram, size_t len);
 void mux_outputs_flush(struct mux_outputs *);	/* whole datagrams go now: at the end of each turn */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include "lib/clock.h"
 #include "mux/mux.h"
-#include "mux/stream.h"
+#include "lib/mux_stream.h"
 
 enum {
 	DATAGRAMS, BYTES, ERRORS, ON_AIR, STREAMS, RECORDS, TAKEN, REFUSED, UP, LOSSES, SENT,
@@ -83,7 +83,7 @@ data_stream(const struct mux_stream *s)
 }
 
 static json_t *
-data_channel(const struct mux_emmg *e, const struct mux_conn *k)
+data_channel(const struct mux_face *e, const struct mux_conn *k)
 {
 	const struct mux_channel *c = &k->channel;
 	json_t *j = json_pack("{s:s, s:s}", "peer", gw_link_peer(k->link), "state", gw_fsm_name(&c->state)), *list;
@@ -104,7 +104,7 @@ data_channel(const struct mux_emmg *e, const struct mux_conn *k)
 }
 
 static uint64_t
-allocated(const struct mux_emmg *e)
+allocated(const struct mux_face *e)
 {
 	const struct mux_stream *s;
 	uint64_t sum = 0;
@@ -115,7 +115,7 @@ allocated(const struct mux_emmg *e)
 }
 
 static json_t *
-emmg_status(const struct mux_emmg *e)
+emmg_status(const struct mux_face *e)
 {
 	json_t *channels = json_array(), *alone = json_array(), *drops = json_object();
 	const struct mux_stream *s;
@@ -151,7 +151,7 @@ mux_status(void *self)
 	return json_pack("{s:{s:b, s:s, s:s, s:s, s:I}, s:i, s:o, s:o}",
 	    "scs", "up", v.up, "state", v.state, "head_end", v.head_end, "since", gw_utc_text(v.since_us, since),
 	    "losses", (json_int_t)v.losses, "on_air", (int)mux_carousel_counts(m->carousel).on_air, "streams", streams,
-	    "emmg", emmg_status(&m->emmg));
+	    "emmg", emmg_status(&m->emmg.face));
 }
 
 static void
@@ -185,7 +185,7 @@ sample_data_stream(struct gw_samples *out, const struct mux_stream *s)
 }
 
 static void
-collect_emmg(const struct mux_emmg *e, struct gw_samples *out)
+collect_emmg(const struct mux_face *e, struct gw_samples *out)
 {
 	const struct { int metric; double value; } all[] = {
 		{ CONNECTIONS, (double)e->nconns }, { CHANNELS, e->intake.nchannels }, { DATA_STREAMS, e->intake.nstreams },
@@ -224,5 +224,5 @@ mux_collect(void *self, struct gw_samples *s)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		gw_sample(s, &metrics[all[i].metric], "", all[i].value);
 	mux_carousel_each(m->carousel, sample_stream, s);
-	collect_emmg(&m->emmg, s);
+	collect_emmg(&m->emmg.face, s);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "lib/log.h"
 #include "mux/output.h"
-#include "mux/stream.h"
+#include "lib/mux_stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -71,7 +71,7 @@ door_air(void *owner, void *out, const uint8_t *p, size_t len)
 	(void)seen;
 }
 
-static const struct mux_door door = { door_send, door_close, door_note, door_open, door_shut, door_air };
+static const struct mux_door door = { door_send, door_close, door_note, door_open, door_shut, door_air, NULL };
 
 static void
 check_shares(void)

@@ -24,7 +24,7 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuz
 %C%_fuzz_emmg_channel_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_emmg_channel_LDADD = lib/libgwbase.la $(CRYPTO_LIBS)
 # the mux's
-%C%_fuzz_mux_intake_SOURCES = %D%/fuzz_mux_intake.c $(fuzz_main) mux/channel.c mux/stream.c mux/map.c proto/sim.c proto/emmg_mux.c
+%C%_fuzz_mux_intake_SOURCES = %D%/fuzz_mux_intake.c $(fuzz_main) lib/mux_channel.c lib/mux_stream.c lib/mux_map.c proto/sim.c proto/emmg_mux.c
 %C%_fuzz_mux_intake_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_mux_intake_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_mux_intake_LDADD = mux/libmux.la $(net_libs)

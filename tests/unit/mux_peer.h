@@ -6,7 +6,7 @@
 #include <string.h>
 #include "lib/log.h"
 #include "mux/output.h"
-#include "mux/stream.h"
+#include "lib/mux_stream.h"
 #include "tests/suite.h"
 
 enum { PEERS = 4 };
@@ -97,7 +97,7 @@ door_air(void *owner, void *o, const uint8_t *p, size_t len)
 		say("air %s %zu:%02x\n", (const char *)o + strlen("udp://"), len, p[0]);
 }
 
-static const struct mux_door door = { door_send, door_close, door_note, door_open, door_shut, door_air };
+static const struct mux_door door = { door_send, door_close, door_note, door_open, door_shut, door_air, NULL };
 
 static void
 add(const char *text)

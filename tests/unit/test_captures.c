@@ -1,7 +1,7 @@
 /* tests/unit/test_captures.c: sessions of other people's equipment: read, and played against our engines with the peer's half */
 #include "lib/ecmg_channel.h"
 #include "lib/emmg_chan.h"
-#include "mux/intake.h"
+#include "lib/mux_intake.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 #include "proto/ifaces.h"
@@ -543,7 +543,7 @@ mux_feed(const struct cap_message *g, int64_t *now)
 
 START_TEST(our_mux_serves_their_emmg)	/* _i: session */
 {
-	static const struct mux_door door = { mux_send, mux_close, mux_note, mux_open, mux_shut, mux_air };
+	static const struct mux_door door = { mux_send, mux_close, mux_note, mux_open, mux_shut, mux_air, NULL };
 	const struct cap_message *g;
 	struct mux_map map = { 0 };
 	unsigned channels = 0, streams = 0, data = 0, quirks = 0;

@@ -1,17 +1,17 @@
 /*
- * mux/intake.h: EMMGs and PDGs as the mux sees them, sans-I/O (TS 103 197 clause 6): whole messages and the time go in, answers,
+ * lib/mux_intake.h: EMMGs and PDGs as the mux sees them, sans-I/O (TS 103 197 clause 6): whole messages and the time go in, answers,
  * datagrams for the air and notes for the log come out through a door. A connection carries one channel, a channel any number of
  * streams. Each stream has its share of the bandwidth and a queue of its own: none can starve another.
  */
-#ifndef MUX_INTAKE_H
-#define MUX_INTAKE_H
+#ifndef GW_MUX_INTAKE_H
+#define GW_MUX_INTAKE_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include "lib/fsm.h"
 #include "lib/log.h"
-#include "mux/map.h"
+#include "lib/mux_map.h"
 #include "proto/emmg_mux.h"
 
 struct mux_note {		/* worth a log line: what, about which message, why */
@@ -34,6 +34,11 @@ struct mux_door {
 	void *(*open)(void *owner, const struct mux_route *, uint8_t section_TSpkt_flag, struct gw_err *);
 	void (*shut)(void *owner, void *out);
 	void (*air)(void *owner, void *out, const uint8_t *datagram, size_t len);
+	/*
+	 * NULL; or a whole data_provision, over TCP or UDP, goes there in place of its datagrams to air: false, there is no room for it. Its
+	 * datagrams are of the stream's format; the share of the stream is told, not enforced.
+	 */
+	bool (*provide)(void *owner, void *out, const struct sim_msg *);
 };
 
 TAILQ_HEAD(mux_streams, mux_stream);
@@ -91,6 +96,9 @@ int64_t mux_intake_run(struct mux_intake *, int64_t now_us);
 void mux_intake_revise(struct mux_intake *, int64_t now_us);
 /* The time, for rates and for streams that only UDP feeds; a few times a second. */
 void mux_intake_time(struct mux_intake *, int64_t now_us);
+
+/* To the EMMG of a stream, as stream_error: what became of its data later. Quiet when nobody has it over TCP. */
+void mux_intake_complain(struct mux_intake *, uint32_t client_id, uint16_t data_id, uint16_t status, const char *why);
 
 void mux_channel_init(struct mux_channel *, struct mux_intake *, void *self, int64_t now_us);
 void mux_channel_fini(struct mux_channel *);	/* the connection is lost: channel and streams with it */

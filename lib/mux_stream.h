@@ -1,10 +1,10 @@
 /*
- * mux/stream.h: the streams of the intake: their shares of the bandwidth, a token bucket, a queue and the repetitions of each.
+ * lib/mux_stream.h: the streams of the intake: their shares of the bandwidth, a token bucket, a queue and the repetitions of each.
  * Shares are max-min fair: who wants less than an equal part gets what it wants, the others part the rest evenly.
  */
-#ifndef MUX_STREAM_H
-#define MUX_STREAM_H
-#include "mux/intake.h"
+#ifndef GW_MUX_STREAM_H
+#define GW_MUX_STREAM_H
+#include "lib/mux_intake.h"
 
 enum { MUX_QUEUE_BYTES = 256 << 10, MUX_HELD_BYTES = 1 << 20, MUX_TICK_US = 5000 };
 
@@ -37,6 +37,8 @@ void mux_stream_end(struct mux_intake *, struct mux_stream *);
 struct mux_stream *mux_stream_find(const struct mux_intake *, uint32_t client_id, uint16_t data_id);
 /* One datagram of its format: on air now, or in the queue; false: the queue is full, it is lost. */
 bool mux_stream_offer(struct mux_intake *, struct mux_stream *, const uint8_t *datagram, size_t len, int64_t now_us);
+/* One data_provision to the door's provide(); false: it is lost. */
+bool mux_stream_pass(struct mux_intake *, struct mux_stream *, const struct sim_msg *, int64_t now_us);
 void mux_stream_ask(struct mux_intake *, struct mux_stream *, uint16_t kbps);	/* stream_BW_request */
 uint16_t mux_stream_kbps(const struct mux_stream *);	/* what its EMMG may send */
 /* Another route, or another total: 0, or -1 with why when the new place cannot be had; the stream then has its old one. */

@@ -1,6 +1,6 @@
-/* mux/map.h: where data goes: (data_type, client_id, data_id), which names a stream in the whole system (TS 103 197 6.2.3), to an address */
-#ifndef MUX_MAP_H
-#define MUX_MAP_H
+/* lib/mux_map.h: where data goes: (data_type, client_id, data_id), which names a stream in the whole system (TS 103 197 6.2.3), to an address */
+#ifndef GW_MUX_MAP_H
+#define GW_MUX_MAP_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +22,8 @@ struct mux_map { struct mux_route *v; size_t n; };	/* by client_id, data_id, dat
 
 /* One of the command line: "[DATA_TYPE/]CLIENT_ID/DATA_ID=udp://HOST:PORT". 0, or -1 with why; a second one of its name is refused. */
 int mux_map_add(struct mux_map *, const char *text, struct gw_err *);
+/* A copy of one. 0, or -1 with why: a second one of its name, no memory. */
+int mux_map_put(struct mux_map *, const struct mux_route *, struct gw_err *);
 /* Those of the head-end's file that go anywhere from here. */
 int mux_map_take(struct mux_map *, const struct headend *, struct gw_err *);
 void mux_map_free(struct mux_map *);

@@ -1,5 +1,5 @@
-/* mux/map.c */
-#include "mux/map.h"
+/* lib/mux_map.c */
+#include "lib/mux_map.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +31,8 @@ seek(const struct mux_map *m, uint32_t client_id, uint16_t data_id, int data_typ
 	return lo;
 }
 
-static int
-insert(struct mux_map *m, const struct mux_route *r, struct gw_err *err)
+int
+mux_map_put(struct mux_map *m, const struct mux_route *r, struct gw_err *err)
 {
 	const size_t at = seek(m, r->client_id, r->data_id, r->data_type);
 	struct mux_route *v;
@@ -78,7 +78,7 @@ mux_map_add(struct mux_map *m, const char *text, struct gw_err *err)
 	r.data_id = (uint16_t)data;
 	if (gw_addr_parse(p, GW_UDP | GW_PID, &r.out, err) < 0)
 		return -1;
-	return insert(m, &r, err);
+	return mux_map_put(m, &r, err);
 }
 
 int
@@ -89,7 +89,7 @@ mux_map_take(struct mux_map *m, const struct headend *h, struct gw_err *err)
 		const struct mux_route r = { .client_id = l->client_id, .data_id = l->data_id, .data_type = l->data_type,
 			.most_bps = l->bandwidth_bps, .repeat = l->repeat, .repeat_ms = l->repeat_every_ms,
 			.udp_alone = l->udp_without_control, .out = l->out };
-		if (l->out.scheme && insert(m, &r, err) < 0)
+		if (l->out.scheme && mux_map_put(m, &r, err) < 0)
 			return -1;
 	}
 	return 0;

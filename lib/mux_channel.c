@@ -1,9 +1,10 @@
-/* mux/channel.c: the connection of an EMMG or PDG. Clauses are those of TS 103 197, codes those of 6.2.6 */
+/* lib/mux_channel.c: the connection of an EMMG or PDG. Clauses are those of TS 103 197, codes those of 6.2.6 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "mux/output.h"
-#include "mux/stream.h"
+#include "lib/mux_format.h"
+#include "lib/mux_stream.h"
+#include "proto/ts.h"
 
 enum {
 	CLOSE_GRACE_US = 1000000,	/* after channel_close: the EMMG closes, too */
@@ -480,7 +481,7 @@ open_stream(void *self, const void *arg)
 	(*page)[id & 0xff] = s;
 	c->nstreams++;
 	put_stream(c, s, EMMG_STREAM_STATUS);
-	snprintf(why, sizeof(why), "data_id %u goes to %s", data_id, gw_addr_text(&route->out, where, sizeof(where)));
+	snprintf(why, sizeof(why), "data_id %u goes to %s", data_id, route->out.scheme ? gw_addr_text(&route->out, where, sizeof(where)) : "XML");
 	note(c, (struct mux_note){ .level = GW_INFO, .event = "stream_open", .client_id = c->client_id, .channel = c->id, .stream = id, .why = why });
 }
 
@@ -528,7 +529,7 @@ allocate(void *self, const void *arg)
 static uint16_t
 fault_of(const struct mux_stream *s, size_t len)
 {
-	return s->flag == 1 && len > 0 && len % MUX_TS_PACKET == 0 ? EMMG_E_VALUE : EMMG_E_LENGTH;
+	return s->flag == 1 && len > 0 && len % TS_PACKET == 0 ? EMMG_E_VALUE : EMMG_E_LENGTH;
 }
 
 /* All datagrams of a message, or none: 0 and *lost, or the status of the first fault, with where and why. */
@@ -544,13 +545,17 @@ take_datagrams(struct mux_intake *e, struct mux_stream *s, const struct input *i
 		return EMMG_E_TOO_LONG;
 	}
 	for (size_t k = 0; k < m->n; k++)
-		if (m->v[k].type == EMMG_DATAGRAM && (mux_output_fits((enum mux_format)s->flag, m->v[k].p, m->v[k].len, err) < 0 ||
+		if (m->v[k].type == EMMG_DATAGRAM && (mux_format_fits((enum mux_format)s->flag, m->v[k].p, m->v[k].len, err) < 0 ||
 		    (m->v[k].len == 0 && s->flag != 2))) {
 			if (m->v[k].len == 0)
 				gw_fail(err, GW_EPEER, "an empty datagram");
 			*at = (size_t)(m->v[k].p - in->msg) - 4;
 			return fault_of(s, m->v[k].len);
 		}
+	if (e->door->provide) {
+		*lost = mux_stream_pass(e, s, m, now_us) ? 0 : n;
+		return 0;
+	}
 	for (size_t k = 0; k < m->n; k++)
 		if (m->v[k].type == EMMG_DATAGRAM && m->v[k].len > 0)
 			*lost += !mux_stream_offer(e, s, m->v[k].p, m->v[k].len, now_us);
@@ -817,7 +822,7 @@ stream_of_udp(struct mux_intake *e, const struct sim_msg *m, int64_t now_us)
 	if (s || !r || !r->udp_alone || e->nstreams >= e->limits.max_streams || client_id >> 16 == SMARTCARD_PROFILE)
 		return s;
 	if (r->out.pid)
-		flag = first->len > 0 && mux_output_fits(MUX_TS, first->p, first->len, NULL) == 0 ? 1 : 0;
+		flag = first->len > 0 && mux_format_fits(MUX_TS, first->p, first->len, NULL) == 0 ? 1 : 0;
 	return mux_stream_new(e, NULL, r, r->data_type == 1, flag, now_us, NULL);
 }
 
@@ -852,6 +857,15 @@ mux_intake_udp(struct mux_intake *e, const uint8_t *msg, size_t len, int64_t now
 		e->udp_drops[MUX_UDP_OVER_RATE] += lost;
 		say_over_rate(s, now_us);
 	}
+}
+
+void
+mux_intake_complain(struct mux_intake *e, uint32_t client_id, uint16_t data_id, uint16_t status, const char *why)
+{
+	struct mux_stream *s = mux_stream_find(e, client_id, data_id);
+
+	if (s)
+		complain(s, status, why);
 }
 
 /* Closing is the EMMG's initiative; the mux can demand it. Its stream is gone all the same. */

@@ -1,5 +1,5 @@
-/* mux/stream.c */
-#include "mux/stream.h"
+/* lib/mux_stream.c */
+#include "lib/mux_stream.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,6 +203,23 @@ mux_stream_offer(struct mux_intake *e, struct mux_stream *s, const uint8_t *p, s
 	s->nwaiting += len;
 	be_busy(e, s);
 	return true;
+}
+
+bool
+mux_stream_pass(struct mux_intake *e, struct mux_stream *s, const struct sim_msg *m, int64_t now_us)
+{
+	const bool taken = e->door->provide(e->owner, s->out, m);
+	size_t n = 0;
+
+	s->heard_us = now_us;
+	for (size_t k = 0; k < m->n; k++)
+		if (m->v[k].type == EMMG_DATAGRAM) {
+			n++;
+			s->bits += taken ? cost(s, m->v[k].len) : 0;
+		}
+	s->in += n;
+	*(taken ? &s->sent : &s->dropped) += n;
+	return taken;
 }
 
 /* Repetitions queue behind what is new; where the queue is full they are left out. */
