@@ -47,7 +47,7 @@ struct ex_call;
  * call. What no handler takes is answered with status 11.
  */
 typedef bool ex_handler(void *self, struct ex_call *, const struct he_sp4_peer *from, const struct sp4_msg *);
-/* tag is that of the request or delivery: 1, 3, 5 … 19. One handler for each; a second one replaces the first. */
+/* tag is that of the request or delivery: 1, 3, 5 … 19. Several of one tag (9 and 13 have two) are asked in their order until one takes it. */
 void ex_handle(struct ex *, int tag, ex_handler *, void *self);
 /*
  * tag, message_id, ends, target, version and time are filled in from the call; the status as the peer's mode (basic, extended) wants it. Kept for ten
