@@ -79,7 +79,7 @@ const struct sp4_row sp4_extensions[] = {
 	{ "StkmContext", SP4_EXTENSION, SP4_NEST, NULL, 0, 1, .at = AT(stkm), .count = AT(n_stkm), .rows = TABLE(stkm_context),
 	  .tags = SP4_BIT(5) | SP4_BIT(6) | SP4_BIT(7), .clause = EXT },
 	{ "KeyContext", SP4_EXTENSION, SP4_NEST, NULL, 0, SP4_KEYS, .at = AT(keys), .count = AT(n_keys), .stride = sizeof(struct sp4_key_context),
-	  .rows = TABLE(key_context), .tags = TEKS | SP4_BIT(5), .clause = EXT },
+	  .rows = TABLE(key_context), .tags = SP4_BIT(1) | TEKS | SP4_BIT(5), .clause = EXT },
 	{ "SeakContext", SP4_EXTENSION, SP4_NEST, NULL, 0, 1, .at = AT(seak), .count = AT(n_seak), .rows = TABLE(seak_context),
 	  .tags = SP4_BIT(18) | SP4_BIT(19), .clause = EXT },
 	{ "DistributionContext", SP4_EXTENSION, SP4_NEST, NULL, 0, 1, .at = AT(distribution), .count = AT(n_distribution),
@@ -191,7 +191,7 @@ from_then_to(const struct sp4_msg *m)
 const struct sp4_check sp4_checks[] = {
 	{ TEKS, key_per_data, "KeyContext", "7.2" },
 	{ SP4_BIT(5), two_periods, "KeyContext", "7.3" },
-	{ TEKS, material_in_data, "KeyContext/KeyMaterial", "7.3" },
+	{ SP4_BIT(1) | TEKS, material_in_data, "KeyContext/KeyMaterial", "7.3" },
 	{ UINT32_MAX, start_then_end, "DistributionEnd", "7.2" },
 	{ UINT32_MAX, from_then_to, "SeakContext/@validTo", "7.3" },
 };

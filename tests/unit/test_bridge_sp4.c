@@ -216,6 +216,7 @@ START_TEST(what_is_no_fault)
 		{ "tag05-stkm-request", "</STKMRequest>", "<ext:Reason>because</ext:Reason></STKMRequest>" },
 		{ "tag05-stkm-request", " version=\"1\"", "" }, { "tag05-stkm-request", "version=\"1\"", "version=\"4294967295\"" },
 		{ "tag05-stkm-request", ":tv1", ": tv%C3%A9\xc3\xa9{}" }, { "tag05-stkm-request", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", "\xef\xbb\xbf" },
+		{ "tag01-tek-request", "</TEKRequest>", "<ext:KeyContext xmlns:ext='urn:bcast-headend:xml:sp4ext:1.0' cp='5' protection='srtp'/></TEKRequest>" },
 		{ "tag09-ltkm-request", "  <DistributionStart>4004245800</DistributionStart>\n", "" },
 		{ "tag09-ltkm-request", "4004249400", "5" },	/* of 2036 */
 		{ "tag04-tek-confirmation-short", "/>", "><ext:Reason xmlns:ext='urn:bcast-headend:xml:sp4ext:1.0'>r</ext:Reason></TEKDeliveryConfirmation>" },
