@@ -11,3 +11,4 @@ bin_PROGRAMS += %D%/simulgate-sp4
 # What both directions of the bridge share.
 noinst_LTLIBRARIES += %D%/libbrsx.la
 %C%_libbrsx_la_SOURCES = %D%/errors.c %D%/errors.h
+include %D%/seak.mk

@@ -34,3 +34,4 @@ kms_module = -module -avoid-version -shared -export-symbols-regex '^kms_plugin_e
 %C%_lab_la_LDFLAGS = $(kms_module)
 %C%_lab_la_LIBADD = $(kms_libs) -lpthread
 include %D%/store.mk
+include %D%/seaks.mk

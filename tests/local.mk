@@ -35,6 +35,7 @@ include %D%/unit/sms.mk
 include %D%/unit/decode.mk
 include %D%/unit/bridge.mk
 include %D%/unit/sx.mk
+include %D%/unit/seak.mk
 include %D%/fuzz/local.mk
 include %D%/integration/local.mk
 include %D%/bench/local.mk
