@@ -312,6 +312,10 @@ set_regd(struct bsm *app)
 	app->regd_conf.mac_star = b->mac_star;
 	app->regd_conf.registration_us = (int64_t)b->registration_ms * 1000;
 	app->regd_conf.nonce_us = (int64_t)b->nonce_ms * 1000;
+	app->regd_conf.bootstrapping_us = (int64_t)b->bootstrapping_ms * 1000;
+	app->regd_conf.challenge_us = (int64_t)b->challenge_ms * 1000;
+	app->regd_conf.request_us = (int64_t)b->request_window_ms * 1000;
+	app->regd_conf.requests = b->requests;
 }
 
 /* ---- up and down ---- */

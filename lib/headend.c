@@ -354,6 +354,8 @@ static const struct gw_conf_row terminal_rows[] = {
 	{ "card_state", GW_CONF_PATH, GW_CONF_AT(he_terminal, card_state),
 	    .meaning = "The file in which it keeps what the card remembers. The default is terminal-NAME.card in the directory of state." },
 	{ "sms", GW_CONF_PATH, GW_CONF_AT(he_terminal, sms_dir), .meaning = "The directory of files in which short messages come to it." },
+	{ "stkm_poll", GW_CONF_DURATION, GW_CONF_AT(he_terminal, stkm_poll_ms), .dflt = "0s", .max = 3600000,
+	    .meaning = "With a card: it fetches STKMs from the BSM so often, and hears none on air; less than their lead, 2 s as a rule. 0s: they come on air." },
 	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_terminal, out), .schemes = GW_UDP,
 	    .meaning = "Where it sends what it descrambled. Further media go to further ports, each second one." },
 	{ "file", GW_CONF_PATH, GW_CONF_AT(he_terminal, file),
@@ -387,6 +389,14 @@ static const struct gw_conf_row bsm_rows[] = {
 	    .meaning = "How long a registration lasts." },
 	{ "nonce", GW_CONF_DURATION, GW_CONF_AT(he_bsm, nonce_ms), .dflt = "5min", .min = 1000, .max = 86400000,
 	    .meaning = "How long a nonce of Digest is good." },
+	{ "bootstrapping", GW_CONF_DURATION, GW_CONF_AT(he_bsm, bootstrapping_ms), .dflt = "24h", .min = 1000, .max = INT64_C(31536000000),
+	    .meaning = "How long a B-TID is good; then the terminal bootstraps again." },
+	{ "challenge", GW_CONF_DURATION, GW_CONF_AT(he_bsm, challenge_ms), .dflt = "60s", .min = 1000, .max = 3600000,
+	    .meaning = "How long the answer to a challenge of bootstrapping is waited for." },
+	{ "requests", GW_CONF_UINT, GW_CONF_AT(he_bsm, requests), .dflt = "4", .min = 1, .max = 1000,
+	    .meaning = "How often a terminal may request the keys of one Key Group within request_window; then it is told to come later." },
+	{ "request_window", GW_CONF_DURATION, GW_CONF_AT(he_bsm, request_window_ms), .dflt = "30s", .min = 1000, .max = 86400000,
+	    .meaning = "The time of requests. A terminal asks once in 30 s." },
 	{ "ltkm", GW_CONF_ADDR, GW_CONF_AT(he_bsm, ltkm), .schemes = GW_UDP, .flags = GW_CONF_NEED,
 	    .meaning = "Where LTKMs are sent from, and verified; the usual port is 4359." },
 	{ "ltkm_port", GW_CONF_UINT, GW_CONF_AT(he_bsm, ltkm_port), .dflt = "4359", .min = 1, .max = 65535,
@@ -943,7 +953,8 @@ static void
 check_receiver(struct gw_conf *c, const struct he_terminal *t)
 {
 	const struct he_part parts[] = { { &t->bsm_url, "bsm", t->bsm_url }, { &t->bsf_url, "bsf", t->bsf_url },
-		{ &t->address, "address", t->address.scheme != 0 }, { &t->card_state, "card_state", t->card_state }, { &t->sms_dir, "sms", t->sms_dir } };
+		{ &t->address, "address", t->address.scheme != 0 }, { &t->card_state, "card_state", t->card_state }, { &t->sms_dir, "sms", t->sms_dir },
+		{ &t->stkm_poll_ms, "stkm_poll", t->stkm_poll_ms != 0 } };
 	bool card = t->card || gw_conf_given(c, &t->card);
 
 	for (size_t i = 0; !card && i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -176,6 +176,7 @@ struct he_terminal {
 	struct gw_addr address;			/* udp: where LTKMs come to it; its host is where it calls from */
 	char *card_state;			/* absolute path: what the card remembers; default STATE/terminal-NAME.card */
 	char *sms_dir;				/* absolute path: SMS user data blocks are taken from files there; NULL: no SMS */
+	uint32_t stkm_poll_ms;			/* it asks the BSM for STKMs so often; 0: it hears them on air */
 	struct gw_addr out;			/* where the descrambled media goes; scheme 0: nowhere */
 	char *file;				/* absolute path of the file that it is written into; NULL: none */
 };
@@ -194,6 +195,9 @@ struct he_bsm {
 	bool registered_address;		/* X-Registered-Address is believed; tests */
 	bool mac_star;				/* gba_u_mac_star */
 	uint32_t registration_ms, nonce_ms;	/* defaults 3600 s, 300 s */
+	uint64_t bootstrapping_ms;		/* life of a B-TID; default 24 h */
+	uint32_t challenge_ms;			/* of one of Ub; default 60 s */
+	uint32_t request_window_ms, requests;	/* LTKM Requests for a Key Group, so many in so long; defaults 30 s, 4 */
 	struct gw_addr ltkm;			/* udp: LTKMs are sent from there */
 	uint16_t ltkm_port;			/* of the terminals; default 4359 */
 	uint32_t pushes_per_second;		/* default 1000; in a roll see roll_rate */

@@ -107,28 +107,45 @@ exchange_bootstrap(struct exchange *x, const struct usim *u, struct exchange_key
 	return 0;
 }
 
-int
-exchange_post(struct exchange *x, const struct usim *u, struct exchange_keys *keys, const char *btid, const uint8_t srk[32], const char *url,
-    const char *content_type, const char *body, const char *nonce)
+/* What the request is, is in x. */
+static int
+under_srk(struct exchange *x, const uint8_t srk[32], const char *nonce)
 {
+	struct exchange_keys *keys = x->keys;
 	char password[EXCHANGE_PASSWORD];
 
-	*x = (struct exchange){ .usim = u, .keys = keys, .method = "POST", .url = url, .uri = uri_of(url), .content_type = content_type, .body = body,
-		.len = strlen(body), .username = btid };
-	if (!x->uri || strlen(url) >= EXCHANGE_URL)
+	x->uri = uri_of(x->url);
+	if (!x->uri || strlen(x->url) >= EXCHANGE_URL)
 		return -1;
 	snprintf(x->agent, sizeof(x->agent), "User-Agent: simulgate-terminal/%s", PACKAGE_VERSION);
-	snprintf(x->type, sizeof(x->type), "Content-Type: %s", content_type);
 	keys->len = digest_srk_password(srk, password);
 	memcpy(keys->password, password, sizeof(keys->password));
 	gw_cleanse(password, sizeof(password));
-	set_name(x, btid);
+	set_name(x, x->username);
 	if (nonce[0]) {
 		snprintf(x->sent.nonce, sizeof(x->sent.nonce), "%s", nonce);
 		return prove(x, keys->password, keys->len) == EX_SEND ? 0 : -1;
 	}
 	head(x, false);
 	return 0;
+}
+
+int
+exchange_post(struct exchange *x, const struct usim *u, struct exchange_keys *keys, const char *btid, const uint8_t srk[32], const char *url,
+    const char *content_type, const char *body, const char *nonce)
+{
+	*x = (struct exchange){ .usim = u, .keys = keys, .method = "POST", .url = url, .content_type = content_type, .body = body, .len = strlen(body),
+		.username = btid };
+	snprintf(x->type, sizeof(x->type), "Content-Type: %s", content_type);
+	return under_srk(x, srk, nonce);
+}
+
+int
+exchange_get(struct exchange *x, const struct usim *u, struct exchange_keys *keys, const char *btid, const uint8_t srk[32], const char *url,
+    const char *nonce)
+{
+	*x = (struct exchange){ .usim = u, .keys = keys, .method = "GET", .url = url, .body = "", .username = btid };
+	return under_srk(x, srk, nonce);
 }
 
 /* ---- what is answered to a challenge ---- */

@@ -53,5 +53,7 @@ int exchange_bootstrap(struct exchange *, const struct usim *, struct exchange_k
 /* A POST under the SRK; nonce: one that the server gave for the next request, or "". */
 int exchange_post(struct exchange *, const struct usim *, struct exchange_keys *, const char *btid, const uint8_t srk[32], const char *url,
     const char *content_type, const char *body, const char *nonce);
+/* A GET under the SRK. */
+int exchange_get(struct exchange *, const struct usim *, struct exchange_keys *, const char *btid, const uint8_t srk[32], const char *url, const char *nonce);
 enum exchange_verdict exchange_reply(struct exchange *, const struct exchange_reply *);
 #endif

@@ -1,5 +1,6 @@
 /* terminal/phone.c: see phone.h */
 #include "terminal/phone.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -25,6 +26,7 @@ struct term_phone {
 	struct subscriber *subscriber;
 	struct gw_http *http;
 	char *bsm_url, *bsf_url, *state, *sms_dir;
+	char **stkm_urls; size_t nstkm_urls;	/* of the terminal's units, in order; none: it hears STKMs on air */
 	int fd; uv_poll_t poll;
 	uv_timer_t timer; bool open;
 	void (*over)(struct terminal *);
@@ -182,7 +184,16 @@ over(void *self)
 		p->over(p->app);
 }
 
-static const struct sub_ops ops = { request, save, over };
+static void
+stkm(void *self, size_t unit, const void *msg, size_t len)
+{
+	struct term_phone *p = self;
+
+	if (unit < p->app->nunits)
+		term_unit_stkm(&p->app->units[unit], msg, len);
+}
+
+static const struct sub_ops ops = { request, save, over, stkm };
 
 /* ---- LTKMs ---- */
 
@@ -260,6 +271,37 @@ local_of(const struct gw_addr *a)
 	return any ? NULL : a->host;
 }
 
+/* Where the STKMs of a unit are to be had (bsm/stkm_get.h): at the BSM's root, by the head-end's name of it. NULL: no memory. */
+static char *
+stkm_url(const char *bsm_url, const char *unit)
+{
+	static const char path[] = "/stkm/";
+	const char *host = strstr(bsm_url, "://");
+	const size_t origin = host ? (size_t)(host - bsm_url) + 3 + strcspn(host + 3, "/?") : 0, cap = origin + sizeof(path) + 3 * strlen(unit);
+	char *url = malloc(cap);
+	size_t n = 0;
+
+	if (!url)
+		return NULL;
+	n = (size_t)snprintf(url, cap, "%.*s%s", (int)origin, bsm_url, path);
+	for (const char *c = unit; *c; c++)
+		n += (size_t)snprintf(url + n, cap - n, isalnum((unsigned char)*c) || strchr("-._~", *c) ? "%c" : "%%%02X", (unsigned char)*c);
+	return url;
+}
+
+static int
+name_stkms(struct term_phone *p, const struct he_terminal *t)
+{
+	if (t->stkm_poll_ms == 0)
+		return 0;
+	if (!(p->stkm_urls = calloc(t->service->nunits + 1, sizeof(*p->stkm_urls))))
+		return -1;
+	for (size_t i = 0; i < t->service->nunits; i++)
+		if (!(p->stkm_urls[p->nstkm_urls++] = stkm_url(p->bsm_url, t->service->units[i].id)))
+			return -1;
+	return 0;
+}
+
 static char *
 copy(const char *text)
 {
@@ -277,13 +319,16 @@ open_subscriber(struct term_phone *p, const struct he_terminal *t, struct gw_err
 	p->bsf_url = copy(t->bsf_url);
 	p->state = copy(t->card_state);
 	p->sms_dir = copy(t->sms_dir);
-	if (!p->bsm_url || !p->state || (t->sms_dir && !p->sms_dir) || (t->bsf_url && !p->bsf_url))
+	if (!p->bsm_url || !p->state || (t->sms_dir && !p->sms_dir) || (t->bsf_url && !p->bsf_url) || name_stkms(p, t) < 0)
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (gw_secret_new(&octets, MEMORY_MAX) < 0)
 		return gw_fail(err, GW_ESYS, "no locked memory");
 	if ((n = read_state(p->state, octets.p, octets.len, err)) >= 0) {
 		c.bsm_url = p->bsm_url;
 		c.bsf_url = p->bsf_url;
+		c.stkm_urls = (const char *const *)p->stkm_urls;
+		c.nstkm_urls = p->nstkm_urls;
+		c.stkm_poll_us = (int64_t)t->stkm_poll_ms * 1000;
 		c.state = octets.p;
 		c.state_len = (size_t)n;
 		if (!(p->subscriber = subscriber_new(&c, &ops, p, err)))
@@ -379,6 +424,9 @@ term_phone_free(struct term_phone *p)
 	free(p->bsf_url);
 	free(p->state);
 	free(p->sms_dir);
+	for (size_t i = 0; i < p->nstkm_urls; i++)
+		free(p->stkm_urls[i]);
+	free(p->stkm_urls);
 	free(p->inbox);
 	free(p);
 }

@@ -25,7 +25,7 @@ enum { WANTS = 64, ANSWERS = 8, URL = EXCHANGE_URL };
 enum event { START, WAKE, UB_OK, ACCEPTED, REFUSED, FAILED, UNKNOWN, EXPIRED, PULLED, STOP, ENDED };
 static const char *const states[] = { "OFF", "NO_GBA", "BOOTSTRAPPING", "BOOTSTRAPPED", "REGISTERING", "REGISTERED", "DEREGISTERING", "OVER" };
 static const char *const events[] = { "START", "WAKE", "UB_OK", "ACCEPTED", "REFUSED", "FAILED", "UNKNOWN", "EXPIRED", "PULLED", "STOP", "ENDED" };
-const char *const sub_procedures[] = { "bootstrap", "register", "deregister", "msk-request" };
+const char *const sub_procedures[] = { "bootstrap", "register", "deregister", "msk-request", "stkm" };
 const char *const sub_bearers[] = { "udp", "sms" };
 const char *const sub_results[] = { [LTKM_KEY] = "key", [LTKM_PULL] = "pull", [LTKM_STALE] = "stale", [LTKM_BAD_MAC] = "bad_mac",
 	[LTKM_UNKNOWN_SMK] = "unknown_smk", [LTKM_MALFORMED] = "malformed", [LTKM_UNSUPPORTED] = "unsupported", [LTKM_TRUNCATED] = "truncated",
@@ -67,6 +67,7 @@ struct subscriber {
 	struct exchange exchange;
 	char url[URL], *body;
 	struct want wants[WANTS];
+	size_t stkm, fetched; int64_t stkm_us;	/* the STKM that is fetched next; the one that is being fetched; when another round begins */
 	struct answered answered[ANSWERS]; size_t nanswered;
 	uint32_t drops, spoils;		/* still to be done on purpose */
 	struct sub_counts counts;
@@ -277,15 +278,24 @@ give_up(struct subscriber *s)
 	gw_cleanse(&s->keys->exchange, sizeof(s->keys->exchange));
 }
 
+/* What fails of these changes nothing in its being registered. */
+static bool
+in_passing(enum sub_procedure p)
+{
+	return p == SUB_MSK || p == SUB_STKM;
+}
+
 static void
 failed(struct subscriber *s, const char *why)
 {
 	s->counts.failed[s->procedure]++;
 	trouble(s, why);
+	if (s->procedure == SUB_STKM && s->stkm_us < s->now.mono_us + (int64_t)s->exchange.retry_after_s * S)
+		s->stkm_us = s->now.mono_us + (int64_t)s->exchange.retry_after_s * S;
 	if (s->procedure == SUB_MSK)
 		ask_later(s);
 	give_up(s);
-	if (s->procedure != SUB_MSK)
+	if (!in_passing(s->procedure))
 		raise_event(s, FAILED);
 }
 
@@ -511,6 +521,45 @@ keys_answered(struct subscriber *s, const void *body, size_t len)
 	}
 	mbms_list_free(&list);
 	ask_later(s);
+}
+
+/* ---- STKMs over the interaction channel ---- */
+
+/* The next of them; a round of all begins so often. */
+static void
+fetch_stkm(struct subscriber *s)
+{
+	char nonce[DIGEST_TEXT];
+	const char *url = s->conf.stkm_urls[s->stkm];
+
+	if (s->stkm == 0)
+		s->stkm_us = s->now.mono_us + s->conf.stkm_poll_us;
+	s->fetched = s->stkm;
+	s->stkm = (s->stkm + 1) % s->conf.nstkm_urls;
+	s->procedure = SUB_STKM;
+	memcpy(nonce, s->nonce, sizeof(nonce));
+	s->nonce[0] = '\0';
+	snprintf(s->url, sizeof(s->url), "%s", url);
+	if (strlen(url) >= sizeof(s->url) ||
+	    exchange_get(&s->exchange, s->conf.usim, &s->keys->exchange, s->btid, s->keys->srk, s->url, nonce) < 0)
+		failed(s, "the request cannot be made");
+	else
+		hand_over(s);
+}
+
+static int64_t
+next_stkm(const struct subscriber *s)
+{
+	return s->conf.nstkm_urls == 0 ? INT64_MAX : s->stkm ? s->now.mono_us : s->stkm_us;
+}
+
+static void
+stkm_fetched(struct subscriber *s, const struct exchange_reply *r)
+{
+	s->counts.done[SUB_STKM]++;
+	s->trouble[0] = '\0';
+	give_up(s);
+	s->ops->stkm(s->self, s->fetched, r->body, r->len);
 }
 
 /* ---- the machine ---- */
@@ -797,6 +846,9 @@ done(struct subscriber *s, const struct exchange_reply *r)
 		keys_answered(s, r->body, r->len);
 		give_up(s);
 		break;
+	case SUB_STKM:
+		stkm_fetched(s, r);
+		break;
 	default:
 		s->counts.done[SUB_DEREGISTER]++;
 		give_up(s);
@@ -980,6 +1032,8 @@ subscriber_time(struct subscriber *s, struct sub_clock now)
 	}
 	if (s->fsm.state == SUB_REGISTERED && !s->busy && now.mono_us >= next_want(s))
 		ask_for_keys(s);
+	if (s->fsm.state == SUB_REGISTERED && !s->busy && now.mono_us >= next_stkm(s))
+		fetch_stkm(s);
 }
 
 int64_t
@@ -992,8 +1046,10 @@ subscriber_next(const struct subscriber *s)
 	if (may_expire(s))
 		more = s->now.mono_us + (s->expires_us - s->now.utc_us);
 	at = more < at ? more : at;
-	more = s->fsm.state == SUB_REGISTERED && !s->busy ? next_want(s) : INT64_MAX;
-	return more < at ? more : at;
+	if (s->fsm.state != SUB_REGISTERED || s->busy)
+		return at;
+	at = next_want(s) < at ? next_want(s) : at;
+	return next_stkm(s) < at ? next_stkm(s) : at;
 }
 
 /* What the octets of an earlier run hold for this card. Keys that are given, or a NAF, may have changed since. */

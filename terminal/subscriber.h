@@ -12,7 +12,7 @@
 #include "terminal/misbehave.h"
 
 enum sub_state { SUB_OFF, SUB_NO_GBA, SUB_BOOTSTRAPPING, SUB_BOOTSTRAPPED, SUB_REGISTERING, SUB_REGISTERED, SUB_DEREGISTERING, SUB_OVER, SUB_STATES };
-enum sub_procedure { SUB_BOOTSTRAP, SUB_REGISTER, SUB_DEREGISTER, SUB_MSK, SUB_PROCEDURES };
+enum sub_procedure { SUB_BOOTSTRAP, SUB_REGISTER, SUB_DEREGISTER, SUB_MSK, SUB_STKM, SUB_PROCEDURES };
 enum sub_bearer { SUB_UDP, SUB_SMS, SUB_BEARERS };
 enum { SUB_RESULTS = LTKM_FAILED + 1, SUB_ANSWER = CARD_ANSWER };
 
@@ -29,12 +29,16 @@ struct sub_ops {
 	/* Durable when it returns 0; else nothing that hangs on it leaves. The octets hold keys. */
 	int (*save)(void *self, const void *octets, size_t len);
 	void (*over)(void *self);	/* subscriber_stop() is done */
+	/* An STKM was fetched, of the url with that place; not called when there are none. Lent. */
+	void (*stkm)(void *self, size_t url, const void *msg, size_t len);
 };
 
 struct sub_conf {			/* lent until subscriber_free() */
 	const char *name;		/* for the log */
 	const struct usim *usim;
 	const char *bsm_url, *bsf_url;	/* the BSM's without requesttype; bsf_url NULL: with a card that has its keys */
+	const char *const *stkm_urls; size_t nstkm_urls;	/* STKMs that are fetched while it is registered, */
+	int64_t stkm_poll_us;		/* … each so often (stkm_get of the BSM) */
 	struct term_misbehave misbehave;
 	const void *state; size_t state_len;	/* as saved; 0: a new card. Lent for the call. */
 };

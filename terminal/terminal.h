@@ -41,7 +41,7 @@ struct term_unit {
 	char *id, *kms;
 	struct term_card *card;
 	struct receiver *receiver;
-	int stkm_fd; uv_poll_t poll;
+	int stkm_fd; uv_poll_t poll;		/* -1: they are fetched from the BSM */
 	struct term_medium *media; size_t nmedia;
 	struct receiver_counts said;	/* what the log knows */
 };
@@ -114,6 +114,7 @@ void term_esp_close(struct terminal *);
 void term_esp_free(struct terminal *);
 
 /* unit.c */
+void term_unit_stkm(struct term_unit *, const void *msg, size_t len);	/* one that came */
 void term_unit_drain(struct term_unit *);	/* STKMs that have come: a key is there before the packets it opens */
 void term_port(struct gw_addr *, uint16_t port);	/* another port of the same host */
 int term_watch(struct terminal *, uv_poll_t *, int fd, uv_poll_cb, void *data, struct gw_err *);

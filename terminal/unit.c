@@ -13,14 +13,14 @@ static uint8_t stkm_room[STKM_BATCH][STKM_SLOT];
 
 /* ---- key streams ---- */
 
-static void
-take_stkm(struct term_unit *u, const struct gw_packet *pk)
+void
+term_unit_stkm(struct term_unit *u, const void *msg, size_t len)
 {
 	int64_t utc = gw_utc_us();
 	enum rx_reason why;
 	bool first = u->said.accepted == 0, waits = first && (u->app->air || u->app->phone);
 
-	switch (receiver_stkm(u->receiver, pk->p, pk->len, utc / 1000000, gw_mono_us(), &why)) {
+	switch (receiver_stkm(u->receiver, msg, len, utc / 1000000, gw_mono_us(), &why)) {
 	case RX_NEW:
 		gw_log(first ? GW_INFO : GW_DEBUG, "stkm_accepted", NULL, "terminal=%s service=%s keys=%zu", u->app->name, u->id, receiver_keys(u->receiver));
 		u->said.accepted++;
@@ -29,7 +29,7 @@ take_stkm(struct term_unit *u, const struct gw_packet *pk)
 		break;
 	case RX_REFUSED:
 		if (why == RX_NO_KEY || why == RX_ABOVE)
-			term_phone_wants(u->app->phone, pk->p, pk->len, why == RX_ABOVE);
+			term_phone_wants(u->app->phone, msg, len, why == RX_ABOVE);
 		if (waits && why == RX_NO_KEY)	/* its rights are still to come */
 			break;
 		gw_log_limited(&u->app->rate, GW_WARNING, "stkm_refused", rx_reason_text(why), "terminal=%s service=%s reason=%s", u->app->name, u->id,
@@ -41,16 +41,18 @@ void
 term_unit_drain(struct term_unit *u)
 {
 	struct gw_packet pk[STKM_BATCH];
-	int n;
+	int n = 0;
 
 	term_air_drain(u->app->air);	/* a right that has come is there before the messages it opens */
 	term_phone_drain(u->app->phone);
+	if (u->stkm_fd < 0)	/* they come to its phone */
+		return;
 	do {
 		for (size_t i = 0; i < STKM_BATCH; i++)
 			pk[i].p = stkm_room[i];
 		n = gw_udp_recv(u->stkm_fd, pk, STKM_BATCH, STKM_SLOT);
 		for (int i = 0; i < n; i++)
-			take_stkm(u, &pk[i]);
+			term_unit_stkm(u, pk[i].p, pk[i].len);
 	} while (n == STKM_BATCH);
 }
 
@@ -233,7 +235,7 @@ open_unit(struct terminal *app, const struct he_terminal *t, const struct he_uni
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (open_receiver(u, t, conf, err) < 0)
 		return -1;
-	if (open_socket(app, &s->out, &u->stkm_fd, &u->poll, on_stkm, u, err) < 0)
+	if (!t->stkm_poll_ms && open_socket(app, &s->out, &u->stkm_fd, &u->poll, on_stkm, u, err) < 0)
 		return -1;
 	for (size_t i = 0; i < conf->nmedia; i++)
 		if (open_medium(app, u, t, conf->media[i], (*offset)++, err) < 0)

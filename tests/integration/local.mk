@@ -35,6 +35,8 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bsm_flows.sh \
 	%D%/bsm_program.sh \
 	%D%/bsm_roll.sh \
+	%D%/bsm_update.sh \
+	%D%/bsm_https.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
 	%D%/decode_cli.sh \

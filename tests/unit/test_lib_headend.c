@@ -139,6 +139,8 @@ bsm(FILE *f, const struct he_bsm *b)
 	fprintf(f, "bsm %s kms=%s naf=%s bsf=%s domain=%02x%02x%02x certificate=%s key=%s path=%s auth=%d address=%d star=%d registration=%u nonce=%u",
 	    b->name, b->kms->name, b->naf, b->bsf, b->key_domain[0], b->key_domain[1], b->key_domain[2], b->certificate ? b->certificate : "-",
 	    b->private_key ? b->private_key : "-", b->path, b->auth_ok, b->registered_address, b->mac_star, b->registration_ms, b->nonce_ms);
+	fprintf(f, " bootstrapping=%llu challenge=%u requests=%u/%u", (unsigned long long)b->bootstrapping_ms, b->challenge_ms, b->requests,
+	    b->request_window_ms);
 	addr(f, "listen", &b->listen);
 	addr(f, "ltkm", &b->ltkm);
 	fprintf(f, " to=%u pushes=%u pull=%d ext=%u life=%llu window=%llu rate=%u sms=%s/%u", b->ltkm_port, b->pushes_per_second,
@@ -307,7 +309,7 @@ describe(const struct headend *h)
 		fprintf(f, "terminal %s smartcard=%d service=%s keys=%s", t->name, t->smartcard, t->service->id, t->keys ? t->keys : "-");
 		addr(f, "out", &t->out);
 		if (t->card) {
-			fprintf(f, " card=%s bsm=%s bsf=%s state=%s sms=%s", t->card, t->bsm_url, t->bsf_url, t->card_state, t->sms_dir ? t->sms_dir : "-");
+			fprintf(f, " card=%s bsm=%s bsf=%s state=%s sms=%s poll=%u", t->card, t->bsm_url, t->bsf_url, t->card_state, t->sms_dir ? t->sms_dir : "-", t->stkm_poll_ms);
 			addr(f, "address", &t->address);
 		}
 		fprintf(f, "\n");

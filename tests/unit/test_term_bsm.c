@@ -50,6 +50,33 @@ now(void)
 
 /* ---- the BSM ---- */
 
+/* STKMs over the interaction channel: what the door does is test_bsm_stkm_get's; here it answers with what was asked for. */
+static unsigned stkm_status = 200;
+static struct { unsigned n; char text[2][80]; int64_t at_us[2]; } fetched;
+
+static void
+answer_stkm(void *self, int64_t sub, const struct door_request *q, struct door_answer *a)
+{
+	char text[80];
+
+	(void)self;
+	ck_assert_int_eq(sub, bsm.sub);
+	snprintf(text, sizeof(text), "%s%s%s", q->path, *q->query ? "?" : "", q->query);
+	door_answer_text(a, stkm_status, "application/octet-stream", text);
+	if (stkm_status == 503)
+		door_answer_header(a, "retry-after: 30");
+}
+
+static void
+take_stkm(void *self, size_t url, const void *msg, size_t len)
+{
+	(void)self;
+	ck_assert_uint_lt(url, 2);
+	fetched.n++;
+	snprintf(fetched.text[url], sizeof(fetched.text[url]), "%.*s", (int)len, (const char *)msg);
+	fetched.at_us[url] = clock_us;
+}
+
 static enum gw_outcome
 flush(void)
 {
@@ -66,11 +93,14 @@ bsm_up(void)
 	struct kms_store_conf at = c;
 	const struct delivery_conf d = { .naf = NAF, .domain = { 0x00, 0xf1, 0x10 }, .sms = true, .plan = { .life_us = 86400 * S, .window_us = 600 * S } };
 	const struct regd_conf r = { .naf = NAF, .bsf = BSF, .bootstrapping_us = LIFE_S * S };
+	static const struct regd_route route = { "GET", "/stkm/", answer_stkm, NULL };
 	static struct regd_conf kept;
 	static struct bsm_events events;
 	struct gw_err err = { 0 };
 
 	kept = r;
+	kept.routes = &route;
+	kept.nroutes = 1;
 	at.path = scratch("store.db");
 	ck_assert_msg(kms_store_open(&at, &bsm.store, &err) == 0, "%s", err.text);
 	ck_assert_msg(delivery_new(bsm.store, &d, &bsm.delivery, &err) == 0, "%s", err.text);
@@ -158,6 +188,8 @@ serve(void)
 			r.challenge = a.headers[i] + 18;
 		if (strncasecmp(a.headers[i], "Authentication-Info: ", 21) == 0)
 			r.info = a.headers[i] + 21;
+		if (strncasecmp(a.headers[i], "Retry-After: ", 13) == 0)
+			r.retry_after = a.headers[i] + 13;
 	}
 	subscriber_reply(phone, pending.id, &r, now());
 	door_answer_free(&a);
@@ -244,7 +276,9 @@ done(void *self)
 	over_calls++;
 }
 
-static const struct sub_ops ops = { take_request, keep, done };
+static const struct sub_ops ops = { take_request, keep, done, take_stkm };
+static const char *const stkm_urls[] = { "http://127.0.0.1:8080/stkm/news", "http://127.0.0.1:8080/stkm/news%2Faudio?stkmstream=7" };
+static bool polls;
 
 static void
 power_up(const char *misbehaviour)
@@ -253,6 +287,11 @@ power_up(const char *misbehaviour)
 
 	conf = (struct sub_conf){ .name = "phone", .usim = &usim, .bsm_url = "http://127.0.0.1:8080/keymanagement", .bsf_url = "http://127.0.0.1:8080/",
 		.state = state, .state_len = state_len };
+	if (polls) {
+		conf.stkm_urls = stkm_urls;
+		conf.nstkm_urls = 2;
+		conf.stkm_poll_us = 2 * S;
+	}
 	if (misbehaviour)
 		ck_assert_int_eq(term_misbehave_parse(&conf.misbehave, misbehaviour, NULL), 0);
 	phone = subscriber_new(&conf, &ops, NULL, &err);
@@ -652,6 +691,45 @@ START_TEST(a_phone_that_was_away_is_told_by_sms_and_watches)	/* 7.2 */
 }
 END_TEST
 
+START_TEST(stkms_are_fetched_while_it_is_registered)
+{
+	polls = true;
+	power_up(NULL);
+	run_for(21 * S);
+	ck_assert_uint_ge(fetched.n, 18);
+	ck_assert_uint_le(fetched.n, 22);
+	ck_assert_str_eq(fetched.text[0], "/stkm/news");
+	ck_assert_str_eq(fetched.text[1], "/stkm/news%2Faudio?stkmstream=7");
+	ck_assert_int_ge(fetched.at_us[1], fetched.at_us[0]);
+	ck_assert_int_lt(fetched.at_us[1], fetched.at_us[0] + S / 2);	/* a round goes through at once */
+	ck_assert_uint_eq(counts().done[SUB_STKM], fetched.n);
+	ck_assert_uint_le(counts().sent[SUB_STKM], fetched.n + 2);	/* each nonce comes with the answer before */
+	/* not now: it comes again when it is told to; and stays registered */
+	stkm_status = 503;
+	unsigned n = fetched.n;
+	run_for(5 * S);
+	uint64_t sent = counts().sent[SUB_STKM];
+	run_for(20 * S);
+	ck_assert_uint_le(counts().sent[SUB_STKM], sent + 1);
+	ck_assert_uint_eq(fetched.n, n);
+	ck_assert_int_eq(subscriber_state(phone), SUB_REGISTERED);
+	stkm_status = 200;
+	run_for(40 * S);
+	ck_assert_uint_gt(fetched.n, n);
+	ck_assert_str_eq(subscriber_trouble(phone), "");
+	/* forbidden ones are asked for again, for they may be bought */
+	stkm_status = 403;
+	run_for(10 * S);
+	ck_assert_uint_ge(counts().failed[SUB_STKM], 5);
+	subscriber_stop(phone, now());
+	run_for(2 * S);
+	ck_assert_int_eq(over_calls, 1);
+	sent = counts().sent[SUB_STKM];
+	run_for(10 * S);
+	ck_assert_uint_eq(counts().sent[SUB_STKM], sent);
+}
+END_TEST
+
 SUITE("term_bsm", tcase_set_timeout(t, 120); tcase_add_checked_fixture(t, setup, teardown); tcase_add_test(t, a_key_comes_after_the_registration);
       tcase_add_test(t, a_purchase_reaches_a_registered_phone); tcase_add_test(t, a_btid_ends_and_all_goes_on);
       tcase_add_test(t, a_bsm_that_restarts_finds_its_phone_again); tcase_add_test(t, a_bsm_that_lost_its_store_is_bootstrapped_with_again);
@@ -660,4 +738,5 @@ SUITE("term_bsm", tcase_set_timeout(t, 120); tcase_add_checked_fixture(t, setup,
       tcase_add_test(t, a_lost_verification_is_sent_again); tcase_add_test(t, a_card_that_verifies_once_is_reached_by_sms);
       tcase_add_test(t, wrong_verifications_are_none); tcase_add_test(t, pulls_may_be_ignored);
       tcase_add_test(t, a_stale_card_gets_nothing_until_it_bootstraps); tcase_add_test(t, forgotten_keys_are_asked_for);
-      tcase_add_test(t, what_was_not_bought_is_asked_for_once); tcase_add_test(t, a_phone_that_was_away_is_told_by_sms_and_watches))
+      tcase_add_test(t, what_was_not_bought_is_asked_for_once); tcase_add_test(t, a_phone_that_was_away_is_told_by_sms_and_watches);
+      tcase_add_test(t, stkms_are_fetched_while_it_is_registered))

@@ -99,7 +99,7 @@ done(void *self)
 	over_calls++;
 }
 
-static const struct sub_ops ops = { take_request, keep, done };
+static const struct sub_ops ops = { take_request, keep, done, NULL };
 
 /* ---- the servers ---- */
 
