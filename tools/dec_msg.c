@@ -25,7 +25,7 @@ struct dec_half_msg {
 	uint64_t passed;	/* octets that were no message, since the last one */
 	unsigned strange;	/* datagrams that were none */
 };
-struct dec_asked { const struct pair *pair; int side; int64_t stream, cp, at_ns; uint64_t frame; };
+struct dec_asked { const struct dec_pair *pair; int side; int64_t stream, cp, at_ns; uint64_t frame; };
 struct dec_msg {
 	struct dec_msg_conf conf;
 	struct dec_msg_user user;
@@ -42,9 +42,7 @@ be16(const uint8_t *p)
 
 /* ---- requests and their answers ---- */
 
-static const struct pair {
-	const struct sim_iface *iface; uint16_t request, answer; uint16_t key;	/* key: the parameter that both carry, besides the stream */
-} pairs[] = {
+static const struct dec_pair pairs[] = {
 	{ &ecmg_scs, ECMG_CW_PROVISION, ECMG_ECM_RESPONSE, ECMG_CP_NUMBER },
 	{ &ecmg_scs, ECMG_CHANNEL_SETUP, ECMG_CHANNEL_STATUS, 0 }, { &ecmg_scs, ECMG_CHANNEL_TEST, ECMG_CHANNEL_STATUS, 0 },
 	{ &ecmg_scs, ECMG_STREAM_SETUP, ECMG_STREAM_STATUS, 0 }, { &ecmg_scs, ECMG_STREAM_TEST, ECMG_STREAM_STATUS, 0 },
@@ -102,6 +100,15 @@ dec_stream_param(const struct sim_iface *iface)
 	return role_of(iface)->stream;
 }
 
+const struct dec_pair *
+dec_pair_of(const struct sim_iface *iface, uint16_t request)
+{
+	for (size_t i = 0; i < NPAIRS; i++)
+		if (pairs[i].request == request && pairs[i].iface == iface)
+			return &pairs[i];
+	return NULL;
+}
+
 static bool
 one_of(uint16_t type, const uint16_t *list)
 {
@@ -110,7 +117,7 @@ one_of(uint16_t type, const uint16_t *list)
 
 /* Remembers a request; the oldest without an answer gives way. */
 static void
-ask(struct dec_session *s, const struct pair *pair, const struct dec_message *g, int64_t stream)
+ask(struct dec_session *s, const struct dec_pair *pair, const struct dec_message *g, int64_t stream)
 {
 	if (!s->asked && !(s->asked = calloc(ASKED, sizeof(*s->asked))))
 		return;
@@ -141,16 +148,14 @@ follow(struct dec_session *s, struct dec_message *g)
 {
 	uint16_t type = g->msg->type, key = dec_stream_param(s->iface);
 	int64_t stream = key ? sim_int(g->msg, key, -1) : -1;
+	const struct dec_pair *pair;
 
 	if (s->nasked)
 		answer(s, g, stream);
 	if (s->conn->udp || g->asked_frame || g->error)
 		return;
-	for (size_t i = 0; i < NPAIRS; i++)
-		if (pairs[i].request == type && pairs[i].iface == s->iface) {
-			ask(s, &pairs[i], g, stream);
-			return;
-		}
+	if ((pair = dec_pair_of(s->iface, type)) != NULL)
+		ask(s, pair, g, stream);
 }
 
 /* ---- plausibility ---- */

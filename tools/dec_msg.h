@@ -52,6 +52,9 @@ void dec_msg_free(struct dec_msg *);
 struct dec_tcp_user dec_msg_sink(struct dec_msg *);
 /* The frame that is being read: before it is handed to the reassembly. */
 void dec_msg_now(struct dec_msg *, uint64_t frame, int64_t at_ns);
+/* A request of an interface, and what answers it; key: the parameter that both carry besides channel and stream, 0: none. */
+struct dec_pair { const struct sim_iface *iface; uint16_t request, answer, key; };
+const struct dec_pair *dec_pair_of(const struct sim_iface *, uint16_t request);	/* NULL: it has no answer */
 /* Parameters that name the channel and the stream on an interface; 0: none. */
 uint16_t dec_channel_param(const struct sim_iface *);
 uint16_t dec_stream_param(const struct sim_iface *);

@@ -3,7 +3,7 @@
 #define TOOLS_DEC_OUT_H
 #include <stdbool.h>
 #include <stdint.h>
-#include "tools/dec_msg.h"
+#include "tools/dec_read.h"
 
 enum dec_mode { DEC_LINES, DEC_FIELDS, DEC_JSON, DEC_LADDER, DEC_SUMMARY };
 struct dec_filter {
@@ -20,8 +20,6 @@ struct dec_out_conf {
 	void (*write)(void *self, const char *p, size_t len);
 	void *self;
 };
-/* What the shell counts. */
-struct dec_counts { uint64_t frames, tcp, udp, other, fragments, broken, cut, evicted; };
 struct dec_out;
 struct dec_out *dec_out_new(const struct dec_out_conf *);	/* NULL: no memory */
 void dec_out_free(struct dec_out *);
