@@ -4,3 +4,4 @@ bin_PROGRAMS += %D%/simulgate
 %C%_simulgate_LDADD = $(net_libs)
 include %D%/play.mk
 include %D%/decode.mk
+include %D%/replay.mk

@@ -18,7 +18,7 @@ sections() {
 
 plan $((2 * ${#pages[@]} + 1))
 check "every program and the configuration has a page" test -s simulgate.1 -a -s simulgate.yaml.5 -a -s simulgate-keys.5 -a -s simulgate-protocol.7 \
-	-a -s simulgate-play.1 -a -s simulgate-decode.1 -a -s simulgate-ecmg.8 -a -s simulgate-emmg.8 -a -s simulgate-scs.8 -a -s simulgate-mux.8 -a -s simulgate-scrambler.8 \
+	-a -s simulgate-play.1 -a -s simulgate-decode.1 -a -s simulgate-replay.1 -a -s simulgate-ecmg.8 -a -s simulgate-emmg.8 -a -s simulgate-scs.8 -a -s simulgate-mux.8 -a -s simulgate-scrambler.8 \
 	-a -s simulgate-terminal.8 -a -s simulgate-bsm.8 -a -s simulgate-kms.1 -a -s simulgate-subscribe.1 -a -s simulgate-sp4.1
 for page in "${pages[@]}"; do
 	check "$page is clean" silent mandoc -T lint "$page"
