@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <jansson.h>
 #include <uv.h>
 #include "bridge/sp4.h"
 #include "lib/err.h"
@@ -19,7 +20,7 @@ enum ex_end {
 	EX_ANSWERED,	/* `answer` is there, whatever its status */
 	EX_REFUSED,	/* an HTTP status other than 200: http says which */
 	EX_WRONG,	/* 200, but what came is no answer to what was asked: reason */
-	EX_SILENT,	/* no connection, no answer in time, or the peer has had enough (503), until the end: reason */
+	EX_SILENT,	/* no connection, no answer in time, or the peer or a proxy is too busy (408, 429, 502, 503, 504), until the end: reason */
 	EX_CANCELLED,	/* by ex_close */
 };
 struct ex_result {
@@ -40,7 +41,7 @@ typedef void ex_done(void *self, const struct ex_result *);
  */
 int ex_send(struct ex *, const struct he_sp4_peer *, struct sp4_msg *, unsigned attempt_ms, int64_t give_up_us, ex_done *, void *self, struct gw_err *);
 
-/* An exchange that a peer began; good until it is answered, which happens once. */
+/* An exchange that a peer began; good until it is answered, which happens once. After ex_close answers go nowhere. */
 struct ex_call;
 /*
  * A request or delivery that is well-formed, of a known peer, for us, and new: answered now or later by ex_answer or ex_status. msg is good for the
@@ -62,9 +63,16 @@ void ex_status(struct ex_call *, unsigned status, const char *reason);	/* an ans
 struct ex *ex_open(uv_loop_t *, const struct headend *, const struct he_bridge *, const char *dir, struct gw_err *);
 /* Another reading of the file: peers come, go and change by name, certificates are read again; 0, or -1 with *err and all stays as it was. */
 int ex_reconf(struct ex *, const struct headend *, const struct he_bridge *, struct gw_err *);
-void ex_close(struct ex *);	/* every exchange of ours ends with EX_CANCELLED first */
+/*
+ * Every exchange of ours ends with EX_CANCELLED first; no handler is called any more; calls are good until the loop's next turn. Quiet on NULL.
+ */
+void ex_close(struct ex *);
 
 /* For status, metrics: of one peer. */
 struct ex_counts { uint64_t sent, answered, failed, retried, received, repeated, refused; int64_t last_heard_us, last_failed_us; };
 void ex_counted(const struct ex *, const struct he_sp4_peer *, struct ex_counts *);
+struct gw_samples;
+json_t *ex_report(const struct ex *);				/* of all, and what was refused last; the caller's. NULL: no memory */
+void ex_collect(const struct ex *, struct gw_samples *);
+const struct gw_addr *ex_addr(const struct ex *);		/* where peers call, with the port the kernel picked; NULL: nowhere */
 #endif

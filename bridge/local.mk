@@ -12,3 +12,11 @@ bin_PROGRAMS += %D%/simulgate-sp4
 noinst_LTLIBRARIES += %D%/libbrsx.la
 %C%_libbrsx_la_SOURCES = %D%/errors.c %D%/errors.h
 include %D%/seak.mk
+# Exchanges by HTTPS, and the program.
+noinst_LTLIBRARIES += %D%/libex.la
+%C%_libex_la_SOURCES = %D%/exchange.c %D%/exchange.h %D%/ex_client.c %D%/ex_int.h %D%/ex_server.c %D%/ex_store.c %D%/ex_store.h
+ex_libs = bridge/libex.la bridge/libsp4.la $(store_libs) $(web_libs)
+sbin_PROGRAMS += %D%/simulgate-bridge
+%C%_simulgate_bridge_SOURCES = %D%/main.c %D%/bridge.h %D%/conf.c %D%/conf.h %D%/parts.c %D%/shell.c
+%C%_simulgate_bridge_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SCHEMAS='"$(sp4dir)"'
+%C%_simulgate_bridge_LDADD = $(ex_libs)

@@ -12,6 +12,7 @@ struct gw_http_conf {
 	size_t max_answer;			/* octets of a body */
 	unsigned connect_ms, total_ms;
 	bool plain_ok;				/* http:// too */
+	const char *identity;			/* DNS name or URI that every server's certificate carries (lib/tls_name.h); NULL: the host of the URL */
 };
 struct gw_http;
 struct gw_http *gw_http_open(uv_loop_t *, const struct gw_http_conf *, struct gw_err *);
@@ -29,4 +30,7 @@ typedef void gw_http_done(void *self, const struct gw_reply *);
 /* headers: "name: value", …, NULL. Body and headers are copied. 0, or -1: done is not called. */
 int gw_http_send(struct gw_http *, const char *method, const char *url, const char *const *headers, const void *body, size_t len,
     gw_http_done *, void *self, struct gw_err *);
+/* The same with a time of its own in place of total_ms; 0: total_ms. */
+int gw_http_send_within(struct gw_http *, unsigned ms, const char *method, const char *url, const char *const *headers, const void *body, size_t len,
+    gw_http_done *done, void *self, struct gw_err *err);
 #endif

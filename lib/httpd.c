@@ -328,8 +328,10 @@ gw_exchange_certificate(struct gw_exchange *c, const uint8_t **der)
 static void
 refuse(struct gw_exchange *c, unsigned status, const char *why)
 {
+	static const char *const later[] = { "Retry-After: 1", NULL };
 	char text[160];
-	struct gw_answer a = { .status = status, .content_type = "text/plain; charset=utf-8", .body = text, .close = true };
+	struct gw_answer a = { .status = status, .content_type = "text/plain; charset=utf-8", .body = text, .headers = status == 503 ? later : NULL,
+		.close = true };
 
 	a.len = (size_t)snprintf(text, sizeof(text), "%s\n", why);
 	refused(c->server, (struct sockaddr *)&c->peer, status, why);

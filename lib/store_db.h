@@ -1,7 +1,7 @@
 /*
  * lib/store_db.h: what the stores have in common: one SQLite file (WAL, synchronous FULL, 0600) with a schema of its own, prepared
- * statements, groups of calls that become durable together, notes, and a thread that copies the log. Only lib/store*.c and kms/store*.c
- * include it.
+ * statements, groups of calls that become durable together, notes, and a thread that copies the log. Only lib/store*.c, kms/store*.c
+ * and bridge/ex_store.c include it.
  */
 #ifndef GW_STORE_DB_H
 #define GW_STORE_DB_H

@@ -104,6 +104,8 @@ tool_check_programs(const struct headend *h, const char *path)
 	for (size_t i = 0; i < h->nkms; i++)
 		if (h->kms[i].plugin)
 			worst(&status, check_program("ecmg", path, "kms", h->kms[i].name));
+	for (size_t i = 0; i < h->nbridge; i++)
+		worst(&status, check_program("bridge", path, "bridge", h->bridge[i].name));
 	if (h->nservices) {
 		worst(&status, check_program("scs", path, NULL, NULL));
 		worst(&status, check_program("mux", path, NULL, NULL));

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "tools/tools.h"
 
-static const char *const programs[STAGES] = { "bsm", "ecmg", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
+static const char *const programs[STAGES] = { "bsm", "ecmg", "bridge", "scs", "mux", "emmg", "scrambler", "terminal", "play" };
 
 struct draft {
 	struct tool_plan *plan;
@@ -87,6 +87,24 @@ add_ecmgs(struct draft *d, const struct headend *h)
 			    h->kms[i].name, "--listen", at, NULL) < 0)
 				return -1;
 		}
+	return 0;
+}
+
+static int
+add_bridges(struct draft *d, const struct headend *h)
+{
+	char at[GW_ADDR_TEXT];
+
+	for (size_t i = 0; i < h->nbridge; i++) {
+		const struct he_bridge *b = &h->bridge[i];
+		char *does = b->listen.scheme ? text("XML of %zu peer%s at %s", b->npeers, b->npeers > 1 ? "s" : "",
+		    gw_addr_text(&b->listen, at, sizeof(at))) : text("XML to %zu peer%s", b->npeers, b->npeers > 1 ? "s" : "");
+
+		if (b->listen.scheme && !gw_addr_local(&b->listen))
+			free(does);
+		else if (add(d, STAGE_BRIDGE, strdup(b->name), does, "--config", d->config, "--bridge", b->name, NULL) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -203,7 +221,7 @@ tool_plan(const struct headend *h, const char *config, const char *log_level,
 	int rc = 0;
 
 	*plan = (struct tool_plan){ NULL, 0 };
-	if (add_bsms(&d, h) < 0 || add_ecmgs(&d, h) < 0)
+	if (add_bsms(&d, h) < 0 || add_ecmgs(&d, h) < 0 || add_bridges(&d, h) < 0)
 		rc = -1;
 	if (rc == 0 && h->nservices)
 		rc = add(&d, STAGE_SCS, strdup(""), services_text(h), "--config", config, NULL);

@@ -450,7 +450,7 @@ next_stage(struct run *r)
 	}
 }
 
-/* Players, then what is still on its way, then receivers, scrambler, EMMGs, mux, SCS, ECMGs, BSMs. */
+/* Players, then what is still on its way, then receivers, scrambler, EMMGs, mux, SCS, bridges, ECMGs, BSMs. */
 static void
 stop_all(struct run *r, int status)
 {

@@ -29,7 +29,7 @@ int tool_check_programs(const struct headend *, const char *path);
 int tool_probe(const struct headend *);
 
 /* What `simulgate run` starts for a head-end; in the order of stopping, backwards. BSMs, whose store ECMGs share, are ready before others start. */
-enum tool_stage { STAGE_BSM, STAGE_ECMG, STAGE_SCS, STAGE_MUX, STAGE_EMMG, STAGE_SCRAMBLER, STAGE_TERMINAL, STAGE_PLAY, STAGES };
+enum tool_stage { STAGE_BSM, STAGE_ECMG, STAGE_BRIDGE, STAGE_SCS, STAGE_MUX, STAGE_EMMG, STAGE_SCRAMBLER, STAGE_TERMINAL, STAGE_PLAY, STAGES };
 enum { TOOL_ARGS = 16 };
 struct tool_process {
 	enum tool_stage stage;

@@ -17,9 +17,26 @@ sections() {
 }
 
 plan $((2 * ${#pages[@]} + 1))
-check "every program and the configuration has a page" test -s simulgate.1 -a -s simulgate.yaml.5 -a -s simulgate-keys.5 -a -s simulgate-protocol.7 \
-	-a -s simulgate-play.1 -a -s simulgate-decode.1 -a -s simulgate-replay.1 -a -s simulgate-ecmg.8 -a -s simulgate-emmg.8 -a -s simulgate-scs.8 -a -s simulgate-mux.8 -a -s simulgate-scrambler.8 \
-	-a -s simulgate-terminal.8 -a -s simulgate-bsm.8 -a -s simulgate-kms.1 -a -s simulgate-subscribe.1 -a -s simulgate-sp4.1
+there() { local page; for page; do [ -s "$page" ] || { echo "$page"; return 1; }; done; }
+check "every program and the configuration has a page" there \
+	simulgate.1 \
+	simulgate.yaml.5 \
+	simulgate-keys.5 \
+	simulgate-protocol.7 \
+	simulgate-bridge.8 \
+	simulgate-bsm.8 \
+	simulgate-decode.1 \
+	simulgate-ecmg.8 \
+	simulgate-emmg.8 \
+	simulgate-kms.1 \
+	simulgate-mux.8 \
+	simulgate-play.1 \
+	simulgate-replay.1 \
+	simulgate-scrambler.8 \
+	simulgate-scs.8 \
+	simulgate-sp4.1 \
+	simulgate-subscribe.1 \
+	simulgate-terminal.8
 for page in "${pages[@]}"; do
 	check "$page is clean" silent mandoc -T lint "$page"
 	check "$page has its sections" sections "$page"

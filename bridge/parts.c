@@ -1,0 +1,32 @@
+/*
+ * bridge/parts.c: what the bridge does with its exchanges, a row each. PART(prefix, tag) makes of
+ *   struct tag *prefix_open(uv_loop_t *, const struct headend *, const struct he_bridge *, struct ex *, struct gw_err *)
+ * and prefix_reconf, prefix_close, prefix_status, prefix_collect what a row holds.
+ */
+#include <string.h>
+#include "bridge/bridge.h"
+
+#define PART(prefix, tag) \
+	static void *prefix##_opened(struct bridge *app, struct gw_err *err) \
+	{ return prefix##_open(&app->loop, app->conf.he, app->conf.b, app->ex, err); } \
+	static int prefix##_reconfed(void *p, const struct headend *he, const struct he_bridge *b, struct gw_err *err) \
+	{ return prefix##_reconf((struct tag *)p, he, b, err); } \
+	static void prefix##_closed(void *p) { prefix##_close((struct tag *)p); } \
+	static json_t *prefix##_told(const void *p) { return prefix##_status((const struct tag *)p); } \
+	static void prefix##_collected(const void *p, struct gw_samples *s) { prefix##_collect((const struct tag *)p, s); }
+#define ROW(key, prefix, before) { key, prefix##_opened, prefix##_reconfed, prefix##_closed, prefix##_told, prefix##_collected, before }
+
+const struct bridge_part bridge_parts[] = {
+	{ .name = NULL },	/* the end; rows stand above it */
+};
+const size_t bridge_nparts = sizeof(bridge_parts) / sizeof(bridge_parts[0]) - 1;
+_Static_assert(sizeof(bridge_parts) / sizeof(bridge_parts[0]) - 1 <= BRIDGE_PARTS, "struct bridge has room for all");
+
+void *
+bridge_part(const struct bridge *app, const char *name)
+{
+	for (const struct bridge_part *p = bridge_parts; p->name; p++)
+		if (strcmp(p->name, name) == 0)
+			return app->part[p - bridge_parts];
+	return NULL;
+}
