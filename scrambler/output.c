@@ -15,21 +15,22 @@
 /* A socket: of one destination, or of all that are sent to in one way. */
 struct pipe {
 	int fd;
-	bool connected, gso;
+	bool connected, gso, whole;	/* whole: none of its datagrams is to be fragmented */
 	unsigned users;
 	struct gw_addr way;		/* host and port mean nothing where it is shared */
 	struct pipe *next;
 };
 struct scr_out {
-	struct scr_outs *all;
-	struct pipe *pipe;
-	struct sockaddr_storage to; socklen_t to_len;
+	/* what packets need: a cache line, with an address of IPv4 or IPv6 */
+	_Alignas(64) struct pipe *pipe;
 	struct gw_pcap *pcap;		/* instead of a socket */
+	uint64_t batch;			/* that it was last in… */
+	int16_t last;			/* …and its last packet there */
+	socklen_t to_len;
+	struct sockaddr_storage to;
+	struct scr_outs *all;
 	struct sockaddr_storage from;
 	uint8_t ttl;
-	/* of the batch in hand */
-	uint64_t batch;
-	int16_t last;
 };
 struct control { _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(uint16_t))]; };
 struct scr_outs {
@@ -86,6 +87,41 @@ pipe_close(struct scr_outs *o, struct pipe *p)
 	free(p);
 }
 
+static struct scr_out *
+out_new(void)
+{
+	struct scr_out *out = aligned_alloc(_Alignof(struct scr_out), sizeof(*out));
+
+	if (out)
+		memset(out, 0, sizeof(*out));
+	return out;
+}
+
+/*
+ * Where datagrams of many destinations leave by one socket the kernel draws each one's identification from a table of counters, by the
+ * destination: a cache miss and a hash that cost as much as the look-up of the route. Datagrams that nobody may fragment need none
+ * (RFC 6864). Those that fit the route's MTU go with DF set anyway; one that does not: see fragment().
+ */
+static void
+forbid_fragments(struct pipe *p)
+{
+	int mode = IP_PMTUDISC_DO;
+
+	p->whole = p->way.ss.ss_family == AF_INET && setsockopt(p->fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof(mode)) == 0;
+}
+
+/* It was too large to go as a whole: from now on this socket's are fragmented. false: that was not the reason. */
+static bool
+fragment(struct pipe *p, int error)
+{
+	int mode = IP_PMTUDISC_WANT;
+
+	if (!p->whole || error != EMSGSIZE)
+		return false;
+	p->whole = false;
+	return setsockopt(p->fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode, sizeof(mode)) == 0;
+}
+
 static int
 pipe_open(struct scr_outs *all, struct scr_out *out, const struct gw_addr *a, struct gw_err *err)
 {
@@ -114,6 +150,7 @@ pipe_open(struct scr_outs *all, struct scr_out *out, const struct gw_addr *a, st
 		all->connected++;
 	} else {
 		p->way.ss = out->to;
+		forbid_fragments(p);
 		p->next = all->shared;
 		all->shared = p;
 	}
@@ -124,7 +161,7 @@ pipe_open(struct scr_outs *all, struct scr_out *out, const struct gw_addr *a, st
 struct scr_out *
 scr_out_open(struct scr_outs *all, const struct gw_addr *given, struct gw_err *err)
 {
-	struct scr_out *out = calloc(1, sizeof(*out));
+	struct scr_out *out = out_new();
 	struct gw_addr a = *given;
 
 	if (!out)
@@ -141,7 +178,7 @@ scr_out_open(struct scr_outs *all, const struct gw_addr *given, struct gw_err *e
 struct scr_out *
 scr_out_open_raw(struct scr_outs *all, const struct gw_addr *a, const char *source, struct gw_err *err)
 {
-	struct scr_out *out = calloc(1, sizeof(*out));
+	struct scr_out *out = out_new();
 	struct pipe *p = calloc(1, sizeof(*p));
 
 	if (!out || !p)
@@ -163,7 +200,7 @@ scr_out_open_raw(struct scr_outs *all, const struct gw_addr *a, const char *sour
 struct scr_out *
 scr_out_open_pcap(struct scr_outs *all, const struct gw_addr *given, const struct sockaddr_storage *from, struct gw_pcap *pcap, struct gw_err *err)
 {
-	struct scr_out *out = calloc(1, sizeof(*out));
+	struct scr_out *out = out_new();
 	struct gw_addr a = *given;
 
 	if (!out)
@@ -233,15 +270,20 @@ capture(struct scr_outs *o, const struct scr_out *out, int16_t i)
 
 /* The kernel, the interface or the route do not part it: a datagram at a time. */
 static void
-send_each(struct scr_outs *o, int fd, const struct mmsghdr *m)
+send_each(struct scr_outs *o, struct pipe *p, const struct mmsghdr *m)
 {
 	struct mmsghdr one = *m;
+	bool sent;
 
 	one.msg_hdr.msg_iovlen = 1;
 	one.msg_hdr.msg_control = NULL;
 	one.msg_hdr.msg_controllen = 0;
-	for (size_t i = 0; i < m->msg_hdr.msg_iovlen; i++, one.msg_hdr.msg_iov++)
-		count(o, &one, sendmsg(fd, &one.msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0);
+	for (size_t i = 0; i < m->msg_hdr.msg_iovlen; i++, one.msg_hdr.msg_iov++) {
+		do
+			sent = sendmsg(p->fd, &one.msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+		while (!sent && fragment(p, errno));
+		count(o, &one, sent);
+	}
 }
 
 static bool
@@ -270,7 +312,9 @@ push(struct scr_outs *o, struct pipe *p)
 			again = false;	/* the answer to an earlier datagram: nobody listened then; this one is still ours to send */
 		} else if (not_parted(&o->m[done], errno)) {
 			p->gso = false;
-			send_each(o, p->fd, &o->m[done++]);
+			send_each(o, p, &o->m[done++]);
+		} else if (fragment(p, errno)) {
+			continue;
 		} else if (errno == EAGAIN || errno == ENOBUFS) {
 			while (done < o->nm)	/* the kernel's buffer is full: media do not wait */
 				count(o, &o->m[done++], false);
