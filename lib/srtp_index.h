@@ -49,8 +49,8 @@ struct gw_srtp_source {
 };
 struct gw_srtp_table {
 	struct gw_srtp_mark *marks; struct gw_srtp_source *sources; size_t n;
-	uint16_t *slot; unsigned shift; uint32_t factor;	/* open addressing, at most half full; place + 1 */
 	size_t last;			/* found last time: most media have one source */
+	uint16_t *slot; unsigned shift; uint32_t factor;	/* open addressing, at most half full; place + 1 */
 	uint64_t key, before;		/* keys seen last */
 	size_t untaken, hand;		/* where to look for a place */
 };

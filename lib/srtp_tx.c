@@ -16,16 +16,17 @@ enum { AHEAD = 1024 };		/* SRTCP indices reserved at a time; a process that ends
 static const uint64_t reports_max = UINT64_C(1) << 31;	/* under one key, RFC 3711 9.2 */
 
 struct gw_xkey {
-	struct srtp_key key;
 	uint64_t number;			/* of all keys of the process */
+	struct srtp_key key;
 	struct srtp_session *sessions; size_t n;	/* libsrtp2: by place */
 };
 struct gw_tx {
-	struct gw_xkey *key;
-	uint64_t before;			/* number of the key in force before it */
-	struct gw_srtp_table table;
+	/* what packets of a single source need: a cache line */
+	_Alignas(64) struct gw_xkey *key;
 	bool batch;
 	unsigned rcc_rate;
+	struct gw_srtp_table table;		/* its beginning */
+	uint64_t before;			/* number of the key in force before it */
 	uint64_t reports;			/* SRTCP packets counted, of this unit */
 	struct srtp_rtcp_mark *rtcp;
 	_Atomic uint64_t sending;		/* number of the key in force, for who makes the next one ready */
@@ -61,7 +62,9 @@ srtp_tx_new(const struct gw_tx_conf *conf, struct gw_err *err)
 	if (conf_ok(conf, err) < 0 || (conf->engine == GW_ENGINE_LIBSRTP2 && gw_srtp_init(err) < 0))
 		return NULL;
 	gw_random(&seed, sizeof(seed));
-	if (!(tx = calloc(1, sizeof(*tx))) || gw_srtp_table_init(&tx->table, marks->sources, conf->sources, seed) < 0) {
+	if ((tx = aligned_alloc(_Alignof(struct gw_tx), sizeof(*tx))))
+		memset(tx, 0, sizeof(*tx));
+	if (!tx || gw_srtp_table_init(&tx->table, marks->sources, conf->sources, seed) < 0) {
 		free(tx);
 		gw_fail(err, GW_ESYS, "no memory");
 		return NULL;
@@ -282,11 +285,11 @@ srtp_warm(const struct gw_tx *tx, unsigned step)
 	const char *keys;
 
 	if (step == 0) {
-		__builtin_prefetch(tx);
-		__builtin_prefetch((const char *)tx + 64, 1);
-		__builtin_prefetch((const char *)tx + 128, 1);
+		__builtin_prefetch(tx, 1);
 	} else if (step == 1) {
 		__builtin_prefetch(tx->key);
+		if (tx->key)
+			__builtin_prefetch(&tx->key->key.derived);
 		__builtin_prefetch(&t->sources[t->last], 1);
 		__builtin_prefetch(&t->marks[t->last], 1);
 	} else if (tx->key) {

@@ -290,7 +290,7 @@ scr_flow_warm(const struct scr_flow *f, unsigned step)
 	}
 	l = f->line;
 	if (step == 1) {
-		__builtin_prefetch(l);
+		__builtin_prefetch(&l->row);
 		__builtin_prefetch(&l->mode);
 		__builtin_prefetch(f->medium);
 		__builtin_prefetch(f->out, 1);

@@ -47,12 +47,13 @@ struct scr_out;			/* where packets go; of ops.send */
 
 /* A protected unit: its key sequence, its sender. */
 struct scr_line {
-	const char *id;			/* lent */
+	/* what packets need, in a cache line */
 	const struct gw_transform *row;
 	struct gw_tx *tx;
-	struct scr_keys keys;
 	enum scr_mode mode;		/* what packets get; SCR_NONE also while the key of a period could not be made ready */
+	const char *id;			/* lent */
 	uint64_t switches;
+	struct scr_keys keys;
 	struct { uint64_t cp; char fingerprint[17]; } previous;	/* key in force before; fingerprint "": none */
 	struct gw_due due;
 	struct scr_batch *batch;	/* NULL: in none */

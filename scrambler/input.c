@@ -41,13 +41,14 @@ struct scr_input {
 	struct table open, live;	/* all taps; those that are attached */
 	struct scr_holder *holders;	/* while there are any it takes what anybody has joined */
 	unsigned own;			/* groups that it has joined itself */
-	struct scr_tap *last; unsigned attached;
+	unsigned attached;
 	uint64_t window; unsigned seen, active;	/* streams that sent in these SHARED turns of too much; that share them */
 	unsigned debt;
 	bool overloaded, wide; unsigned unjudged;
 	struct scr_input *next;
 };
 struct message { _Alignas(struct cmsghdr) char control[CONTROL]; struct sockaddr_storage from; struct iovec v[2]; };
+struct arrival { uint8_t group[16], source[16]; unsigned ifindex; size_t segment; };
 struct scr_inputs {
 	int epoll;
 	bool only;
@@ -55,7 +56,9 @@ struct scr_inputs {
 	uint64_t turn, strays;
 	struct mmsghdr m[SCR_BATCH];
 	struct message more[SCR_BATCH];
-	struct scr_tap *tap[SCR_BATCH]; size_t segment[SCR_BATCH];	/* of the messages */
+	/* of the messages: what the kernel said beside them, where to look for their taps, those */
+	struct arrival arrived[SCR_BATCH];
+	struct scr_tap **slot[SCR_BATCH], *tap[SCR_BATCH];
 	uint8_t *spill;
 };
 
@@ -426,8 +429,6 @@ scr_tap_detach(struct scr_tap *t)
 	if (!in || !t->flow)
 		return;
 	t->flow = NULL;
-	if (in->last == t)
-		in->last = NULL;
 	if (in->group)
 		table_remove(&in->live, t);
 	else
@@ -438,8 +439,6 @@ scr_tap_detach(struct scr_tap *t)
 
 /* ---- packets ---- */
 
-struct arrival { uint8_t group[16], source[16]; unsigned ifindex; size_t segment; };
-
 static bool
 is(const struct scr_tap *t, const struct arrival *a)
 {
@@ -447,20 +446,40 @@ is(const struct scr_tap *t, const struct arrival *a)
 	    (!t->ifindex || t->ifindex == a->ifindex);
 }
 
-static struct scr_tap *
-find(struct scr_input *in, const struct arrival *a)
+static bool
+same(const struct arrival *a, const struct arrival *b)
+{
+	return memcmp(a->group, b->group, 16) == 0 && a->ifindex == b->ifindex && memcmp(a->source, b->source, 16) == 0;
+}
+
+/*
+ * The taps of messages from..to-1. With thousands of streams neither their slots nor their taps are in the first caches: all slots are
+ * asked for first, then what they hold, then it is looked at. Messages of one stream that follow one another are looked up once.
+ */
+static void
+find(struct scr_inputs *all, struct scr_input *in, size_t from, size_t to)
 {
 	struct scr_tap *t;
 
-	if (!in->group)
-		return in->only;
-	if (in->last && is(in->last, a))
-		return in->last;
-	for (t = in->live.n ? *slot_of(&in->live, a->group) : NULL; t && !is(t, a);)
-		t = t->next;
-	if (t)
-		in->last = t;
-	return t;
+	for (size_t i = from; i < to; i++) {
+		all->tap[i] = in->only;
+		all->slot[i] = in->live.n == 0 || (i > from && same(&all->arrived[i], &all->arrived[i - 1])) ? NULL :
+		    slot_of(&in->live, all->arrived[i].group);
+		__builtin_prefetch(all->slot[i]);
+	}
+	if (!in->live.n)
+		return;
+	for (size_t i = from; i < to; i++)
+		if (all->slot[i])
+			__builtin_prefetch(*all->slot[i]);
+	for (size_t i = from; i < to; i++) {
+		if (all->slot[i])
+			for (t = *all->slot[i]; t && !is(t, &all->arrived[i]);)
+				t = t->next;
+		else
+			t = all->tap[i - 1];
+		all->tap[i] = t;
+	}
 }
 
 /* What the kernel says beside the datagram. */
@@ -469,9 +488,7 @@ read_control(const struct scr_input *in, struct msghdr *h, struct arrival *a)
 {
 	union { struct in_pktinfo v4; struct in6_pktinfo v6; int size; } u;
 
-	a->segment = 0;
-	if (in->group)
-		memset(a->group, 0, 16);
+	*a = (struct arrival){ .segment = 0 };
 	if (in->one_source)
 		bytes_of(h->msg_name, a->source);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
@@ -614,7 +631,7 @@ static unsigned
 receive(struct scr_input *in, struct scr_batch *b, size_t *slot, size_t n)
 {
 	struct scr_inputs *all = in->all;
-	struct arrival a = { .ifindex = 0 };
+	size_t first = *slot, end;
 	unsigned sum = 0;
 	int got;
 
@@ -622,17 +639,16 @@ receive(struct scr_input *in, struct scr_batch *b, size_t *slot, size_t n)
 	do
 		got = recvmmsg(in->fd, all->m + *slot, (unsigned)n, MSG_DONTWAIT, NULL);
 	while (got < 0 && errno == EINTR);
-	for (size_t i = *slot, end = *slot + (got > 0 ? (size_t)got : 0); i < end; i++) {
-		read_control(in, &all->m[i].msg_hdr, &a);
-		all->tap[i] = find(in, &a);
-		all->segment[i] = a.segment;
-	}
+	end = first + (got > 0 ? (size_t)got : 0);
+	for (size_t i = first; i < end; i++)
+		read_control(in, &all->m[i].msg_hdr, &all->arrived[i]);
+	find(all, in, first, end);
 	if (got > 1 && in->attached > 1)
-		warm(all->tap + *slot, (size_t)got);
-	for (size_t end = *slot + (got > 0 ? (size_t)got : 0); *slot < end; ++*slot) {
+		warm(all->tap + first, (size_t)got);
+	for (; *slot < end; ++*slot) {
 		struct scr_tap *t = all->tap[*slot];
 		if (t)
-			sum += deliver(in, b, t, &all->more[*slot], all->m[*slot].msg_len, all->segment[*slot]);
+			sum += deliver(in, b, t, &all->more[*slot], all->m[*slot].msg_len, all->arrived[*slot].segment);
 		else
 			all->strays++, sum++;
 	}

@@ -19,12 +19,15 @@ struct scr_holder;
 
 /* A stream's place at a socket. Embedded; zeroed: none. */
 struct scr_tap {
-	uint8_t group[16], source[16]; bool any_source;
-	unsigned ifindex;	/* 0: any */
+	/* what a datagram asks for: a cache line */
+	uint8_t group[16], source[16];
+	struct scr_tap *next;	/* of one hash, of those that are attached */
 	struct scr_flow *flow;	/* NULL: what comes is nobody's yet */
+	unsigned ifindex;	/* 0: any */
+	bool any_source;
 	struct scr_input *in;
 	struct scr_holder *holder;	/* who joined its group; NULL: the socket itself */
-	struct scr_tap *next, *beside;	/* of one hash: of those that are attached, of all */
+	struct scr_tap *beside;	/* of one hash, of all */
 	uint64_t turn; unsigned used;	/* datagrams of so many turns, while there are more than can be worked on */
 	struct gw_addr at;
 };
