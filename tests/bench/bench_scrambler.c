@@ -20,12 +20,15 @@
  * Remaining distance (Xeon with AVX-512, a busy machine; ratios held, rates did not): 5 % with SRTP and ESP, which is the row's own work on
  * headers, indices and keys and the noting of jobs (bench_transform, bench_crypto), and the turn's clocks, lock and two calls of epoll_wait; 8 %
  * with GSO, where the same nanoseconds stand beside a third of the kernel's time, and messages are 48 and 16 packets, not 32. A group
- * instead of a unicast address costs 5 %, for the kernel says with each datagram which group it was. 1,000 of 10,000 streams reach 0.8 of one:
- * a tenth is the kernel's look-up of the route for each datagram (a connected socket a destination costs more: 0.64, a call for each
- * packet); the rest is the state of each stream (sender, key, counters), out of the first caches when its next packet comes, though asked for
- * ahead (0.75 without). In memory the last alone is 0.9 (bench_transform, srtp_64_1000_units).
+ * instead of a unicast address costs 5 %, for the kernel says with each datagram which group it was. 1,000 of 10,000 streams reach 0.88 of one,
+ * which is what the kernel leaves: bare_1000, a bare loop with as many groups and addresses that looks nothing up and has one key, reaches
+ * 0.89 of the one with one group. That tenth is its look-up of the route for each datagram, its own misses in the table of sockets (the
+ * receiver's, too, who shares the core), and the address that is copied. What of ours the caches do not hold is asked for ahead, in a line or
+ * two for each thing (stream, sender, destination, key): 0.79 before. A socket for each destination does not pay: 0.64 with a call for each
+ * packet; by io_uring, 64 sends in a call, a send costs 0.96 of what it does through the shared socket, which is not worth 10,000 sockets.
+ * In memory the streams' state alone is 0.9 (bench_transform, srtp_64_1000_units).
  *
- * --only srtp_1000_of_10000 (or another line of a rig) leaves the other rigs out: for a profiler.
+ * --only srtp_group,srtp_1000_of_10000 (or other lines of rigs) leaves the other rigs out: for a profiler, or in a hurry.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -382,13 +385,15 @@ static const struct { const char *name; int kind; bool gso; unsigned n, active; 
 	[RIG_GROUP] = { "srtp_group", SRTP, false, 1, 1, true },
 	[RIG_MANY] = { "srtp_1000_of_10000", SRTP, false, STREAMS, ACTIVE, true },
 };
-enum { BARE_SRTP, BARE_SRTP_GSO, BARE_ESP, BARE_CTR, BARE_CISSA, BARES };
+enum { BARE_SRTP, BARE_SRTP_GSO, BARE_ESP, BARE_CTR, BARE_CISSA, BARE_GROUP, BARE_MANY, BARES };
 static const struct { enum lo_out out; enum ceiling_shape shape; } bare_rows[BARES] = {
 	[BARE_SRTP] = { LO_UDP, CEILING_SRTP },
 	[BARE_SRTP_GSO] = { LO_GSO, CEILING_SRTP },
 	[BARE_ESP] = { LO_RAW, CEILING_ESP },
 	[BARE_CTR] = { LO_UDP, CEILING_CTR },
 	[BARE_CISSA] = { LO_UDP, CEILING_TS },
+	[BARE_GROUP] = { LO_GROUPS, CEILING_SRTP },
+	[BARE_MANY] = { LO_MANY, CEILING_SRTP },
 };
 static struct rig *rigs[RIGS];
 static struct lo_bare bares[BARES]; static bool bare_here[BARES];
@@ -416,6 +421,8 @@ static const struct line { struct round_line row; enum by by; int of_what, parts
 	{ { "cissa_ceiling", NULL, false }, SUM, 0, 0, { "t_in", "t_cissa", "t_out" } },
 	{ { "cissa", "cissa_ceiling", false }, FORWARD, RIG_CISSA, 0, { NULL } },
 	{ { "srtp_group", "srtp", false }, FORWARD, RIG_GROUP, 0, { NULL } },
+	{ { "bare_group", NULL, false }, BARE, BARE_GROUP, LO_ALL, { NULL } },
+	{ { "bare_1000", "bare_group", false }, BARE, BARE_MANY, LO_ALL, { NULL } },
 	{ { "srtp_1000_of_10000", "srtp_group", false }, FORWARD, RIG_MANY, 0, { NULL } },
 };
 enum { LINES = sizeof(lines) / sizeof(lines[0]) };
@@ -430,7 +437,7 @@ bare(struct lo_bare *b, int parts)
 	for (int k = 0; k < FILLS; k++) {
 		for (unsigned i = 0; i < FILL; i++) {
 			packets[i].len = PACKET;
-			packets[i].to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(b->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+			packets[i].to = lo_bare_feed(b);
 		}
 		if (parts & LO_IN)
 			lo_fill(bare_feeder, packets, FILL);
@@ -481,11 +488,23 @@ histogram(const char *name, const struct rig *r)
 			printf("scrambler_%s_batches_%u %.1f %%\n", name, 1u << i, 100 * (double)c->sizes[i] / (double)c->batches);
 }
 
+/* Is it in a list with commas, or is there none? */
+static bool
+wanted(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; at; at = strchr(at, ','), at = at ? at + 1 : NULL)
+		if (strncmp(at, name, len) == 0 && (at[len] == '\0' || at[len] == ','))
+			return true;
+	return !list;
+}
+
 static void
 forwarding(double seconds, const char *only)
 {
 	for (int i = 0; i < RIGS; i++)
-		if (!only || strcmp(only, rig_rows[i].name) == 0)
+		if (wanted(only, rig_rows[i].name))
 			rigs[i] = rig_open(&kinds[rig_rows[i].kind], rig_rows[i].gso, rig_rows[i].n, rig_rows[i].active, rig_rows[i].group);
 	for (int i = 0; i < BARES; i++)
 		bare_here[i] = lo_bare_open(&bares[i], bare_rows[i].out, bare_rows[i].shape) == 0;

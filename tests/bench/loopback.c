@@ -14,7 +14,9 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { BUFFER = 16 << 20, SEGMENTS = 32, ESP_AT = 0x7f320001 };	/* 127.50.0.1: of nobody else */
+enum { BUFFER = 16 << 20, SEGMENTS = 32, JOINED = 20, CONTROL = 64 };
+enum { ESP_AT = 0x7f320001, MANY_AT = 0x7f330001 };	/* 127.50.0.1, 127.51.0.1: of nobody else */
+static const uint32_t GROUP_AT = 0xefc10001;		/* 239.193.0.1 */
 
 static void
 need(bool ok, const char *what)
@@ -123,46 +125,94 @@ lo_drain(int sink, void (*each)(void *self, uint8_t *p, size_t len), void *self)
 
 /* ---- bare loops ---- */
 
+/* Addresses of LO_STREAMS streams, from this one on (host order), 250 to an octet. */
+static struct sockaddr_in
+address(uint32_t base, unsigned i, uint16_t port)
+{
+	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(base + (i / 250 << 8) + i % 250) };
+}
+
+struct sockaddr_in
+lo_bare_feed(struct lo_bare *b)
+{
+	if (b->out == LO_GROUPS || b->out == LO_MANY)
+		return address(GROUP_AT, b->out == LO_MANY ? b->fed++ % LO_STREAMS : 0, b->port);
+	return address(INADDR_LOOPBACK, 0, b->port);
+}
+
+/* The socket takes all groups that are joined on its port; those that join are others, since each may join few. They stay open. */
+static void
+join(int in, unsigned groups)
+{
+	struct ip_mreqn m = { .imr_ifindex = (int)if_nametoindex("lo") };
+	int on = 1, fd = -1;
+
+	need(setsockopt(in, IPPROTO_IP, IP_MULTICAST_ALL, &on, sizeof(on)) == 0 && setsockopt(in, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) == 0, "options");
+	for (unsigned i = 0; i < groups; i++) {
+		if (i % JOINED == 0)
+			fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		m.imr_multiaddr = address(GROUP_AT, i, 0).sin_addr;
+		need(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)) == 0, "join");
+	}
+}
+
 int
 lo_bare_open(struct lo_bare *b, enum lo_out out, enum ceiling_shape shape)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(out == LO_RAW ? (uint32_t)ESP_AT : INADDR_LOOPBACK) };
-	uint16_t port = 0;
+	int whole = IP_PMTUDISC_DO;
 
 	*b = (struct lo_bare){ .out = out, .shape = shape, .at = out == LO_RAW ? 32 : 0, .len = out == LO_RAW ? 1380 : 1340 };
-	b->sink = out == LO_RAW ? lo_esp_sink(ESP_AT) : lo_sink(&port);
+	b->sink = out == LO_RAW ? lo_esp_sink(ESP_AT) : lo_sink(&b->sink_port);
 	if (b->sink < 0)
 		return -1;
 	b->in = lo_sink(&b->port);
-	to.sin_port = htons(port);
+	to.sin_port = htons(b->sink_port);
 	b->to = out == LO_RAW ? socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ESP) : udp();
 	need(b->to >= 0, "socket");
 	buffers(b->to);
-	need(connect(b->to, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+	if (out == LO_GROUPS || out == LO_MANY)
+		join(b->in, out == LO_MANY ? LO_STREAMS : 1);
+	if (out == LO_MANY)
+		need(setsockopt(b->to, IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof(whole)) == 0, "IP_MTU_DISCOVER");
+	else
+		need(connect(b->to, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
 	return 0;
 }
 
 static void
 receive(const struct lo_bare *b, struct ceiling *c, struct mmsghdr *m, struct iovec *v)
 {
+	static _Alignas(struct cmsghdr) char control[LO_BATCH][CONTROL];
+	bool told = b->out == LO_GROUPS || b->out == LO_MANY;
+
 	for (unsigned i = 0; i < LO_BATCH; i++) {
 		v[i] = (struct iovec){ ceiling_packet(c, i) + b->at, CEILING_ROOM - b->at };
-		m[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+		m[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1, .msg_control = told ? control[i] : NULL,
+			.msg_controllen = told ? CONTROL : 0 };
 	}
 	need(recvmmsg(b->in, m, LO_BATCH, MSG_DONTWAIT, NULL) == LO_BATCH, "recvmmsg");
 }
 
 static void
-send_each(const struct lo_bare *b, struct mmsghdr *m, struct iovec *v)
+send_each(struct lo_bare *b, struct mmsghdr *m, struct iovec *v)
 {
-	for (unsigned i = 0; i < LO_BATCH; i++)
+	struct sockaddr_in to[LO_BATCH];
+
+	for (unsigned i = 0; i < LO_BATCH; i++) {
 		m[i].msg_hdr = (struct msghdr){ .msg_iov = &v[i], .msg_iovlen = 1 };
+		if (b->out != LO_MANY)
+			continue;
+		to[i] = address(MANY_AT, b->sent++ % LO_STREAMS, b->sink_port);
+		m[i].msg_hdr.msg_name = &to[i];
+		m[i].msg_hdr.msg_namelen = sizeof(to[i]);
+	}
 	for (int rc, done = 0; done < LO_BATCH; done += rc)
 		need((rc = sendmmsg(b->to, m + done, (unsigned)(LO_BATCH - done), MSG_DONTWAIT)) > 0, "sendmmsg");
 }
 
 static void
-send_gso(const struct lo_bare *b, struct mmsghdr *m, struct iovec *v)
+send_gso(struct lo_bare *b, struct mmsghdr *m, struct iovec *v)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))];
 	uint16_t size = (uint16_t)b->len;

@@ -26,11 +26,23 @@ void lo_fill(int feeder, struct lo_packet *, size_t n);
 size_t lo_drain(int sink, void (*each)(void *self, uint8_t *p, size_t len), void *self);
 
 /* A bare forwarder. */
-enum lo_out { LO_UDP, LO_GSO, LO_RAW };	/* connected sendmmsg; 32 packets in a message of UDP_SEGMENT; raw ESP, connected sendmmsg */
+/*
+ * Connected sendmmsg; 32 packets in a message of UDP_SEGMENT; raw ESP, connected sendmmsg. LO_GROUPS: connected sendmmsg, but what comes is sent
+ * to a group, and the kernel says to which; LO_MANY: so it is, to LO_STREAMS groups in turn, and goes out to as many addresses in turn.
+ */
+enum lo_out { LO_UDP, LO_GSO, LO_RAW, LO_GROUPS, LO_MANY };
 enum lo_part { LO_IN = 1, LO_CRYPT = 2, LO_OUT = 4, LO_ALL = 7 };
-struct lo_bare { enum lo_out out; enum ceiling_shape shape; size_t at, len; int in, to, sink; uint16_t port; };	/* at: where in the slot a packet is received; len: of what goes out */
+enum { LO_STREAMS = 1000 };
+struct lo_bare {
+	enum lo_out out; enum ceiling_shape shape;
+	size_t at, len;			/* where in the slot a packet is received; of what goes out */
+	int in, to, sink; uint16_t port, sink_port;
+	unsigned fed, sent;		/* LO_MANY: whose turn it is */
+};
 /* 0, or -1: the system does not allow it (LO_RAW). */
 int lo_bare_open(struct lo_bare *, enum lo_out, enum ceiling_shape);
+/* Where the next packet is to be put for it. */
+struct sockaddr_in lo_bare_feed(struct lo_bare *);
 /* Nanoseconds of CPU for `packets` (a multiple of 64, at most 256), as many as there are in its socket or (LO_OUT alone) none. */
 double lo_bare_run(struct lo_bare *, struct ceiling *, int parts, unsigned packets);
 #endif
