@@ -54,5 +54,9 @@ term_card_receive(void *self, const void *stkm, size_t len, int64_t utc_s, struc
 		c->drm_rx.keys = term_air_keys(c->air, &c->drm_rx.nkeys);
 	if (c->phone && term_phone_lend(c->phone, &c->msk_rx) < 0)
 		return rx_refuse(out, RX_FAILED);
-	return c->smartcard ? msk_receive(&c->msk_rx, stkm, len, out) : drm_receive(&c->drm_rx, stkm, len, utc_s, out);
+	enum rx_result r = c->smartcard ? msk_receive(&c->msk_rx, stkm, len, out) : drm_receive(&c->drm_rx, stkm, len, utc_s, out);
+
+	if (c->phone && r == RX_NEW)
+		term_phone_counted(c->phone);
+	return r;
 }

@@ -59,17 +59,17 @@ sync_directory(const char *path)
 }
 
 static int
-write_all(int fd, const uint8_t *p, size_t len)
+write_all(int fd, const uint8_t *p, size_t len, bool lasting)
 {
 	for (ssize_t n; len > 0; p += n, len -= (size_t)n)
 		if ((n = write(fd, p, len)) <= 0 && !(n < 0 && errno == EINTR && (n = 0, true)))
 			return -1;
-	return fsync(fd);
+	return lasting ? fsync(fd) : 0;
 }
 
 /* In place of what was there, at once or not at all. */
 static int
-save(void *self, const void *octets, size_t len)
+save(void *self, const void *octets, size_t len, bool lasting)
 {
 	struct term_phone *p = self;
 	char temporary[PATH_MAX];
@@ -81,8 +81,8 @@ save(void *self, const void *octets, size_t len)
 		gw_log_limited(&p->app->rate, GW_ERR, "state_not_saved", strerror(errno), "terminal=%s file=%s", p->app->name, temporary);
 		return -1;
 	}
-	rc = write_all(fd, octets, len);
-	if (close(fd) < 0 || rc < 0 || rename(temporary, p->state) < 0 || sync_directory(p->state) < 0) {
+	rc = write_all(fd, octets, len, lasting);
+	if (close(fd) < 0 || rc < 0 || rename(temporary, p->state) < 0 || (lasting && sync_directory(p->state) < 0)) {
 		gw_log_limited(&p->app->rate, GW_ERR, "state_not_saved", strerror(errno), "terminal=%s file=%s", p->app->name, p->state);
 		return -1;
 	}
@@ -240,6 +240,12 @@ int
 term_phone_lend(struct term_phone *p, struct msk_rx *rx)
 {
 	return card_lend(subscriber_card(p->subscriber), rx);
+}
+
+void
+term_phone_counted(struct term_phone *p)
+{
+	subscriber_counted(p->subscriber);
 }
 
 void

@@ -19,6 +19,8 @@ void term_phone_second(struct term_phone *);
 void term_phone_drain(struct term_phone *);	/* LTKMs that have come: a key is there before the messages it opens */
 /* The card's keys for a receiver, good until the next LTKM. -1: no memory. */
 int term_phone_lend(struct term_phone *, struct msk_rx *);
+/* An STKM was opened with them: see subscriber_counted(). Not of NULL. */
+void term_phone_counted(struct term_phone *);
 /* An STKM was refused for its key. */
 void term_phone_wants(struct term_phone *, const void *stkm, size_t len, bool beyond);
 struct subscriber *term_phone_subscriber(struct term_phone *);	/* lent; not of NULL */

@@ -118,7 +118,7 @@ whose(const struct subscriber *s)
 }
 
 static int
-save(struct subscriber *s)
+save_it(struct subscriber *s, bool lasting)
 {
 	struct gw_secret m, octets;
 	int rc = -1;
@@ -135,13 +135,25 @@ save(struct subscriber *s)
 		r->expires_us = s->expires_us;
 		r->card_len = card_save(s->card, r->card, sizeof(r->card));
 		size_t n = r->card_len <= sizeof(r->card) ? memory_write(r, octets.p, octets.len) : 0;
-		rc = n ? s->ops->save(s->self, octets.p, n) : -1;
+		rc = n ? s->ops->save(s->self, octets.p, n, lasting) : -1;
 		gw_secret_free(&octets);
 	}
 	gw_secret_free(&m);
 	if (rc < 0)
 		s->counts.unsaved++;
 	return rc;
+}
+
+static int
+save(struct subscriber *s)
+{
+	return save_it(s, true);
+}
+
+void
+subscriber_counted(struct subscriber *s)
+{
+	(void)save_it(s, false);
 }
 
 static int

@@ -26,8 +26,8 @@ struct sub_request {			/* lent for the call */
 struct sub_ops {
 	/* 0, or -1: it cannot be sent; subscriber_reply() is not called for it. */
 	int (*request)(void *self, const struct sub_request *);
-	/* Durable when it returns 0; else nothing that hangs on it leaves. The octets hold keys. */
-	int (*save)(void *self, const void *octets, size_t len);
+	/* Durable when it returns 0; else nothing that hangs on it leaves. The octets hold keys. lasting: across a loss of power, too. */
+	int (*save)(void *self, const void *octets, size_t len, bool lasting);
 	void (*over)(void *self);	/* subscriber_stop() is done */
 	/* An STKM was fetched, of the url with that place; not called when there are none. Lent. */
 	void (*stkm)(void *self, size_t url, const void *msg, size_t len);
@@ -69,6 +69,11 @@ void subscriber_wants(struct subscriber *, const struct mikey_ids *, bool beyond
 void subscriber_time(struct subscriber *, struct sub_clock);
 int64_t subscriber_next(const struct subscriber *);
 
+/*
+ * An STKM moved the counters of a key that was lent: they are kept before its TEK is used (2.5), so that no start takes it for new. Of a phone
+ * that loses its power the last seconds may come again.
+ */
+void subscriber_counted(struct subscriber *);
 struct card *subscriber_card(struct subscriber *);	/* lent: for card_lend and card_keys */
 enum sub_state subscriber_state(const struct subscriber *);
 const char *subscriber_btid(const struct subscriber *);	/* "": not bootstrapped */

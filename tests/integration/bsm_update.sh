@@ -6,7 +6,7 @@
 # shellcheck source=bsmlib.sh
 . "$here/bsmlib.sh"
 bsm_headend 1s
-plan 23
+plan 25
 # upper NAME N: its card has one key, and that up to TEK ID N
 upper() { await_status 15 "$dir/$1.sock" "[k['upper'] for k in s['phone']['keys']] == [$2]"; }
 update() { kms key update --service news "$@" --json >"$dir/update"; }
@@ -43,3 +43,10 @@ check "the key is rolled" kms roll --service news --in 2s
 check "alice goes over to the next one" await_status 20 "$dir/alice.sock" "any(k['tek_id'] > k['lower'] for k in s['phone']['keys'] if k['id'].endswith('0002'))"
 check "bob is without a key, asks for it, and is refused" await_status 20 "$dir/bob.sock" "len(s['phone']['keys']) == 1 and s['phone']['requests']['msk-request']['done'] >= 1 and u['undecryptable'] > 0"
 check "alice lost nothing" watches alice 100
+
+# -- what a card has accepted it does not accept again, though its phone is killed
+was=$(value "$dir/alice.sock" "max(k['tek_id'] for k in s['phone']['keys'])")
+check "STKMs go off air" stop mux 5
+kill9 alice
+rise alice
+check "alice's card remembers the last TEK ID that it accepted" await_status 10 "$dir/alice.sock" "max([k['tek_id'] for k in s['phone']['keys']] or [0]) >= $was"

@@ -261,9 +261,9 @@ take_request(void *self, const struct sub_request *r)
 }
 
 static int
-keep(void *self, const void *octets, size_t len)
+keep(void *self, const void *octets, size_t len, bool lasting)
 {
-	(void)self;
+	(void)self, (void)lasting;
 	memcpy(state, octets, len);
 	state_len = len;
 	return 0;

@@ -80,9 +80,9 @@ take_request(void *self, const struct sub_request *r)
 }
 
 static int
-keep(void *self, const void *octets, size_t len)
+keep(void *self, const void *octets, size_t len, bool lasting)
 {
-	(void)self;
+	(void)self, (void)lasting;
 	if (disk_full)
 		return -1;
 	ck_assert_uint_le(len, sizeof(state));
