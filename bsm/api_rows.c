@@ -17,7 +17,7 @@ static const char *const provisions[] = { "milenage", "ks", "keys" };
 
 /* A subscription with the names that its numbers stand for; what has gone since is null. */
 static enum gw_outcome
-subscription_json(struct bsm_api *api, const struct kms_subscription *s, json_t **out)
+subscription_json(struct bsm_api *api, const struct kms_subscription *s, int64_t now_us, json_t **out)
 {
 	struct api_passing *p = api->now;
 	struct kms_service service;
@@ -37,7 +37,7 @@ subscription_json(struct bsm_api *api, const struct kms_subscription *s, json_t 
 	    "until", api_time_json(s->until_us),
 	    "source", s->source,
 	    "idempotency_key", s->order[0] != '\0' ? s->order : NULL,
-	    "state", states[s->state]);
+	    "state", states[kms_subscription_now(s, now_us)]);
 	return GW_WON;
 }
 
@@ -157,11 +157,11 @@ id_of(const char *text, int64_t *id)
 }
 
 static enum gw_outcome
-say_subscription(struct bsm_api *api, unsigned status, const struct kms_subscription *s, struct door_answer *a)
+say_subscription(struct bsm_api *api, const struct door_request *q, unsigned status, const struct kms_subscription *s, struct door_answer *a)
 {
 	json_t *j = NULL;
 
-	if (subscription_json(api, s, &j) != GW_WON)
+	if (subscription_json(api, s, q->now_us, &j) != GW_WON)
 		return GW_UNAVAILABLE;
 	return api_say(a, status, j);
 }
@@ -176,7 +176,7 @@ api_subscription_get(struct bsm_api *api, const struct door_request *q, const ch
 	if (o != GW_WON)
 		return o == GW_EXISTS ? api_refuse(api, q, a, API_FAULT_NOT_FOUND, NULL, NULL) : o;
 	api->counts[API_READ]++;
-	return say_subscription(api, 200, &s, a);
+	return say_subscription(api, q, 200, &s, a);
 }
 
 static int
@@ -215,7 +215,7 @@ api_subscriptions_get(struct bsm_api *api, const struct door_request *q, const c
 	for (size_t i = 0; i < p.n && o == GW_WON; i++) {
 		const struct kms_subscription *s = (struct kms_subscription *)p.rows + i;
 
-		if ((o = subscription_json(api, s, &j)) == GW_WON)
+		if ((o = subscription_json(api, s, q->now_us, &j)) == GW_WON)
 			json_array_append_new(rows, j);
 		last = s->id;
 	}
@@ -313,14 +313,14 @@ buy(struct bsm_api *api, const struct kms_order *order, const struct door_reques
 		return refuse_order(api, q, a, fault);
 	if (o == GW_EXISTS) {
 		api->counts[API_REPEATED]++;
-		return say_subscription(api, 200, &s, a);
+		return say_subscription(api, q, 200, &s, a);
 	}
 	if (o != GW_WON)
 		return o;
 	api->events.subscription(api->events.self, &s, q->now_us);
 	api->counts[API_PURCHASES]++;
 	door_answer_header(a, "location: /api/v1/subscriptions/%lld", (long long)s.id);
-	return say_subscription(api, 201, &s, a);
+	return say_subscription(api, q, 201, &s, a);
 }
 
 enum gw_outcome
@@ -367,8 +367,8 @@ api_subscription_end(struct bsm_api *api, const struct door_request *q, const ch
 		return o == GW_EXISTS ? api_refuse(api, q, a, API_FAULT_NOT_FOUND, NULL, NULL) : o;
 	o = kms_end(api->store, &s, cut ? KMS_END_NOW : KMS_END_PLAIN, 0, "portal", q->now_us);
 	if (o != GW_WON)
-		return o == GW_EXISTS ? say_subscription(api, 200, &s, a) : o;
+		return o == GW_EXISTS ? say_subscription(api, q, 200, &s, a) : o;
 	api->events.subscription(api->events.self, &s, q->now_us);
 	api->counts[API_ENDED]++;
-	return say_subscription(api, 200, &s, a);
+	return say_subscription(api, q, 200, &s, a);
 }

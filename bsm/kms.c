@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bsm/cmd.h"
+#include "bsm/names.h"
 #include "bsm/services.h"
 #include "bsm/trigger.h"
 #include "lib/clock.h"
@@ -55,6 +56,8 @@ do_init(void *self, char **rest, int nrest, struct gw_err *err)
 	(void)rest, (void)nrest;
 	if (k->c.he && !k->c.bsm)
 		return gw_fail(err, GW_ECONF, "%s: KMS %s has no bsm, which says the Key Domain and the life of its keys", k->c.he->file, k->c.k->name);
+	if (k->c.bsm && bsm_names_note(k->c.store, k->c.bsm->naf, k->c.bsm->bsf, err) < 0)
+		return -1;
 	if (k->c.bsm && bsm_services_put(k->c.store, k->c.he, k->c.bsm, k->c.now_us, &n, err) < 0)
 		return -1;
 	return cmd_say(&k->c, json_pack("{s:s, s:I}", "store", k->c.conf.path, "services", (json_int_t)n), err);
@@ -84,45 +87,36 @@ do_restore(void *self, char **rest, int nrest, struct gw_err *err)
 	return cmd_say(&k->c, json_pack("{s:s, s:s}", "restored", k->c.conf.path, "from", rest[0]), err);
 }
 
+static enum gw_outcome
+note_rotation(void *arg)
+{
+	const struct kms *k = arg;
+
+	return kms_audit(k->c.store, k->c.now_us, cmd_who(), "master key rotated");
+}
+
 static int
 do_rotate(void *self, char **rest, int nrest, struct gw_err *err)
 {
 	struct kms *k = self;
+	struct gw_err why = { 0 };
+	int rc = -1;
 
 	(void)rest, (void)nrest;
-	if (kms_store_rotate(k->c.store, err) < 0)
-		return -1;
-	if (kms_audit(k->c.store, k->c.now_us, cmd_who(), "master key rotated") != GW_WON)
+	for (int tries = 0; rc < 0 && tries < 20; tries++) {	/* others write, too: each waits a while for its turn */
+		why = (struct gw_err){ 0 };
+		rc = kms_store_rotate(k->c.store, &why);
+		if (why.code != GW_ETEMP)
+			break;
+	}
+	if (rc < 0)
+		return gw_fail(err, why.code, "%s", why.text);
+	if (cmd_group(&k->c, note_rotation, k) != GW_WON)
 		return cmd_busy(err);
 	return cmd_say(&k->c, json_pack("{s:s, s:b}", "store", k->c.conf.path, "rotated", 1), err);
 }
 
 /* ---- services and keys ---- */
-
-static int
-add_service(void *self, const struct kms_service *s)
-{
-	char uri[2 * KMS_URI], domain[8];
-
-	snprintf(uri, sizeof(uri), "%s%s", s->item, s->reference);
-	snprintf(domain, sizeof(domain), "%02x%02x%02x", s->domain[0], s->domain[1], s->domain[2]);
-	return json_array_append_new(self, json_pack("{s:s, s:s, s:s, s:i, s:i, s:I}", "service", s->name, "uri", uri, "key_domain", domain,
-	    "sek_group", s->group[KMS_SEK], "pek_group", s->group[KMS_PEK], "crypto_period_ms", (json_int_t)s->crypto_period_ms)) != 0;
-}
-
-static int
-do_services(void *self, char **rest, int nrest, struct gw_err *err)
-{
-	struct kms *k = self;
-	json_t *all = json_array();
-
-	(void)rest, (void)nrest;
-	if (all && kms_services(k->c.store, add_service, all) != GW_WON) {
-		json_decref(all);
-		return cmd_busy(err);
-	}
-	return cmd_say(&k->c, all, err);
-}
 
 struct names { struct kms_service *v; size_t n, cap; };
 
@@ -137,6 +131,113 @@ note_service(void *self, const struct kms_service *s)
 	l->v = v;
 	l->v[l->n++] = *s;
 	return 0;
+}
+
+static json_t *
+service_row(struct kms *k, const struct kms_service *s)
+{
+	const bool sek = kms_stream_of(k->c.store, s->id, KMS_SEK) == GW_WON, pek = kms_stream_of(k->c.store, s->id, KMS_PEK) == GW_WON;
+	char uri[2 * KMS_URI], domain[8];
+
+	snprintf(uri, sizeof(uri), "%s%s", s->item, s->reference);
+	snprintf(domain, sizeof(domain), "%02x%02x%02x", s->domain[0], s->domain[1], s->domain[2]);
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:b, s:b}", "service", s->name, "uri", uri, "key_domain", domain,
+	    "sek_group", s->group[KMS_SEK], "pek_group", s->group[KMS_PEK], "crypto_period_ms", (json_int_t)s->crypto_period_ms,
+	    "on_air", (int)(sek || pek), "programmes", (int)pek);
+}
+
+static int
+do_services(void *self, char **rest, int nrest, struct gw_err *err)
+{
+	struct kms *k = self;
+	json_t *all = json_array();
+	struct names names = { 0 };
+	enum gw_outcome o = kms_services(k->c.store, note_service, &names);
+
+	(void)rest, (void)nrest;
+	for (size_t i = 0; i < names.n; i++)
+		json_array_append_new(all, service_row(k, &names.v[i]));
+	free(names.v);
+	if (o == GW_WON)
+		return cmd_say(&k->c, all, err);
+	json_decref(all);
+	return cmd_busy(err);
+}
+
+/* Does the configuration have it? Without one, nobody knows. */
+static bool
+configured(const struct kms *k, const char *service)
+{
+	for (size_t i = 0; k->c.he && i < k->c.he->nservices; i++)
+		for (size_t j = 0; j < k->c.he->services[i].nunits; j++) {
+			const struct he_unit *u = &k->c.he->services[i].units[j];
+
+			for (size_t n = 0; n < u->nstkm; n++)
+				if (u->stkm[n].kms == k->c.k && strcmp(u->id, service) == 0)
+					return true;
+		}
+	return false;
+}
+
+struct renaming { struct kms *k; struct kms_service s; const char *name; };
+
+static enum gw_outcome
+end_service(void *arg)
+{
+	struct renaming *r = arg;
+	char what[KMS_TEXT];
+	enum gw_outcome o = kms_service_end(r->k->c.store, r->s.id, r->k->c.now_us);
+
+	snprintf(what, sizeof(what), "service %s is ended", r->s.name);
+	return o == GW_WON ? kms_audit(r->k->c.store, r->k->c.now_us, cmd_who(), what) : o;
+}
+
+static enum gw_outcome
+rename_service(void *arg)
+{
+	struct renaming *r = arg;
+	char what[KMS_TEXT];
+	enum gw_outcome o = kms_service_rename(r->k->c.store, r->s.id, r->name);
+
+	snprintf(what, sizeof(what), "service %s is called %s", r->s.name, r->name);
+	return o == GW_WON ? kms_audit(r->k->c.store, r->k->c.now_us, cmd_who(), what) : o;
+}
+
+static int
+do_service_end(void *self, char **rest, int nrest, struct gw_err *err)
+{
+	struct renaming r = { .k = self };
+
+	(void)nrest;
+	if (cmd_service(&r.k->c, rest[0], &r.s, err) < 0)
+		return -1;
+	if (configured(r.k, r.s.name))
+		return gw_fail(err, GW_EUSAGE, "%s has service %s: take it out there first", r.k->c.he->file, r.s.name);
+	if (cmd_group(&r.k->c, end_service, &r) != GW_WON)
+		return cmd_busy(err);
+	return cmd_say(&r.k->c, json_pack("{s:s, s:b}", "service", r.s.name, "ended", 1), err);
+}
+
+static int
+do_service_rename(void *self, char **rest, int nrest, struct gw_err *err)
+{
+	struct renaming r = { .k = self, .name = rest[1] };
+
+	(void)nrest;
+	if (cmd_service(&r.k->c, rest[0], &r.s, err) < 0)
+		return -1;
+	if (!*r.name || strlen(r.name) >= KMS_NAME)
+		return gw_fail(err, GW_EUSAGE, "a name has %d characters at most", KMS_NAME - 1);
+	if (configured(r.k, r.s.name))
+		return gw_fail(err, GW_EUSAGE, "%s has service %s: give it its new name there first", r.k->c.he->file, r.s.name);
+	switch (cmd_group(&r.k->c, rename_service, &r)) {
+	case GW_WON:
+		return cmd_say(&r.k->c, json_pack("{s:s, s:s}", "service", r.name, "was", r.s.name), err);
+	case GW_EXISTS:
+		return gw_fail(err, GW_EUSAGE, "there is a service %s", r.name);
+	default:
+		return cmd_busy(err);
+	}
 }
 
 struct key_list { json_t *rows; const char *service; enum kms_kind kind; bool programmes; };
@@ -209,6 +310,9 @@ do_programme(void *self, char **rest, int nrest, struct gw_err *err)
 		return -1;
 	if (until <= from)
 		return gw_fail(err, GW_EUSAGE, "--until is not after --from");
+	if ((o = kms_stream_of(k->c.store, s.id, KMS_PEK)) != GW_WON)
+		return o == GW_EXISTS ? gw_fail(err, GW_EUSAGE, "service %s has no stream of STKMs for programmes (stkm with key: pek): nobody could watch "
+		    "what is sold", s.name) : cmd_busy(err);
 	snprintf(what, sizeof(what), "programme %.200s of %s", k->item, s.name);
 	kms_store_begin(k->c.store);
 	o = keymgr_programme(k->c.store, &s, k->item, from, until, &key);
@@ -498,6 +602,8 @@ static const struct cmd_action actions[] = {
 	{ "restore", do_restore, CMD_NO_STORE, 1, 1 },
 	{ "rotate-master", do_rotate, CMD_OPEN, 0, 0 },
 	{ "service list", do_services, CMD_OPEN, 0, 0 },
+	{ "service end", do_service_end, CMD_OPEN, 1, 1 },
+	{ "service rename", do_service_rename, CMD_OPEN, 2, 2 },
 	{ "key list", do_keys, CMD_OPEN, 0, 0 },
 	{ "key update", do_key_update, CMD_OPEN, 0, 0 },
 	{ "programme add", do_programme, CMD_OPEN, 0, 0 },
@@ -520,7 +626,7 @@ static const struct gw_option options[] = {
 	{ "until", "TIME", "programme add, key update: when it is over", take_until },
 };
 static const struct gw_program program = {
-	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|key list|key update|programme add|programme list|roll|trigger SUBSCRIBER|status|audit "
+	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|service end NAME|service rename NAME NEW|key list|key update|programme add|programme list|roll|trigger SUBSCRIBER|status|audit "
 	"[--config FILE [--kms NAME] | --store PATH]",
 	"The store of a KMS of the Smartcard profile.", options, sizeof(options) / sizeof(options[0]), 1, 8,
 };

@@ -1,7 +1,7 @@
 # bsm/: the subscribers' side of a KMS: registration, LTKM delivery, purchases
 # Its engines are a library, so that tests reach them.
 noinst_LTLIBRARIES += %D%/libbsm.la
-%C%_libbsm_la_SOURCES = %D%/events.h %D%/services.c %D%/services.h
+%C%_libbsm_la_SOURCES = %D%/events.h %D%/services.c %D%/services.h %D%/names.c %D%/names.h
 include %D%/doors.mk
 include %D%/delivery.mk
 include %D%/sms.mk

@@ -52,6 +52,8 @@ put_unit(struct kms_store *store, const struct he_unit *u, const struct he_bsm *
 	describe(&s, u, b);
 	if ((o = kms_service_put(store, &s)) == GW_EXISTS)
 		refused(store, &s, err);
+	if (o == GW_WON)	/* those that the file has no more */
+		o = kms_streams_end(store, s.id);
 	for (size_t i = 0; o == GW_WON && i < u->nstkm; i++)
 		if (u->stkm[i].kms == b->kms)
 			o = kms_stream_put(store, u->stkm[i].ecm_id, s.id, u->stkm[i].pek ? KMS_PEK : KMS_SEK);

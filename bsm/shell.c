@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bsm/bsm.h"
+#include "bsm/names.h"
 #include "bsm/services.h"
 #include "lib/clock.h"
 
@@ -328,7 +329,7 @@ open_engines(struct bsm *app, struct gw_err *err)
 	const struct delivery_conf delivery = delivery_of(app);
 	struct bsm_events events;
 
-	if (kms_store_open(&store, &app->store, err) < 0 ||
+	if (kms_store_open(&store, &app->store, err) < 0 || bsm_names_note(app->store, b->naf, b->bsf, err) < 0 ||
 	    bsm_services_put(app->store, app->conf.he, b, gw_utc_us(), &app->services, err) < 0 ||
 	    delivery_new(app->store, &delivery, &app->delivery, err) < 0)
 		return -1;

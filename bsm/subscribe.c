@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bsm/cmd.h"
 #include "bsm/csv.h"
+#include "bsm/names.h"
 #include "bsm/provision.h"
 #include "kms/purchase.h"
 #include "lib/grow.h"
@@ -13,7 +14,7 @@
 
 struct subscribe {
 	struct cmd c;
-	const char *subscriber, *service, *programme, *from, *until, *order, *source, *naf, *bsf;
+	const char *subscriber, *service, *programme, *from, *until, *order, *source, *naf, *bsf, *msisdn;
 	bool now;
 };
 
@@ -34,6 +35,7 @@ TAKE(order)
 TAKE(source)
 TAKE(naf)
 TAKE(bsf)
+TAKE(msisdn)
 
 static int
 take_now(void *self, const char *value, struct gw_err *err)
@@ -48,6 +50,20 @@ static const char *const provisions[] = { "milenage", "ks", "keys" };
 
 /* ---- subscribers ---- */
 
+static struct provision_names names_of(const struct subscribe *);
+
+/* NAF keys and B-TIDs of `ks` are made of the names under which the store's BSM serves: with others nobody could register. */
+static int
+names_good(struct subscribe *s, const char *where, struct gw_err *err)
+{
+	const struct provision_names n = names_of(s);
+	struct bsm_names was = { { 0 }, { 0 } };
+
+	if (n.naf && n.bsf && bsm_names_get(s->c.store, &was) && (strcmp(was.naf, n.naf) != 0 || strcmp(was.bsf, n.bsf) != 0))
+		return gw_fail(err, GW_EUSAGE, "%s: the BSM of this store is NAF %s, BSF %s, not %.120s, %.120s", where, was.naf, was.bsf, n.naf, n.bsf);
+	return 0;
+}
+
 struct provisioning { struct subscribe *s; enum gw_outcome o; size_t n; const char *path; bool csv; struct gw_err *err; };
 
 static int
@@ -57,6 +73,10 @@ put_subscriber(void *self, const char *where, const struct provision *p, struct 
 	struct kms_gba gba = p->gba;
 	char what[KMS_TEXT];
 
+	if (p->sub.provision == KMS_KS && names_good(v->s, where, err) < 0) {
+		v->o = GW_EXISTS;
+		return -1;
+	}
 	v->o = kms_subscriber_put(v->s->c.store, &p->sub, &gba.sub);
 	if (v->o == GW_WON && *gba.btid)
 		v->o = kms_gba_put(v->s->c.store, &gba);
@@ -70,14 +90,19 @@ put_subscriber(void *self, const char *where, const struct provision *p, struct 
 	return v->o == GW_WON ? 0 : cmd_busy(err);
 }
 
+static struct provision_names
+names_of(const struct subscribe *s)
+{
+	return (struct provision_names){ s->naf ? s->naf : s->c.bsm ? s->c.bsm->naf : NULL, s->bsf ? s->bsf : s->c.bsm ? s->c.bsm->bsf : s->naf, s->c.now_us };
+}
+
 /* The whole file, or nothing of it. */
 static enum gw_outcome
 put_file_of(void *arg)
 {
 	struct provisioning *v = arg;
 	struct subscribe *s = v->s;
-	const struct provision_names names = { s->naf ? s->naf : s->c.bsm ? s->c.bsm->naf : NULL,
-		s->bsf ? s->bsf : s->c.bsm ? s->c.bsm->bsf : s->naf, s->c.now_us };
+	const struct provision_names names = names_of(s);
 
 	v->n = 0;
 	v->o = GW_WON;
@@ -196,6 +221,90 @@ do_subscriber_show(void *self, char **rest, int nrest, struct gw_err *err)
 	return cmd_say(&s->c, j, err);
 }
 
+/* ---- changed ---- */
+
+struct changing { struct subscribe *s; struct kms_subscriber *was; const char *path; struct gw_err *err; enum gw_outcome o; bool seen; };
+
+static enum gw_outcome
+change_row(struct changing *g, const struct kms_subscriber *r, const struct kms_gba *gba)
+{
+	char what[KMS_TEXT];
+	enum gw_outcome o = kms_subscriber_change(g->s->c.store, r);
+
+	if (o == GW_EXISTS)
+		gw_fail(g->err, GW_EUSAGE, "another subscriber has this IMPI or MSISDN");
+	if (o == GW_WON && gba && (o = kms_gba_renew(g->s->c.store, gba)) == GW_EXISTS && (o = kms_gba_put(g->s->c.store, gba)) == GW_EXISTS)
+		gw_fail(g->err, GW_EUSAGE, "another subscriber has this B-TID");
+	snprintf(what, sizeof(what), "subscriber %s is changed%s%s", r->name, g->s->msisdn ? ", MSISDN" : "", gba ? ", keys" : "");
+	return o == GW_WON ? kms_audit(g->s->c.store, g->s->c.now_us, cmd_who(), what) : o;
+}
+
+/* What the file says of them; a number of the command line goes before that. */
+static int
+change_as_written(void *self, const char *where, const struct provision *p, struct gw_err *err)
+{
+	struct changing *g = self;
+	struct kms_subscriber r = p->sub;
+	struct kms_gba gba = p->gba;
+
+	g->o = GW_EXISTS;
+	if (strcmp(p->sub.name, g->was->name) != 0)
+		return 0;
+	if (p->sub.provision != g->was->provision)
+		return gw_fail(err, GW_EUSAGE, "%s: provision stays what it is: %s", where, provisions[g->was->provision]);
+	if (p->sub.provision == KMS_KS && names_good(g->s, where, err) < 0)
+		return -1;
+	g->seen = true;
+	r.id = gba.sub = g->was->id;
+	if (g->s->msisdn)
+		memcpy(r.msisdn, g->was->msisdn, sizeof(r.msisdn));
+	g->o = change_row(g, &r, *gba.btid ? &gba : NULL);
+	gw_cleanse(&r, sizeof(r));
+	gw_cleanse(&gba, sizeof(gba));
+	return g->o == GW_WON ? 0 : g->o == GW_EXISTS ? gw_wrap(err, "%s", where) : cmd_busy(err);
+}
+
+static enum gw_outcome
+change_subscriber(void *arg)
+{
+	struct changing *g = arg;
+	const struct provision_names names = names_of(g->s);
+
+	if (!g->path)
+		return change_row(g, g->was, NULL);
+	g->seen = false;
+	if (provision_read(g->path, &names, change_as_written, g, g->err) == 0 && g->seen)
+		return GW_WON;
+	if (!g->seen && !g->err->text[0])
+		gw_fail(g->err, GW_EUSAGE, "%s: there is no subscriber %s in it", g->path, g->was->name);
+	return g->o == GW_UNAVAILABLE ? GW_UNAVAILABLE : GW_EXISTS;
+}
+
+static int
+do_subscriber_change(void *self, char **rest, int nrest, struct gw_err *err)
+{
+	struct subscribe *s = self;
+	struct kms_subscriber r = { .id = 0 };
+	struct changing g = { .s = s, .was = &r, .path = nrest > 1 ? rest[1] : NULL, .err = err };
+	const char *number = s->msisdn && strcmp(s->msisdn, "none") != 0 ? s->msisdn : "";
+	enum gw_outcome o;
+
+	if (!g.path && !s->msisdn)
+		return gw_fail(err, GW_EUSAGE, "what is to change? a file, or --msisdn");
+	if (strlen(number) >= KMS_MSISDN || number[strspn(number, "0123456789")])
+		return gw_fail(err, GW_EUSAGE, "--msisdn: digits, %d at most, or none", KMS_MSISDN - 1);
+	o = kms_subscriber_find(s->c.store, rest[0], &r);
+	if (o != GW_WON)
+		return o == GW_EXISTS ? gw_fail(err, GW_EUSAGE, "there is no subscriber %s", rest[0]) : cmd_busy(err);
+	if (s->msisdn)
+		snprintf(r.msisdn, sizeof(r.msisdn), "%s", number);
+	o = cmd_group(&s->c, change_subscriber, &g);
+	gw_cleanse(r.k, sizeof(r.k) + sizeof(r.opc));
+	if (o != GW_WON)
+		return o == GW_EXISTS ? -1 : cmd_busy(err);
+	return do_subscriber_show(self, (char *[]){ r.name }, 1, err);
+}
+
 struct ending { struct subscribe *s; int64_t id; const char *name; };
 
 static enum gw_outcome
@@ -256,7 +365,7 @@ sale_json(struct subscribe *s, const struct kms_subscription *r)
 	gw_cleanse(key.key, sizeof(key.key));
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "id", (json_int_t)r->id, "subscriber", cmd_text(sub.name),
 	    "service", cmd_text(service.name), "programme", cmd_text(key.programme), "from", cmd_when(r->from_us), "until", cmd_when(r->until_us),
-	    "state", states[r->state], "source", cmd_text(r->source), "order", cmd_text(r->order));
+	    "state", states[kms_subscription_now(r, s->c.now_us)], "source", cmd_text(r->source), "order", cmd_text(r->order));
 }
 
 /* ---- bought ---- */
@@ -571,6 +680,7 @@ static const struct cmd_action actions[] = {
 	{ "subscriber import", do_subscriber_import, CMD_OPEN, 1, 1 },
 	{ "subscriber list", do_subscriber_list, CMD_OPEN, 0, 0 },
 	{ "subscriber show", do_subscriber_show, CMD_OPEN, 1, 1 },
+	{ "subscriber change", do_subscriber_change, CMD_OPEN, 1, 2 },
 	{ "subscriber end", do_subscriber_end, CMD_OPEN, 1, 1 },
 	{ "add", do_add, CMD_OPEN, 0, 0 },
 	{ "end", do_end, CMD_OPEN, 0, 1 },
@@ -587,11 +697,12 @@ static const struct gw_option options[] = {
 	{ "now", NULL, "end: its key is made unusable, and the service's key rolled", take_now },
 	{ "order", "ID", "add: idempotency key: the same order again is the same subscription", take_order },
 	{ "source", "NAME", "add, import: who sold it; default operator, import", take_source },
-	{ "naf", "NAME", "subscriber add, import: the NAF of `ks`; default the configuration's", take_naf },
+	{ "msisdn", "DIGITS", "subscriber change: the number for SMS; none takes it away", take_msisdn },
+	{ "naf", "NAME", "subscriber add, import, change: the NAF of `ks`; default the configuration's", take_naf },
 	{ "bsf", "NAME", "the same: the BSF; default the configuration's, or the NAF", take_bsf },
 };
 static const struct gw_program program = {
-	"simulgate-subscribe", "subscriber add FILE|subscriber import FILE.csv|subscriber list|subscriber show WHO|subscriber end WHO|add|end [ID]|list|import FILE.csv "
+	"simulgate-subscribe", "subscriber add FILE|subscriber import FILE.csv|subscriber list|subscriber show WHO|subscriber change WHO [FILE]|subscriber end WHO|add|end [ID]|list|import FILE.csv "
 	"[--config FILE [--kms NAME] | --store PATH]",
 	"Subscribers of a KMS of the Smartcard profile, and what they have bought.", options, sizeof(options) / sizeof(options[0]), 1, 8,
 };

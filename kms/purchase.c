@@ -68,12 +68,20 @@ lengths(const struct kms_order *o)
 	return strlen(given(o->order)) >= KMS_NAME ? KMS_ORDER_ORDER : KMS_ORDER_GOOD;
 }
 
+/* Until the same time, or as long from when it was sent: "+30d" is said again later. */
+static bool
+same_end(const struct kms_subscription *a, const struct kms_subscription *b, const struct kms_order *o)
+{
+	return a->sold_until_us < 0 || a->sold_until_us == b->until_us ||
+	    (o->from_us == 0 && a->sold_until_us && b->until_us && a->sold_until_us - a->from_us == b->until_us - b->from_us);
+}
+
 /* A time that was not said then is not said now. */
 static bool
 same(const struct kms_subscription *a, const struct kms_subscription *b, const struct kms_order *o)
 {
 	return a->sub == b->sub && a->service == b->service && a->kind == b->kind && a->key == b->key &&
-	    (o->from_us == 0 || a->from_us == b->from_us);
+	    (o->from_us == 0 || a->from_us == b->from_us) && same_end(a, b, o);
 }
 
 static enum gw_outcome
@@ -105,7 +113,8 @@ kms_buy(struct kms_store *s, const struct kms_order *o, int64_t now_us, struct k
 {
 	enum gw_outcome done;
 
-	*row = (struct kms_subscription){ .from_us = o->from_us ? o->from_us : now_us, .until_us = o->until_us, .state = KMS_NEW };
+	*row = (struct kms_subscription){ .from_us = o->from_us ? o->from_us : now_us, .until_us = o->until_us, .state = KMS_NEW,
+		.sold_until_us = o->until_us };
 	if ((*fault = lengths(o)) != KMS_ORDER_GOOD)
 		return GW_EXISTS;
 	snprintf(row->source, sizeof(row->source), "%s", given(o->source));

@@ -61,6 +61,8 @@ enum gw_outcome kms_subscriber_put(struct kms_store *, const struct kms_subscrib
 enum gw_outcome kms_subscriber_get(struct kms_store *, int64_t id, struct kms_subscriber *);
 /* Found by name, IMPI or MSISDN, in this order. */
 enum gw_outcome kms_subscriber_find(struct kms_store *, const char *who, struct kms_subscriber *);
+/* IMPI, MSISDN, gba_me and a card's keys become those, by id; name, provision and SQN stay. GW_EXISTS: there is none; IMPI or MSISDN is another one's. */
+enum gw_outcome kms_subscriber_change(struct kms_store *, const struct kms_subscriber *);
 enum gw_outcome kms_subscriber_sqn(struct kms_store *, int64_t id, const uint8_t sqn[6]);
 enum gw_outcome kms_subscriber_end(struct kms_store *, int64_t id);	/* with all that is theirs, the audit apart */
 typedef int kms_subscriber_each(void *self, const struct kms_subscriber *);	/* without keys */
@@ -73,10 +75,12 @@ struct kms_gba {
 	uint8_t smk[32], srk[32];
 	int64_t since_us, expires_us;
 	uint32_t ltkm_counter;		/* the last one spent; a new context begins with 0 */
-	bool live;			/* the subscriber's newest; older ones are kept for 24 h */
+	bool live;			/* the subscriber's newest; older ones are kept for 24 h, and that of KMS_KS or KMS_KEYS for good */
 };
 /* Becomes the live one. Keys that come back (of KMS_KS, KMS_KEYS, of a subscriber who ended) go on from the counter that they had. */
 enum gw_outcome kms_gba_put(struct kms_store *, const struct kms_gba *);
+/* The same B-TID again, with another life or other keys: it is the live one, its counter goes on. GW_EXISTS: that subscriber has no such B-TID. */
+enum gw_outcome kms_gba_renew(struct kms_store *, const struct kms_gba *);
 enum gw_outcome kms_gba_get(struct kms_store *, const char *btid, struct kms_gba *);
 enum gw_outcome kms_gba_live(struct kms_store *, int64_t sub, struct kms_gba *);
 /* The next LTKM counter of a context, spent for good once flush has said so. GW_EXISTS: no such context, or all of them are spent. */
@@ -102,10 +106,19 @@ enum gw_outcome kms_service_put(struct kms_store *, struct kms_service *);
 enum gw_outcome kms_service_get(struct kms_store *, int64_t id, struct kms_service *);
 enum gw_outcome kms_service_find(struct kms_store *, const char *name_or_uri, struct kms_service *);	/* name, or item || reference */
 enum gw_outcome kms_service_group(struct kms_store *, const uint8_t domain[3], uint16_t group, struct kms_service *, enum kms_kind *);
+enum gw_outcome kms_service_rename(struct kms_store *, int64_t id, const char *name);	/* GW_EXISTS: another one has it, or there is no such service */
+/*
+ * It is offered no more: subscriptions end, keys are dead, what is on its way is void, streams go, another service may have its URI. The row stays,
+ * with its Key Groups and the numbers that were used: it may come back.
+ */
+enum gw_outcome kms_service_end(struct kms_store *, int64_t id, int64_t now_us);
 typedef int kms_service_each(void *self, const struct kms_service *);
 enum gw_outcome kms_services(struct kms_store *, kms_service_each *, void *self);
 /* Which keys seal the STKMs of an ECM_id (= stkmstream). */
 enum gw_outcome kms_stream_put(struct kms_store *, uint16_t ecm_id, int64_t service, enum kms_kind);
+enum gw_outcome kms_streams_end(struct kms_store *, int64_t service);	/* those of it; its Key Groups stay */
+/* GW_WON: a stream of it has keys of that kind. */
+enum gw_outcome kms_stream_of(struct kms_store *, int64_t service, enum kms_kind);
 enum gw_outcome kms_stream_get(struct kms_store *, uint16_t ecm_id, struct kms_service *, enum kms_kind *);
 
 enum kms_subscription_state {
@@ -121,7 +134,14 @@ struct kms_subscription {
 	char source[KMS_NAME];			/* portal, terminal, operator, import … */
 	char order[KMS_NAME];			/* idempotency key, unique unless "" */
 	enum kms_subscription_state state;
+	int64_t sold_until_us;			/* as it was bought, whatever became of it since; given by the store. -1: nobody knows */
 };
+/* As it is now: what is past its end is over, though nobody has marked it. */
+static inline enum kms_subscription_state
+kms_subscription_now(const struct kms_subscription *s, int64_t now_us)
+{
+	return s->state < KMS_CUT && s->until_us && s->until_us <= now_us ? KMS_ENDED : s->state;
+}
 /* GW_EXISTS: that order was taken before; *id is the one that it made. */
 enum gw_outcome kms_subscription_put(struct kms_store *, const struct kms_subscription *, int64_t *id);
 enum gw_outcome kms_subscription_get(struct kms_store *, int64_t id, struct kms_subscription *);

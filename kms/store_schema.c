@@ -95,19 +95,27 @@ static const char *const migrations[] = {
 	"DROP TABLE roll;"
 	"ALTER TABLE campaign RENAME TO roll;"
 	"CREATE UNIQUE INDEX roll_key ON roll (new_key) WHERE old_key <> new_key;",
+
+	/* 6 */
+	/* What a purchase was, to tell the same order from another one under its key. */
+	"ALTER TABLE subscription ADD COLUMN sold INTEGER NOT NULL DEFAULT -1;"
+	"CREATE INDEX stream_service ON stream (service, kind);"
+	/* Keys that are provisioned do not come again by themselves: no clock that is wrong, no life that is over takes the live ones away. */
+	"UPDATE gba SET over = 0 WHERE live = 1 AND sub IN (SELECT id FROM subscriber WHERE provision <> 0);",
 };
 
 #define SUB "SELECT id, name, impi, msisdn, provision, gba_me, sqn, secret FROM subscriber "
 #define GBA "SELECT btid, sub, rand, secret, since, expires, counter, live FROM gba "
 #define REG "SELECT sub, btid, at, since, expires, reachable, services FROM registration "
 #define SERVICE "SELECT s.id, s.name, s.item, s.reference, s.sek, s.pek, s.domain, s.crypto_period"
-#define SALE "SELECT id, sub, service, kind, key, since, until, source, ord, state FROM subscription "
+#define SALE "SELECT id, sub, service, kind, key, since, until, source, ord, state, sold FROM subscription "
 #define KEY "SELECT id, service, kind, domain, grp, number, secret, rand, lower, upper, first_cp, since, until, programme, state FROM keys "
 #define OUT "SELECT id, sub, pull, grp, key, roll, cut, sms, btid, counter, octets, due, tries, state FROM out "
 #define ROLL "SELECT id, old_key, new_key, since, switch, cursor, state FROM roll "
 
 static const char *const sql[NQUERIES] = {
 	[SUB_PUT] = "INSERT INTO subscriber (name, impi, msisdn, provision, gba_me, sqn, secret) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+	[SUB_CHANGE] = "UPDATE subscriber SET impi = ?2, msisdn = ?3, gba_me = ?4, secret = ?5 WHERE id = ?1",
 	[SUB_GET] = SUB "WHERE id = ?1",
 	[SUB_BY_NAME] = SUB "WHERE name = ?1",
 	[SUB_BY_IMPI] = SUB "WHERE impi = ?1",
@@ -120,7 +128,9 @@ static const char *const sql[NQUERIES] = {
 	[GBA_TAKEN] = "SELECT 1 FROM gba WHERE btid = ?1",
 	[GBA_OVER] = "UPDATE gba SET live = 0, over = ?2 WHERE sub = ?1 AND live = 1",
 	[GBA_PUT] = "INSERT INTO gba (btid, sub, rand, secret, since, expires, counter, live, over) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
-	    " max(?7, coalesce((SELECT counter FROM spent WHERE btid = ?1), 0)), 1, ?6)",
+	    " max(?7, coalesce((SELECT counter FROM spent WHERE btid = ?1), 0)), 1,"
+	    " CASE (SELECT provision FROM subscriber WHERE id = ?2) WHEN 0 THEN ?6 ELSE 0 END)",
+	[GBA_RENEW] = "UPDATE gba SET rand = ?3, secret = ?4, since = ?5, expires = ?6, live = 1, over = 0 WHERE btid = ?1 AND sub = ?2",
 	[GBA_GET] = GBA "WHERE btid = ?1",
 	[GBA_LIVE] = GBA "WHERE sub = ?1 AND live = 1",
 	[GBA_SPEND] = "UPDATE gba SET counter = counter + 1 WHERE btid = ?1 AND counter < 4294967295 RETURNING counter",
@@ -149,10 +159,20 @@ static const char *const sql[NQUERIES] = {
 	[SERVICE_NEXT_GROUP] = "SELECT 1 + max(coalesce((SELECT max(sek) FROM service WHERE domain = ?1), 0),"
 	    " coalesce((SELECT max(pek) FROM service WHERE domain = ?1), 0))",
 	[SERVICE_PEK] = "UPDATE service SET pek = ?2 WHERE id = ?1",
+	[SERVICE_RENAME] = "UPDATE service SET name = ?2 WHERE id = ?1",
+	[SERVICE_FREE] = "UPDATE service SET item = 'urn:simulgate:ended:' || id, reference = '' WHERE id = ?1",
+	[STREAM_OF] = "SELECT 1 FROM stream WHERE service = ?1 AND kind = ?2 LIMIT 1",
+	[STREAMS_END] = "DELETE FROM stream WHERE service = ?1",
+	[SALES_END] = "UPDATE subscription SET state = 3, until = CASE WHEN until = 0 OR until > ?2 THEN ?2 ELSE until END WHERE service = ?1 AND state < 3",
+	[TEKS_END] = "DELETE FROM tek WHERE key IN (SELECT id FROM keys WHERE service = ?1)",
+	[OUTS_END] = "UPDATE out SET state = 5 WHERE state < 2 AND pull = 0 AND key IN (SELECT id FROM keys WHERE service = ?1 AND state < 3)",
+	[ROLLS_END] = "UPDATE roll SET state = 2 WHERE state < 2 AND new_key IN (SELECT id FROM keys WHERE service = ?1 AND state < 3)",
+	[KEYS_END] = "UPDATE keys SET state = 3 WHERE service = ?1 AND state < 3",
 	[STREAM_PUT] = "INSERT INTO stream VALUES (?1, ?2, ?3) ON CONFLICT (ecm_id) DO UPDATE SET service = excluded.service, kind = excluded.kind",
 	[STREAM_GET] = SERVICE ", t.kind FROM stream t JOIN service s ON s.id = t.service WHERE t.ecm_id = ?1",
 
-	[SALE_PUT] = "INSERT INTO subscription (sub, service, kind, key, since, until, source, ord, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[SALE_PUT] = "INSERT INTO subscription (sub, service, kind, key, since, until, source, ord, state, sold)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6)",
 	[SALE_ORDER] = "SELECT id FROM subscription WHERE ord = ?1",
 	[SALE_GET] = SALE "WHERE id = ?1",
 	[SALE_UNTIL] = "UPDATE subscription SET until = ?2, state = ?3 WHERE id = ?1",

@@ -155,6 +155,44 @@ kms_stream_put(struct kms_store *s, uint16_t ecm_id, int64_t service, enum kms_k
 }
 
 enum gw_outcome
+kms_streams_end(struct kms_store *s, int64_t service)
+{
+	return gw_db_write(s->db, STREAMS_END, GW_WON, "i", service);
+}
+
+enum gw_outcome
+kms_stream_of(struct kms_store *s, int64_t service, enum kms_kind kind)
+{
+	int n = gw_db_step(s->db, STREAM_OF, "ii", service, (int64_t)kind);
+
+	gw_db_done(s->db, STREAM_OF);
+	return n < 0 ? GW_UNAVAILABLE : n ? GW_WON : GW_EXISTS;
+}
+
+enum gw_outcome
+kms_service_rename(struct kms_store *s, int64_t id, const char *name)
+{
+	return gw_db_write(s->db, SERVICE_RENAME, GW_EXISTS, "it", id, name);
+}
+
+enum gw_outcome
+kms_service_end(struct kms_store *s, int64_t id, int64_t now_us)
+{
+	/* what asks for the keys that are alive goes before they die */
+	static const enum kms_query all[] = { OUTS_END, ROLLS_END, TEKS_END, KEYS_END, STREAMS_END };
+	enum gw_outcome o;
+
+	if (!gw_db_enter(s->db))
+		return GW_UNAVAILABLE;
+	o = gw_db_outcome(s->db, SERVICE_FREE, gw_db_step(s->db, SERVICE_FREE, "i", id), GW_EXISTS);
+	if (o == GW_WON)
+		o = gw_db_outcome(s->db, SALES_END, gw_db_step(s->db, SALES_END, "ii", id, now_us), GW_WON);
+	for (size_t i = 0; o == GW_WON && i < sizeof(all) / sizeof(all[0]); i++)
+		o = gw_db_outcome(s->db, all[i], gw_db_step(s->db, all[i], "i", id), GW_WON);
+	return gw_db_leave(s->db, o);
+}
+
+enum gw_outcome
 kms_stream_get(struct kms_store *s, uint16_t ecm_id, struct kms_service *r, enum kms_kind *kind)
 {
 	int n = gw_db_step(s->db, STREAM_GET, "i", (int64_t)ecm_id);
@@ -171,7 +209,7 @@ read_sale(struct kms_store *s, enum kms_query q, struct kms_subscription *r)
 {
 	*r = (struct kms_subscription){ .id = gw_db_int(s->db, q, 0), .sub = gw_db_int(s->db, q, 1), .service = gw_db_int(s->db, q, 2),
 		.kind = (enum kms_kind)gw_db_int(s->db, q, 3), .key = gw_db_int(s->db, q, 4), .from_us = gw_db_int(s->db, q, 5),
-		.until_us = gw_db_int(s->db, q, 6), .state = (enum kms_subscription_state)gw_db_int(s->db, q, 9) };
+		.until_us = gw_db_int(s->db, q, 6), .state = (enum kms_subscription_state)gw_db_int(s->db, q, 9), .sold_until_us = gw_db_int(s->db, q, 10) };
 	gw_db_text(s->db, q, 7, r->source, sizeof(r->source));
 	gw_db_text(s->db, q, 8, r->order, sizeof(r->order));
 }

@@ -42,22 +42,46 @@ read_sub(struct kms_store *s, enum kms_query q, bool keys, struct kms_subscriber
 	return 0;
 }
 
-enum gw_outcome
-kms_subscriber_put(struct kms_store *s, const struct kms_subscriber *r, int64_t *id)
+/* The card's keys; 0: none are known. */
+static int
+seal_card(struct kms_store *s, const struct kms_subscriber *r, uint8_t sealed[KMS_SECRET + GW_WRAP_OVERHEAD])
 {
-	uint8_t card[16 + 16 + 2], sealed[KMS_SECRET + GW_WRAP_OVERHEAD];
-	enum gw_outcome o = GW_UNAVAILABLE;
-	int n = 0;
+	uint8_t card[16 + 16 + 2];
+	int n;
+
+	if (r->provision != KMS_MILENAGE)
+		return 0;
+	memcpy(card, r->k, 16);
+	memcpy(card + 16, r->opc, 16);
+	memcpy(card + 32, r->amf, 2);
+	n = kms_store_seal(s, card, card_len, sealed);
+	gw_cleanse(card, sizeof(card));
+	return n;
+}
+
+enum gw_outcome
+kms_subscriber_change(struct kms_store *s, const struct kms_subscriber *r)
+{
+	uint8_t sealed[KMS_SECRET + GW_WRAP_OVERHEAD];
+	int n;
 
 	if (!gw_db_enter(s->db))
 		return GW_UNAVAILABLE;
-	if (r->provision == KMS_MILENAGE) {
-		memcpy(card, r->k, 16);
-		memcpy(card + 16, r->opc, 16);
-		memcpy(card + 32, r->amf, 2);
-		n = kms_store_seal(s, card, card_len, sealed);
-		gw_cleanse(card, sizeof(card));
-	}
+	n = seal_card(s, r, sealed);
+	return gw_db_leave(s->db, n < 0 ? GW_UNAVAILABLE : gw_db_outcome(s->db, SUB_CHANGE, gw_db_step(s->db, SUB_CHANGE, "issib", r->id, r->impi,
+	    r->msisdn, (int64_t)r->gba_me, n ? sealed : NULL, (size_t)n), GW_EXISTS));
+}
+
+enum gw_outcome
+kms_subscriber_put(struct kms_store *s, const struct kms_subscriber *r, int64_t *id)
+{
+	uint8_t sealed[KMS_SECRET + GW_WRAP_OVERHEAD];
+	enum gw_outcome o = GW_UNAVAILABLE;
+	int n;
+
+	if (!gw_db_enter(s->db))
+		return GW_UNAVAILABLE;
+	n = seal_card(s, r, sealed);
 	if (n >= 0)
 		o = gw_db_outcome(s->db, SUB_PUT, gw_db_step(s->db, SUB_PUT, "tssiiib", r->name, r->impi, r->msisdn, (int64_t)r->provision,
 		    (int64_t)r->gba_me, sqn_int(r->sqn), n ? sealed : NULL, (size_t)n), GW_UNAVAILABLE);
@@ -144,20 +168,57 @@ read_gba(struct kms_store *s, enum kms_query q, struct kms_gba *r)
 	return 0;
 }
 
-static enum gw_outcome
-put_gba(struct kms_store *s, const struct kms_gba *r)
+static int
+seal_gba(struct kms_store *s, const struct kms_gba *r, uint8_t sealed[KMS_SECRET + GW_WRAP_OVERHEAD])
 {
-	uint8_t keys[GBA_KEYS], sealed[KMS_SECRET + GW_WRAP_OVERHEAD];
-	int n = gw_db_step(s->db, GBA_TAKEN, "t", r->btid);
+	uint8_t keys[GBA_KEYS];
+	int n;
 
-	gw_db_done(s->db, GBA_TAKEN);
-	if (n != 0)
-		return n < 0 ? GW_UNAVAILABLE : GW_EXISTS;
 	memcpy(keys, r->ks, 32);
 	memcpy(keys + 32, r->smk, 32);
 	memcpy(keys + 64, r->srk, 32);
 	n = kms_store_seal(s, keys, sizeof(keys), sealed);
 	gw_cleanse(keys, sizeof(keys));
+	return n;
+}
+
+static enum gw_outcome
+renew_gba(struct kms_store *s, const struct kms_gba *r)
+{
+	uint8_t sealed[KMS_SECRET + GW_WRAP_OVERHEAD];
+	int n = seal_gba(s, r, sealed);
+
+	if (n < 0 || gw_db_step(s->db, GBA_OVER, "ii", r->sub, r->since_us > 0 ? r->since_us : 1) < 0)
+		return GW_UNAVAILABLE;
+	return gw_db_outcome(s->db, GBA_RENEW, gw_db_step(s->db, GBA_RENEW, "tibbii", r->btid, r->sub, r->rand, sizeof(r->rand), sealed, (size_t)n,
+	    r->since_us, r->expires_us), GW_EXISTS);
+}
+
+enum gw_outcome
+kms_gba_renew(struct kms_store *s, const struct kms_gba *r)
+{
+	struct kms_gba was;
+	enum gw_outcome o;
+
+	if (!gw_db_enter(s->db))
+		return GW_UNAVAILABLE;
+	o = kms_gba_get(s, r->btid, &was);	/* before another one's is touched */
+	if (o == GW_WON)
+		o = was.sub == r->sub ? renew_gba(s, r) : GW_EXISTS;
+	gw_cleanse(&was, sizeof(was));
+	return gw_db_leave(s->db, o);
+}
+
+static enum gw_outcome
+put_gba(struct kms_store *s, const struct kms_gba *r)
+{
+	uint8_t sealed[KMS_SECRET + GW_WRAP_OVERHEAD];
+	int n = gw_db_step(s->db, GBA_TAKEN, "t", r->btid);
+
+	gw_db_done(s->db, GBA_TAKEN);
+	if (n != 0)
+		return n < 0 ? GW_UNAVAILABLE : GW_EXISTS;
+	n = seal_gba(s, r, sealed);
 	if (n < 0 || gw_db_step(s->db, GBA_OVER, "ii", r->sub, r->since_us > 0 ? r->since_us : 1) < 0)
 		return GW_UNAVAILABLE;
 	return gw_db_outcome(s->db, GBA_PUT, gw_db_step(s->db, GBA_PUT, "tibbiii", r->btid, r->sub, r->rand, sizeof(r->rand), sealed, (size_t)n,

@@ -13,7 +13,7 @@ keys="$url/keymanagement?requesttype"
 alice=001010123456781@ims.mnc001.mcc001.3gppnetwork.org
 k=465b5ce8b199b49faa5f0a2ee238a6b1 opc=cd63cb71954a9f4e48a5994e37a02ba1
 register=application/mbms-register+xml deregister=application/mbms-deregister+xml msk=application/mbms-msk+xml
-plan 36
+plan 37
 
 ua() { "$PYTHON" "$here/bsm_ua.py" "$@"; }
 valid() { xmllint --noout --nonet --schema "$top_srcdir/kms/mbms/$1.xsd" "$2"; }
@@ -63,6 +63,7 @@ id=$(field id)
 check "again under the same key it was sold already" same "$(sell) $(field id)" "200 $id"
 check "it is there to be read" same "$(bought "$shop/subscriptions/$id") $(field subscriber) $(field service)" "200 alice news"
 check "another purchase under that key is none" same "$(order=${order/news/none} sell; field error)" "422unknown_name"
+check "nor one until another time" same "$(order=${order/2099/2098} sell) $(field error)" "409 conflict"
 check "nor is one without the token" same "$(curl -sS -o /dev/null -w '%{http_code}' "$shop/subscriptions/$id")" 401
 
 check "urn:allServices" same "$(ua post "$keys=register" "$btid" "$srk" $register "$dir/all.xml" "$dir/answer.xml")" "200 signed"

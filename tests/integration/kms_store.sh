@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need "$PYTHON" sqlite3
 
-plan 54
+plan 77
 sg_front=$(program "")
 cat >"$dir/he.yaml" <<END
 head_end: lab
@@ -83,6 +83,8 @@ check "who has none" is None "j['bootstrapping']" sub subscriber show +4911
 # -- bought and ended
 check "bought" is "(1, 'new', '4711')" "(j['id'], j['state'], j['order'])" sub add --subscriber anna --service news --until +30d --order 4711
 check "the same order again" is 1 "j['id']" sub add --subscriber anna --service news --until +30d --order 4711
+check "with another end it is another one" refused 69 'idempotency key' sub add --subscriber anna --service news --until +31d --order 4711
+check "and without an end" refused 69 'idempotency key' sub add --subscriber anna --service news --order 4711
 check "another one under it" refused 69 'idempotency key' sub add --subscriber bert --service news --order 4711
 check "for nobody" refused 64 'no such subscriber' sub add --subscriber otto --service news
 check "a time that is none" refused 64 'is no time' sub add --subscriber anna --service news --until 2027-02-30
@@ -98,7 +100,45 @@ check "imported" is "(2, 0)" "(j['subscriptions'], j['known_orders'])" sub impor
 check "and once" is "(0, 2)" "(j['subscriptions'], j['known_orders'])" sub import "$dir/sales.csv"
 check "ended" is "['ended']" "[s['state'] for s in j]" sub end --subscriber anna --service news
 check "ended at once" is "['cut']" "[s['state'] for s in j]" sub end 1 --now
+check "the order is what it was, though it was ended" is "(1, 'cut')" "(j['id'], j['state'])" sub add --subscriber anna --service news --until +30d --order 4711
+sub add --subscriber anna --service news --until +1s --order short >/dev/null
+over() { is ended "[s['state'] for s in j if s['order'] == 'short'][0]" sub list; }
+check "what is past its end is over" await 10 "the end of a second" over
 check "what nobody has" refused 64 'no such subscription' sub end --subscriber fritz --service news
+
+# -- subscribers change
+check "another number" is "('4917', 'anna@ims.example.net')" "(j['msisdn'], j['impi'])" sub subscriber change anna --msisdn 4917
+check "none" is None "j['msisdn']" sub subscriber change anna --msisdn none
+check "one that another has" refused 64 'another subscriber has' sub subscriber change anna --msisdn 4911
+check "a change of nothing" refused 64 'what is to change' sub subscriber change anna
+sed 's/0x23553cbe/0x33553cbe/' "$dir/subs.yaml" >"$dir/new.yaml" && chmod 600 "$dir/new.yaml"
+check "new keys make a new context" is "M1U8vpY3qJ0hiuZNrke/NQ==@bsm.example.net" "j['bootstrapping']['btid']" sub subscriber change bert "$dir/new.yaml"
+sed -i 's/bert: { /bert: { lifetime: 2d, /' "$dir/new.yaml"
+check "the same keys have another life" is "('M1U8vpY3qJ0hiuZNrke/NQ==@bsm.example.net', '4918', True)" "(j['bootstrapping']['btid'], j['msisdn'], j['bootstrapping']['expires'][:10] < '$(date -u -d +3days +%F)')" sub subscriber change bert "$dir/new.yaml" --msisdn 4918
+sub subscriber change bert --msisdn none >/dev/null
+check "who is not in the file" refused 64 'no subscriber dora' sub subscriber change dora "$dir/new.yaml"
+sed 's/naf: bsm.example.net/naf: other.example.net/' "$dir/he.yaml" >"$dir/other.yaml"
+check "another NAF, while keys are made of the old one" refused 78 'subscriber bert, who has provision ks' "$sg_front" kms init --config "$dir/other.yaml"
+check "and none are made of it" refused 64 'not other.example.net' "$sg_front" subscribe subscriber change bert "$dir/subs.yaml" --config "$dir/other.yaml"
+
+# -- services come and go
+{ sed '/^bsm:/,$d' "$dir/he.yaml"; cat <<END; sed -n '/^bsm:/,$p' "$dir/he.yaml"; } >"$dir/two.yaml"
+  - { id: late, scrambling: srtp, crypto_period: 10s, media: [ { name: av, in: udp://239.255.0.2:5004, out: udp://239.255.1.2:5004 } ],
+      stkm: [ { kms: card, ecm_id: 4, out: udp://239.255.1.2:5012 } ] }
+END
+two() { "$sg_front" "$@" --config "$dir/two.yaml"; }
+check "one more service" is 2 "j['services']" two kms init
+check "it has no programmes" is "[('news', True), ('late', False)]" "[(s['service'], s['programmes']) for s in j]" kms service list
+check "and gets none" refused 64 'no stream of STKMs for programmes' kms programme add --service late --item urn:late --until +1h
+sub add --subscriber anna --service late >/dev/null
+check "it does not end while the file has it" refused 64 'take it out' two kms service end late
+check "it ends" is True "j['ended']" kms service end late
+check "with what was sold, and its keys" same "$(value "[s['state'] for s in j if s['service'] == 'late']" sub list) $(value "[k['number'] for k in j if k['service'] == 'late']" kms key list)" "['ended'] []"
+check "it is off air" is "[('news', True), ('late', False)]" "[(s['service'], s['on_air']) for s in j]" kms service list
+check "it comes back, with the next key" is "[(3, 2)]" "[(k['group'], k['number']) for k in j if k['service'] == 'late']" eval 'two kms init >/dev/null && kms key list'
+check "another name" is "later" "j['service']" kms service rename late later
+check "not one that is there" refused 64 'there is a service news' kms service rename later news
+kms service end later >/dev/null
 
 # -- side by side
 crowd() {

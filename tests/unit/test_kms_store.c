@@ -454,6 +454,10 @@ START_TEST(keys_that_come_back_go_on_counting)
 	WON(kms_gba_put(s, &g));
 	WON(kms_gba_spend(s, "b", &n));
 	ck_assert_uint_eq(n, 3);	/* 1 and 2 were messages under these keys */
+	WON(kms_store_trim(s, g.expires_us + 1000 * day));
+	WON(kms_gba_get(s, "b", &g));	/* nobody brings it back but the operator */
+	struct kms_gba next = context(sub, "c", second);
+	WON(kms_gba_put(s, &next));
 	WON(kms_store_trim(s, g.expires_us + 2 * day));
 	EXISTS(kms_gba_get(s, "b", &g));
 	WON(kms_gba_skip(s, 16));	/* those that are away, too */
@@ -461,6 +465,100 @@ START_TEST(keys_that_come_back_go_on_counting)
 	WON(kms_gba_put(s, &g));
 	WON(kms_gba_spend(s, "b", &n));
 	ck_assert_uint_eq(n, 20);
+	kms_store_close(s);
+}
+END_TEST
+
+static int
+roll_id(void *self, const struct kms_roll *r)
+{
+	char *list = self;
+
+	sprintf(list + strlen(list), "%lld:%llu ", (long long)r->id, (unsigned long long)r->out[KMS_OUT_DUE]);
+	return 0;
+}
+
+START_TEST(a_subscriber_and_their_keys_change)
+{
+	struct kms_store *s = fresh();
+	int64_t anna = subscriber(s, "anna"), bert;
+	struct kms_subscriber card = { .name = "bert", .impi = "bert@ims", .msisdn = "4911", .provision = KMS_KEYS }, got;
+	struct kms_gba g, was;
+	uint32_t n;
+
+	WON(kms_subscriber_put(s, &card, &bert));
+	WON(kms_subscriber_get(s, anna, &got));
+	strcpy(got.msisdn, "4911");
+	EXISTS(kms_subscriber_change(s, &got));
+	strcpy(got.msisdn, "4912");
+	got.k[0] ^= 1;
+	WON(kms_subscriber_change(s, &got));
+	WON(kms_subscriber_find(s, "4912", &card));
+	ck_assert(card.id == anna && memcmp(card.k, got.k, 16) == 0 && memcmp(card.sqn, got.sqn, 6) == 0);
+	got.id = 99;
+	EXISTS(kms_subscriber_change(s, &got));
+
+	g = context(bert, "b", second);
+	EXISTS(kms_gba_renew(s, &g));
+	WON(kms_gba_put(s, &g));
+	WON(kms_gba_spend(s, "b", &n));
+	struct kms_gba other = context(bert, "c", second);
+	WON(kms_gba_put(s, &other));	/* b is the old one, and comes back */
+	g.expires_us += 500 * day;
+	g.smk[0] ^= 1;
+	WON(kms_gba_renew(s, &g));
+	WON(kms_gba_live(s, bert, &was));
+	ck_assert_str_eq(was.btid, "b");
+	ck_assert(was.expires_us == g.expires_us && was.smk[0] == g.smk[0] && was.ltkm_counter == 1);
+	g.sub = anna;
+	EXISTS(kms_gba_renew(s, &g));
+	WON(kms_gba_live(s, bert, &was));	/* untouched */
+	kms_store_close(s);
+}
+END_TEST
+
+START_TEST(a_service_ends_and_comes_back)
+{
+	struct kms_store *s = fresh();
+	struct kms_service news = service(s, "news"), other = { .name = "other", .item = "urn:item:news", .domain = { 0x00, 0xf1, 0x10 } }, got;
+	struct kms_key sek = key(s, &news, KMS_SEK), found;
+	struct kms_subscription sale = { .sub = subscriber(s, "anna"), .service = news.id, .from_us = 1, .until_us = 5000, .source = "test" }, sold;
+	struct kms_roll r = { .new_key = sek.id, .from_us = 1, .switch_us = 2 };
+	struct kms_out o = { .sub = sale.sub, .key = sek.id };
+	uint64_t ltkm[KMS_OUT_STATES], pull[KMS_OUT_STATES];
+	char list[100] = "";
+	enum kms_kind kind;
+
+	EXISTS(kms_stream_of(s, news.id, KMS_SEK));
+	WON(kms_stream_put(s, 7, news.id, KMS_SEK));
+	WON(kms_stream_of(s, news.id, KMS_SEK));
+	EXISTS(kms_stream_of(s, news.id, KMS_PEK));
+	WON(kms_subscription_put(s, &sale, &sale.id));
+	WON(kms_roll_put(s, &r, NULL));
+	WON(kms_out_put(s, &o, NULL));
+	EXISTS(kms_service_put(s, &other));
+	EXISTS(kms_service_end(s, 99, 1000));
+	WON(kms_service_end(s, news.id, 1000));
+	s = again(s);
+	WON(kms_subscription_get(s, sale.id, &sold));
+	ck_assert(sold.state == KMS_ENDED && sold.until_us == 1000 && sold.sold_until_us == 5000);
+	EXISTS(kms_key_find(s, news.domain, news.group[KMS_SEK], 0, &found));
+	EXISTS(kms_stream_get(s, 7, &got, &kind));
+	WON(kms_rolls(s, false, roll_id, list));
+	ck_assert_str_eq(list, "");
+	WON(kms_out_counts(s, ltkm, pull));
+	ck_assert(ltkm[KMS_OUT_DUE] == 0 && ltkm[KMS_OUT_VOID] == 1);
+	WON(kms_service_put(s, &other));	/* its URI is free */
+	EXISTS(kms_service_rename(s, other.id, "news"));
+	WON(kms_service_rename(s, other.id, "sport"));
+	WON(kms_service_find(s, "sport", &got));
+	ck_assert_int_eq(got.id, other.id);
+	got = news;
+	strcpy(got.item, "urn:item:news again");
+	WON(kms_service_put(s, &got));
+	ck_assert(got.id == news.id && got.group[KMS_SEK] == news.group[KMS_SEK]);
+	found = key(s, &got, KMS_SEK);
+	ck_assert_uint_eq(found.number, 2);	/* the first one's number may be on cards */
 	kms_store_close(s);
 }
 END_TEST
@@ -857,15 +955,6 @@ START_TEST(messages_are_due_in_order_and_counted)
 	kms_store_close(s);
 }
 END_TEST
-
-static int
-roll_id(void *self, const struct kms_roll *r)
-{
-	char *list = self;
-
-	sprintf(list + strlen(list), "%lld:%llu ", (long long)r->id, (unsigned long long)r->out[KMS_OUT_DUE]);
-	return 0;
-}
 
 START_TEST(rolls_go_on_where_they_were)
 {
@@ -1372,6 +1461,7 @@ SUITE("kms_store", tcase_add_test(t, a_store_and_its_master_key_are_ours_alone);
     tcase_add_test(t, a_newer_schema_is_refused); tcase_add_test(t, what_is_not_ours_is_refused); tcase_add_test(t, a_corrupt_file_is_refused);
     tcase_add_test(t, a_subscriber_is_found_by_all_its_names); tcase_add_test(t, names_are_taken_once); tcase_add_test(t, lists_are_paged);
     tcase_add_test(t, a_subscriber_ends_with_all_that_is_theirs); tcase_add_test(t, keys_that_come_back_go_on_counting);
+    tcase_add_test(t, a_subscriber_and_their_keys_change); tcase_add_test(t, a_service_ends_and_comes_back);
     tcase_add_test(t, who_is_registered_is_counted);
     tcase_add_test(t, the_newest_context_is_the_live_one);
     tcase_add_test(t, counters_are_spent_once);
