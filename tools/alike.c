@@ -58,6 +58,18 @@ alike_ignored(const struct alike_conf *conf, const struct sim_iface *iface, uint
 	return false;
 }
 
+bool
+alike_ignored_message(const struct alike_conf *conf, const struct sim_iface *iface, const struct talk_msg *m)
+{
+	char room[24];
+	const char *name = talk_name(iface, talk_type(m), room);
+
+	for (size_t i = 0; i < conf->nignored; i++)
+		if (strcmp(conf->ignored[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* ---- the map ---- */
 
 void

@@ -24,11 +24,12 @@ enum alike_rule alike_rule(const struct sim_iface *, uint16_t param);
 enum { ALIKE_IGNORED = 32, ALIKE_IDS = 4096 };
 struct alike_conf {
 	bool strict;			/* ALIKE_MADE, ALIKE_CP_MADE, ALIKE_PAYLOAD and ALIKE_WORDS are compared like others */
-	const char *ignored[ALIKE_IGNORED]; size_t nignored;	/* names of parameters, or 0x8001; "protocol_version" */
+	const char *ignored[ALIKE_IGNORED]; size_t nignored;	/* names of parameters, or 0x8001; "protocol_version"; of messages */
 };
 /* Whether a message of that version has the parameter, by the interface's tables; what they do not know, every one may have. */
 bool alike_of_version(const struct sim_iface *, uint16_t message, uint8_t version, uint16_t param);
 bool alike_ignored(const struct alike_conf *, const struct sim_iface *, uint16_t param);
+bool alike_ignored_message(const struct alike_conf *, const struct sim_iface *, const struct talk_msg *);
 
 /* What the names of A are in B, on one connection. Zeroed: nothing is known. Of param 0, the protocol_version. */
 struct alike_id { uint16_t param; uint32_t a, b; };

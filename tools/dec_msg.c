@@ -66,10 +66,11 @@ static const struct dec_pair pairs[] = {
 enum { NPAIRS = sizeof(pairs) / sizeof(pairs[0]) };
 
 /* Per interface: what names channel and stream, and messages that only one side sends, to tell who is who in a connection joined midway. */
-static const struct role { const struct sim_iface *iface; uint16_t channel, stream, of_client[3], of_server[3]; } roles[] = {
-	{ &ecmg_scs, ECMG_CHANNEL_ID, ECMG_STREAM_ID, { ECMG_CHANNEL_SETUP, ECMG_STREAM_SETUP, ECMG_CW_PROVISION },
+enum { KNOWN = 5 };
+static const struct role { const struct sim_iface *iface; uint16_t channel, stream, of_client[KNOWN], of_server[KNOWN]; } roles[] = {
+	{ &ecmg_scs, ECMG_CHANNEL_ID, ECMG_STREAM_ID, { ECMG_CHANNEL_SETUP, ECMG_STREAM_SETUP, ECMG_CW_PROVISION, ECMG_STREAM_CLOSE_REQUEST, ECMG_CHANNEL_CLOSE },
 	    { ECMG_ECM_RESPONSE, ECMG_STREAM_CLOSE_RESPONSE } },
-	{ &emmg_mux, EMMG_CHANNEL_ID, EMMG_STREAM_ID, { EMMG_CHANNEL_SETUP, EMMG_STREAM_SETUP, EMMG_DATA_PROVISION },
+	{ &emmg_mux, EMMG_CHANNEL_ID, EMMG_STREAM_ID, { EMMG_CHANNEL_SETUP, EMMG_STREAM_SETUP, EMMG_DATA_PROVISION, EMMG_STREAM_CLOSE_REQUEST, EMMG_STREAM_BW_REQUEST },
 	    { EMMG_STREAM_BW_ALLOCATION, EMMG_STREAM_CLOSE_RESPONSE } },
 	{ &eis_scs, EIS_CHANNEL_ID, EIS_SCG_ID, { EIS_CHANNEL_SETUP, EIS_SCG_PROVISION, EIS_SCG_TEST }, { EIS_CHANNEL_STATUS, EIS_SCG_STATUS } },
 	{ &psig_mux, 0x0002, 0x0003, { 0x0411, 0x0421, 0x0431 }, { 0x0442, 0x0425 } },
@@ -112,7 +113,10 @@ dec_pair_of(const struct sim_iface *iface, uint16_t request)
 static bool
 one_of(uint16_t type, const uint16_t *list)
 {
-	return list[0] == type || list[1] == type || list[2] == type;
+	for (size_t k = 0; k < KNOWN && list[k]; k++)
+		if (list[k] == type)
+			return true;
+	return false;
 }
 
 /* Remembers a request; the oldest without an answer gives way. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include "lib/args.h"
 #include "proto/cpsig_psig.h"
@@ -14,6 +13,7 @@
 #include "proto/playout.h"
 #include "proto/psig_mux.h"
 #include "tools/dec_out.h"
+#include "tools/term.h"
 
 enum { FILES = 1024, PROGRESS = 1 << 17 };
 static void write_out(void *self, const char *p, size_t len);
@@ -230,17 +230,6 @@ decode(const char *name)
 	return status;
 }
 
-static unsigned
-width(void)
-{
-	const char *columns = getenv("COLUMNS");
-	struct winsize w;
-
-	if (columns && atoi(columns) >= 20)
-		return (unsigned)atoi(columns);
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20 ? w.ws_col : 80;
-}
-
 /* The letters of old: -v and -i. */
 static void
 spell_out(int argc, char **argv)
@@ -272,12 +261,8 @@ main(int argc, char **argv)
 	}
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	if (isatty(STDOUT_FILENO)) {
-		const char *plain = getenv("NO_COLOR"), *term = getenv("TERM");
-
-		app.out_conf.colour = !(plain && *plain) && !(term && strcmp(term, "dumb") == 0);
-		app.out_conf.width = width();
-	}
+	app.out_conf.colour = term_colour();
+	app.out_conf.width = term_width();
 	app.progress = isatty(STDERR_FILENO) && (!isatty(STDOUT_FILENO) || app.out_conf.mode == DEC_SUMMARY) && !app.live;
 	if (app.live)
 		return decode(app.interface);

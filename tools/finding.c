@@ -22,6 +22,14 @@ find_word(enum find_what what)
 	return words[what];
 }
 
+void
+find_time(struct find_times *t, int64_t ns)
+{
+	t->n++;
+	t->sum_ns += ns;
+	t->max_ns = ns > t->max_ns ? ns : t->max_ns;
+}
+
 enum colour { PLAIN, BOLD, RED, GREEN, YELLOW };
 
 static void
@@ -68,6 +76,13 @@ find_printf(struct find_out *o, const char *fmt, ...)
 	vsnprintf(s, sizeof(s), fmt, ap);
 	va_end(ap);
 	put(o, PLAIN, s);
+}
+
+void
+find_took(struct find_out *o, const char *whose, const struct find_times *t)
+{
+	if (t->n)
+		find_printf(o, "answers took %.3f/%.3f ms (mean/most) %s", (double)t->sum_ns / (double)t->n / 1e6, (double)t->max_ns / 1e6, whose);
 }
 
 static void
@@ -146,6 +161,8 @@ put_json(struct find_out *o, const struct finding *f)
 	json_t *j = json_pack("{s:s, s:s, s:i, s:s}", "event", "difference", "kind", find_word(f->what), "session", (int)c->number, "interface", c->iface->name);
 	char *text;
 
+	if (f->other)
+		set(j, "other_session", json_integer(f->other->number));
 	if (m) {
 		set(j, "sender", json_string(m->side == TALK_CLIENT ? "client" : "server"));
 		json_number(j, "channel", talk_int(m, dec_channel_param(c->iface)));
@@ -213,7 +230,10 @@ heading(struct find_out *o, const struct finding *f)
 	if (o->conn != c) {
 		char ends[LINE / 2];
 
-		putf(o, BOLD, "#%u %s", c->number, find_ends(c, ends, sizeof(ends)));
+		if (f->other && f->other->number != c->number)
+			putf(o, BOLD, "#%u %s (#%u of %s)", c->number, find_ends(c, ends, sizeof(ends)), f->other->number, o->conf.b);
+		else
+			putf(o, BOLD, "#%u %s", c->number, find_ends(c, ends, sizeof(ends)));
 	} else if (o->a == f->a && o->b == f->b) {
 		return;
 	}
@@ -229,8 +249,12 @@ heading(struct find_out *o, const struct finding *f)
 		say(&s, ", stream %lld", (long long)n);
 	if (c->iface == &ecmg_scs && (n = talk_int(m, ECMG_CP_NUMBER)) >= 0)
 		say(&s, ", CP %lld", (long long)n);
-	if (f->a)
-		say(&s, "  (%.6f s, frame %llu)", (double)(f->a->at_ns - o->conf.first_ns) / 1e9, (unsigned long long)f->a->frame);
+	if (m->frame)
+		say(&s, "  (%.6f s, frame %llu", (double)(m->at_ns - (f->a ? o->conf.first_ns : o->conf.b_first_ns)) / 1e9, (unsigned long long)m->frame);
+	if (m->frame && f->a && f->b && f->b->frame)
+		say(&s, " | %llu", (unsigned long long)f->b->frame);
+	if (m->frame)
+		say(&s, ")");
 	put(o, PLAIN, line);
 }
 
@@ -238,7 +262,7 @@ static void
 field(struct find_out *o, const struct talk_conn *c, const struct alike_field *f)
 {
 	const struct sim_param *param = sim_param_find(c->iface, f->param);
-	size_t room = ((o->conf.width ? o->conf.width : PAGE) - NAME_WIDTH - 14) / 2;
+	size_t width = o->conf.width ? o->conf.width : PAGE, room = width > NAME_WIDTH + 14 ? (width - NAME_WIDTH - 14) / 2 : 0;
 	const struct talk_param *one = f->a.p ? &f->a : &f->b;
 	char name[64], a[VALUE], b[VALUE];
 

@@ -20,18 +20,21 @@ enum find_what {
 struct finding {
 	enum find_what what;
 	const struct talk_conn *conn;		/* of A; of B, where A has none */
+	const struct talk_conn *other;		/* of B; NULL: none, or a live one */
 	const struct talk_msg *a, *b;		/* NULL: none; lent */
 	const struct talk_msg *asked;		/* of B: what b answers; NULL: nothing */
 	const struct alike_field *field;
 	int64_t took_ns; size_t left;
 };
 const char *find_word(enum find_what);		/* "missing" */
+struct find_times { uint64_t n; int64_t sum_ns, max_ns; };	/* how long answers took */
+void find_time(struct find_times *, int64_t ns);
 
 struct find_out_conf {
 	bool json, colour, secrets;
 	unsigned width;				/* columns; 0: lines are not cut */
 	const char *a, *b;			/* "captured", "live" */
-	int64_t first_ns;			/* of A: times are told from here on */
+	int64_t first_ns, b_first_ns;		/* of A, of B: times are told from here on */
 	void (*write)(void *self, const char *p, size_t len);
 	void *self;
 };
@@ -39,6 +42,8 @@ struct find_out { struct find_out_conf conf; const struct talk_conn *conn; const
 void find_out(struct find_out *, const struct finding *);
 /* What A's names are in B, those that differ; a line for each connection, nothing when there are none. */
 void find_names(struct find_out *, const struct talk_conn *, const struct alike_map *);
+/* "answers took …", when there were any. */
+void find_took(struct find_out *, const char *whose, const struct find_times *);
 void find_printf(struct find_out *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* "SCS 127.0.0.1:57594 > ECMG 127.0.0.1:22220 TCP" */
 char *find_ends(const struct talk_conn *, char *out, size_t cap);

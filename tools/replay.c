@@ -127,14 +127,6 @@ on_field(void *self, const struct alike_field *field)
 	found(c->r, &c->f);
 }
 
-static void
-add_time(struct replay_times *t, int64_t ns)
-{
-	t->n++;
-	t->sum_ns += ns;
-	t->max_ns = ns > t->max_ns ? ns : t->max_ns;
-}
-
 /* ---- the script of a link ---- */
 
 static bool
@@ -601,6 +593,8 @@ compare(struct replay *r, struct link *l, size_t script, size_t live, int64_t to
 	l->did[script] = DONE;
 	l->last = script + 1 > l->last ? script + 1 : l->last;
 	l->twin[live] = script + 1;
+	if (alike_ignored_message(&r->conf.alike, l->script->iface, captured))
+		return;
 	r->counts.compared++;
 	if (talk_type(captured) != talk_type(m)) {
 		c.f.what = FIND_INSTEAD;
@@ -612,8 +606,8 @@ compare(struct replay *r, struct link *l, size_t script, size_t live, int64_t to
 	}
 	c.f.field = NULL;
 	if (took_ns >= 0) {
-		add_time(&r->counts.live, took_ns);
-		add_time(&r->counts.captured, captured->at_ns - l->script->m[captured->request - 1].at_ns);
+		find_time(&r->counts.live, took_ns);
+		find_time(&r->counts.captured, captured->at_ns - l->script->m[captured->request - 1].at_ns);
 		if (r->conf.latest_ns && took_ns > r->conf.latest_ns) {
 			c.f.what = FIND_LATE;
 			found(r, &c.f);

@@ -28,14 +28,13 @@ struct replay_conf {
 	unsigned loops;			/* times; 0: without end */
 };
 
-struct replay_times { uint64_t n; int64_t sum_ns, max_ns; };
 struct replay_counts {
 	uint64_t connections, sent, received, compared;
 	uint64_t messages;		/* of the peer, that are not as captured */
 	uint64_t found[FIND_KINDS];
 	uint64_t beyond;		/* requests of the peer that had no captured one of their own, yet were answered */
 	uint64_t unanswered;		/* those that nothing answers */
-	struct replay_times captured, live;	/* answers of the peer that were compared */
+	struct find_times captured, live;	/* answers of the peer that were compared */
 };
 struct replay_user {
 	void *self;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include "lib/args.h"
 #include "lib/clock.h"
@@ -16,6 +15,7 @@
 #include "proto/emmg_mux.h"
 #include "tools/record.h"
 #include "tools/replay.h"
+#include "tools/term.h"
 
 enum { QUEUE = 64 << 20, BACKOFF_MS = 500, GRACE_MS = 2000, WAIT_S = 10, TIMEOUT_S = 5, OUR_PORT = 49152, DATAGRAM = 65536 };
 
@@ -250,7 +250,7 @@ static const struct gw_option options[] = {
 	{ "until", "MESSAGE", "end there", take_until },
 	{ "map", "NAME=OLD:NEW", "say another number: ECM_channel_id=1:7, max_streams=50 (whatever it was), CP_number=+100", take_map },
 	{ "protocol-version", "N", "speak another version than was captured", take_version },
-	{ "ignore", "NAME", "a parameter that may differ", take_ignore },
+	{ "ignore", "NAME", "a parameter, or a message, that may differ", take_ignore },
 	{ "strict", NULL, "ECMs, control words, payloads and error texts must be as captured, too", take_strict },
 	{ "timeout", "SECONDS", "of an answer; default 5", take_timeout },
 	{ "max-latency", "MS", "an answer that takes longer is a difference", take_latest },
@@ -640,13 +640,6 @@ check_usage(struct app *app, struct gw_err *err)
 }
 
 static void
-took(struct app *app, const char *what, const struct replay_times *t)
-{
-	if (t->n)
-		find_printf(&app->out, "answers took %.3f/%.3f ms (mean/most) %s", (double)t->sum_ns / (double)t->n / 1e6, (double)t->max_ns / 1e6, what);
-}
-
-static void
 summary_lines(struct app *app)
 {
 	const struct replay_counts *n = replay_counts(app->replay);
@@ -659,8 +652,8 @@ summary_lines(struct app *app)
 	if (n->beyond || n->unanswered)
 		find_printf(&app->out, "%llu messages of the peer were not in the capture, %llu of them had no answer", (unsigned long long)(n->beyond + n->unanswered),
 		    (unsigned long long)n->unanswered);
-	took(app, "captured", &n->captured);
-	took(app, "live", &n->live);
+	find_took(&app->out, "captured", &n->captured);
+	find_took(&app->out, "live", &n->live);
 	if (replay_as_captured(app->replay)) {
 		if (n->compared)
 			find_printf(&app->out, "as captured");
@@ -673,7 +666,7 @@ summary_lines(struct app *app)
 }
 
 static json_t *
-times_json(const struct replay_times *t)
+times_json(const struct find_times *t)
 {
 	return json_pack("{s:I, s:f, s:f}", "n", (json_int_t)t->n, "mean_us", t->n ? (double)t->sum_ns / (double)t->n / 1e3 : 0.0, "max_us", (double)t->max_ns / 1e3);
 }
@@ -697,26 +690,11 @@ summary_json(struct app *app)
 	json_decref(j);
 }
 
-static unsigned
-width(void)
-{
-	const char *columns = getenv("COLUMNS");
-	struct winsize w;
-
-	if (columns && atoi(columns) >= 40)
-		return (unsigned)atoi(columns);
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= 40 ? w.ws_col : 80;
-}
-
 static void
 set_up_output(struct app *app)
 {
-	const char *plain = getenv("NO_COLOR"), *term = getenv("TERM");
-	bool tty = isatty(STDOUT_FILENO);
-
 	app->out.conf = (struct find_out_conf){ .json = app->json, .secrets = app->secrets, .a = "captured", .b = "live",
-		.first_ns = app->talk.origin_ns, .write = write_out, .self = app, .width = tty ? width() : 0,
-		.colour = tty && !(plain && *plain) && !(term && strcmp(term, "dumb") == 0) };
+		.first_ns = app->talk.origin_ns, .write = write_out, .self = app, .width = term_width(), .colour = term_colour() };
 }
 
 /* ---- the program ---- */

@@ -22,6 +22,7 @@ static const struct command {
 	{ "play", NULL, "send a transport stream or a capture at its own pace" },
 	{ "decode", NULL, "SimulCrypt captures and live traffic as text" },
 	{ "replay", NULL, "one side of a captured session, against a live peer" },
+	{ "diff", NULL, "two captures, compared by meaning" },
 	{ "lint", NULL, "what a captured peer does against the standard" },
 	{ "load", NULL, "many SimulCrypt channels at once" },
 	{ "plugin-test", NULL, "the conformance of a KMS plugin" },

@@ -7,7 +7,8 @@
 #include "proto/say.h"
 #include "tools/dec_read.h"
 
-enum { TLV = 4, OPEN = 4096 };	/* OPEN: requests without an answer that are remembered of a connection */
+enum { TLV = 4, OPEN = 4096, EARLY = 16 };	/* OPEN: requests without an answer that are remembered of a connection; EARLY: places an answer may stand before its request */
+#define EARLY_NS INT64_C(200000000)
 
 static unsigned
 be16(const uint8_t *p)
@@ -179,18 +180,25 @@ more(void *v, size_t *room, size_t n, size_t size)
 	return 0;
 }
 
-/* The oldest request of the other side that this may answer; an error answers whatever was asked of its stream. */
+/* An error answers whatever was asked of its stream. */
+static bool
+answers_to(const struct talk_conn *c, const struct dec_pair *pair, const struct talk_msg *q, const struct talk_msg *m)
+{
+	uint16_t stream = dec_stream_param(c->iface);
+
+	if (q->side == m->side || talk_int(q, stream) != talk_int(m, stream))
+		return false;
+	return m->error || (pair->answer == talk_type(m) && (!pair->key || talk_int(q, pair->key) == talk_int(m, pair->key)));
+}
+
+/* The oldest request of the other side that this may answer. */
 static bool
 answers(struct talk_conn *c, struct talk_msg *m)
 {
-	uint16_t stream = dec_stream_param(c->iface), type = talk_type(m);
-
 	for (size_t i = 0; i < c->nopen; i++) {
 		struct talk_msg *q = &c->m[c->open[i]];
-		const struct dec_pair *pair = dec_pair_of(c->iface, talk_type(q));
 
-		if (q->side == m->side || talk_int(q, stream) != talk_int(m, stream) || (!m->error && (pair->answer != type ||
-		    (pair->key && talk_int(q, pair->key) != talk_int(m, pair->key)))))
+		if (q > m || !answers_to(c, dec_pair_of(c->iface, talk_type(q)), q, m))
 			continue;
 		m->request = c->open[i] + 1;
 		q->answer = (size_t)(m - c->m) + 1;
@@ -398,6 +406,7 @@ on_message(void *self, const struct dec_message *g)
 		r->t->first_ns = g->at_ns;
 	if (g->at_ns > r->t->last_ns)
 		r->t->last_ns = g->at_ns;
+	c->last_ns = g->at_ns;
 	r->t->octets += g->len + 2 * sizeof(*m);
 	if (r->t->octets > TALK_OCTETS)
 		fail(r, TOO_LONG);
@@ -420,7 +429,19 @@ on_trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, u
 		c->lost += octets_lost;
 }
 
-/* The connection on which the stream of a datagram was set up last. NULL: none. */
+/* Whether the stream that was set up by message k had been closed by then. */
+static bool
+closed_by(const struct talk_conn *c, size_t k, int64_t at_ns)
+{
+	int64_t stream = talk_int(&c->m[k], EMMG_STREAM_ID);
+
+	for (; k < c->n && c->m[k].at_ns <= at_ns; k++)
+		if ((talk_type(&c->m[k]) == EMMG_STREAM_CLOSE_REQUEST && talk_int(&c->m[k], EMMG_STREAM_ID) == stream) || talk_type(&c->m[k]) == EMMG_CHANNEL_CLOSE)
+			return true;
+	return false;
+}
+
+/* The connection on which the stream of a datagram was set up last, and is open. NULL: none. */
 static struct talk_conn *
 set_up_on(struct talk *t, const struct talk_msg *g)
 {
@@ -436,7 +457,7 @@ set_up_on(struct talk *t, const struct talk_msg *g)
 
 			if (m->side != TALK_CLIENT || talk_type(m) != EMMG_STREAM_SETUP)
 				continue;
-			if (m->at_ns >= best && id == data && talk_int(m, EMMG_CLIENT_ID) == client) {
+			if (m->at_ns >= best && id == data && talk_int(m, EMMG_CLIENT_ID) == client && !closed_by(c, k, g->at_ns)) {
 				best = m->at_ns;
 				found = c;
 			}
@@ -453,6 +474,31 @@ by_time(const void *a, const void *b)
 	return x->at_ns != y->at_ns ? (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns) : (x->request > y->request) - (x->request < y->request);
 }
 
+/* Without a set-up, as in a capture that begins later: the connection of that client between the same hosts, at that time or nearest to it. */
+static struct talk_conn *
+of_client(struct talk *t, const struct talk_conn *u, const struct talk_msg *g)
+{
+	struct talk_conn *found = NULL;
+	int64_t client = talk_int(g, EMMG_CLIENT_ID), best = INT64_MAX;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct talk_conn *c = &t->c[i];
+		int64_t from, to, away;
+
+		if (c->udp || c->iface != &emmg_mux || c->n == 0 || memcmp(c->ends.from, u->ends.from, 16) != 0 ||
+		    memcmp(c->ends.to, u->ends.to, 16) != 0 || talk_int(&c->m[0], EMMG_CLIENT_ID) != client)
+			continue;
+		from = c->m[0].at_ns;
+		to = c->last_ns;
+		away = g->at_ns < from ? from - g->at_ns : g->at_ns > to ? g->at_ns - to : 0;
+		if (away < best) {
+			best = away;
+			found = c;
+		}
+	}
+	return found;
+}
+
 /* Gives each datagram to the connection that its stream belongs to. -1: no memory. */
 static int
 join_datagrams(struct talk *t)
@@ -466,8 +512,8 @@ join_datagrams(struct talk *t)
 			struct talk_msg g = u->m[k];
 
 			/* most are of one stream: look again only where the ids change */
-			if (!to || talk_int(&g, EMMG_DATA_ID) != data || talk_int(&g, EMMG_CLIENT_ID) != client)
-				to = set_up_on(t, &g);
+			if (!to || talk_int(&g, EMMG_DATA_ID) != data || talk_int(&g, EMMG_CLIENT_ID) != client || to->last_ns < g.at_ns)
+				to = (to = set_up_on(t, &g)) ? to : of_client(t, u, &g);
 			data = talk_int(&g, EMMG_DATA_ID);
 			client = talk_int(&g, EMMG_CLIENT_ID);
 			if (to && more(&to->m, &to->room, to->n, sizeof(*to->m)) < 0)
@@ -492,6 +538,62 @@ sort(struct talk_conn *c)
 		c->m[k].request = 0;
 }
 
+/* Answers first, which say what they answer; then errors, for what has none. */
+static int
+pair_all(struct talk_conn *c, bool errors)
+{
+	c->nopen = 0;
+	for (size_t k = 0; k < c->n; k++)
+		c->m[k].request = c->m[k].answer = 0;
+	for (size_t k = 0; k < c->n; k++)
+		if (!c->m[k].error && pair_up(c, &c->m[k]) < 0)
+			return -1;
+	for (size_t k = 0; errors && k < c->n; k++)
+		if (c->m[k].error)
+			answers(c, &c->m[k]);
+	return 0;
+}
+
+/*
+ * The frames of both directions may have changed places on their way into the capture, so that an answer stands before its request:
+ * it goes behind it. Errors only when they have nothing before them. How many were moved.
+ */
+static size_t
+reorder(struct talk_conn *c, bool errors)
+{
+	size_t moved = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct talk_msg x = c->m[i];
+
+		if (x.request || x.answer || x.udp || x.error != errors)
+			continue;
+		for (size_t k = i + 1; k < c->n && k <= i + EARLY && c->m[k].at_ns - x.at_ns < EARLY_NS; k++) {
+			const struct talk_msg *q = &c->m[k];
+			const struct dec_pair *pair = q->answer ? NULL : dec_pair_of(c->iface, talk_type(q));
+
+			if (!pair || !answers_to(c, pair, q, &x))
+				continue;
+			memmove(c->m + i, c->m + i + 1, (k - i) * sizeof(x));
+			x.at_ns = c->m[k - 1].at_ns;	/* it came no earlier than that */
+			c->m[k] = x;
+			moved++;
+			i--;	/* what stands here now has not been looked at */
+			break;
+		}
+	}
+	return moved;
+}
+
+static int
+pair_in_order(struct talk_conn *c)
+{
+	for (int errors = 0; errors < 2; errors++)
+		if (pair_all(c, errors) < 0 || (reorder(c, errors) > 0 && pair_all(c, errors) < 0))
+			return -1;
+	return 0;
+}
+
 static int
 finish(struct talk *t)
 {
@@ -507,9 +609,8 @@ finish(struct talk *t)
 			mixed |= c->m[k].udp != c->udp;
 		if (mixed)
 			sort(c);
-		for (size_t k = 0; k < c->n; k++)
-			if (pair_up(c, &c->m[k]) < 0)
-				return -1;
+		if (pair_in_order(c) < 0)
+			return -1;
 		if (c->n == 0)
 			talk_conn_fini(c);
 		else

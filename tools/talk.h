@@ -29,6 +29,7 @@ struct talk_conn {
 	bool udp;			/* datagrams alone, whose stream nobody set up */
 	bool midway;			/* its beginning was not captured */
 	bool turned;			/* ends are not as dec_conn has them */
+	int64_t last_ns;		/* of the last message of its own; of a capture */
 	uint64_t lost;			/* octets that the capture lacks, or that were no messages */
 	struct talk_msg *m; size_t n, room;
 	size_t *open, nopen, open_room;	/* requests without an answer yet, oldest first */

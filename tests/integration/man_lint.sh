@@ -19,24 +19,25 @@ sections() {
 plan $((2 * ${#pages[@]} + 1))
 there() { local page; for page; do [ -s "$page" ] || { echo "$page"; return 1; }; done; }
 check "every program and the configuration has a page" there \
-	simulgate.1 \
-	simulgate.yaml.5 \
-	simulgate-keys.5 \
-	simulgate-protocol.7 \
 	simulgate-bridge.8 \
 	simulgate-bsm.8 \
 	simulgate-decode.1 \
+	simulgate-diff.1 \
 	simulgate-ecmg.8 \
 	simulgate-emmg.8 \
+	simulgate-keys.5 \
 	simulgate-kms.1 \
 	simulgate-mux.8 \
 	simulgate-play.1 \
+	simulgate-protocol.7 \
 	simulgate-replay.1 \
 	simulgate-scrambler.8 \
 	simulgate-scs.8 \
 	simulgate-sp4.1 \
 	simulgate-subscribe.1 \
-	simulgate-terminal.8
+	simulgate-terminal.8 \
+	simulgate.1 \
+	simulgate.yaml.5
 for page in "${pages[@]}"; do
 	check "$page is clean" silent mandoc -T lint "$page"
 	check "$page has its sections" sections "$page"
