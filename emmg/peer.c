@@ -1,4 +1,4 @@
-/* emmg/peer.c: a channel's connection to its mux; between them the engines of channel.h and feed.h */
+/* emmg/peer.c: a channel's connection to its mux; between them the engines of lib/emmg_chan.h and feed.h */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -75,6 +75,7 @@ struct scs_chan {
 	struct gw_dues dues;
 	struct scs_chan_counts counts;
 	uint16_t last_error;
+	struct scs_trouble trouble;
 	struct deviation named[NAMED]; size_t nnamed;
 	struct gw_rate rate;
 };
@@ -163,6 +164,16 @@ send_stream_plain(struct stream *t, uint16_t message)
 }
 
 /* ---- the channel's actions ---- */
+
+static void
+trouble(struct scs_chan *c, uint16_t status, const char *text, size_t len)
+{
+	len = len < sizeof(c->trouble.text) ? len : sizeof(c->trouble.text) - 1;
+	c->trouble.status = status;
+	for (size_t i = 0; i < len; i++)
+		c->trouble.text[i] = text[i];
+	c->trouble.text[len] = '\0';
+}
 
 static void
 drop(struct scs_chan *c, const char *why, bool at_once)
@@ -397,14 +408,37 @@ answer_test(void *self, const void *arg)
 	finish(c, &w);
 }
 
+/* error_information may be anything (5.5); TSDuck has two octets there. */
+static bool
+in_words(const struct sim_value *said)
+{
+	size_t n = 0;
+
+	while (said && n < said->len && said->p[n] >= 0x20 && said->p[n] < 0x7f)
+		n++;
+	return said && n > 2 && n == said->len;
+}
+
+static void
+silent(struct scs_chan *c, const char *what)
+{
+	c->counts.timeouts++;
+	trouble(c, 0, what, strlen(what));
+}
+
 static uint16_t
 log_error(struct scs_chan *c, const struct sim_msg *m, const char *unit)
 {
 	uint16_t status = (uint16_t)sim_int(m, ECMG_ERROR_STATUS, ECMG_E_UNKNOWN);
 	const struct sim_status *s = sim_status_words(&ecmg_scs, status);
+	const struct sim_value *said = sim_value(m, ECMG_ERROR_INFORMATION, 0);
 	char text[512];
 
 	c->last_error = status;
+	if (in_words(said))
+		trouble(c, status, (const char *)said->p, said->len);
+	else
+		trouble(c, status, s->name, strlen(s->name));
 	sim_print(m, text, sizeof(text));
 	gw_log_limited(&c->rate, GW_WARNING, "ecmg_error", s->meaning,
 	    "kms=%s peer=%s service=%s error=0x%04x name=%s next=%s message=%s", c->conf.kms, c->peer, unit ? unit : "-", status,
@@ -471,7 +505,7 @@ no_answer(void *self, const void *arg)
 	struct scs_chan *c = self;
 
 	(void)arg;
-	c->counts.timeouts++;
+	silent(c, "no answer to channel_setup");
 	drop(c, "no answer to channel_setup", false);
 }
 
@@ -499,7 +533,7 @@ probe(void *self, const void *arg)
 
 	(void)arg;
 	if (c->testing) {
-		c->counts.timeouts++;
+		silent(c, "no answer to channel_test");
 		drop(c, "no answer to channel_test", false);
 		return;
 	}
@@ -646,12 +680,24 @@ stream_refused(void *self, const void *arg)
 	struct scs_chan *c = t->chan;
 	uint16_t status = arg ? log_error(c, arg, t->conf.unit) : 0;
 
+	if (!arg)
+		trouble(c, 0, "no answer to stream_setup", strlen("no answer to stream_setup"));
 	c->counts.stream_error++;
 	/* What it says is open is of an earlier life of the stream: it is closed first, then the identifier is free. */
 	if (status == ECMG_E_STREAM_ID_IN_USE)
 		send_stream_plain(t, ECMG_STREAM_CLOSE_REQUEST);
 	set_up_later(t);
 	c->ops->setup_failed(c->self, t->number, status == ECMG_E_TOO_MANY_STREAMS_CHANNEL);
+}
+
+/* CWs that are not in clear: how, is said once a message (5.5, CW_encryption), and so it is that of the CP's own. */
+static void
+put_encryption(struct stream *t, struct sim_writer *w, int64_t cp)
+{
+	struct scs_key k = { 0 };
+
+	if (t->chan->ops->key(t->chan->self, t->number, cp, &k) && k.encryption_len)
+		sim_put_bytes(w, ECMG_CW_ENCRYPTION, k.encryption, k.encryption_len);
 }
 
 /* CWs of the window of `cp`: n + 1 + x - y .. n + x (2.5). A CP before the first never existed: it repeats the first one's CW. */
@@ -727,6 +773,7 @@ send_provision(struct stream *t, int64_t cp)
 	t->testing = false;
 	begin_stream(t, &w, ECMG_CW_PROVISION);
 	sim_put_int(&w, ECMG_CP_NUMBER, cp & 0xffff);
+	put_encryption(t, &w, cp);
 	if (!put_window(t, &w, cp)) {
 		gw_log_limited(&c->rate, GW_ERR, "cw_window_missing", "a CW of the window does not exist", "kms=%s service=%s cp=%lld",
 		    c->conf.kms, t->conf.unit, (long long)cp);
@@ -779,6 +826,7 @@ answered(void *self, const void *arg)
 	if (ecm->len == 0 && cp == t->want && c->conf.manners.refuse_empty_ECM) {
 		gw_log_limited(&c->rate, GW_WARNING, "ecm_empty", "an ECM_datagram of length 0 is no answer, says empty_ECM of this KMS",
 		    "kms=%s peer=%s service=%s cp=%lld", c->conf.kms, c->peer, t->conf.unit, (long long)cp);
+		trouble(c, 0, "the ECM is empty", strlen("the ECM is empty"));
 		request_failed(t, SIZE_MAX, false);
 		return;
 	}
@@ -851,6 +899,7 @@ provision_unsent(void *self, const void *arg)
 	(void)arg;
 	due(t, INT64_MAX);
 	t->want = t->asked = NO_CP;
+	trouble(t->chan, 0, "a CW of the window does not exist", strlen("a CW of the window does not exist"));
 	t->chan->ops->refused(t->chan->self, t->number, cp, false);
 }
 
@@ -872,7 +921,7 @@ provision_timed_out(void *self, const void *arg)
 	struct stream *t = self;
 
 	(void)arg;
-	t->chan->counts.timeouts++;
+	silent(t->chan, "no ECM_response within max_comp_time");
 	gw_log_limited(&t->chan->rate, GW_WARNING, "ecm_late", "no ECM_response within max_comp_time and the network's allowance",
 	    "kms=%s peer=%s service=%s stream=%u cp=%lld max_comp_time=%u", t->chan->conf.kms, t->chan->peer, t->conf.unit,
 	    t->id, (long long)t->asked, t->chan->terms.max_comp_time);
@@ -1216,7 +1265,11 @@ scs_chan_connected(struct scs_chan *c, const char *peer, int64_t now)
 void
 scs_chan_lost(struct scs_chan *c, int64_t now)
 {
+	static const char why[] = "the connection to the ECMG is lost";
+
 	c->now_us = now;
+	if (!c->dropped)	/* else it is said */
+		trouble(c, 0, why, strlen(why));
 	gw_fsm_feed(&c->fsm, c, LOST, NULL);
 }
 
@@ -1453,6 +1506,12 @@ const char *
 scs_chan_peer(const struct scs_chan *c)
 {
 	return c->fsm.state == CLOSED ? "" : c->peer;
+}
+
+const struct scs_trouble *
+scs_chan_trouble(const struct scs_chan *c)
+{
+	return &c->trouble;
 }
 
 size_t

@@ -28,7 +28,13 @@ struct scs_chan_stream {		/* copied */
 	uint8_t protection;		/* traffic_protection_protocol; 255: none */
 	bool authenticated;
 };
-struct scs_key { const uint8_t *material; size_t len; uint8_t id[8]; size_t id_len; };
+struct scs_key {
+	const uint8_t *material; size_t len;
+	uint8_t id[8]; size_t id_len;
+	const uint8_t *encryption; size_t encryption_len;	/* CW_encryption: the material is not in clear; 0: it is */
+};
+/* Why it went wrong: error_status of the ECMG, 0 when it said none; its error_information, else words of ours. */
+struct scs_trouble { uint16_t status; char text[160]; };
 
 /* Streams by number. In none of these calls may the same stream of the channel be asked, removed or stopped. */
 struct scs_chan_ops {
@@ -84,6 +90,8 @@ const char *scs_chan_peer(const struct scs_chan *);	/* address of the ECMG; "" w
 /* A value of the terms by its place in enum he_announced, and its name. */
 int64_t scs_terms_value(const struct scs_terms *, int announced);
 const char *scs_terms_name(int announced);
+/* The latest: within refused(), setup_failed(), stream_down() and drop() what led there. */
+const struct scs_trouble *scs_chan_trouble(const struct scs_chan *);
 /* Both machines as golden text (tests). */
 size_t scs_chan_print_machines(char *out, size_t cap);
 #endif

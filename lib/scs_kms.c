@@ -64,6 +64,7 @@ struct scs_kms_stream {
 	uint32_t move;			/* bits of ECMGs where it needs a channel with room */
 	struct scs_kms_stream *next_move;
 	bool taken_over;
+	struct scs_trouble trouble;
 	uint64_t provisioned, answered;
 	struct seat seats[];
 };
@@ -83,6 +84,7 @@ struct scs_kms {
 	uint64_t switches, hedged, late;
 	struct { uint64_t n, asked, answered; int64_t since_us, us; } takeover;
 	struct gw_rate rate;
+	struct scs_trouble trouble;	/* of the latest connection that a channel could not live on */
 	struct ecmg ecmg[];
 };
 
@@ -472,6 +474,8 @@ on_drop(void *self, const char *why, bool at_once)
 {
 	struct scs_line *l = self;
 
+	if (why && l->ecmg)
+		l->kms->trouble = *scs_chan_trouble(l->chan);
 	if (l->connected)
 		l->kms->ops->drop(l->conn, why, at_once);
 }
@@ -498,6 +502,7 @@ on_opened(void *self, const struct scs_terms *terms)
 	if (!l->ecmg || l->open)
 		return;
 	l->open = true;
+	l->kms->trouble = (struct scs_trouble){ 0 };
 	l->ecmg->roomy = 0;
 	l->ecmg->open++;
 	l->ecmg->silent = 0;
@@ -513,6 +518,7 @@ on_stream_up(void *self, size_t number, const struct scs_terms *terms)
 	(void)terms;
 	if (!t)
 		return;
+	t->trouble = (struct scs_trouble){ 0 };
 	t->seats[l->ecmg->index].up = true;
 	t->seats[l->ecmg->index].failed = false;
 	l->ecmg->up++;
@@ -529,6 +535,7 @@ on_stream_down(void *self, size_t number)
 	if (!t || !t->seats[l->ecmg->index].up)
 		return;
 	i = l->ecmg->index;
+	t->trouble = *scs_chan_trouble(l->chan);
 	t->seats[i].up = false;
 	l->ecmg->up--;
 	if (t->active == i)
@@ -551,6 +558,7 @@ on_setup_failed(void *self, size_t number, bool full)
 
 	if (!t)
 		return;
+	t->trouble = *scs_chan_trouble(l->chan);
 	t->seats[l->ecmg->index].failed = true;
 	scs_chan_view(l->chan, &v);
 	/* an ECMG without room for a single one is not asked for channels without end */
@@ -595,6 +603,7 @@ on_refused(void *self, size_t number, int64_t cp, bool timed_out)
 
 	if (!t)
 		return;
+	t->trouble = *scs_chan_trouble(l->chan);
 	if (timed_out && ++l->ecmg->silent == SILENT && l->kms->conf.necmg > 1)
 		l->kms->changed = true;
 	if (cp == t->cp)
@@ -957,6 +966,7 @@ scs_kms_ask(struct scs_kms_stream *t, int64_t cp, int64_t duration_us, int64_t n
 	if (t->cp == cp && t->pending)
 		return;		/* told that the terms changed, the owner asks again: the question stands */
 	t->cp = cp;
+	t->trouble = (struct scs_trouble){ 0 };
 	t->tried = t->pending = 0;
 	give_up_takeover(t);
 	if (cp != t->counted)
@@ -1007,6 +1017,7 @@ scs_line_lost(struct scs_line *l, int64_t now)
 	}
 	before = k->takeover.asked;
 	scs_chan_lost(l->chan, now);
+	k->trouble = *scs_chan_trouble(l->chan);
 	k->takeover.n += k->takeover.asked > before;
 	replan(l);
 	if (l->ecmg)
@@ -1097,6 +1108,12 @@ scs_kms_stream_view(const struct scs_kms_stream *t, struct scs_stream_view *v)
 	*v = (struct scs_stream_view){ .state = seat->line ? scs_chan_stream_state(seat->line->chan, seat->number) : "NONE", .ecmg = i,
 		.up = t->active != NOBODY, .latency_us = seat->line ? scs_chan_latency(seat->line->chan, seat->number) : -1,
 		.provisioned = t->provisioned, .answered = t->answered };
+}
+
+const struct scs_trouble *
+scs_kms_trouble(const struct scs_kms_stream *t)
+{
+	return t->trouble.text[0] ? &t->trouble : &t->kms->trouble;
 }
 
 size_t

@@ -36,7 +36,7 @@ struct scs_kms_ops {
 	void (*stream_up)(void *owner, const struct scs_terms *);
 	void (*stream_down)(void *owner);
 	void (*ecm)(void *owner, int64_t cp, const uint8_t *datagram, size_t len, const struct scs_terms *);	/* lent */
-	void (*refused)(void *owner, int64_t cp);	/* by all that could be asked, or timed out there */
+	void (*refused)(void *owner, int64_t cp);	/* by all that could be asked, or timed out there: scs_kms_trouble() */
 	bool (*key)(void *owner, int64_t cp, struct scs_key *);
 	uint16_t (*nominal)(void *owner, const struct scs_terms *);
 	size_t (*criteria)(void *owner, int64_t cp, const uint8_t **);
@@ -74,5 +74,7 @@ void scs_kms_ecmg_view(const struct scs_kms *, size_t ecmg, struct scs_ecmg_view
 const struct scs_chan *scs_kms_chan(const struct scs_kms *, size_t ecmg, size_t i);	/* NULL: there are fewer */
 struct scs_stream_view { const char *state; size_t ecmg; bool up; int64_t latency_us; uint64_t provisioned, answered; };	/* crypto-periods */
 void scs_kms_stream_view(const struct scs_kms_stream *, struct scs_stream_view *);
+/* What went wrong last with the stream since it was asked, else with the KMS since a channel was open; text "": nothing. */
+const struct scs_trouble *scs_kms_trouble(const struct scs_kms_stream *);
 size_t scs_kms_print_machines(char *out, size_t cap);
 #endif

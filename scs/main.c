@@ -80,7 +80,7 @@ unit_stays(const struct scs_unit *u, const struct gw_index *file)
 	if (!conf || !scs_unit_same(u->conf, conf))
 		return false;
 	for (size_t i = 0; i < u->n; i++)	/* a KMS that is another one now takes its streams along */
-		if (!scs_peer_same(u->conf->stkm[i].kms, conf->stkm[i].kms))
+		if (!scs_wire_same(u->conf->stkm[i].kms, conf->stkm[i].kms))
 			return false;
 	return true;
 }
@@ -120,7 +120,7 @@ let_go(struct scs *app, const struct headend *he, const struct gw_index *file)
 	for (size_t i = 0; i < app->npeers; i++) {
 		struct scs_peer *p = app->peers[i];
 		const struct he_kms *kms = headend_kms(he, p->kms->name);
-		if (kms && used(he, kms) && scs_peer_same(p->kms, kms)) {
+		if (kms && used(he, kms) && scs_wire_same(p->kms, kms)) {
 			p->kms = kms;
 			app->peers[n++] = p;
 		} else {
@@ -295,6 +295,7 @@ reload(void *self)
 	let_go(app, he, &file);
 	gw_index_clear(&file);
 	app->he = he;
+	app->ids.he = he;
 	app->incomplete = bring_in(app, he, &err) < 0;
 	if (app->incomplete)	/* the store or memory failed: those that are there go on */
 		gw_log(GW_ERR, "reload_partly", err.text, "file=%s", path);

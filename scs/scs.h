@@ -16,9 +16,9 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/ops.h"
+#include "lib/scs_wire.h"
 #include "lib/secret.h"
 #include "lib/store.h"
-#include "lib/scs_kms.h"
 #include "scs/schedule.h"
 
 enum { SCS_MUXES = 8 };		/* that may follow one unit */
@@ -68,10 +68,8 @@ struct scs_unit {
 struct scs_peer {
 	struct scs *app;
 	const struct he_kms *kms;	/* of app->he */
-	struct scs_kms *engine;
-	uv_timer_t timer;
-	size_t conns;			/* connections, and attempts at one */
-	bool closing, stopped;
+	struct scs_wire *wire;
+	struct scs_kms *engine;		/* the wire's */
 };
 
 struct scs_follower {
@@ -105,7 +103,7 @@ struct scs {
 	struct gw_clock_watch watch;
 	uv_timer_t second; uv_prepare_t turn; bool ticking;
 	struct scs_unit *dirty, *replaced;	/* replaced: during a reload */
-	uint16_t channel_ids[65536]; unsigned next_channel_id;	/* by ECM_channel_id: channels that have it */
+	struct scs_ids ids;
 	struct gw_rate rate;
 	bool stopping, fenced, incomplete; int status;	/* incomplete: a service of the configuration could not be taken up */
 };
@@ -140,7 +138,6 @@ struct scs_frames *scs_unit_frames(struct scs_unit *, int64_t cp);	/* NULL: none
 /* peer.c */
 struct scs_peer *scs_peer_open(struct scs *, const struct he_kms *, struct gw_err *);
 void scs_peer_close(struct scs_peer *);		/* channel closed in order; frees itself later */
-bool scs_peer_same(const struct he_kms *, const struct he_kms *);
 int scs_peer_join(struct scs_peer *, struct scs_unit_stream *, struct gw_err *);
 void scs_peer_leave(struct scs_peer *, struct scs_unit_stream *);
 void scs_peer_ask(struct scs_peer *, const struct scs_unit_stream *, int64_t cp, int64_t duration_us);
