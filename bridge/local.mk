@@ -20,3 +20,4 @@ sbin_PROGRAMS += %D%/simulgate-bridge
 %C%_simulgate_bridge_SOURCES = %D%/main.c %D%/bridge.h %D%/conf.c %D%/conf.h %D%/parts.c %D%/shell.c
 %C%_simulgate_bridge_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SCHEMAS='"$(sp4dir)"'
 %C%_simulgate_bridge_LDADD = $(ex_libs)
+include %D%/xs.mk
