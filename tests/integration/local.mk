@@ -21,6 +21,10 @@ check_PROGRAMS += %D%/httpd_run
 %C%_httpd_run_SOURCES = %D%/httpd_run.c
 %C%_httpd_run_LDADD = $(web_libs)
 
+check_PROGRAMS += %D%/ex_run
+%C%_ex_run_SOURCES = %D%/ex_run.c
+%C%_ex_run_LDADD = $(ex_libs)
+
 check_PROGRAMS += %D%/bsm_seed
 %C%_bsm_seed_SOURCES = %D%/bsm_seed.c
 %C%_bsm_seed_LDADD = $(kms_store_libs)
@@ -29,6 +33,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
+	%D%/bridge_https.sh \
 	%D%/broadcast_rights.sh \
 	%D%/bsm_crash.sh \
 	%D%/bsm_http.sh \
@@ -102,6 +107,7 @@ EXTRA_DIST += %D%/bsm_judge.py
 EXTRA_DIST += %D%/bsm_ua.py
 EXTRA_DIST += %D%/bsmlib.sh
 EXTRA_DIST += %D%/capture_copies.py
+EXTRA_DIST += %D%/calib.sh
 EXTRA_DIST += %D%/card_scs.py
 EXTRA_DIST += %D%/cissa_judge.py
 EXTRA_DIST += %D%/decode_judge.py
@@ -127,3 +133,4 @@ EXTRA_DIST += %D%/simwire.py
 EXTRA_DIST += %D%/smsc.js
 EXTRA_DIST += %D%/sockets.py
 EXTRA_DIST += %D%/tshark_judge.py
+EXTRA_DIST += %D%/xmlpeer.py
