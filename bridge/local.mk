@@ -8,9 +8,7 @@ bin_PROGRAMS += %D%/simulgate-sp4
 %C%_simulgate_sp4_SOURCES = %D%/sp4.c
 %C%_simulgate_sp4_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SCHEMAS='"$(sp4dir)"'
 %C%_simulgate_sp4_LDADD = $(sp4_libs)
-# What both directions of the bridge share.
-noinst_LTLIBRARIES += %D%/libbrsx.la
-%C%_libbrsx_la_SOURCES = %D%/errors.c %D%/errors.h
+include %D%/sx.mk
 include %D%/seak.mk
 # Exchanges by HTTPS, and the program.
 noinst_LTLIBRARIES += %D%/libex.la

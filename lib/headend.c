@@ -614,11 +614,7 @@ check_kms(struct gw_conf *c, void *object)
 	struct he_kms *k = object;
 	uint32_t said = adopt_profile(c, k);
 	bool bcast = cas(k) == DRM || cas(k) == SMARTCARD;
-	const struct { const void *member; const char *key; } ours[] = { { &k->keys, "keys" }, { &k->set, "set" },
-		{ &k->lead_CW.v, "lead_CW" }, { &k->CW_per_msg.v, "CW_per_msg" }, { &k->delay_start.v, "delay_start" },
-		{ &k->delay_stop.v, "delay_stop" }, { &k->ECM_rep_period.v, "ECM_rep_period" },
-		{ &k->max_comp_time.v, "max_comp_time" }, { &k->min_CP_duration.v, "min_CP_duration" },
-		{ &k->max_streams.v, "max_streams" } };
+	const struct { const void *member; const char *key; } ours[] = { { &k->keys, "keys" }, { &k->set, "set" } };
 
 	if (!(said & 1))	/* the first two of MANNERS hang on the Super_CAS_id */
 		k->protocol_version = bcast ? 5 : 3;
@@ -1390,6 +1386,29 @@ set_terminal(struct gw_conf *c, const struct full *f, struct he_terminal *t)
 	}
 }
 
+static bool
+bridged(const struct full *f, const struct he_kms *k)
+{
+	for (size_t i = 0; i < f->h.nbridge; i++)
+		for (size_t e = 0; e < f->h.bridge[i].necmg; e++)
+			if (f->h.bridge[i].ecmg[e].kms == k)
+				return true;
+	return false;
+}
+
+/* Only who announces channel_status can announce something else. */
+static void
+check_announced(struct gw_conf *c, const struct full *f, const struct he_kms *k)
+{
+	const struct { const void *member; const char *key; } ours[] = { { &k->lead_CW.v, "lead_CW" }, { &k->CW_per_msg.v, "CW_per_msg" },
+		{ &k->delay_start.v, "delay_start" }, { &k->delay_stop.v, "delay_stop" }, { &k->ECM_rep_period.v, "ECM_rep_period" },
+		{ &k->max_comp_time.v, "max_comp_time" }, { &k->min_CP_duration.v, "min_CP_duration" }, { &k->max_streams.v, "max_streams" } };
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]) && !gw_conf_given(c, &k->plugin) && !bridged(f, k); i++)
+		if (gw_conf_given(c, ours[i].member))
+			gw_conf_fail(c, ours[i].member, "%s is for a plugin of ours or a bridge, and this KMS has neither", ours[i].key);
+}
+
 static void
 check_all(struct gw_conf *c, void *object)
 {
@@ -1409,8 +1428,10 @@ check_all(struct gw_conf *c, void *object)
 		set_purchase(c, f, &keys[0]);
 		set_bsms(c, f, &keys[0], &keys[1]);
 		he_bridge_check_all(c, f);
-		for (size_t i = 0; i < f->h.nkms; i++)
+		for (size_t i = 0; i < f->h.nkms; i++) {
+			check_announced(c, f, &f->h.kms[i]);
 			set_store(c, f, &f->h.kms[i]);
+		}
 		for (size_t i = 0; i < f->h.nterminals; i++)
 			set_terminal(c, f, &f->h.terminals[i]);
 		check_addresses(c, f, &keys[0], &keys[1], &keys[2], &keys[3], &keys[4]);
