@@ -384,6 +384,17 @@ remember(struct sx_ecmg *e, struct sx_stream *s, const struct sp4_msg *m, const 
 	}
 }
 
+/* 0; or -error_status with *why, while it names a key that others do not have yet: it stays here until it may. */
+static int
+held_back(const struct sx_ecmg *e, const struct sx_stream *s, const void *stkm, size_t len, const char **why)
+{
+	unsigned status = BR_DELAYED;
+
+	if (!e->door->may_air || s->gone || e->door->may_air(e->self, s->unit->service->global_service_id, stkm, len, &status, why))
+		return 0;
+	return -br_error_of_status(status);
+}
+
 /* ---- asking ---- */
 
 static struct sx_ask *
@@ -510,6 +521,12 @@ sx_ecmg_ecm(struct sx_ecmg *e, const struct ecmg_request *q, int64_t now_us, uin
 	digest(e, &m, 0, m.n_keys ? 1 : 0, false, own);
 	k = kept_for(s, q->cp_number, m.n_keys, whole, own);
 	if (k && k->len <= cap) {
+		const char *reason = NULL;
+		const int rc = held_back(e, s, k->stkm, k->len, &reason);
+		if (rc < 0) {
+			snprintf(why, why_cap, "%s", reason ? reason : "");
+			return rc;
+		}
 		memcpy(out, k->stkm, k->len);
 		e->counts.from_store++;
 		return (int)k->len;
@@ -551,7 +568,8 @@ unfit(const struct sx_ask *a, const struct sp4_msg *m)
 static void
 take_answer(struct sx_ecmg *e, struct sx_ask *a, const struct sp4_msg *m)
 {
-	const char *wrong = m->status == 0 ? unfit(a, m) : NULL;
+	const char *wrong = m->status == 0 ? unfit(a, m) : NULL, *reason = NULL;
+	int rc;
 
 	a->stream->silent_us = 0;
 	if (m->status != 0) {
@@ -568,7 +586,8 @@ take_answer(struct sx_ecmg *e, struct sx_ask *a, const struct sp4_msg *m)
 			e->counts.late++;
 			note(e, GW_NOTICE, "stkm_late", a->stream, a->cp, "the STKM came after max_comp_time; it is there when it is asked for again");
 		}
-		answer(e, a, (int)m->data[0].len, m->data[0].p, NULL);
+		rc = held_back(e, a->stream, m->data[0].p, m->data[0].len, &reason);
+		answer(e, a, rc < 0 ? rc : (int)m->data[0].len, m->data[0].p, reason);
 	}
 }
 
@@ -642,6 +661,8 @@ take_delivery(struct sx_ecmg *e, struct sx_stream *s, uint16_t cp, const struct 
 {
 	const uint8_t *whole = NULL, *own = NULL;
 	struct sx_ask *a, *after;
+	const char *reason = NULL;
+	int rc;
 
 	for (unsigned i = 0; i < SX_SENT; i++) {	/* from the oldest */
 		const unsigned at = (s->next_sent + i) % SX_SENT;
@@ -655,7 +676,8 @@ take_delivery(struct sx_ecmg *e, struct sx_stream *s, uint16_t cp, const struct 
 	for (a = LIST_FIRST(&s->asks); a; a = after) {	/* answered so; its tag 6 may still come */
 		after = LIST_NEXT(a, next);
 		if (a->cp == cp && whole && memcmp(a->whole, whole, SX_DIGEST) == 0) {
-			answer(e, a, (int)stkm->len, stkm->p, NULL);
+			rc = held_back(e, s, stkm->p, stkm->len, &reason);
+			answer(e, a, rc < 0 ? rc : (int)stkm->len, stkm->p, reason);
 			break;
 		}
 	}

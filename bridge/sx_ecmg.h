@@ -23,6 +23,8 @@ struct sx_ecmg_door {
 	int (*send)(void *self, const struct he_sp4_peer *, struct sp4_msg *, unsigned attempt_ms, int64_t give_up_us, struct sx_ask *, struct gw_err *);
 	/* As ecmg_channel_answer(). More may be asked from within. */
 	void (*answer)(void *self, uint64_t handle, int rc, const uint8_t *stkm, const char *why);
+	/* NULL; or whether this STKM of a service (its GlobalServiceID) may go on air by now; else *status and *reason, as of seak_run_may_air(). */
+	bool (*may_air)(void *self, const char *urn, const void *stkm, size_t len, unsigned *status, const char **reason);
 	void (*note)(void *self, const struct sx_note *);
 };
 

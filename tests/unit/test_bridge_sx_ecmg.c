@@ -188,7 +188,19 @@ sx_note(void *self, const struct sx_note *n)
 		say("log %s %s\n", n->event, n->why);
 }
 
-static const struct sx_ecmg_door sx_door = { sx_send, sx_answer, sx_note };
+static bool gate = true;
+
+static bool
+sx_may_air(void *self, const char *urn, const void *stkm, size_t len, unsigned *status, const char **reason)
+{
+	(void)self, (void)stkm, (void)len;
+	ck_assert_ptr_nonnull(strstr(urn, "urn:simulgate:lab:"));
+	*status = 19;
+	*reason = gate ? NULL : "not all have the SEAK";
+	return gate;
+}
+
+static const struct sx_ecmg_door sx_door = { sx_send, sx_answer, sx_may_air, sx_note };
 
 /* ---- the SCS ---- */
 
@@ -649,6 +661,26 @@ START_TEST(a_duplicate_behind_a_failure)
 }
 END_TEST
 
+START_TEST(the_gate_holds_an_stkm_back)
+{
+	start();
+	set_up(0x00020001);
+	stream(1, 2);
+	provide(1, 5, 1, 'k', false);
+	out[nout = 0] = '\0';
+	gate = false;
+	answered(0, 0, "A", NULL);
+	said("stream_error 1 0x8013 \"not all have the SEAK\"\n");
+	provide(1, 5, 1, 'k', false);
+	said("stream_error 1 0x8013 \"not all have the SEAK\"\n");
+	gate = true;
+	provide(1, 5, 1, 'k', false);
+	said("ECM_response 1 cp=5 stkm=41\n");
+	ck_assert_uint_eq(nasks, 1);
+	stop();
+}
+END_TEST
+
 START_TEST(another_file)
 {
 	char text[sizeof(file)], *sport;
@@ -684,4 +716,5 @@ SUITE("bridge_sx_ecmg", tcase_add_test(t, super_cas_ids_are_those_of_the_table);
     tcase_add_test(t, requests_queue_and_are_answered_in_order); tcase_add_test(t, the_same_again_is_the_same_and_asks_nobody);
     tcase_add_test(t, errors_go_by_the_table); tcase_add_test(t, an_answer_that_is_none); tcase_add_test(t, a_bsm_that_is_slow);
     tcase_add_test(t, a_bsm_that_is_dead); tcase_add_test(t, requests_without_end_are_bounded); tcase_add_test(t, an_stkm_that_comes_unasked);
-    tcase_add_test(t, encrypted_control_words_pass); tcase_add_test(t, a_duplicate_behind_a_failure); tcase_add_test(t, another_file))
+    tcase_add_test(t, encrypted_control_words_pass); tcase_add_test(t, a_duplicate_behind_a_failure); tcase_add_test(t, the_gate_holds_an_stkm_back);
+    tcase_add_test(t, another_file))
