@@ -12,6 +12,7 @@ enum { ATTEMPT_MS = 2000, LEAST_US = 1000000 };
 struct sx_ask {
 	struct gw_due due;		/* first: it is found by it */
 	LIST_ENTRY(sx_ask) next;
+	struct sx_ecmg *engine;
 	struct sx_stream *stream;
 	uint16_t cp;
 	uint8_t whole[SX_DIGEST];
@@ -430,6 +431,7 @@ new_ask(struct sx_ecmg *e, struct sx_stream *s, const struct ecmg_request *q, co
 		free(a);
 		return NULL;
 	}
+	a->engine = e;
 	a->stream = s;
 	a->cp = q->cp_number;
 	a->asked_us = e->now_us;
@@ -589,6 +591,12 @@ take_answer(struct sx_ecmg *e, struct sx_ask *a, const struct sp4_msg *m)
 		rc = held_back(e, a->stream, m->data[0].p, m->data[0].len, &reason);
 		answer(e, a, rc < 0 ? rc : (int)m->data[0].len, m->data[0].p, reason);
 	}
+}
+
+struct sx_ecmg *
+sx_ask_engine(const struct sx_ask *a)
+{
+	return a->engine;
 }
 
 void

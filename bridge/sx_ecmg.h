@@ -68,6 +68,7 @@ void sx_ecmg_fini(struct sx_ecmg *);	/* after its asks are done */
 int sx_ecmg_channel(const struct sx_ecmg *, uint32_t super_cas_id, struct ecmg_says *, char *why, size_t cap);
 int sx_ecmg_stream(const struct sx_ecmg *, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t cap);
 int sx_ecmg_ecm(struct sx_ecmg *, const struct ecmg_request *, int64_t now_us, uint8_t *out, size_t cap, char *why, size_t why_cap);
+struct sx_ecmg *sx_ask_engine(const struct sx_ask *);	/* whose it is */
 void sx_ecmg_done(struct sx_ecmg *, struct sx_ask *, const struct ex_result *, int64_t now_us);
 /* A tag 7: the status of its confirmation, and *reason. */
 unsigned sx_ecmg_delivery(struct sx_ecmg *, const struct he_sp4_peer *from, const struct sp4_msg *, int64_t now_us, const char **reason);

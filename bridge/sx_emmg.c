@@ -61,12 +61,14 @@ let_go(struct sx_emmg *e, struct sx_flow *f)
 }
 
 static struct sx_flow *
-new_flow(void)
+new_flow(struct sx_emmg *e)
 {
 	struct sx_flow *f = calloc(1, sizeof(*f));
 
-	if (f)
-		STAILQ_INIT(&f->queue);
+	if (!f)
+		return NULL;
+	f->engine = e;
+	STAILQ_INIT(&f->queue);
 	return f;
 }
 
@@ -81,7 +83,7 @@ sx_emmg_conf(struct sx_emmg *e, const struct he_bridge *b, struct gw_err *err)
 	e->md = e->md ? e->md : EVP_MD_fetch(NULL, "SHA256", NULL);
 	for (size_t i = 0; memory && i < b->nemmg; i++)
 		if (!sx_emmg_flow(e, b->emmg[i].client_id, b->emmg[i].data_id))
-			memory = (v[i] = new_flow()) != NULL;
+			memory = (v[i] = new_flow(e)) != NULL;
 	if (!memory || !e->md) {
 		for (size_t i = 0; v && i < b->nemmg; i++)
 			free(v[i]);

@@ -27,6 +27,7 @@ enum { SX_QUEUE = 64, SX_QUEUE_OCTETS = 1 << 20, SX_SEEN = 256, SX_FAILURES = 10
 struct sx_parcel;	/* a data_provision */
 STAILQ_HEAD(sx_parcels, sx_parcel);
 struct sx_flow {
+	struct sx_emmg *engine;
 	const struct he_bridge_emmg *row;	/* NULL: not in the file any more */
 	struct sx_parcels queue; size_t nqueue, octets;	/* the first may be under way */
 	bool under_way;

@@ -306,7 +306,7 @@ end_if_done(struct ecmg_server *s)
 	gw_ops_close(s->ops);
 	s->ops = NULL;
 	if (s->timers) {
-		ecmg_face_unclock(&s->face);
+		ecmg_face_unclock(&s->face, NULL);
 		uv_close((uv_handle_t *)&s->deadline, NULL);
 		uv_close((uv_handle_t *)&s->edges, NULL);
 	}

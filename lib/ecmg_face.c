@@ -349,11 +349,23 @@ ecmg_face_leave(struct ecmg_face *f)
 	each(f, ecmg_conn_leave);
 }
 
-void
-ecmg_face_unclock(struct ecmg_face *f)
+static void
+unclocked(uv_handle_t *h)
 {
+	struct ecmg_face *f = h->data;
+
+	if (f->unclocked)
+		f->unclocked(f->owner);
+}
+
+void
+ecmg_face_unclock(struct ecmg_face *f, void (*done)(void *))
+{
+	f->unclocked = done;
 	if (f->ticking)
-		uv_close((uv_handle_t *)&f->tick, NULL);
+		uv_close((uv_handle_t *)&f->tick, unclocked);
+	else if (done)
+		done(f->owner);
 	f->ticking = false;
 }
 

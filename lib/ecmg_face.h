@@ -46,6 +46,7 @@ struct ecmg_face {
 	struct gw_refusals refused;
 	uint64_t unwanted;		/* answers nobody waited for any more */
 	struct gw_rate full;		/* refusals for want of room */
+	void (*unclocked)(void *owner);
 	bool ticking, stopping;
 };
 
@@ -61,7 +62,7 @@ void ecmg_face_revise(struct ecmg_face *);
 /* No newcomers; who waits for no answer is sent away at once, the others with their last answer or by ecmg_face_leave(). */
 void ecmg_face_close(struct ecmg_face *);
 void ecmg_face_leave(struct ecmg_face *);	/* all of them */
-void ecmg_face_unclock(struct ecmg_face *);	/* closes the clock's handle */
+void ecmg_face_unclock(struct ecmg_face *, void (*done)(void *owner));	/* closes the clock's handle; done, which may be NULL: it has no handle any more */
 void ecmg_face_fini(struct ecmg_face *);	/* after the loop */
 
 void ecmg_conn_put(struct ecmg_conn *, const uint8_t *bytes, size_t len);	/* onto the wire */

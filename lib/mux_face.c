@@ -187,10 +187,19 @@ on_drained(void *self, struct gw_link *link)
 }
 
 static void
+on_closed(uv_handle_t *h)
+{
+	struct mux_face *s = h->data;
+
+	if (--s->handles == 0 && s->maker->parted)
+		s->maker->parted(s->owner);
+}
+
+static void
 end_timers(struct mux_face *s)
 {
-	uv_close((uv_handle_t *)&s->tick, NULL);
-	uv_close((uv_handle_t *)&s->queue, NULL);
+	uv_close((uv_handle_t *)&s->tick, on_closed);
+	uv_close((uv_handle_t *)&s->queue, on_closed);
 	mux_intake_fini(&s->intake);
 }
 
@@ -269,6 +278,7 @@ open_udp(struct mux_face *s, const struct gw_addr *a, struct gw_err *err)
 		return -1;
 	uv_poll_init(s->loop, &s->udp, s->udp_fd);
 	s->udp.data = s;
+	s->handles++;
 	uv_poll_start(&s->udp, UV_READABLE, on_udp);
 	gw_log(GW_NOTICE, "listening", NULL, "address=%s", gw_addr_text(a, text, sizeof(text)));
 	return 0;
@@ -292,6 +302,8 @@ mux_face_open(struct mux_face *s, uv_loop_t *loop, const struct mux_maker *maker
 	char text[GW_ADDR_TEXT];
 
 	s->loop = loop;
+	s->maker = maker;
+	s->owner = owner;
 	s->udp_fd = -1;
 	s->full = (struct gw_rate){ .burst = LOG_BURST, .per_ms = LOG_PER_MS };
 	s->udp_rate = (struct gw_rate){ .burst = LOG_BURST, .per_ms = 10 * LOG_PER_MS };
@@ -304,6 +316,7 @@ mux_face_open(struct mux_face *s, uv_loop_t *loop, const struct mux_maker *maker
 	uv_timer_init(loop, &s->tick);
 	uv_timer_init(loop, &s->queue);
 	s->tick.data = s->queue.data = s;
+	s->handles += 2;
 	s->open = true;
 	if (c->rules.emmg_udp.scheme && open_udp(s, &c->rules.emmg_udp, err) < 0)
 		return -1;
@@ -337,7 +350,7 @@ mux_face_close(struct mux_face *s)
 		gw_listener_close(s->listener, NULL);
 	s->listener = NULL;
 	if (s->udp_fd >= 0) {
-		uv_close((uv_handle_t *)&s->udp, NULL);
+		uv_close((uv_handle_t *)&s->udp, on_closed);
 		close(s->udp_fd);
 	}
 	uv_timer_stop(&s->tick);

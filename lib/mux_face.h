@@ -27,6 +27,7 @@ struct mux_maker {
 	void (*shut)(void *owner, void *out);
 	void (*air)(void *owner, void *out, const uint8_t *datagram, size_t len);
 	bool (*provide)(void *owner, void *out, const struct sim_msg *);	/* NULL: air */
+	void (*parted)(void *owner);	/* NULL; or: after mux_face_close() nobody is connected, and it has no handle any more. Never from within it */
 };
 /* rules: addresses (scheme 0: none), bandwidth, limits. The map is lent until the next reload. */
 struct mux_face_conf { const struct mux_map *map; struct he_mux rules; unsigned silence_ms; };
@@ -43,6 +44,9 @@ struct mux_face {
 	struct gw_refusals refused;
 	struct gw_rate udp_rate, full;
 	uint64_t tolerated;
+	const struct mux_maker *maker;
+	void *owner;
+	unsigned handles;
 	bool open, closing;
 };
 /* Nothing is listened for where the configuration names no address. The struct outlives its handles. */

@@ -25,7 +25,7 @@ put_on_air(void *owner, void *out, const uint8_t *datagram, size_t len)
 	mux_air_touch(s->air);
 }
 
-static const struct mux_maker maker = { open_output, shut_output, put_on_air, NULL };
+static const struct mux_maker maker = { open_output, shut_output, put_on_air, NULL, NULL };
 
 static struct mux_face_conf
 rules_of(const struct mux_conf *c)
