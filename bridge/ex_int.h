@@ -64,6 +64,7 @@ struct ex_call {		/* one that a peer began */
 	char *octets; size_t len;
 };
 
+enum { EX_HANDLERS = 4 };
 struct ex {
 	uv_loop_t *loop;
 	const struct headend *he;
@@ -74,7 +75,7 @@ struct ex {
 	struct gw_httpd *httpd;			/* NULL: nobody calls */
 	LIST_HEAD(, ex_peer) peers;
 	LIST_HEAD(, ex_line) lines;
-	struct { ex_handler *handle; void *self; } handlers[SP4_TAGS + 1];
+	struct { ex_handler *handle; void *self; } handlers[SP4_TAGS + 1][EX_HANDLERS];	/* in the order of their coming */
 	LIST_HEAD(, ex_call) calls, answered;
 	unsigned ncalls, nflights;
 	LIST_HEAD(, ex_flight) flights;

@@ -423,6 +423,15 @@ permitted(const struct ex *ex, const struct ex_peer *p, int64_t tag)
 	return ((theirs & ways[tag].from) && (ours & ways[tag].to)) || ((theirs & ways[tag].from2) && (ours & ways[tag].to2));
 }
 
+static bool
+handled(struct ex *ex, struct ex_call *c, const struct he_sp4_peer *from, const struct sp4_msg *m)
+{
+	for (size_t k = 0; k < EX_HANDLERS && ex->handlers[m->tag][k].handle; k++)
+		if (ex->handlers[m->tag][k].handle(ex->handlers[m->tag][k].self, c, from, m))
+			return true;
+	return false;
+}
+
 static void
 hand_over(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request *r, struct ex_peer *p, const struct sp4_msg *m,
     const uint8_t hash[EX_HASH])
@@ -439,7 +448,7 @@ hand_over(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request *r
 		return;
 	}
 	p->counts.received++;
-	if (!ex->handlers[m->tag].handle || !ex->handlers[m->tag].handle(ex->handlers[m->tag].self, c, p->conf, m))
+	if (!handled(ex, c, p->conf, m))
 		ex_status(c, NOT_PERMITTED, "this is not served here");
 }
 

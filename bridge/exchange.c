@@ -1,5 +1,6 @@
 /* bridge/exchange.c: opens, reads anew and closes what exchanges need; and what operators see of them */
 #include "bridge/exchange.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,10 +298,15 @@ ex_reconf(struct ex *ex, const struct headend *he, const struct he_bridge *b, st
 void
 ex_handle(struct ex *ex, int tag, ex_handler *handler, void *self)
 {
+	size_t k = 0;
+
 	if (tag < 1 || tag > SP4_TAGS || tag % 2 == 0)
 		return;
-	ex->handlers[tag].handle = handler;
-	ex->handlers[tag].self = self;
+	while (k < EX_HANDLERS && ex->handlers[tag][k].handle)
+		k++;
+	assert(k < EX_HANDLERS);
+	ex->handlers[tag][k].handle = handler;
+	ex->handlers[tag][k].self = self;
 }
 
 /* ---- what operators see ---- */

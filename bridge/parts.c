@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "bridge/bridge.h"
+#include "bridge/sx.h"
 
 #define PART(prefix, tag) \
 	static void *prefix##_opened(struct bridge *app, struct gw_err *err) \
@@ -16,7 +17,10 @@
 	static void prefix##_collected(const void *p, struct gw_samples *s) { prefix##_collect((const struct tag *)p, s); }
 #define ROW(key, prefix, before) { key, prefix##_opened, prefix##_reconfed, prefix##_closed, prefix##_told, prefix##_collected, before }
 
+PART(sx, sx)
+
 const struct bridge_part bridge_parts[] = {
+	ROW("sx", sx, false),		/* SimulCrypt in front of XML */
 	{ .name = NULL },	/* the end; rows stand above it */
 };
 const size_t bridge_nparts = sizeof(bridge_parts) / sizeof(bridge_parts[0]) - 1;
