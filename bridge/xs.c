@@ -17,11 +17,11 @@ struct kms {
 	const struct he_kms *conf;
 	struct scs_wire *wire;
 };
-/* A row `stkm` at work. */
-struct row {
+/* A stream at work; rows `stkm` of several peers may be for one. */
+struct line {
 	struct gw_due due;		/* first */
 	struct xs *app;
-	const struct he_bridge_stkm *conf;
+	const struct he_bridge_stkm *conf;	/* one of them */
 	struct kms *kms;
 	struct xs_stream *stream;
 };
@@ -35,7 +35,7 @@ struct xs {
 	struct ex *ex;
 	struct scs_ids ids;
 	struct kms **kms; size_t nkms;
-	struct row **rows; size_t nrows;
+	struct line **lines; size_t nlines;
 	struct out *outs; size_t nouts;
 	struct gw_objects *store;
 	struct gw_dues dues;
@@ -63,10 +63,10 @@ plan(struct xs *app)
 }
 
 static void
-replan(struct row *r)
+replan(struct line *l)
 {
-	gw_due_set(&r->app->dues, &r->due, xs_stream_next(r->stream));
-	scs_wire_plan(r->kms->wire);
+	gw_due_set(&l->app->dues, &l->due, xs_stream_next(l->stream));
+	scs_wire_plan(l->kms->wire);
 }
 
 static void
@@ -77,9 +77,9 @@ on_timer(uv_timer_t *t)
 	struct gw_due *d;
 
 	while ((d = gw_dues_first(&app->dues)) && d->at_us <= now) {
-		struct row *r = (struct row *)d;
-		xs_stream_tick(r->stream, now);
-		replan(r);
+		struct line *l = (struct line *)d;
+		xs_stream_tick(l->stream, now);
+		replan(l);
 	}
 	plan(app);
 }
@@ -89,8 +89,8 @@ on_timer(uv_timer_t *t)
 static void
 on_answer(void *self, void *call, const struct xs_answer *a)
 {
-	const struct row *r = self;
-	uint32_t profile = r->kms->conf->super_cas_id >> 16;
+	const struct line *l = self;
+	uint32_t profile = l->kms->conf->super_cas_id >> 16;
 	struct sp4_msg m;
 
 	if (a->status) {
@@ -101,7 +101,7 @@ on_answer(void *self, void *call, const struct xs_answer *a)
 	m.status = BR_OK;
 	m.data[m.n_data++] = (struct sp4_octets){ a->ecm, a->len };
 	m.n_stkm = 1;
-	m.stkm = (struct sp4_stkm_context){ .cp = a->cp, .stream = r->conf->ecm_id, .repetition_ms = a->repetition_ms ? a->repetition_ms : SP4_ABSENT,
+	m.stkm = (struct sp4_stkm_context){ .cp = a->cp, .stream = l->conf->ecm_id, .repetition_ms = a->repetition_ms ? a->repetition_ms : SP4_ABSENT,
 		.profile = profile == 1 ? SP4_DRM : profile == 2 ? SP4_SMARTCARD : SP4_ABSENT };
 	ex_answer(call, &m);
 }
@@ -109,49 +109,55 @@ on_answer(void *self, void *call, const struct xs_answer *a)
 static int
 on_make(void *self, const char *unit, uint16_t cp, struct scs_key *key, struct gw_err *err)
 {
-	const struct row *r = self;
+	const struct line *l = self;
 
-	return r->app->make ? r->app->make(r->app->maker, unit, cp, key, err) : gw_fail(err, GW_ECONF, "this bridge makes no keys");
+	return l->app->make ? l->app->make(l->app->maker, unit, cp, key, err) : gw_fail(err, GW_ECONF, "this bridge makes no keys");
 }
 
 static void
 on_wake(void *self)
 {
-	struct row *r = self;
+	struct line *l = self;
 
-	gw_due_set(&r->app->dues, &r->due, 0);
-	plan(r->app);
+	gw_due_set(&l->app->dues, &l->due, 0);
+	plan(l->app);
 }
 
 static const struct xs_stream_ops stream_ops = { .answer = on_answer, .make = on_make, .wake = on_wake };
 
-/* The row that a request is for. NULL with why not. */
-static struct row *
+static struct line *
+find_line(const struct xs *app, const struct he_bridge_stkm *s)
+{
+	for (size_t i = 0; i < app->nlines; i++)
+		if (strcmp(app->lines[i]->conf->kms->name, s->kms->name) == 0 && app->lines[i]->conf->ecm_id == s->ecm_id)
+			return app->lines[i];
+	return NULL;
+}
+
+/* The stream that a request is for, by the rows of the file. NULL with why not. */
+static struct line *
 find_row(const struct xs *app, const struct he_sp4_peer *from, const struct sp4_msg *m, unsigned *status, const char **why)
 {
 	int64_t id = m->n_stkm ? m->stkm.stream : SP4_ABSENT;
-	struct row *found = NULL;
-	size_t services = 0, entitled = 0;
+	size_t services = 0, entitled = 0, found = 0, at = 0;
 
-	for (size_t i = 0; i < app->nrows; i++) {
-		struct row *r = app->rows[i];
-		if (strcmp(r->conf->service->global_service_id, m->service) != 0)
+	for (size_t i = 0; i < app->b->nstkm; i++) {
+		const struct he_bridge_stkm *s = &app->b->stkm[i];
+		bool of_service = strcmp(s->service->global_service_id, m->service) == 0, of_peer = of_service && strcmp(s->peer->name, from->name) == 0;
+
+		services += of_service;
+		entitled += of_peer;
+		if (!of_peer || (id != SP4_ABSENT && id != s->ecm_id))
 			continue;
-		services++;
-		if (strcmp(r->conf->peer->name, from->name) != 0)
-			continue;
-		entitled++;
-		if (id == SP4_ABSENT || id == r->conf->ecm_id)
-			found = r;
+		at = i;
+		found++;
 	}
-	*status = !services ? BR_NO_SERVICE : !entitled ? BR_NOT_ENTITLED : BR_MISSING;
+	if (found == 1)
+		return find_line(app, &app->b->stkm[at]);
+	*status = found ? BR_MISSING : services && !entitled ? BR_NOT_ENTITLED : BR_NO_SERVICE;
 	*why = !services ? "no stkm entry is for this GlobalServiceID" : !entitled ? "the stkm entries of this service are not for this peer" :
-	    "the service has several STKM streams: which @stkmStream?";
-	if (entitled && id != SP4_ABSENT && !found) {
-		*status = BR_NO_SERVICE;
-		*why = "the service has no such @stkmStream";
-	}
-	return id == SP4_ABSENT && entitled > 1 ? NULL : found;
+	    found ? "the service has several STKM streams: which @stkmStream?" : "the service has no such @stkmStream";
+	return NULL;
 }
 
 static bool
@@ -160,16 +166,16 @@ on_stkm(void *self, struct ex_call *call, const struct he_sp4_peer *from, const 
 	struct xs *app = self;
 	unsigned status;
 	const char *why;
-	struct row *r;
+	struct line *l;
 
-	if (app->nrows == 0 || app->closing)
+	if (app->nlines == 0 || app->closing)
 		return false;
-	if (!(r = find_row(app, from, m, &status, &why))) {
+	if (!(l = find_row(app, from, m, &status, &why))) {
 		ex_status(call, status, why);
 		return true;
 	}
-	xs_stream_ask(r->stream, m, call, gw_mono_us());
-	replan(r);
+	xs_stream_ask(l->stream, m, call, gw_mono_us());
+	replan(l);
 	plan(app);
 	return true;
 }
@@ -323,47 +329,45 @@ unit_of(const struct he_bridge_stkm *s)
 	return s->service->nunits ? s->service->units[0].id : s->service->id;
 }
 
-static struct row *
-open_row(struct xs *app, const struct he_bridge_stkm *s)
+static struct line *
+open_line(struct xs *app, const struct he_bridge_stkm *s)
 {
 	struct xs_stream_conf c = { .unit = unit_of(s), .ecm_id = s->ecm_id, .super_cas_id = s->kms->super_cas_id, .protection = s->service->scrambling,
 		.authenticated = s->service->authentication, .cw_length = s->service->cw_length,
 		.nominal_100ms = (uint16_t)(s->service->crypto_period_ms / 100), .mode_a = s->mode == HE_MODE_A };
-	struct row *r = calloc(1, sizeof(*r));
+	struct line *l = calloc(1, sizeof(*l));
 
-	if (!r || gw_dues_reserve(&app->dues, app->nrows + 1) < 0 || !(r->kms = open_kms(app, s->kms))) {
-		free(r);
+	if (!l || gw_dues_reserve(&app->dues, app->nlines + 1) < 0 || !(l->kms = open_kms(app, s->kms))) {
+		free(l);
 		return NULL;
 	}
-	r->app = app;
-	r->conf = s;
-	if (!(r->stream = xs_stream_new(scs_wire_kms(r->kms->wire), &c, &stream_ops, r, gw_mono_us()))) {
-		free(r);
+	l->app = app;
+	l->conf = s;
+	if (!(l->stream = xs_stream_new(scs_wire_kms(l->kms->wire), &c, &stream_ops, l, gw_mono_us()))) {
+		free(l);
 		return NULL;
 	}
-	replan(r);
-	return r;
+	replan(l);
+	return l;
 }
 
 static void
-close_row(struct row *r)
+close_line(struct line *l)
 {
-	gw_due_set(&r->app->dues, &r->due, INT64_MAX);
-	xs_stream_free(r->stream, gw_mono_us());
-	if (r->kms->wire)
-		scs_wire_plan(r->kms->wire);
-	free(r);
+	gw_due_set(&l->app->dues, &l->due, INT64_MAX);
+	xs_stream_free(l->stream, gw_mono_us());
+	scs_wire_plan(l->kms->wire);
+	free(l);
 }
 
 static bool
-same_row(const struct he_bridge_stkm *a, const struct he_bridge_stkm *b)
+same_line(const struct he_bridge_stkm *a, const struct he_bridge_stkm *b)
 {
 	const struct he_service *s = a->service, *t = b->service;
 
-	return strcmp(a->kms->name, b->kms->name) == 0 && scs_wire_same(a->kms, b->kms) && strcmp(a->peer->name, b->peer->name) == 0 &&
-	    strcmp(s->global_service_id, t->global_service_id) == 0 && strcmp(unit_of(a), unit_of(b)) == 0 && a->ecm_id == b->ecm_id && a->mode == b->mode &&
-	    s->scrambling == t->scrambling && s->authentication == t->authentication && s->cw_length == t->cw_length &&
-	    s->crypto_period_ms == t->crypto_period_ms;
+	return strcmp(a->kms->name, b->kms->name) == 0 && scs_wire_same(a->kms, b->kms) && strcmp(unit_of(a), unit_of(b)) == 0 &&
+	    a->ecm_id == b->ecm_id && a->mode == b->mode && s->scrambling == t->scrambling && s->authentication == t->authentication &&
+	    s->cw_length == t->cw_length && s->crypto_period_ms == t->crypto_period_ms;
 }
 
 /* Connections to the same MUX with the same client_id need channels of their own. */
@@ -380,26 +384,29 @@ free_channel(const struct out *outs, size_t n, const struct he_bridge_mux *m)
 	return id;
 }
 
-/* Rows of another reading that are as they were go on, the others end. */
+/* Streams that are as they were in another reading go on, the others end. */
 static void
-keep_rows(struct xs *app, const struct he_bridge *b, struct row **rows)
+keep_lines(struct xs *app, const struct he_bridge *b)
 {
-	for (size_t i = 0; i < app->nrows; i++) {
-		struct row *r = app->rows[i];
+	size_t n = 0;
+
+	for (size_t i = 0; i < app->nlines; i++) {
+		struct line *l = app->lines[i];
 		size_t k = 0;
 
-		while (k < b->nstkm && (rows[k] || !same_row(r->conf, &b->stkm[k])))
+		while (k < b->nstkm && !same_line(l->conf, &b->stkm[k]))
 			k++;
 		if (k == b->nstkm) {
-			close_row(r);
+			close_line(l);
 			continue;
 		}
-		rows[k] = r;
-		r->conf = &b->stkm[k];
+		l->conf = &b->stkm[k];
+		app->lines[n++] = l;
 	}
+	app->nlines = n;
 }
 
-/* A KMS that is spoken to in another way now, or that no row has any more, ends. Rows that stay have one that stays. */
+/* A KMS that is spoken to in another way now, or that no row has any more, ends. Streams that stay have one that stays. */
 static void
 keep_kms(struct xs *app, const struct he_bridge *b)
 {
@@ -424,23 +431,21 @@ keep_kms(struct xs *app, const struct he_bridge *b)
 static int
 take_rows(struct xs *app, const struct he_bridge *b, struct gw_err *err)
 {
-	struct row **rows = calloc(b->nstkm + 1, sizeof(*rows));
-	int rc = 0;
+	struct line **grown = realloc(app->lines, (app->nlines + b->nstkm + 1) * sizeof(*grown));
 
-	if (!rows)
+	if (!grown)
 		return gw_fail(err, GW_ESYS, "out of memory");
-	keep_rows(app, b, rows);
+	app->lines = grown;
+	keep_lines(app, b);
 	keep_kms(app, b);
-	free(app->rows);
-	app->rows = rows;
-	app->nrows = 0;
 	for (size_t i = 0; i < b->nstkm; i++) {
-		if (!rows[i] && !(rows[i] = open_row(app, &b->stkm[i])))
-			rc = gw_fail(err, GW_ESYS, "out of memory");
-		if (rows[i])
-			rows[app->nrows++] = rows[i];
+		if (find_line(app, &b->stkm[i]))
+			continue;
+		if (!(grown[app->nlines] = open_line(app, &b->stkm[i])))
+			return gw_fail(err, GW_ESYS, "out of memory");
+		app->nlines++;
 	}
-	return rc;
+	return 0;
 }
 
 /* The stream that is at work for a row already; taken from the list. */
@@ -564,7 +569,7 @@ free_app(uv_handle_t *h)
 
 	gw_dues_free(&app->dues);
 	gw_objects_close(app->store);
-	free(app->rows);
+	free(app->lines);
 	free(app->outs);
 	free(app->kms);
 	free(app);
@@ -576,15 +581,15 @@ xs_close(struct xs *app)
 	if (!app)
 		return;
 	app->closing = true;
-	for (size_t i = 0; i < app->nrows; i++)
-		close_row(app->rows[i]);
+	for (size_t i = 0; i < app->nlines; i++)
+		close_line(app->lines[i]);
 	for (size_t i = 0; i < app->nouts; i++)
 		xs_out_close(app->outs[i].out, one_closed, app);
 	for (size_t i = 0; i < app->nkms; i++) {
 		scs_wire_close(app->kms[i]->wire);
 		free(app->kms[i]);
 	}
-	app->nrows = app->nouts = app->nkms = 0;
+	app->nlines = app->nouts = app->nkms = 0;
 	app->open++;		/* none of them ends within its call, but all may be gone already */
 	one_closed(app);
 }
@@ -613,15 +618,15 @@ kms_status(const struct kms *k)
 }
 
 static json_t *
-row_status(const struct row *r)
+line_status(const struct line *l)
 {
 	struct xs_stream_view v;
 	struct scs_stream_view s;
 
-	xs_stream_view(r->stream, &v);
-	scs_kms_stream_view(xs_stream_line(r->stream), &s);
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "service", r->conf->service->id,
-	    "global_service_id", r->conf->service->global_service_id, "kms", r->kms->conf->name, "peer", r->conf->peer->name, "ecm_id", r->conf->ecm_id,
+	xs_stream_view(l->stream, &v);
+	scs_kms_stream_view(xs_stream_line(l->stream), &s);
+	return json_pack("{s:s, s:s, s:s, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "service", l->conf->service->id,
+	    "global_service_id", l->conf->service->global_service_id, "kms", l->kms->conf->name, "ecm_id", l->conf->ecm_id,
 	    "up", v.up, "waiting", (json_int_t)v.waiting, "cp", (json_int_t)v.cp, "asked", (json_int_t)v.counts.asked, "answered",
 	    (json_int_t)v.counts.answered, "failed", (json_int_t)v.counts.failed, "last_status", (int)v.last_status, "latency_us", (json_int_t)s.latency_us);
 }
@@ -647,8 +652,8 @@ xs_status(const struct xs *app)
 
 	for (size_t i = 0; i < app->nkms; i++)
 		json_array_append_new(kms, kms_status(app->kms[i]));
-	for (size_t i = 0; i < app->nrows; i++)
-		json_array_append_new(rows, row_status(app->rows[i]));
+	for (size_t i = 0; i < app->nlines; i++)
+		json_array_append_new(rows, line_status(app->lines[i]));
 	for (size_t i = 0; i < app->nouts; i++)
 		json_array_append_new(outs, out_status(&app->outs[i]));
 	return json_pack("{s:o, s:o, s:o}", "kms", kms, "stkm", rows, "mux", outs);
@@ -669,17 +674,17 @@ xs_collect(const struct xs *app, struct gw_samples *s)
 {
 	char labels[800];
 
-	for (size_t i = 0; i < app->nrows; i++) {
-		const struct row *r = app->rows[i];
+	for (size_t i = 0; i < app->nlines; i++) {
+		const struct line *l = app->lines[i];
 		struct xs_stream_view v;
 		char id[16];
 
-		snprintf(id, sizeof(id), "%u", r->conf->ecm_id);
+		snprintf(id, sizeof(id), "%u", l->conf->ecm_id);
 		labels[0] = '\0';
-		gw_label(labels, sizeof(labels), "service", r->conf->service->id);
-		gw_label(labels, sizeof(labels), "kms", r->kms->conf->name);
+		gw_label(labels, sizeof(labels), "service", l->conf->service->id);
+		gw_label(labels, sizeof(labels), "kms", l->kms->conf->name);
 		gw_label(labels, sizeof(labels), "ecm_id", id);
-		xs_stream_view(r->stream, &v);
+		xs_stream_view(l->stream, &v);
 		gw_sample(s, &asked, labels, (double)v.counts.asked);
 		gw_sample(s, &answered, labels, (double)v.counts.answered);
 		gw_sample(s, &failed, labels, (double)v.counts.failed);

@@ -342,11 +342,13 @@ read_key(const struct xs_stream *t, const struct sp4_key_context *c, int64_t cp,
 	return NULL;
 }
 
-/* Super_CAS_id's upper half (10). */
+/* Super_CAS_id's upper half (10). A KMS of neither profile takes any: without the attribute it is drm. */
 static bool
 of_profile(const struct xs_stream *t, int64_t profile)
 {
-	return profile == SP4_ABSENT || t->conf.super_cas_id >> 16 == (profile == SP4_DRM ? 0x0001u : 0x0002u);
+	uint32_t half = t->conf.super_cas_id >> 16;
+
+	return profile == SP4_ABSENT || (half != 1 && half != 2) || half == (profile == SP4_DRM ? 1u : 2u);
 }
 
 static const char *
