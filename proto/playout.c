@@ -26,6 +26,8 @@ static const struct sim_param params[] = {
 	{ PLAYOUT_OUT,                 "out",                 SIM_TEXT,  1, 320,  NULL, 0 },
 	{ PLAYOUT_MODE,                "mode",                SIM_UINT,  1, 1,    NULL, 0 },
 	{ PLAYOUT_FINGERPRINT,         "fingerprint",         SIM_BYTES, 8, 8,    NULL, 0 },
+	{ PLAYOUT_LAST_CP,             "last_cp",             SIM_UINT,  8, 8,    NULL, 0 },
+	{ PLAYOUT_KEY_LENGTH,          "key_length",          SIM_UINT,  1, 1,    "octets", 0 },
 	{ PLAYOUT_ERROR_STATUS,        "error_status",        SIM_HEX,   2, 2,    NULL, 0 },
 	{ PLAYOUT_ERROR_INFORMATION,   "error_information",   SIM_TEXT,  0, UINT16_MAX, NULL, 0 },
 };
@@ -55,6 +57,13 @@ static const struct sim_message messages[] = {
 	{ PLAYOUT_SERVICE_ANSWER,  "service_answer",  USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_MODE), OPT(PLAYOUT_START),
 		OPT(PLAYOUT_ERROR_STATUS), OPT(PLAYOUT_ERROR_INFORMATION)) },
 	{ PLAYOUT_SERVICE_END,     "service_end",     USES(ONE(PLAYOUT_SERVICE), ONE(PLAYOUT_START)) },
+	{ PLAYOUT_KEY_REQUEST,     "key_request",     USES(CP, ONE(PLAYOUT_LAST_CP), ONE(PLAYOUT_DURATION), ONE(PLAYOUT_PROTECTION),
+		ONE(PLAYOUT_AUTHENTICATED), ONE(PLAYOUT_KEY_LENGTH)) },
+	/* no key_identifier: the SCS's own */
+	{ PLAYOUT_KEY_SUPPLY,      "key_supply",      USES(CP, ONE(PLAYOUT_PROTECTION), ONE(PLAYOUT_AUTHENTICATED), OPT(PLAYOUT_KEY_IDENTIFIER),
+		ONE(PLAYOUT_KEY_MATERIAL)) },
+	{ PLAYOUT_KEY_SUPPLY_ACK,  "key_supply_ack",  USES(CP, OPT(PLAYOUT_FINGERPRINT), OPT(PLAYOUT_ERROR_STATUS),
+		OPT(PLAYOUT_ERROR_INFORMATION)) },
 	{ PLAYOUT_RECORD_ERROR,    "record_error",    USES(CP, OPT(PLAYOUT_SUPER_CAS_ID), OPT(PLAYOUT_ECM_ID), ERROR) },
 };
 
@@ -74,6 +83,10 @@ static const struct sim_status statuses[] = {
 	{ PLAYOUT_E_OUT, "output not usable", "the mux cannot send to this address", "check out of the service's stkm and the host's interfaces" },
 	{ PLAYOUT_E_RESOURCES, "out of resources", "the follower has no room for another record", "look at the follower's memory and its status" },
 	{ PLAYOUT_E_STORE, "not stored", "the command could not be stored, so it was not obeyed", "look at the SCS's log and the disk of its state directory, then command again" },
+	{ PLAYOUT_E_CONFLICT, "another key", "the crypto-period has a key already, and it is another one", "look for a second BSM, or one that has lost its keys, behind the service" },
+	{ PLAYOUT_E_LENGTH, "wrong key length", "the key has not the length that the protection takes", "compare scrambling and authentication of the service with those of its BSM" },
+	{ PLAYOUT_E_IDENTIFIER, "key identifier not usable", "the scrambler cannot name the key so", "let the BSM leave KeyId out, or give the one that the protection takes" },
+	{ PLAYOUT_E_OVER, "crypto-period not wanted", "the crypto-period is over, or too far ahead", "compare the crypto-period numbers of the BSM with those of the service" },
 };
 
 const struct sim_iface playout = { "playout", PLAYOUT_VERSION, PLAYOUT_VERSION, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };

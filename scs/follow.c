@@ -120,6 +120,79 @@ send_release(struct scs_follower *f, const struct scs_unit *u, const struct scs_
 		(cp->mode == SCS_SCRAMBLED ? send_key : send_mode)(f, u, cp);
 }
 
+/* ---- keys from outside ---- */
+
+static bool
+brings_keys(const struct scs_follower *f, const struct scs_unit *u)
+{
+	const char *source = u->conf->service->outside_keys;
+
+	return f->role == PLAYOUT_KEY_SOURCE && source && strcmp(f->name, source) == 0;
+}
+
+static void
+send_request(struct scs_follower *f, const struct scs_unit *u)
+{
+	const struct he_service *s = u->conf->service;
+	uint8_t buf[512];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_KEY_REQUEST, buf, sizeof(buf));
+	sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
+	sim_put_int(&w, PLAYOUT_CP, u->outside.from);
+	sim_put_int(&w, PLAYOUT_LAST_CP, u->outside.last);
+	sim_put_int(&w, PLAYOUT_DURATION, scs_schedule_period(u->schedule) / 1000);
+	sim_put_int(&w, PLAYOUT_PROTECTION, s->scrambling);
+	sim_put_int(&w, PLAYOUT_AUTHENTICATED, s->authentication);
+	sim_put_int(&w, PLAYOUT_KEY_LENGTH, (int64_t)scs_keys_length(u));
+	finish(f, &w);
+	f->sent++;
+}
+
+void
+scs_follow_request(struct scs_unit *u)
+{
+	u->outside.up = false;
+	for (struct scs_follower *f = u->app->followers; f; f = f->next) {
+		if (!brings_keys(f, u))
+			continue;
+		u->outside.up = true;
+		if (u->outside.wanted)
+			send_request(f, u);
+	}
+}
+
+/* status 0: it is stored, under this fingerprint. */
+static void
+answer_supply(struct scs_follower *f, const char *service, size_t len, int64_t cp, const char *fingerprint, int status, const char *why)
+{
+	uint8_t buf[512], print[8];
+	struct sim_writer w;
+
+	sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_KEY_SUPPLY_ACK, buf, sizeof(buf));
+	sim_put_bytes(&w, PLAYOUT_SERVICE, service, len);
+	sim_put_int(&w, PLAYOUT_CP, cp);
+	if (fingerprint && gw_unhex(fingerprint, print, sizeof(print)) == (int)sizeof(print))
+		sim_put_bytes(&w, PLAYOUT_FINGERPRINT, print, sizeof(print));
+	if (status) {
+		sim_put_int(&w, PLAYOUT_ERROR_STATUS, status);
+		sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
+	}
+	finish(f, &w);
+}
+
+void
+scs_follow_supplied(struct scs_unit *u, const struct scs_key_entry *k)
+{
+	gw_log(GW_INFO, "key_supplied", NULL, "service=%s cp=%lld key=%s bridge=%s", u->conf->id, (long long)k->cp, k->fingerprint,
+	    u->conf->service->outside_keys);
+	for (struct scs_follower *f = u->app->followers; f; f = f->next)
+		if (brings_keys(f, u)) {
+			f->acked++;
+			answer_supply(f, u->conf->id, strlen(u->conf->id), k->cp, k->fingerprint, 0, NULL);
+		}
+}
+
 /* ---- what a unit wants of its followers ---- */
 
 /* Once every mux has every ECM of the CP, its key may go out. Which ECMs those are its record says, not the configuration of today. */
@@ -193,7 +266,7 @@ scs_follow_end(struct scs_unit *u)
 	struct sim_writer w;
 
 	for (struct scs_follower *f = u->app->followers; f; f = f->next) {
-		if (!f->role || !follows(f, f->role, u))
+		if (!f->role || (f->role == PLAYOUT_KEY_SOURCE ? !brings_keys(f, u) : !follows(f, f->role, u)))
 			continue;
 		sim_begin(&w, &playout, PLAYOUT_VERSION, PLAYOUT_SERVICE_END, buf, sizeof(buf));
 		sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
@@ -222,7 +295,8 @@ bring_up_to_date(struct scs_follower *f, struct scs_unit *u)
 const char *
 scs_role_name(int role)
 {
-	static const char *const names[] = { "-", [PLAYOUT_MUX] = "mux", [PLAYOUT_SCRAMBLER] = "scrambler", [PLAYOUT_OPERATOR] = "operator" };
+	static const char *const names[] = { "-", [PLAYOUT_MUX] = "mux", [PLAYOUT_SCRAMBLER] = "scrambler", [PLAYOUT_OPERATOR] = "operator",
+		[PLAYOUT_KEY_SOURCE] = "key-source" };
 
 	return names[role];
 }
@@ -290,8 +364,9 @@ on_setup(struct scs_follower *f, const struct sim_msg *m)
 	uint8_t buf[256];
 	struct sim_writer w;
 
-	if (f->role || role < PLAYOUT_MUX || role > PLAYOUT_OPERATOR) {
-		refuse(f, f->role ? PLAYOUT_E_STATE : PLAYOUT_E_ROLE, "follower_setup comes once, with role 1 (mux), 2 (scrambler) or 3 (operator)");
+	if (f->role || role < PLAYOUT_MUX || role > PLAYOUT_KEY_SOURCE) {
+		refuse(f, f->role ? PLAYOUT_E_STATE : PLAYOUT_E_ROLE, "follower_setup comes once, with role 1 (mux), 2 (scrambler), 3 (operator) "
+		    "or 4 (key source)");
 		return;
 	}
 	if (take_services(f, m) < 0) {
@@ -307,7 +382,10 @@ on_setup(struct scs_follower *f, const struct sim_msg *m)
 	gw_log(role == PLAYOUT_OPERATOR ? GW_INFO : GW_NOTICE, "follower_up", NULL, "peer=%s role=%s services=%zu held=%zu", f->name,
 	    scs_role_name(role), f->n, f->nheld);
 	believe_held(f);
-	for (size_t i = 0; role != PLAYOUT_OPERATOR && i < f->app->nunits; i++)
+	for (size_t i = 0; i < f->app->nunits; i++)
+		if (brings_keys(f, f->app->units[i]))
+			scs_follow_request(f->app->units[i]);
+	for (size_t i = 0; (role == PLAYOUT_MUX || role == PLAYOUT_SCRAMBLER) && i < f->app->nunits; i++)
 		if (follows(f, role, f->app->units[i])) {
 			bring_up_to_date(f, f->app->units[i]);
 			scs_follow_count(f->app->units[i]);
@@ -472,6 +550,34 @@ on_command(struct scs_follower *f, const struct sim_msg *m)
 }
 
 static void
+on_key_supply(struct scs_follower *f, const struct sim_msg *m)
+{
+	const struct sim_value *service = sim_value(m, PLAYOUT_SERVICE, 0), *key = sim_value(m, PLAYOUT_KEY_MATERIAL, 0),
+		*id = sim_value(m, PLAYOUT_KEY_IDENTIFIER, 0);
+	struct scs_unit *u = unit_of(f, m);
+	const struct scs_supply supply = { .source = f->name, .cp = sim_int(m, PLAYOUT_CP, -1), .protection = sim_int(m, PLAYOUT_PROTECTION, -1),
+		.authenticated = sim_int(m, PLAYOUT_AUTHENTICATED, 0), .material = key->p, .len = key->len, .id = id ? id->p : NULL,
+		.id_len = id ? id->len : 0 };
+	const char *why = "the SCS has no such service";
+	int status = PLAYOUT_E_UNKNOWN;
+
+	if (f->role != PLAYOUT_KEY_SOURCE) {
+		refuse(f, PLAYOUT_E_ROLE, "only a key source supplies keys");
+		return;
+	}
+	if (u)
+		status = scs_outside_take(u, &supply, &why);
+	if (status > 0) {
+		f->errors++;
+		gw_log_limited(&f->app->rate, GW_ERR, "key_refused", why, "bridge=%s service=%.*s cp=%lld error=0x%04x", f->name,
+		    (int)service->len, (const char *)service->p, (long long)supply.cp, (unsigned)status);
+	}
+	if (status != SCS_KEY_TAKEN)
+		answer_supply(f, (const char *)service->p, service->len, supply.cp, status > 0 ? NULL : scs_unit_key(u, supply.cp)->fingerprint,
+		    status > 0 ? status : 0, why);
+}
+
+static void
 on_follower_error(struct scs_follower *f, const struct sim_msg *m)
 {
 	const struct sim_value *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
@@ -503,6 +609,7 @@ static const struct { uint16_t message; bool known; void (*act)(struct scs_follo
 	{ PLAYOUT_KEY_ACK,         true,        on_key_ack        },
 	{ PLAYOUT_RECORD_ERROR,    true,        on_record_error   },
 	{ PLAYOUT_SERVICE_COMMAND, true,        on_command        },
+	{ PLAYOUT_KEY_SUPPLY,      true,        on_key_supply     },
 	{ PLAYOUT_FOLLOWER_ERROR,  false,       on_follower_error },
 	{ PLAYOUT_LINK_TEST,       false,       on_test           },
 	{ PLAYOUT_LINK_STATUS,     false,       on_link_status    },
@@ -549,7 +656,7 @@ down(void *self, struct gw_link *link, const struct gw_err *why)
 {
 	struct scs_follower *f = self, **at;
 	struct scs *app = f->app;
-	bool mux = f->role == PLAYOUT_MUX;
+	bool mux = f->role == PLAYOUT_MUX, source = f->role == PLAYOUT_KEY_SOURCE;
 
 	(void)link;
 	if (!app->stopping)
@@ -560,6 +667,8 @@ down(void *self, struct gw_link *link, const struct gw_err *why)
 	*at = f->next;
 	for (size_t i = 0; mux && !app->stopping && i < app->nunits; i++)
 		scs_follow_count(app->units[i]);
+	for (size_t i = 0; source && !app->stopping && i < app->nunits; i++)
+		scs_follow_request(app->units[i]);
 	for (size_t i = 0; i < app->nunits; i++) {
 		if (app->units[i]->refused.by == f)
 			app->units[i]->refused.by = NULL;

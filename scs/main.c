@@ -271,6 +271,9 @@ may_replace(const struct scs *app, const struct headend *he, const struct gw_ind
 		if (a->scrambling != b->scrambling || a->authentication != b->authentication || a->cw_length != b->cw_length)
 			return gw_fail(err, GW_ECONF, "%s:%d:%d: service %s: its scrambling cannot change; give the service another id",
 			    he->file, b->at.line, b->at.column, conf->id);
+		if (!a->outside_keys != !b->outside_keys)
+			return gw_fail(err, GW_ECONF, "%s:%d:%d: service %s: whether its keys are drawn here or come from a bridge cannot change; "
+			    "give the service another id", he->file, b->at.line, b->at.column, conf->id);
 	}
 	if (strcmp(he->playout, app->he->playout) != 0 || strcmp(he->state, app->he->state) != 0)
 		return gw_fail(err, GW_ECONF, "%s: playout and state change with a restart only", he->file);

@@ -23,7 +23,9 @@
 
 enum { SCS_MUXES = 8 };		/* that may follow one unit */
 
-struct scs_key_entry { int64_t cp; struct gw_secret material; char fingerprint[17]; bool durable; struct scs_key_entry *next; };
+/* id_len 0: named by he_key_id(). supplied: from outside, and whoever brought it waits for the word that it is stored. */
+struct scs_key_entry { int64_t cp; struct gw_secret material; uint8_t id[8], id_len; char fingerprint[17]; bool durable, supplied;
+	struct scs_key_entry *next; };
 struct scs_ecm { int64_t cp; uint8_t *p; size_t len; struct scs_terms terms; };	/* terms: it was made under these */
 /* A committed CP's ECMs as the messages that go to the mux, one after the other. */
 struct scs_frames { int64_t cp; uint8_t *p; size_t len; };
@@ -40,6 +42,13 @@ struct scs_unit_stream {
 	struct scs_criteria *criteria;	/* the newest first */
 	uint64_t committed;		/* crypto-periods with an ECM of this stream */
 };
+/* Keys that are made outside (`keys: BRIDGE`): from..last are asked for. */
+struct scs_outside {
+	bool wanted, up;		/* up: the bridge is connected */
+	int64_t from, last, since_us, refused_cp;
+	const char *why;		/* the latest refusal since then; NULL: none */
+	uint64_t requests, taken, again, refused;
+};
 struct scs_unit {
 	struct scs *app;
 	const struct he_unit *conf;	/* of app->he */
@@ -55,7 +64,8 @@ struct scs_unit {
 	enum scs_mode mode;		/* as the log knows it */
 	int64_t held;			/* of one that a reload replaced: the newest CP released */
 	/* what the store was asked in this turn */
-	struct { bool draw, drawn, commit, ok; int64_t last, cp, start_us; } asked;
+	struct { bool draw, drawn, commit, ok, supply; int64_t last, cp, start_us; } asked;
+	struct scs_outside outside;
 	struct gw_timer timer;
 	struct { const struct scs_follower *by; int64_t cp; unsigned status; } refused;	/* a scrambler cannot use its key; by NULL: none */
 	struct { const struct scs_follower *by; int64_t cp; uint64_t times; } differs;	/* a scrambler has another key for it; by NULL: none */
@@ -129,11 +139,40 @@ void scs_unit_behind(struct scs_unit *, int64_t cp);
 void scs_touch(struct scs_unit *);		/* something happened: works off the unit's actions at the end of this turn */
 void scs_work(struct scs *);			/* all that was touched */
 struct scs_unit *scs_unit_find(const struct scs *, const char *id, size_t len);
-const struct scs_key_entry *scs_unit_key(const struct scs_unit *, int64_t cp);
-size_t scs_unit_key_id(const struct scs_unit *, int64_t cp, uint8_t out[8]);
 /* The access criteria in force at a CP: octets, *p lent until the next turn; 0: none. */
 size_t scs_unit_criteria(const struct scs_unit_stream *, int64_t cp, const uint8_t **p);
 struct scs_frames *scs_unit_frames(struct scs_unit *, int64_t cp);	/* NULL: none kept for this CP */
+
+/* keys.c */
+const struct scs_key_entry *scs_unit_key(const struct scs_unit *, int64_t cp);	/* NULL: none is held */
+size_t scs_unit_key_id(const struct scs_unit *, int64_t cp, uint8_t out[8]);	/* as it came from outside, or by he_key_id() */
+size_t scs_keys_length(const struct scs_unit *);	/* octets of the unit's key material */
+/* A wrapped key of the store into memory. -1: it does not open, or its length is not that of the unit's protection and origin: as good as a lost store. */
+int scs_keys_load(struct scs_unit *, int64_t cp, const void *value, size_t len);
+/*
+ * Draws the key of a CP and stores it, or takes the one that is stored already: a KMS may refuse a second TEK for one CP_number. GW_WON: it is
+ * there, once the store's transaction is.
+ */
+enum gw_outcome scs_keys_draw(struct scs_unit *, int64_t cp);
+/* One from outside, scs_keys_length() octets, copied; in the store with the next transaction. NULL: out of locked memory. */
+struct scs_key_entry *scs_keys_supply(struct scs_unit *, int64_t cp, const void *material, const void *id, size_t id_len);
+enum gw_outcome scs_keys_store_supplied(struct scs_unit *);	/* all those, into this transaction; not GW_WON: nothing of it will be */
+/* The turn's keys are in the store now; or they are not, and must never be seen by anybody. */
+void scs_keys_settle(struct scs_unit *, bool stored);
+void scs_keys_drop(struct scs_unit *, int64_t below);
+
+/* outside.c */
+/* What a key source brings; lent. id_len 0: it says none. */
+struct scs_supply { const char *source; int64_t cp, protection; bool authenticated; const uint8_t *material, *id; size_t len, id_len; };
+enum { SCS_KEY_TAKEN = 0, SCS_KEY_HELD = -1 };
+/*
+ * SCS_KEY_TAKEN: kept, and acknowledged by scs_follow_supplied() once it is stored; SCS_KEY_HELD: it is there already, the same; else error_status of
+ * the playout link, with why.
+ */
+int scs_outside_take(struct scs_unit *, const struct scs_supply *, const char **why);
+void scs_outside_want(struct scs_unit *, int64_t from, int64_t last);	/* asks the key source; said again with each call */
+void scs_outside_stored(struct scs_unit *, int64_t now_us);	/* after settling: acknowledges, and the schedule hears of it when all are there */
+const char *scs_outside_says(const struct scs_unit *, char *out, size_t cap);	/* what is missing and why; "": nothing is */
 
 /* peer.c */
 struct scs_peer *scs_peer_open(struct scs *, const struct he_kms *, struct gw_err *);
@@ -160,6 +199,8 @@ const char *scs_role_name(int role);
 void scs_follow_air(struct scs_unit *, int64_t cp);		/* its ECMs to every mux */
 void scs_follow_install(struct scs_unit *, const struct scs_cp *);	/* its key to every scrambler */
 void scs_follow_end(struct scs_unit *);
+void scs_follow_request(struct scs_unit *);			/* what it wants of its key source; outside.up says whether one is there */
+void scs_follow_supplied(struct scs_unit *, const struct scs_key_entry *);	/* that key is stored, to its source */
 void scs_follow_count(struct scs_unit *);			/* tells the schedule how many muxes there are */
 
 /* status.c */

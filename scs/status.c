@@ -51,7 +51,7 @@ unit_status(const struct scs_unit *u)
 	const struct scs_cp *live[SCS_LIVE];
 	size_t n = scs_schedule_live(u->schedule, gw_utc_us(), live);
 	json_t *streams = json_array(), *cps = json_array();
-	char refused[100] = "", differs[100] = "";
+	char refused[100] = "", differs[100] = "", missing[200];
 	enum scs_mode mode = scs_schedule_mode(u->schedule);
 
 	for (size_t i = 0; i < u->n; i++)
@@ -62,7 +62,7 @@ unit_status(const struct scs_unit *u)
 		snprintf(refused, sizeof(refused), "0x%04x of %s, cp %lld", u->refused.status, u->refused.by->name, (long long)u->refused.cp);
 	if (u->differs.by)
 		snprintf(differs, sizeof(differs), "%s, cp %lld", u->differs.by->name, (long long)u->differs.cp);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "service", u->conf->id,
 	    "mode", scs_mode_name(mode), "commanded", scs_schedule_commanded(u->schedule) ? "clear" : "scrambled", "key_refused", refused,
 	    "key_differs", differs,
 	    "cp", (json_int_t)scs_schedule_running(u->schedule, gw_utc_us()), "phase", scs_schedule_phase(u->schedule),
@@ -70,6 +70,12 @@ unit_status(const struct scs_unit *u)
 	    "period_ms", (json_int_t)(scs_schedule_period(u->schedule) / 1000), "epoch", (json_int_t)u->epoch,
 	    "released", (json_int_t)u->committed, "extensions", (json_int_t)u->extensions, "streams", streams, "live", cps,
 	    "next", cp_status(u, scs_schedule_preparing(u->schedule)));
+	if (j && u->conf->service->outside_keys)
+		json_object_set_new(j, "keys", json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:s}", "bridge", u->conf->service->outside_keys,
+		    "connected", u->outside.up, "missing", scs_outside_says(u, missing, sizeof(missing)), "requests",
+		    (json_int_t)u->outside.requests, "taken", (json_int_t)u->outside.taken, "again", (json_int_t)u->outside.again, "refused",
+		    (json_int_t)u->outside.refused, "refusal", u->outside.why ? u->outside.why : ""));
+	return j;
 }
 
 /* The values that the operator overrides: as announced and in force. */
@@ -186,6 +192,9 @@ static const struct gw_metric
 	channel = { "simulgate_scs_channel_open", "1 while all channels to this ECMG of the KMS are open", GW_GAUGE },
 	dead = { "simulgate_scs_ecmg_dead", "1 while an ECMG, in use or standby, has been without its channels for too long", GW_GAUGE },
 	in_use = { "simulgate_scs_ecmg_preferred", "1 for the ECMG that is asked first", GW_GAUGE },
+	supplied = { "simulgate_scs_keys_supplied_total", "keys of a service with keys from outside that were taken", GW_COUNTER },
+	key_refusals = { "simulgate_scs_keys_refused_total", "keys from outside that were refused: another key, a wrong length, not wanted", GW_COUNTER },
+	keyless = { "simulgate_scs_keys_missing", "1 while a key from outside is asked for and has not come", GW_GAUGE },
 	switches = { "simulgate_scs_ecmg_switches_total", "times that another ECMG of the KMS became the one in use", GW_COUNTER },
 	hedged = { "simulgate_scs_hedged_total", "requests put to a standby because the answer took long", GW_COUNTER },
 	tolerated = { "simulgate_scs_deviations_tolerated_total", "messages that deviate from the standard, and were taken", GW_COUNTER },
@@ -212,6 +221,11 @@ collect_unit(struct gw_samples *s, const struct scs_unit *u)
 	gw_sample(s, &extended, labels, scs_schedule_extended(u->schedule));
 	gw_sample(s, &alarm_on, labels, in_alarm(u));
 	gw_sample(s, &differing, labels, (double)u->differs.times);
+	if (u->conf->service->outside_keys) {
+		gw_sample(s, &supplied, labels, (double)u->outside.taken);
+		gw_sample(s, &key_refusals, labels, (double)u->outside.refused);
+		gw_sample(s, &keyless, labels, u->outside.wanted);
+	}
 	for (enum scs_mode m = SCS_CLEAR; m < SCS_NOTHING; m++) {
 		memcpy(with, labels, sizeof(labels));
 		gw_sample(s, &unscrambled, gw_label(with, sizeof(with), "mode", scs_mode_name(m)), scs_schedule_mode(u->schedule) == m);

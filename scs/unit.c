@@ -4,28 +4,7 @@
 #include "proto/playout.h"
 #include "scs/scs.h"
 
-/* ---- keys ---- */
-
-static struct scs_key_entry *
-find_key(const struct scs_unit *u, int64_t cp)
-{
-	for (struct scs_key_entry *k = u->keys; k; k = k->next)
-		if (k->cp == cp)
-			return k;
-	return NULL;
-}
-
-const struct scs_key_entry *
-scs_unit_key(const struct scs_unit *u, int64_t cp)
-{
-	return find_key(u, cp);
-}
-
-size_t
-scs_unit_key_id(const struct scs_unit *u, int64_t cp, uint8_t out[8])
-{
-	return he_key_id(u->conf->service->scrambling, u->conf->index, (uint16_t)cp, out);
-}
+/* ---- access criteria ---- */
 
 size_t
 scs_unit_criteria(const struct scs_unit_stream *t, int64_t cp, const uint8_t **p)
@@ -74,90 +53,6 @@ drop_criteria(struct scs_unit_stream *t, int64_t cp)
 	}
 }
 
-static struct scs_key_entry *
-add_key(struct scs_unit *u, int64_t cp, size_t len)
-{
-	struct scs_key_entry *k = calloc(1, sizeof(*k));
-
-	if (!k || gw_secret_new(&k->material, len) < 0) {
-		free(k);
-		return NULL;
-	}
-	k->cp = cp;
-	k->next = u->keys;
-	u->keys = k;
-	return k;
-}
-
-static bool
-below(const struct scs_key_entry *k, int64_t cp)
-{
-	return k->cp < cp;
-}
-
-static bool
-not_durable(const struct scs_key_entry *k, int64_t cp)
-{
-	(void)cp;
-	return !k->durable;
-}
-
-static void
-drop_if(struct scs_unit *u, bool (*goes)(const struct scs_key_entry *, int64_t), int64_t cp)
-{
-	for (struct scs_key_entry **at = &u->keys; *at;) {
-		struct scs_key_entry *k = *at;
-		if (!goes(k, cp)) {
-			at = &k->next;
-			continue;
-		}
-		*at = k->next;
-		gw_secret_free(&k->material);
-		free(k);
-	}
-}
-
-static void
-drop_keys(struct scs_unit *u, int64_t cp)
-{
-	drop_if(u, below, cp);
-}
-
-/* The turn's keys are in the store now; or they are not, and must never be seen by anybody. */
-static void
-settle_keys(struct scs_unit *u, bool stored)
-{
-	if (!stored)
-		drop_if(u, not_durable, 0);
-	for (struct scs_key_entry *k = u->keys; k; k = k->next)
-		k->durable = true;
-}
-
-static size_t
-key_length(const struct scs_unit *u)
-{
-	const struct he_service *s = u->conf->service;
-
-	return cwg_length((int)s->scrambling, s->authentication, s->cw_length);
-}
-
-/* A wrapped key of the store into memory; a key that does not open, or has another length, is as good as a lost store. */
-static int
-unwrap(struct scs_unit *u, int64_t cp, const void *value, size_t len)
-{
-	uint8_t plain[CWG_MATERIAL_MAX + GW_WRAP_OVERHEAD];
-	int n = gw_wrap_open_key(u->app->wrap, value, len, plain, sizeof(plain));
-	struct scs_key_entry *k = n > 0 && (size_t)n == key_length(u) ? add_key(u, cp, (size_t)n) : NULL;
-
-	if (k) {
-		k->durable = true;
-		memcpy(k->material.p, plain, k->material.len);
-		gw_fingerprint(plain, k->material.len, k->fingerprint);
-	}
-	gw_cleanse(plain, sizeof(plain));
-	return k ? 0 : -1;
-}
-
 static void
 fence(struct scs_unit *u)
 {
@@ -168,52 +63,6 @@ fence(struct scs_unit *u)
 	    (long long)u->epoch);
 	u->app->status = gw_exit_status(GW_ETEMP);
 	u->app->fenced = true;
-}
-
-/* Draws the key of a CP and stores it, or takes the one that is stored already: a KMS may refuse a second TEK for one CP_number. */
-static int
-draw(struct scs_unit *u, int64_t cp)
-{
-	uint8_t wrapped[CWG_MATERIAL_MAX + GW_WRAP_OVERHEAD + 8];
-	const struct he_service *s = u->conf->service;
-	struct gw_blob found = { 0 };
-	struct scs_key_entry *k;
-	int n = -1, rc = -1;
-
-	if (find_key(u, cp))
-		return 0;
-	if (!(k = add_key(u, cp, key_length(u))))
-		return -1;
-	if (cwg_draw(u->app->cwg, (int)s->scrambling, s->authentication, u->conf->id, (uint64_t)cp, k->material.p, k->material.len) == 0)
-		n = gw_wrap_seal(u->app->wrap, k->material.p, k->material.len, wrapped, sizeof(wrapped));
-	if (n < 0)
-		gw_log_limited(&u->app->rate, GW_ERR, "key_not_drawn", "no random octets, or no wrapping: tried again", "service=%s cp=%lld",
-		    u->conf->id, (long long)cp);
-	gw_fingerprint(k->material.p, k->material.len, k->fingerprint);
-	switch (n < 0 ? GW_UNAVAILABLE :
-	    gw_store_put(u->app->store, u->conf->id, u->epoch, GW_RECORD_KEY, cp, wrapped, (size_t)n, &found)) {
-	case GW_WON:
-		u->generated++;
-		return 0;
-	case GW_EXISTS:
-		rc = 0;
-		break;
-	case GW_FENCED:
-		fence(u);
-		break;
-	case GW_UNAVAILABLE:
-		break;
-	}
-	u->keys = k->next;	/* it was put in front */
-	gw_secret_free(&k->material);
-	free(k);
-	if (rc == 0 && unwrap(u, cp, found.p, found.len) < 0) {
-		gw_log(GW_ERR, "key_unusable", "a stored key does not open with this master key, or is of another protection",
-		    "service=%s cp=%lld", u->conf->id, (long long)cp);
-		rc = -1;
-	}
-	gw_store_free(&found);
-	return rc;
 }
 
 /* ---- committed CPs ---- */
@@ -288,18 +137,21 @@ commit(struct scs_unit *u, const struct scs_action *a)
 static void
 say(const struct scs_unit *u, const struct scs_action *a)
 {
-	char at[32];
+	char at[32], missing[200];
 
 	gw_utc_text(a->start_us, at);
 	switch (a->kind) {
 	case SCS_EXTENDED:
-		gw_log(GW_WARNING, "cp_extended", scs_schedule_mode(u->schedule) == SCS_CLEAR ?
+		gw_log(GW_WARNING, "cp_extended", scs_outside_says(u, missing, sizeof(missing))[0] ? missing :
+		    scs_schedule_mode(u->schedule) == SCS_CLEAR ?
 		    "not every required ECM is there: the service stays in clear until then" :
 		    "not every required ECM is there: the crypto-period goes on with its key",
 		    "service=%s cp=%lld planned_end=%s", u->conf->id, (long long)a->cp, at);
 		break;
 	case SCS_ALARM:
-		gw_log(GW_ERR, "cp_extension_alarm", "the crypto-period is being extended for too long: look at the ECMGs",
+		gw_log(GW_ERR, "cp_extension_alarm", u->outside.wanted ?
+		    "the crypto-period is being extended for too long: look at the bridge that its keys come through, and at the BSM behind it" :
+		    "the crypto-period is being extended for too long: look at the ECMGs",
 		    "service=%s cp=%lld planned_end=%s seconds=%lld", u->conf->id, (long long)a->cp, at,
 		    (long long)(a->duration_us / 1000000));
 		break;
@@ -312,7 +164,7 @@ say(const struct scs_unit *u, const struct scs_action *a)
 static void
 trim(struct scs_unit *u, int64_t below)
 {
-	drop_keys(u, below);
+	scs_keys_drop(u, below);
 	for (size_t i = 0; i < u->n; i++)
 		drop_criteria(&u->streams[i], below);
 	for (size_t i = 0; i < SCS_LIVE; i++)
@@ -347,7 +199,7 @@ static void
 install(struct scs_unit *u, const struct scs_action *a)
 {
 	const struct scs_cp *cp = scs_schedule_find(u->schedule, a->cp);
-	const struct scs_key_entry *k = find_key(u, a->cp);
+	const struct scs_key_entry *k = scs_unit_key(u, a->cp);
 	char at[32];
 
 	u->committed++;
@@ -360,16 +212,34 @@ install(struct scs_unit *u, const struct scs_action *a)
 		scs_follow_install(u, cp);
 }
 
+/* Drawn here, or asked for. */
+static bool
+have_keys(struct scs_unit *u, int64_t cp, int64_t last)
+{
+	bool outside = u->conf->service->outside_keys;
+	enum gw_outcome outcome = GW_WON;
+
+	for (; cp <= last && outcome == GW_WON; cp++) {
+		if (outside && !scs_unit_key(u, cp)) {
+			scs_outside_want(u, cp, last);
+			return false;
+		}
+		outcome = outside ? GW_WON : scs_keys_draw(u, cp);
+	}
+	if (outcome == GW_FENCED)
+		fence(u);
+	return outcome == GW_WON;
+}
+
 static void
 act(struct scs_unit *u, const struct scs_action *a)
 {
 	switch (a->kind) {
 	case SCS_DRAW:
-		u->asked.draw = u->asked.drawn = true;
+		u->asked.draw = true;
 		u->asked.last = a->last;
 		u->ahead = a->last - a->cp + 1;
-		for (int64_t cp = a->cp; cp <= a->last && u->asked.drawn; cp++)
-			u->asked.drawn = draw(u, cp) == 0;
+		u->asked.drawn = have_keys(u, a->cp, a->last);
 		break;
 	case SCS_COMMIT:
 	case SCS_AMEND:
@@ -378,7 +248,7 @@ act(struct scs_unit *u, const struct scs_action *a)
 		u->asked.ok = commit(u, a);
 		/* What the next CP will want, in this transaction: its CW_provision need not wait for one of its own. */
 		if (a->kind == SCS_COMMIT && u->asked.ok && a->mode == SCS_SCRAMBLED)
-			draw(u, a->cp + u->ahead);
+			have_keys(u, a->cp + u->ahead, a->cp + u->ahead);
 		break;
 	case SCS_PROVISION:
 		scs_peer_ask(u->streams[a->stream].peer, &u->streams[a->stream], a->cp, a->duration_us);
@@ -408,8 +278,10 @@ answer(struct scs_unit *u, bool stored)
 {
 	int64_t now = scs_now(u->app);
 
-	if (u->asked.draw || u->asked.commit)
-		settle_keys(u, stored);
+	if (u->asked.draw || u->asked.commit || u->asked.supply)
+		scs_keys_settle(u, stored);
+	if (u->asked.supply)
+		scs_outside_stored(u, now);
 	if (u->asked.draw) {
 		if (stored && u->asked.drawn)
 			scs_schedule_drawn(u->schedule, u->asked.last, now);
@@ -419,6 +291,17 @@ answer(struct scs_unit *u, bool stored)
 	if (u->asked.commit)
 		scs_schedule_stored(u->schedule, u->asked.cp, stored && u->asked.ok, u->asked.start_us, now);
 	memset(&u->asked, 0, sizeof(u->asked));
+}
+
+/* What came from outside in this turn is there for the actions of the turn, in their transaction. */
+static void
+supply(struct scs_unit *u)
+{
+	if (!u->conf->service->outside_keys)
+		return;
+	u->asked.supply = true;
+	if (scs_keys_store_supplied(u) == GW_FENCED)
+		fence(u);
 }
 
 void
@@ -441,6 +324,8 @@ round_of(struct scs *app)
 
 	app->dirty = NULL;
 	gw_store_begin(app->store);
+	for (u = list; u; u = u->next_dirty)
+		supply(u);
 	for (u = list; u; u = u->next_dirty)
 		while (!u->fenced && !(u->asked.draw || u->asked.commit) && scs_schedule_take(u->schedule, &a))
 			act(u, &a);
@@ -531,7 +416,7 @@ take_key(void *self, int64_t cp, const void *value, size_t len)
 {
 	struct earlier *e = self;
 
-	e->bad = unwrap(e->u, cp, value, len) < 0;
+	e->bad = scs_keys_load(e->u, cp, value, len) < 0;
 	return e->bad;
 }
 
@@ -557,12 +442,13 @@ take_up(struct scs_unit *u, struct gw_err *err)
 		o = gw_store_each(u->app->store, u->conf->id, GW_RECORD_KEY, 0, take_key, &e);
 	if (e.bad)
 		return gw_fail(err, GW_ESTORE, "service %s: a stored record or key cannot be read: another master key, or the service's "
-		    "scrambling was changed; restore the store from a backup, or give the service another id", u->conf->id);
+		    "scrambling, or where its keys come from, was changed; restore the store from a backup, or give the service another id",
+		    u->conf->id);
 	if (o != GW_WON)
 		return gw_fail(err, GW_ESTORE, "service %s: the store cannot be read", u->conf->id);
 	if (e.n) {
 		for (size_t i = 0; i < e.n; i++)
-			if (e.cps[i].mode == SCS_SCRAMBLED && !find_key(u, e.cps[i].cp))
+			if (e.cps[i].mode == SCS_SCRAMBLED && !scs_unit_key(u, e.cps[i].cp))
 				return gw_fail(err, GW_ESTORE, "service %s: the key of committed crypto-period %lld is missing from the store",
 				    u->conf->id, (long long)e.cps[i].cp);
 		scs_schedule_adopt(u->schedule, e.cps, e.n, scs_now(u->app));
@@ -803,7 +689,7 @@ scs_unit_close(struct scs_unit *u, bool end)
 	}
 	for (size_t i = 0; i < SCS_LIVE; i++)
 		free(u->frames[i].p);
-	drop_keys(u, INT64_MAX);
+	scs_keys_drop(u, INT64_MAX);
 	u->held = u->schedule ? scs_schedule_released(u->schedule) : -1;
 	scs_schedule_free(u->schedule);
 	u->schedule = NULL;
@@ -865,5 +751,6 @@ scs_unit_rebind(struct scs_unit *u, const struct he_unit *conf)
 			gw_log(GW_NOTICE, "access_criteria", NULL, "service=%s kms=%s from_cp=%lld", conf->id, t->conf->kms->name, (long long)cp);
 	}
 	scs_schedule_reconf(u->schedule, &c, now);
+	scs_follow_request(u);	/* another bridge, perhaps */
 	scs_touch(u);
 }

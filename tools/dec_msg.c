@@ -62,6 +62,7 @@ static const struct dec_pair pairs[] = {
 	{ &playout, PLAYOUT_FOLLOWER_SETUP, PLAYOUT_FOLLOWER_STATUS, 0 }, { &playout, PLAYOUT_LINK_TEST, PLAYOUT_LINK_STATUS, 0 },
 	{ &playout, PLAYOUT_ECM_RECORD, PLAYOUT_ECM_ACK, PLAYOUT_CP }, { &playout, PLAYOUT_KEY_RECORD, PLAYOUT_KEY_ACK, PLAYOUT_CP },
 	{ &playout, PLAYOUT_SERVICE_COMMAND, PLAYOUT_SERVICE_ANSWER, 0 },
+	{ &playout, PLAYOUT_KEY_SUPPLY, PLAYOUT_KEY_SUPPLY_ACK, PLAYOUT_CP },
 };
 enum { NPAIRS = sizeof(pairs) / sizeof(pairs[0]) };
 

@@ -5,7 +5,7 @@
 #include "proto/playout.h"
 #include "tests/suite.h"
 
-static const char *const files[] = { "follower_setup", "key_record", "ecm_record" };
+static const char *const files[] = { "follower_setup", "key_record", "ecm_record", "key_request", "key_supply" };
 static struct sim_msg m;
 
 static size_t
