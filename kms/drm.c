@@ -1,13 +1,17 @@
 /*
  * kms/drm.c: the KMS of the DRM profile as a plugin: TEKs become STKMs under SEAKs of a key file (bcast-drm-profile 3 to 6); at an
- * EMMG, the same file becomes registrations and BCROs (8, 9). The file is looked at while it is used: a new SEAK needs no restart.
+ * EMMG, the same file becomes registrations and BCROs (8, 9). The file is looked at while it is used: a new SEAK needs no restart. SEAKs of services that
+ * many BSMs share are in the store of a bridge, and are used once their gate is open (bcast-backend-xml 6).
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "kms/drm_carousel.h"
 #include "kms/plug.h"
+#include "kms/seaks.h"
 #include "lib/clock.h"
 
 enum { PROFILE = 0x0001, PAGE = 256, KEPT = 4, MARK = 8, LOOK_US = 1000000 };
@@ -23,6 +27,9 @@ struct drm {
 	uint8_t after_reception;
 	struct kms_host host;
 	char path[1024];
+	char store_path[1024], master[1024];	/* of synchronised SEAKs; "": none */
+	struct seaks *store;			/* NULL: it is not there yet */
+	bool said_missing, stale;		/* stale: it could not be read when it had changed */
 	struct keys_drm keys;
 	struct drm_carousel *carousel;	/* of them, once the first LTKM is asked for */
 	struct file seen; int64_t look_us;
@@ -31,6 +38,8 @@ struct drm {
 
 static const struct plug_row settings[] = {
 	{ "keys", PLUG_PATH, PLUG_AT(drm, path), 0, 0, NULL },
+	{ "store", PLUG_PATH, PLUG_AT(drm, store_path), 0, 0, NULL },
+	{ "master", PLUG_PATH, PLUG_AT(drm, master), 0, 0, NULL },
 	{ "protection", PLUG_PROTECTION, PLUG_AT(drm, protection.protocol), 0, 0, NULL },
 	{ "authenticated", PLUG_FLAG, PLUG_AT(drm, protection.authenticated), 0, 0, NULL },
 	{ "protection_after_reception", PLUG_UINT, PLUG_AT(drm, after_reception), 0, 3, NULL },
@@ -46,7 +55,15 @@ drm_close(void *state)
 		free(d->page[k]);
 	drm_carousel_free(d->carousel);
 	keys_drm_free(&d->keys);
+	seaks_close(d->store);
 	free(d);
+}
+
+static void
+say(struct drm *d, int level, const char *text)
+{
+	if (d->host.log)
+		d->host.log(d->host.ctx, level, text);
 }
 
 /* Zeroes for a file that is not there. */
@@ -67,15 +84,65 @@ same_file(const struct file *a, const struct file *b)
 		a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
+/* ---- the store of synchronised SEAKs ---- */
+
+/* The bridge makes it, maybe later than we start. 1: it has come. */
 static int
-load(const struct drm *d, struct keys_drm *keys, struct gw_err *err)
+open_store(struct drm *d, struct gw_err *err)
+{
+	char text[sizeof(d->store_path) + 80];
+
+	if (!*d->store_path || d->store)
+		return 0;
+	if (access(d->store_path, F_OK) < 0 && errno == ENOENT) {
+		snprintf(text, sizeof(text), "%s: the bridge has not made its store of SEAKs yet", d->store_path);
+		if (!d->said_missing)
+			say(d, KMS_LOG_NOTICE, text);
+		d->said_missing = true;
+		return 0;
+	}
+	return seaks_open(d->store_path, *d->master ? d->master : NULL, false, &d->store, err) < 0 ? -1 : 1;
+}
+
+struct merge { struct keys_drm *keys; int64_t now_s; struct gw_err *err; int rc; };
+
+static int
+merge_row(void *self, const struct seak_row *r)
+{
+	struct merge *m = self;
+	const struct keys_more more = { r->service, r->kind == SEAK_SERVICE ? DRM_SERVICE : DRM_PROGRAM, r->cid_extension, r->key, r->from_s, r->to_s };
+
+	if (r->open_us && r->to_s > m->now_s && keys_drm_add(m->keys, &more, m->err) < 0)
+		m->rc = -1;
+	return m->rc;
+}
+
+static int
+merge(struct drm *d, struct keys_drm *keys, struct gw_err *err)
+{
+	struct merge m = { keys, gw_utc_us() / 1000000, err, 0 };
+
+	for (size_t k = 0; !*d->store_path && k < keys->nservices; k++)
+		if (keys->services[k].synchronised)
+			return gw_fail(err, GW_ECONF, "%s: service %s is synchronised: setting store (that of the bridge) is missing", d->path,
+			    keys->services[k].name);
+	if (!d->store)
+		return 0;
+	if (seaks_each(d->store, merge_row, &m) != GW_WON)
+		return gw_fail(err, GW_ETEMP, "%s cannot be read now", d->store_path);
+	return m.rc;
+}
+
+static int
+load(struct drm *d, struct keys_drm *keys, struct gw_err *err)
 {
 	if (keys_drm_load(d->path, keys, err) < 0)
 		return -1;
-	if (!keys->device.given)
+	if (!keys->device.given && merge(d, keys, err) == 0)
 		return 0;
+	bool device = keys->device.given;
 	keys_drm_free(keys);
-	return gw_fail(err, GW_ECONF, "%s: this is a receiver's key file: it has no services", d->path);
+	return !device ? -1 : gw_fail(err, GW_ECONF, "%s: this is a receiver's key file: it has no services", d->path);
 }
 
 static int
@@ -99,7 +166,7 @@ drm_open(const struct kms_host *host, const char *conf, void **state, char *why,
 	if (rc == 0) {
 		d->seen = look(d->path);	/* before it is read: a change while it is read is seen later */
 		d->look_us = gw_mono_tick_us() + LOOK_US;
-		if (load(d, &d->keys, &err) < 0)
+		if (open_store(d, &err) < 0 || load(d, &d->keys, &err) < 0)
 			rc = plug_refuse(1, why, why_cap, "%s", err.text);
 	}
 	if (rc == 0) {
@@ -159,22 +226,15 @@ adopt(struct drm *d, struct keys_drm *keys)
 	d->keys = *keys;
 }
 
-static void
-say(struct drm *d, int level, const char *text)
-{
-	if (d->host.log)
-		d->host.log(d->host.ctx, level, text);
-}
-
 /* A file that has faults changes nothing, and is said once. */
 static void
 say_refused(struct drm *d, struct gw_err *err)
 {
-	char text[sizeof(err->text) + 64];
+	char text[sizeof(err->text) + 96];
 
 	for (char *p = err->text; (p = strchr(p, '\n')) != NULL; p++)
 		*p = ';';
-	snprintf(text, sizeof(text), "the key file has changed, its old keys stay in use: %s", err->text);
+	snprintf(text, sizeof(text), "the key file or the store of SEAKs has changed, the old keys stay in use: %s", err->text);
 	say(d, KMS_LOG_WARNING, text);
 }
 
@@ -190,10 +250,14 @@ look_again(struct drm *d)
 		return;
 	d->look_us = now_us + LOOK_US;
 	struct file now = look(d->path);
-	if (same_file(&now, &d->seen))
+	bool store = open_store(d, &err) > 0 || (d->store && seaks_changed(d->store)) || d->stale;
+	if (same_file(&now, &d->seen) && !store)
 		return;
+	bool file = !same_file(&now, &d->seen);
 	d->seen = now;
+	d->stale = false;
 	if (load(d, &keys, &err) < 0) {
+		d->stale = err.code == GW_ETEMP;
 		say_refused(d, &err);
 		return;
 	}
@@ -205,7 +269,7 @@ look_again(struct drm *d)
 	}
 	drm_carousel_free(carousel);	/* it can be made */
 	adopt(d, &keys);
-	say(d, KMS_LOG_NOTICE, "the key file has changed: its keys are in use");
+	say(d, file ? KMS_LOG_NOTICE : KMS_LOG_DEBUG, file ? "the key file has changed: its keys are in use" : "the store of SEAKs has changed");
 }
 
 static struct stream *

@@ -107,6 +107,8 @@ static const struct gw_conf_row drm_service_rows[] = {
 		.meaning = "Service keys; of those that are valid the one that became so last is used." },
 	{ "peak", GW_CONF_LIST, LIST_OF(keys_drm_service, peak, npeak), .sub = &peak_schema,
 		.meaning = "Programme keys; while one is valid, STKMs have the programme layer." },
+	{ "synchronised", GW_CONF_BOOL, MEMBER(keys_drm_service, synchronised), .dflt = "false",
+		.meaning = "Whether it has those of the store of SEAKs of a bridge, too, which the plugin's setting store names." },
 };
 
 static void
@@ -114,8 +116,8 @@ check_drm_service(struct gw_conf *c, void *object)
 {
 	struct keys_drm_service *s = object;
 
-	if (s->nseak + s->npeak == 0)
-		gw_conf_fail(c, s, "a service needs a SEAK or a PEAK");
+	if (s->nseak + s->npeak == 0 && !s->synchronised)
+		gw_conf_fail(c, s, "a service needs a SEAK or a PEAK, unless it is synchronised");
 }
 
 static const struct gw_conf_schema drm_service_schema = { ROWS(drm_service_rows), sizeof(struct keys_drm_service), .noun = "service",
@@ -354,6 +356,45 @@ make_seak(enum drm_layer layer, struct keys_seak *k, struct keys_drm *d, struct 
 	return 0;
 }
 
+static struct keys_seak *
+find_seak(struct keys_seak *k, size_t n, uint32_t CID_extension)
+{
+	for (size_t i = 0; i < n; i++)
+		if (k[i].CID_extension == CID_extension)
+			return &k[i];
+	return NULL;
+}
+
+int
+keys_drm_add(struct keys_drm *d, const struct keys_more *m, struct gw_err *err)
+{
+	struct keys_drm_service *v = NULL;
+
+	for (size_t s = 0; s < d->nservices; s++)
+		if (strcmp(d->services[s].name, m->service) == 0)
+			v = &d->services[s];
+	if (!v || !v->synchronised)
+		return 0;
+	struct keys_seak **list = m->layer == DRM_SERVICE ? &v->seak : &v->peak;
+	size_t *n = m->layer == DRM_SERVICE ? &v->nseak : &v->npeak;
+	if (find_seak(*list, *n, m->CID_extension))
+		return 0;
+	struct drm_key **all = reallocarray(d->all, d->nall + 1, sizeof(*all));
+	if (all)
+		d->all = all;
+	struct keys_seak *grown = reallocarray(*list, *n + 1, sizeof(*grown));
+	if (grown)
+		*list = grown;
+	if (!all || !grown)
+		return gw_fail(err, GW_ESYS, "no memory for a key");
+	struct keys_seak *k = &grown[*n];
+	*k = (struct keys_seak){ .CID_extension = m->CID_extension, .from_s = m->from_s, .to_s = m->to_s };
+	++*n;
+	if (gw_secret_set(&k->key, m->key, KEY) < 0 || gw_secret_set(&k->seed, m->key + KEY, KEY) < 0)
+		return gw_fail(err, GW_ESYS, "no locked memory left");
+	return make_seak(m->layer, k, d, err) < 0 ? -1 : 1;
+}
+
 static int
 make_drm(struct keys_drm *d, struct gw_err *err)
 {
@@ -476,7 +517,8 @@ keys_valid(const struct keys_seak *k, size_t n, int64_t now_s)
 	const struct keys_seak *last = NULL;
 
 	for (size_t i = 0; i < n; i++)
-		if (drm_key_valid(k[i].made, now_s) && (!last || k[i].from_s > last->from_s))
+		if (drm_key_valid(k[i].made, now_s) && (!last || k[i].from_s > last->from_s ||
+		    (k[i].from_s == last->from_s && k[i].CID_extension > last->CID_extension)))
 			last = &k[i];
 	return last ? last->made : NULL;
 }

@@ -18,7 +18,11 @@ struct keys_seak {	/* SEAK: SEK and SAS; PEAK: PEK and PAS */
 	char *valid_from, *valid_to; int64_t from_s, to_s;	/* NULL: without limit */
 	struct drm_key *made;
 };
-struct keys_drm_service { char *name; struct keys_seak *seak; size_t nseak; struct keys_seak *peak; size_t npeak; };
+struct keys_drm_service {
+	char *name;
+	struct keys_seak *seak; size_t nseak; struct keys_seak *peak; size_t npeak;
+	bool synchronised;	/* more come from the store of SEAKs */
+};
 
 /* Broadcast-only rights (bcast-drm-profile 8 and 9): who issues them and to whom. */
 struct keys_issuer { bool given; char *private_key; struct gw_secret RIAK; uint64_t lead_ms; };
@@ -69,6 +73,12 @@ struct keys_card {
 /* 0, or -1 with every fault of the file in *err, a line each: FILE:LINE:COLUMN: sentence. */
 int keys_drm_load(const char *path, struct keys_drm *, struct gw_err *err);
 void keys_drm_free(struct keys_drm *);
+/*
+ * One more SEAK or PEAK (32 octets: key and seed) of a service, for a file of services. 1: it is there. 0: no such service, it is not synchronised, or the file
+ * has that extension itself. -1 with *err.
+ */
+struct keys_more { const char *service; enum drm_layer layer; uint32_t CID_extension; const uint8_t *key; int64_t from_s, to_s; };
+int keys_drm_add(struct keys_drm *, const struct keys_more *, struct gw_err *err);
 int keys_card_load(const char *path, struct keys_card *, struct gw_err *err);
 void keys_card_free(struct keys_card *);
 
@@ -78,7 +88,7 @@ void keys_print_mdoc(bool smartcard, FILE *);
 /* The service of an ECM_id: by `streams`, or the only one there is. NULL: none. */
 const struct keys_drm_service *keys_drm_service(const struct keys_drm *, uint16_t ecm_id);
 const struct keys_card_service *keys_card_service(const struct keys_card *, uint16_t ecm_id);
-/* Of the SEAKs (or PEAKs) of a list that are valid at now_s the one that became so last; NULL: none. */
+/* Of the SEAKs (or PEAKs) of a list that are valid at now_s the one that became so last, of several the greatest extension; NULL: none. */
 struct drm_key *keys_valid(const struct keys_seak *, size_t n, int64_t now_s);
 /* The SEK in use at a CP: of those whose interval reaches it, the one that came into use last. NULL: none. */
 struct msk *keys_sek_at(const struct keys_card_service *, uint16_t cp, uint16_t *tek_id);

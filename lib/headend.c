@@ -119,7 +119,8 @@ static const struct gw_conf_row kms_rows[] = {
 	{ "keys", GW_CONF_PATH, GW_CONF_AT(he_kms, keys), .flags = GW_CONF_KEYS,
 	    .meaning = "The plugin's file of keys, mode 0600." },
 	{ "store", GW_CONF_PATH, GW_CONF_AT(he_kms, store),
-	    .meaning = "Smartcard profile: the store of keys, subscribers and rights that its plugin and its BSM share, in place of keys. The "
+	    .meaning = "DRM profile: the store of SEAKs of a bridge (its seaks), beside keys. Smartcard profile: the store of keys, subscribers and rights "
+	    "that its plugin and its BSM share, in place of keys. The "
 	    "default is kms-NAME.db in the directory of state, when a BSM serves the KMS or the plugin smartcard has no keys." },
 	{ "master", GW_CONF_PATH, GW_CONF_AT(he_kms, master),
 	    .meaning = "The file of its master key, mode 0600, as a systemd credential. The default is the store's name with .master behind it." },
@@ -1228,8 +1229,9 @@ set_store(struct gw_conf *c, const struct full *f, struct he_kms *k)
 {
 	bool served = bsm_of(f, k) != NULL;
 	char path[PATH_MAX];
+	bool synchronised = k->plugin && strcmp(k->plugin, "drm") == 0;	/* its file says which services have more SEAKs in the store */
 
-	if (k->store && k->keys && !served)
+	if (k->store && k->keys && !served && !synchronised)
 		gw_conf_fail(c, &k->store, "keys come from a file or from a store, not from both");
 	else if (k->store && !served && !k->plugin && !gw_conf_given(c, &k->plugin))
 		gw_conf_fail(c, &k->store, "store is for a plugin of ours or a BSM, and this KMS has neither");

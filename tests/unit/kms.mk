@@ -15,7 +15,7 @@ tests_unit_test_kms_gba_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_card_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_digest_LDADD = $(kms_libs) $(test_libs)
 # Plugins are loaded by dlopen; the libraries are the receiver's.
-tests_unit_test_kms_plugin_drm_LDADD = $(kms_libs) $(test_libs)
+tests_unit_test_kms_plugin_drm_LDADD = kms/libkms.la $(seaks_libs) $(test_libs)
 tests_unit_test_kms_plugin_drm_DEPENDENCIES = kms/drm.la kms/libkms.la lib/libgwbase.la proto/libproto.la tests/libsuite.la
 tests_unit_test_kms_plugin_smartcard_LDADD = $(kms_libs) $(test_libs)
 tests_unit_test_kms_plugin_smartcard_DEPENDENCIES = kms/smartcard.la kms/libkms.la lib/libgwbase.la proto/libproto.la tests/libsuite.la

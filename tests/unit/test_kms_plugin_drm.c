@@ -3,7 +3,10 @@
 #include <time.h>
 #include "kms/drm_ltkm.h"
 #include "kms/keys.h"
+#include "kms/seaks.h"
 #include "lib/clock.h"
+#include "lib/secret.h"
+#include "tests/unit/scratch.h"
 
 static const struct kms_plugin *p;
 static uint8_t tek[2][30];	/* SRTP: key and salt */
@@ -260,6 +263,95 @@ START_TEST(a_key_out_of_its_time_is_not_used)
 	ck_assert_int_eq(go(s), -0x8014);
 	ck_assert_ptr_nonnull(strstr(why, "news"));
 	p->close(s);
+}
+END_TEST
+
+/* --- SEAKs that many BSMs share --- */
+
+/* Puts one into the store; its id. */
+static int64_t
+store_seak(struct seaks *store, uint32_t ext, uint8_t fill, int from, int64_t open_us)
+{
+	static int64_t now_s;
+	int64_t id = 0;
+	if (!now_s)
+		now_s = gw_utc_us() / 1000000;
+	struct seak_row row = { .service = "news", .urn = "urn:x", .cid_extension = ext, .from_s = now_s + from, .to_s = now_s + 3600, .generator = "bsm1",
+		.open_us = open_us };
+
+	memset(row.key, fill, SEAK_LEN);
+	ck_assert_int_eq(seaks_put(store, &row, &id), GW_WON);
+	return id;
+}
+
+/* What an STKM says that is made now, or within some seconds. */
+static uint32_t
+extension_within(void *s, uint32_t want)
+{
+	struct stkm_tail tail;
+	uint32_t got = 0;
+
+	for (int tries = 0; got != want && tries < 150; tries++) {
+		ask.cp_number++;
+		cws[0].cp_number++;
+		cws[1].cp_number++;
+		int n = go(s);
+		got = n > 0 && stkm_peek(ecm, (size_t)n, &tail, NULL) == 0 ? tail.service_CID_extension : 0;
+		usleep(got == want ? 0 : 100000);
+	}
+	return got;
+}
+
+START_TEST(synchronised_seaks_come_from_the_store)
+{
+	static const char keys[] = "profile: drm\nbase_cid: x\nservices:\n  news: { synchronised: true }\n";
+	const char *path = scratch("hub.seaks");
+	struct seaks *store = NULL;
+	struct gw_err err = { 0 };
+	char more[256];
+	struct rx_keys got;
+	uint8_t key[16];
+
+	ck_assert_int_eq(gw_secrets_init(256, true, NULL), 0);
+	void *other = ready(private_example("drm.yaml"), "");	/* for what to ask */
+	p->close(other);
+	put_file(scratch("drm.yaml"), keys, 0600);	/* looked at again with the store */
+	snprintf(more, sizeof(more), "keys=%s\nstore=%s\n", scratch("drm.yaml"), path);
+	void *s = open_plugin(p, more);			/* before the bridge has made it */
+	ck_assert_int_eq(go(s), -0x8014);
+	ck_assert_msg(seaks_open(path, NULL, true, &store, &err) == 0, "%s", err.text);
+	store_seak(store, 7, 0x77, -10, 1);
+	int64_t next = store_seak(store, 8, 0x88, -5, 0);	/* its gate is shut */
+	store_seak(store, 9, 0x99, 1800, 1);			/* not valid yet */
+	uint32_t first = extension_within(s, 7);
+	ck_assert_msg(first == 7, "%u: %s", first, why);
+	ck_assert_int_eq(seaks_gate(store, next, 1, 2), GW_WON);
+	ck_assert_uint_eq(extension_within(s, 8), 8);
+	memset(key, 0x88, sizeof(key));
+	struct drm_key *held = drm_key_new(DRM_SERVICE, 8, key, key, NULL);
+	struct drm_rx rx = { .keys = &held, .nkeys = 1 };
+	ask.cp_number++;
+	cws[0].cp_number++;
+	cws[1].cp_number++;
+	ck_assert_int_eq(receive(&rx, go(s), &got), RX_NEW);
+	store_seak(store, 6, 0x66, -5, 1);	/* as old as 8: all BSMs take the greater one */
+	usleep(1200000);
+	ck_assert_uint_eq(extension_within(s, 8), 8);
+	drm_key_free(held);
+	p->close(s);
+	seaks_close(store);
+}
+END_TEST
+
+START_TEST(synchronised_services_need_the_store)
+{
+	char conf[256];
+	void *state;
+
+	p = load("drm");
+	snprintf(conf, sizeof(conf), "keys=%s\n", private_file("profile: drm\nbase_cid: x\nservices:\n  news: { synchronised: true }\n", 0600));
+	ck_assert_int_eq(p->open(&host, conf, &state, why, sizeof(why)), -1);
+	ck_assert_msg(strstr(why, "store") != NULL, "%s", why);
 }
 END_TEST
 
@@ -529,6 +621,7 @@ SUITE("kms_plugin_drm", tcase_add_test(t, channel_is_as_designed); tcase_add_tes
       tcase_add_test(t, identifiers_protection_and_criteria_are_the_peers); tcase_add_test(t, without_parameters_the_configuration_says);
       tcase_add_test(t, a_repeat_has_the_same_octets_however_late); tcase_add_test(t, a_programme_key_adds_its_layer);
       tcase_add_test(t, refusals_have_the_standards_numbers); tcase_add_test(t, a_key_out_of_its_time_is_not_used);
+      tcase_add_test(t, synchronised_seaks_come_from_the_store); tcase_add_test(t, synchronised_services_need_the_store);
       tcase_add_test(t, bad_settings_are_refused); tcase_set_timeout(t, 120); tcase_add_test(t, the_carousel_has_what_should_be_on_air);
       tcase_add_test(t, ltkms_are_refused_by_the_muxs_numbers); tcase_add_test(t, a_changed_key_file_is_taken_over);
       tcase_add_test(t, a_bad_key_file_changes_nothing_and_is_said_once); tcase_add_test(t, a_receivers_key_file_is_not_the_kmss))
