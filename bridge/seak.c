@@ -671,10 +671,11 @@ seak_responded(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 	const char *why = "the generating BSM cannot be reached";
 
 	free(f);
+	if (v)
+		v->pull = NULL;
 	if (!s || !v)
 		return;
 	s->now_us = now_us;
-	v->pull = NULL;
 	if (end == SEAK_ANSWERED && status == SEAK_OK && g) {
 		make_room(s, v, said->kind, now_us);
 		status = judge(s, g->id, v->urn, said, now_us, &i, &why);

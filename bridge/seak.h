@@ -50,7 +50,7 @@ struct seak_ops {
 struct seak_sync;
 /* NULL: no memory. */
 struct seak_sync *seak_new(const struct seak_rule *, size_t n, const struct seak_ops *, void *self);
-/* Pulls that wait are answered with status 19; flights end unheard: seak_delivered and seak_responded may still come, with NULL as engine. */
+/* Pulls that wait are answered with status 19; flights end unheard: seak_delivered and seak_responded still come, with any engine or NULL, as before seak_free with NULL. */
 void seak_free(struct seak_sync *);
 /* What was kept, before anything else: each SEAK with its marks. Those of services that are not in the rules, and expired ones, are passed over. */
 int seak_restore(struct seak_sync *, const struct seak_row *, const struct seak_mark *, size_t n, int64_t now_us);

@@ -1,4 +1,8 @@
 # bridge/: the synchronisation of SEAKs, without I/O
 noinst_LTLIBRARIES += %D%/libseak.la
-%C%_libseak_la_SOURCES = %D%/seak.c %D%/seak.h %D%/seak_bsm.c %D%/seak_bsm.h
+%C%_libseak_la_SOURCES = %D%/seak.c %D%/seak.h %D%/seak_bsm.c %D%/seak_bsm.h %D%/seak_load.c %D%/seak_load.h
 seak_libs = bridge/libseak.la $(seaks_libs) $(JANSSON_LIBS)
+# between peers, store and clock
+noinst_LTLIBRARIES += %D%/libseakrun.la
+%C%_libseakrun_la_SOURCES = %D%/seak_run.c %D%/seak_run.h
+seak_run_libs = bridge/libseakrun.la $(kms_load_libs) $(seak_libs)

@@ -343,9 +343,10 @@ seak_bsm_delivered(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 	char what[SEAK_TEXT];
 
 	free(f);
+	if (a)
+		a->flight = NULL;
 	if (!b || !a)
 		return;
-	a->flight = NULL;
 	if (end == SEAK_ANSWERED && status == SEAK_OK) {
 		use(b, i, now_us, v->bsda, "has confirmed it: it is used");
 		return;
@@ -377,9 +378,10 @@ seak_bsm_responded(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 	bool fresh = false;
 
 	free(f);
+	if (a)
+		a->flight = NULL;
 	if (!b || !a)
 		return;
-	a->flight = NULL;
 	v->pulled = true;
 	if (end == SEAK_ANSWERED && status == SEAK_OK)
 		status = take(b, v, said, now_us, &fresh, &reason);

@@ -2,7 +2,7 @@
 #include "bridge/seak_run.h"
 #include <stdlib.h>
 #include <string.h>
-#include "bridge/seak_bsm.h"
+#include "bridge/seak_load.h"
 #include "kms/load.h"
 #include "kms/seaks.h"
 #include "lib/clock.h"
@@ -13,10 +13,10 @@
 #include "proto/stkm.h"
 
 enum { ATTEMPT_MS = 10000, MAKERS = 64 };
-static const int64_t day_us = INT64_C(86400) * 1000000, audits_us = 400 * day_us, kept_us = 1 * day_us;
+static const int64_t day_us = INT64_C(86400) * 1000000, audits_us = 400 * day_us;
 
 /* One message of ours on its way. */
-struct trip { struct seak_run *run; struct seak_flight *flight; bool delivery, bsm; char why[240]; struct trip *next; };
+struct trip { struct seak_run *run; struct seak_flight *flight; bool delivery, bsm; char why[480]; struct trip *next; };
 struct seak_maker { const struct he_kms *kms; struct kms_module module; void *state; };
 struct side { struct seak_run *run; bool bsm; };	/* what an engine knows as its owner */
 
@@ -346,146 +346,18 @@ on_timer(void *self)
 
 /* ---- engines from the file and the store ---- */
 
-struct marked { int64_t id; struct seak_mark m; };
-struct engines {
-	struct seak_sync *sync; struct seak_bsm *bsm;
-	struct marked *marks; size_t n, room;
-	const struct seak_run *run; const struct he_bridge *conf;
-	int64_t now_us; int64_t *drop; size_t ndrop;
-	bool failed;
-};
-
 static int
-take_mark(void *self, int64_t id, const struct seak_mark *m)
+engines(struct seak_run *r, const struct he_bridge *conf, struct seak_engines *e, struct gw_err *err)
 {
-	struct engines *e = self;
-
-	if (e->n == e->room) {
-		size_t room = e->room ? 2 * e->room : 64;
-		struct marked *grown = reallocarray(e->marks, room, sizeof(*grown));
-
-		if (!grown) {
-			e->failed = true;
-			return -1;
-		}
-		e->marks = grown;
-		e->room = room;
-	}
-	e->marks[e->n++] = (struct marked){ id, *m };
-	return 0;
-}
-
-static bool
-has_entry(const struct he_bridge *conf, const char *urn)
-{
-	for (size_t i = 0; i < conf->nseak; i++)
-		if (strcmp(conf->seak[i].service->global_service_id, urn) == 0)
-			return true;
-	return false;
-}
-
-static int
-take_row(void *self, const struct seak_row *row)
-{
-	struct engines *e = self;
-	struct seak_mark marks[256];
-	size_t n = 0;
-	int64_t *drop;
-
-	/* Of services that have left the file: nobody else forgets those. */
-	if (!has_entry(e->conf, row->urn) && row->to_s < (e->now_us - kept_us) / 1000000) {
-		if ((drop = reallocarray(e->drop, e->ndrop + 1, sizeof(*drop))) != NULL) {
-			e->drop = drop;
-			e->drop[e->ndrop++] = row->id;
-		}
-		return 0;
-	}
-	for (size_t k = 0; k < e->n && n < sizeof(marks) / sizeof(marks[0]); k++)
-		if (e->marks[k].id == row->id)
-			marks[n++] = e->marks[k].m;
-	if ((e->sync && seak_restore(e->sync, row, marks, n, e->now_us) < 0) || (e->bsm && seak_bsm_restore(e->bsm, row, e->now_us) < 0))
-		e->failed = true;
-	return e->failed;
-}
-
-static int
-make_sync(struct seak_run *r, const struct he_bridge *conf, struct engines *e)
-{
-	struct seak_rule *rules = calloc(conf->nseak + 1, sizeof(*rules));
-	struct seak_member *members = NULL;
-	size_t n = 0, nm = 0, total = 0;
-
-	for (size_t i = 0; i < conf->nseak; i++)
-		total += conf->seak[i].nothers + 1;
-	members = calloc(total + 1, sizeof(*members));
-	for (size_t i = 0; rules && members && i < conf->nseak; i++) {
-		const struct he_bridge_seak *s = &conf->seak[i];
-		struct seak_rule *rule = &rules[n];
-
-		if (s->bsda)
-			continue;
-		*rule = (struct seak_rule){ .service = s->service->id, .urn = s->service->global_service_id, .generator = s->generator ? s->generator->id : NULL,
-			.members = &members[nm], .wait_us = s->wait_ms * INT64_C(1000) };
-		if (s->generator)
-			members[nm++] = (struct seak_member){ s->generator->id, s->generator->url != NULL };
-		for (size_t k = 0; k < s->nothers; k++)
-			members[nm++] = (struct seak_member){ s->others[k]->id, s->others[k]->url != NULL };
-		rule->nmembers = (size_t)(&members[nm] - rule->members);
-		n++;
-	}
-	if (rules && members && n)
-		e->sync = seak_new(rules, n, &ops, &r->sides[0]);
-	bool ok = rules && members && (n == 0 || e->sync);
-	free(rules);
-	free(members);
-	return ok ? 0 : -1;
-}
-
-static int
-make_bsm(struct seak_run *r, const struct he_bridge *conf, struct engines *e)
-{
-	struct seak_bsm_rule *rules = calloc(conf->nseak + 1, sizeof(*rules));
-	size_t n = 0;
-
-	for (size_t i = 0; rules && i < conf->nseak; i++) {
-		const struct he_bridge_seak *s = &conf->seak[i];
-
-		if (s->bsda)
-			rules[n++] = (struct seak_bsm_rule){ s->service->id, s->service->global_service_id, s->bsda->id, s->bsda->url != NULL, s->generate,
-				(int64_t)(s->life_ms / 1000), (int64_t)(s->ahead_ms + 999) / 1000 };
-	}
-	if (rules && n)
-		e->bsm = seak_bsm_new(conf->id, rules, n, &ops, &r->sides[1]);
-	bool ok = rules && (n == 0 || e->bsm);
-	free(rules);
-	return ok ? 0 : -1;
-}
-
-static int
-engines(struct seak_run *r, const struct he_bridge *conf, struct engines *e, struct gw_err *err)
-{
-	*e = (struct engines){ .run = r, .conf = conf, .now_us = gw_utc_us() };
 	flush(r);
-	if (make_sync(r, conf, e) < 0 || make_bsm(r, conf, e) < 0)
-		gw_fail(err, GW_ESYS, "no memory for the services whose SEAKs are synchronised");
-	else if (seaks_marks(r->store, take_mark, e) != GW_WON || seaks_each(r->store, take_row, e) != GW_WON)
-		gw_fail(err, GW_ETEMP, "store of SEAKs %s: cannot be read now", conf->seaks);
-	else if (e->failed)
-		gw_fail(err, GW_ESYS, "no locked memory left for SEAKs");
-	else {
-		for (size_t k = 0; k < e->ndrop; k++) {
-			group(r);
-			seaks_drop(r->store, e->drop[k]);
-		}
-		free(e->drop);
-		free(e->marks);
-		return 0;
+	if (seak_engines_load(conf, r->store, &ops, (void *[2]){ &r->sides[0], &r->sides[1] }, gw_utc_us(), e, err) < 0)
+		return -1;
+	for (size_t k = 0; k < e->ngone; k++) {
+		group(r);
+		seaks_drop(r->store, e->gone[k]);
 	}
-	seak_free(e->sync);
-	seak_bsm_free(e->bsm);
-	free(e->drop);
-	free(e->marks);
-	return -1;
+	free(e->gone);
+	return 0;
 }
 
 /* ---- mode B ---- */
@@ -601,7 +473,7 @@ struct seak_run *
 seak_run_open(uv_loop_t *loop, const struct headend *he, const struct he_bridge *conf, struct ex *ex, struct gw_err *err)
 {
 	struct seak_run *r = calloc(1, sizeof(*r));
-	struct engines e = { 0 };
+	struct seak_engines e = { 0 };
 
 	if (!r) {
 		gw_fail(err, GW_ESYS, "no memory");
@@ -635,7 +507,7 @@ seak_run_open(uv_loop_t *loop, const struct headend *he, const struct he_bridge 
 int
 seak_run_reconf(struct seak_run *r, const struct headend *he, const struct he_bridge *conf, struct gw_err *err)
 {
-	struct engines e = { 0 };
+	struct seak_engines e = { 0 };
 	struct seak_sync *sync = r->sync;
 	struct seak_bsm *bsm = r->bsm;
 
