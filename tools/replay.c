@@ -443,7 +443,7 @@ report_rest(struct replay *r, struct link *l)
 	for (size_t i = 0; l->script && i < l->script->n; i++) {
 		const struct talk_msg *m = &l->script->m[i];
 
-		if (l->did[i] != TO_DO || is_test(l->script->iface, m) || (m->request && is_test(l->script->iface, &l->script->m[m->request - 1])))
+		if (l->did[i] != TO_DO || (!ours(r, m) && alike_ignored_message(&r->conf.alike, l->script->iface, m)) || is_test(l->script->iface, m) || (m->request && is_test(l->script->iface, &l->script->m[m->request - 1])))
 			continue;
 		if (ours(r, m) || i >= l->last) {
 			left += !(ours(r, m) && m->request);	/* answers of ours stand for their requests */

@@ -46,6 +46,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/cissa_openssl.sh \
 	%D%/decode_cli.sh \
 	%D%/decode_tshark.sh \
+	%D%/diff_captures.sh \
 	%D%/digest_judges.sh \
 	%D%/ecmg_crowd.sh \
 	%D%/ecmg_store.sh \
@@ -76,6 +77,8 @@ integration_tests = tests/test_rooms.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \
 	%D%/neighbours.sh \
+	%D%/replay_ecmg.sh \
+	%D%/replay_emmg.sh \
 	%D%/scrambler_flood.sh \
 	%D%/scrambler_io.sh \
 	%D%/scrambler_reload.sh \
@@ -109,6 +112,10 @@ EXTRA_DIST += %D%/bsmlib.sh
 EXTRA_DIST += %D%/capture_copies.py
 EXTRA_DIST += %D%/calib.sh
 EXTRA_DIST += %D%/card_scs.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
+EXTRA_DIST += %D%/capture_copies.py %D%/decode_judge.py %D%/replay_lib.sh
+EXTRA_DIST += %D%/card_scs.py %D%/cissa_judge.py %D%/http_hostile.py
+EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/bsmlib.sh %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
 EXTRA_DIST += %D%/cissa_judge.py
 EXTRA_DIST += %D%/decode_judge.py
 EXTRA_DIST += %D%/emmgwire.py
