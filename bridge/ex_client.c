@@ -71,15 +71,18 @@ ex_line_retire(struct ex_line *l)
 /* ---- one exchange ---- */
 
 static void
-drop(struct ex_flight *f)
+unlist(struct ex_flight *f)
 {
-	struct ex *ex = f->ex;
-
-	gw_due_set(&ex->dues, &f->due, INT64_MAX);
+	gw_due_set(&f->ex->dues, &f->due, INT64_MAX);
 	if (f->queued)
 		TAILQ_REMOVE(&f->peer->ready, f, queue);
 	LIST_REMOVE(f, entry);
-	ex->nflights--;
+	f->ex->nflights--;
+}
+
+static void
+flight_free(struct ex_flight *f)
+{
 	ex_wipe(f->octets, f->len);
 	free(f->message_id);
 	free(f->service);
@@ -94,8 +97,6 @@ end(struct ex_flight *f, enum ex_end how, const struct sp4_msg *answer, const ch
 	struct ex_result r = { .end = how, .answer = answer, .http = f->http, .reason = reason, .attempts = f->attempts,
 		.took_us = gw_mono_us() - f->began_us };
 	struct ex_counts *n = &f->peer->counts;
-	ex_done *done = f->done;
-	void *self = f->self;
 
 	if (how == EX_ANSWERED) {
 		n->answered++;
@@ -105,8 +106,9 @@ end(struct ex_flight *f, enum ex_end how, const struct sp4_msg *answer, const ch
 		gw_log_limited(&f->peer->rate, GW_WARNING, "exchange_failed", reason, "peer=%s tag=%d message=%s attempts=%u http=%u", f->peer->name, f->tag,
 		    f->message_id, f->attempts, f->http);
 	}
-	drop(f);
-	done(self, &r);
+	unlist(f);
+	f->done(f->self, &r);
+	flight_free(f);		/* an answer in the short form was filled up from it */
 }
 
 static void pump(struct ex_peer *);
@@ -359,7 +361,8 @@ new_flight(struct ex *ex, struct ex_peer *p, const struct sp4_msg *m, size_t len
 	f->octets = malloc(len);
 	f->len = f->octets ? len : 0;
 	if (!f->octets || keep_texts(f, m) < 0 || gw_dues_reserve(&ex->dues, ex->nflights) < 0) {
-		drop(f);
+		unlist(f);
+		flight_free(f);
 		return NULL;
 	}
 	memcpy(f->octets, ex->buffer, len);
