@@ -206,7 +206,7 @@ sx_ecmg_channel(const struct sx_ecmg *e, uint32_t super_cas_id, struct ecmg_says
 		snprintf(why, cap, "no BSM of this bridge has Super_CAS_id 0x%08x", super_cas_id);
 		return -ECMG_E_SUPER_CAS_ID;
 	}
-	says->section_TSpkt_flag = 2;
+	says->section_TSpkt_flag = k->protocol_version < 3 ? 0 : 2;	/* versions that have no 2: a CA system of sections behind XML */
 	says->lead_CW = (uint8_t)said(&k->lead_CW, drm);
 	says->CW_per_msg = (uint8_t)said(&k->CW_per_msg, drm ? 2 : 1);
 	says->delay_start = (int16_t)said(&k->delay_start, -2000);
@@ -618,6 +618,8 @@ sx_ecmg_done(struct sx_ecmg *e, struct sx_ask *a, const struct ex_result *r, int
 		rc = -br_error_of_http(BR_ECMG, http);
 		if (rc == -ECMG_E_COMPUTATION)
 			rc = silence(e, a->stream, a->asked_us, a->period_us);
+		else	/* whoever refuses is there */
+			a->stream->silent_us = 0;
 		e->counts.refused++;
 		note(e, GW_WARNING, "stkm_refused", a->stream, a->cp, r->reason);
 		answer(e, a, rc, NULL, r->reason && *r->reason ? r->reason : "the BSM does not answer");

@@ -306,6 +306,15 @@ forget(struct sx_emmg *e, struct sx_flow *f)
 	free_flow(f);
 }
 
+/* What the same again would end in again: nothing but time is lost by trying, and what waits behind it is more useful. */
+static bool
+for_good(const struct ex_result *r)
+{
+	if (r->end != EX_ANSWERED)
+		return r->end == EX_REFUSED && r->http < 500;
+	return r->answer->status != BR_SERVER_ERROR && r->answer->status != BR_DELAYED && r->answer->status != 1;	/* basic: whatever it is */
+}
+
 void
 sx_emmg_done(struct sx_emmg *e, struct sx_flow *f, const struct ex_result *r, int64_t now_us, int64_t utc_us)
 {
@@ -332,7 +341,10 @@ sx_emmg_done(struct sx_emmg *e, struct sx_flow *f, const struct ex_result *r, in
 		f->failures += r->attempts ? r->attempts : 1;
 		status = r->end == EX_ANSWERED ? br_error_of_status((unsigned)r->answer->status) : br_error_of_http(BR_MUX, r->end == EX_REFUSED ? r->http : 0);
 		e->door->note(e->self, GW_WARNING, "ltkm_refused", f->row, why);
-		put_off(f, now_us);
+		if (for_good(r))
+			drop_first(f);
+		else
+			put_off(f, now_us);
 		complain_if_often(e, f, r->end == EX_WRONG ? EMMG_E_UNKNOWN : status, why);
 	}
 	serve(e, f, now_us);

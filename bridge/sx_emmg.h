@@ -1,7 +1,7 @@
 /*
  * bridge/sx_emmg.h: an XML BSD/A as a MUX, sans-I/O (bcast-backend-xml 11): each data_provision of an EMMG becomes one tag 11, or 15 for registration
  * objects, with its datagrams as Data; what is the same within the repetition interval is not sent again. One at a time of a stream is under way; what
- * fails is sent again until it is out of date, and after ten failures the EMMG is told. Tags 9 and 13 get the last data_provision's objects.
+ * fails for a while is sent again until it is out of date, and after ten failures the EMMG is told. Tags 9 and 13 get the last data_provision's objects.
  */
 #ifndef BRIDGE_SX_EMMG_H
 #define BRIDGE_SX_EMMG_H

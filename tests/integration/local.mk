@@ -34,6 +34,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/bridge_https.sh \
+	%D%/bridge_sx.sh \
 	%D%/broadcast_rights.sh \
 	%D%/bsm_crash.sh \
 	%D%/bsm_http.sh \
@@ -133,6 +134,7 @@ EXTRA_DIST += %D%/mux_ts.py
 EXTRA_DIST += %D%/probe.py
 EXTRA_DIST += %D%/rtp_units.py
 EXTRA_DIST += %D%/sap_watch.py
+EXTRA_DIST += %D%/sx_judge.py
 EXTRA_DIST += %D%/scrambler.py
 EXTRA_DIST += %D%/simecmg.py
 EXTRA_DIST += %D%/simmux.py
