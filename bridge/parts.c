@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bridge/bridge.h"
 #include "bridge/sx.h"
+#include "bridge/xs.h"
 
 #define PART(prefix, tag) \
 	static void *prefix##_opened(struct bridge *app, struct gw_err *err) \
@@ -18,9 +19,11 @@
 #define ROW(key, prefix, before) { key, prefix##_opened, prefix##_reconfed, prefix##_closed, prefix##_told, prefix##_collected, before }
 
 PART(sx, sx)
+PART(xs, xs)
 
 const struct bridge_part bridge_parts[] = {
 	ROW("sx", sx, false),		/* SimulCrypt in front of XML */
+	ROW("xs", xs, true),		/* SimulCrypt behind XML */
 	{ .name = NULL },	/* the end; rows stand above it */
 };
 const size_t bridge_nparts = sizeof(bridge_parts) / sizeof(bridge_parts[0]) - 1;

@@ -36,6 +36,8 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bridge_https.sh \
 	%D%/bridge_sx.sh \
 	%D%/broadcast_rights.sh \
+	%D%/bridge_xs.sh \
+	%D%/bridge_xs_mux.sh \
 	%D%/bsm_crash.sh \
 	%D%/bsm_http.sh \
 	%D%/bsm_flows.sh \
@@ -143,3 +145,4 @@ EXTRA_DIST += %D%/smsc.js
 EXTRA_DIST += %D%/sockets.py
 EXTRA_DIST += %D%/tshark_judge.py
 EXTRA_DIST += %D%/xmlpeer.py
+EXTRA_DIST += %D%/xslib.sh
