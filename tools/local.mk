@@ -5,3 +5,4 @@ bin_PROGRAMS += %D%/simulgate
 include %D%/play.mk
 include %D%/decode.mk
 include %D%/replay.mk
+include %D%/load.mk

@@ -24,7 +24,7 @@ static const struct command {
 	{ "replay", NULL, "one side of a captured session, against a live peer" },
 	{ "diff", NULL, "two captures, compared by meaning" },
 	{ "lint", NULL, "what a captured peer does against the standard" },
-	{ "load", NULL, "many SimulCrypt channels at once" },
+	{ "load", NULL, "many SimulCrypt channels at once, and how soon they are answered" },
 	{ "plugin-test", NULL, "the conformance of a KMS plugin" },
 	{ "scs", NULL, "the synchroniser: crypto-periods, control words, ECMs" },
 	{ "ecmg", NULL, "the ECM generator that hosts a KMS plugin" },

@@ -1,0 +1,103 @@
+/*
+ * tools/load.h: simulgate load: many SimulCrypt channels at once, and what their peer makes of it. The engines keep streams, schedules and counts;
+ * tools/load.c has the command line and the report.
+ *
+ * Time is told twice. `sent`: from the moment a request left to its answer. `due`: from the moment it was to leave. With a rate these differ
+ * as soon as the peer is late: a request that waits for a stream whose last one has no answer yet is late, too, and to leave it out would
+ * hide just what is looked for (coordinated omission). With a window a request is due when it leaves.
+ */
+#ifndef TOOLS_LOAD_H
+#define TOOLS_LOAD_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+#include "lib/addr.h"
+#include "lib/err.h"
+#include "proto/sim.h"
+#include "tools/hist.h"
+
+enum load_side { LOAD_ECMG, LOAD_MUX, LOAD_SCS };	/* who is loaded */
+enum { LOAD_ERRORS = 32, LOAD_FRAME = 2048, LOAD_CONNECTIONS = 65536, LOAD_STREAMS = 1024, LOAD_DATAGRAM = 1024 };
+
+struct load_misdeed;
+struct load_conf {
+	enum load_side side;
+	struct gw_addr at;
+	unsigned connections, streams;	/* streams: of each connection, which is a channel */
+	unsigned window;		/* requests outstanding on a connection; 0: by rate */
+	double rate;			/* requests a second, of all; 0: by window */
+	int64_t ramp_ns, duration_ns, timeout_ns;
+	uint32_t super_cas_id, client_id;
+	uint16_t data_id;		/* of the first stream of the first channel; others follow */
+	uint8_t version;
+	unsigned cw_len, cp_100ms, size;	/* size: octets of a datagram */
+	bool bcast;			/* requests say traffic protection and key identifiers, as a DRM-profile KMS wants them */
+	/* an ECMG, LOAD_SCS */
+	unsigned lead, cw_per_msg, delay_ms;
+	const struct load_misdeed *misdeed; unsigned every;	/* with every so many-th request; NULL: none */
+};
+struct load_report {
+	unsigned up;			/* connections that have been ready */
+	uint64_t refused, lost;		/* connections that were not taken; that ended before we ended them */
+	uint64_t sent, answered, errors, wrong, late;	/* wrong: not what was asked for; late: after the time-out */
+	uint64_t unanswered, unsent;	/* unsent: due, but the stream was never free */
+	uint64_t misdeeds, bad;		/* bad: messages that do not decode */
+	struct { uint16_t status; uint64_t n; } error[LOAD_ERRORS]; unsigned nerrors;
+	struct hist due, sent_ns, ready;	/* ns; ready: of a connection, from its beginning to its last stream's set-up */
+	struct hist behind;		/* how late we were ourselves, with a rate */
+	struct hist interval;		/* LOAD_SCS: between two requests of a stream */
+	unsigned streams;		/* LOAD_SCS: set up at a time, at most */
+	int64_t ran_ns;
+	struct gw_err why;		/* the first connection that failed */
+};
+const struct sim_iface *load_iface(enum load_side);
+/* Counts an error_status. */
+void load_error(struct load_report *, uint16_t status);
+
+/* What a peer should not do. */
+struct load_wire;
+struct load_misdeed { const char *name, *help; bool scs; unsigned id; };	/* scs: of an ECMG, toward an SCS */
+extern const struct load_misdeed load_misdeeds[];	/* ends with name NULL */
+enum { LOAD_GARBAGE, LOAD_TRUNCATED, LOAD_VERSION, LOAD_UNKNOWN, LOAD_MISSING, LOAD_OVERLAP, LOAD_DRIBBLE, LOAD_VANISH, LOAD_DEAF,
+	LOAD_SILENT, LOAD_REFUSE, LOAD_WRONG };
+
+/* ---- tools/load_wire.c: messages that are made once by the tables, and then differ in a few places ---- */
+
+enum { LOAD_PATCHES = 16 };
+struct load_wire {
+	uint8_t bytes[LOAD_FRAME]; size_t len;
+	struct { uint8_t kind; uint8_t index; uint16_t at; } patch[LOAD_PATCHES]; unsigned n;
+	uint8_t lead, count;		/* what of the control words it has */
+	unsigned cw_len;
+};
+/* A request of that configuration: CW_provision for lead and count as channel_status said; or data_provision with a stream_test behind it. */
+int load_wire_request(struct load_wire *, const struct load_conf *, uint8_t lead, uint8_t count, struct gw_err *);
+/* It, for one stream; the count of octets put to out (LOAD_FRAME). id: ECM_id or data_id of the stream. */
+size_t load_wire_put(const struct load_wire *, uint8_t *out, uint16_t channel, uint16_t stream, uint16_t id, uint16_t cp);
+/* channel_setup, stream_setup … of the client's side, with what the message carries. 0: the message does not fit this configuration. */
+size_t load_wire_message(const struct load_conf *, uint16_t message, uint16_t channel, uint16_t stream, uint16_t id, uint8_t *out, size_t cap);
+/* Finds a 2-octet parameter in a frame without decoding all of it; -1: it is not there. */
+int load_wire_find(const uint8_t *frame, size_t len, uint16_t type);
+/* A misdeed's octets (LOAD_FRAME) beside a request `good` of len octets; 0: it is done by other means. */
+size_t load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out);
+
+/* ---- tools/load_client.c: an SCS, or an EMMG ---- */
+
+struct load_client;
+/* ended: all is closed, the client may be freed. NULL with *err. */
+struct load_client *load_client_open(uv_loop_t *, const struct load_conf *, struct load_report *, void (*ended)(void *self), void *self, struct gw_err *);
+/* No more requests, as when its time is over: it ends when those that are out have answers. Called again: at once. */
+void load_client_stop(struct load_client *);
+void load_client_free(struct load_client *);
+struct load_live { unsigned up; uint64_t answered, errors, outstanding; bool over; };	/* for a line of progress; over: no more requests */
+struct load_live load_client_live(const struct load_client *);
+
+/* ---- tools/load_serve.c: an ECMG ---- */
+
+struct load_serve;
+struct load_serve *load_serve_open(uv_loop_t *, const struct load_conf *, struct load_report *, void (*ended)(void *self), void *self, struct gw_err *);
+void load_serve_stop(struct load_serve *);
+void load_serve_free(struct load_serve *);
+struct load_live load_serve_live(const struct load_serve *);
+const struct gw_addr *load_serve_addr(const struct load_serve *);
+#endif

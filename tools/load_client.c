@@ -1,0 +1,715 @@
+/*
+ * tools/load_client.c: an SCS or an EMMG of many channels, each a connection of its own. One thread, one loop; what one read brings is answered
+ * by one write. A connection that ends is opened again a second later.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "proto/ecmg_scs.h"
+#include "proto/emmg_mux.h"
+#include "tools/load.h"
+
+enum { CHUNK = 262144, OUT = 65536, KEEP_MS = 20, DEAF_NS = 1000000000 };
+#define AGAIN_NS INT64_C(1000000000)
+enum stream_state { DOWN, IDLE, ASKED };
+enum conn_state { CLOSED, CONNECTING, SETTING_UP, READY, CLOSING };
+
+/* As it is asked: an answer is due at a time. behind: requests that are due since, a period apart. */
+struct stream { uint8_t state; uint16_t cp; uint32_t behind; int64_t due, sent, behind_due; };
+struct conn {
+	uv_tcp_t tcp; uv_connect_t connect;
+	struct load_client *client;
+	unsigned index, up, asked, next;	/* streams set up, with a request out, to be asked next */
+	enum conn_state state;
+	bool was_ready;
+	int64_t since, retry, deaf_until;
+	uint8_t *rest; size_t have;		/* of a frame that is not whole yet */
+	uint8_t status[256]; size_t status_len;	/* the peer's channel_status, which is what its tests are answered with */
+};
+struct load_client {
+	const struct load_conf *conf;
+	struct load_report *report;
+	void (*ended)(void *self); void *self;
+	uv_loop_t *loop;
+	uv_timer_t keep;
+	uv_poll_t poll; int timer_fd;		/* of the schedule: to the nanosecond, as far as the kernel goes */
+	struct conn *conns; struct stream *streams;
+	struct load_wire wire; bool made;
+	unsigned opened, ready, known, asked, open;	/* known: connections that were ready once: they have requests due */
+	int64_t start, end, due, period;	/* due: of the next request; period: of a stream */
+	unsigned turn;				/* whose it is */
+	uint64_t count;
+	bool over, closing;
+	unsigned handles;
+	struct sockaddr_storage to;
+	uint8_t in[CHUNK], out[OUT]; size_t len;	/* len: of what waits to be written to the connection in hand */
+	struct sim_msg m;
+};
+
+static int64_t
+now_ns(void)
+{
+	return (int64_t)uv_hrtime();
+}
+
+static bool
+is_mux(const struct load_client *k)
+{
+	return k->conf->side == LOAD_MUX;
+}
+
+static struct stream *
+stream_of(const struct conn *c, unsigned s)
+{
+	return &c->client->streams[(size_t)c->index * c->client->conf->streams + s];
+}
+
+static uint16_t
+id_of(const struct conn *c, unsigned s)
+{
+	return (uint16_t)(c->client->conf->data_id + c->index * c->client->conf->streams + s);
+}
+
+/* ---- out ---- */
+
+struct late_write { uv_write_t req; uint8_t bytes[]; };
+
+static void
+on_written(uv_write_t *req, int status)
+{
+	(void)status;
+	free(req);
+}
+
+/* What was put together for the connection goes; what the socket does not take is kept by libuv. */
+static void
+flush(struct conn *c)
+{
+	struct load_client *k = c->client;
+	uv_buf_t b = uv_buf_init((char *)k->out, (unsigned)k->len);
+	struct late_write *w;
+	int n;
+
+	if (k->len == 0)
+		return;
+	n = uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
+	n = n < 0 ? 0 : n;
+	if ((size_t)n < k->len && (w = malloc(sizeof(*w) + k->len - (size_t)n))) {
+		memcpy(w->bytes, k->out + n, k->len - (size_t)n);
+		b = uv_buf_init((char *)w->bytes, (unsigned)(k->len - (size_t)n));
+		if (uv_write(&w->req, (uv_stream_t *)&c->tcp, &b, 1, on_written) < 0)
+			free(w);
+	}
+	k->len = 0;
+}
+
+static void
+room_for(struct conn *c, size_t len)
+{
+	if (c->client->len + len > OUT)
+		flush(c);
+}
+
+static void
+say(struct conn *c, uint16_t message, unsigned s)
+{
+	struct load_client *k = c->client;
+
+	room_for(c, LOAD_FRAME);
+	k->len += load_wire_message(k->conf, message, (uint16_t)c->index, (uint16_t)s, id_of(c, s), k->out + k->len, LOAD_FRAME);
+}
+
+static void drop(struct conn *, const char *why);
+
+/* Beside a good request, whose octets are `good`. */
+static void
+misbehave(struct conn *c, const uint8_t *good, size_t len)
+{
+	struct load_client *k = c->client;
+	unsigned id = k->conf->misdeed->id;
+	uint8_t bad[LOAD_FRAME];
+	size_t n;
+
+	k->report->misdeeds++;
+	if (id == LOAD_DEAF) {
+		c->deaf_until = now_ns() + DEAF_NS;
+		uv_read_stop((uv_stream_t *)&c->tcp);
+		return;
+	}
+	n = load_wire_bad(id, good, len, bad);
+	if (n == 0)
+		return;
+	room_for(c, n);
+	memcpy(k->out + k->len, bad, n);
+	k->len += n;
+}
+
+/* The request of a stream that is idle; it was to leave at `due`. */
+static void
+ask(struct conn *c, unsigned i, int64_t due)
+{
+	struct load_client *k = c->client;
+	struct stream *s = stream_of(c, i);
+	const struct load_misdeed *bad = k->conf->misdeed;
+	bool wrong = bad && ++k->count % k->conf->every == 0;
+	size_t at, len;
+
+	room_for(c, LOAD_FRAME);
+	at = k->len;
+	s->cp++;
+	len = load_wire_put(&k->wire, k->out + at, (uint16_t)c->index, (uint16_t)i, id_of(c, i), s->cp);
+	k->len += len;
+	s->state = ASKED;
+	s->sent = now_ns();
+	s->due = k->conf->rate > 0 ? due : s->sent;
+	c->asked++;
+	k->asked++;
+	k->report->sent++;
+	if (!wrong)
+		return;
+	if (bad->id == LOAD_DRIBBLE) {
+		uint8_t all[LOAD_FRAME];
+		memcpy(all, k->out + at, len);
+		k->len = at;
+		flush(c);
+		for (size_t j = 0; j < len; j++) {
+			k->out[0] = all[j];
+			k->len = 1;
+			flush(c);
+		}
+		k->report->misdeeds++;
+	} else if (bad->id == LOAD_VANISH) {
+		k->len = at + len / 2;
+		k->report->misdeeds++;
+		flush(c);
+		drop(c, NULL);
+	} else {
+		misbehave(c, k->out + at, len);
+	}
+}
+
+/* ---- connections ---- */
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct conn *c = h->data;
+	struct load_client *k = c->client;
+
+	c->state = CLOSED;
+	free(c->rest);
+	c->rest = NULL;
+	c->have = 0;
+	k->open--;
+	c->retry = now_ns() + AGAIN_NS;
+}
+
+/* What was asked has no answer any more. */
+static void
+forget(struct conn *c)
+{
+	struct load_client *k = c->client;
+
+	for (unsigned i = 0; i < k->conf->streams; i++) {
+		struct stream *s = stream_of(c, i);
+		if (s->state == ASKED) {
+			k->asked--;
+			k->report->unanswered++;
+			hist_add(&k->report->due, now_ns() - s->due);
+		}
+		s->state = DOWN;
+	}
+	c->asked = c->up = 0;
+}
+
+/* why NULL: it is our own doing. */
+static void
+drop(struct conn *c, const char *why)
+{
+	struct load_client *k = c->client;
+
+	if (c->state == CLOSED || c->state == CLOSING)
+		return;
+	if (why && !k->closing) {
+		if (c->state == READY)
+			k->report->lost++;
+		else
+			k->report->refused++;
+		if (!k->report->why.code)
+			gw_fail(&k->report->why, GW_EUNAVAIL, "channel %u: %s", c->index, why);
+	}
+	k->ready -= c->state == READY;
+	forget(c);
+	c->state = CLOSING;
+	if (why || k->closing)
+		uv_close((uv_handle_t *)&c->tcp, on_closed);
+	else if (uv_tcp_close_reset(&c->tcp, on_closed) < 0)
+		uv_close((uv_handle_t *)&c->tcp, on_closed);
+}
+
+static void
+ready(struct conn *c)
+{
+	struct load_client *k = c->client;
+	int64_t now = now_ns();
+
+	c->state = READY;
+	k->ready++;
+	hist_add(&k->report->ready, now - c->since);
+	if (!c->was_ready) {
+		c->was_ready = true;
+		k->known++;
+		k->report->up++;
+	}
+	if (k->over)
+		return;
+	for (unsigned i = 0; i < k->conf->streams; i++) {
+		struct stream *s = stream_of(c, i);
+		s->state = IDLE;
+		if (k->conf->rate > 0 && s->behind > 0) {	/* what was due while it was away */
+			s->behind--;
+			ask(c, i, s->behind_due);
+			s->behind_due += k->period;
+		}
+		if (c->state != READY)
+			return;
+	}
+	for (unsigned i = 0; k->conf->rate <= 0 && i < k->conf->window && c->state == READY; i++) {
+		ask(c, c->next, now);
+		c->next = (c->next + 1) % k->conf->streams;
+	}
+	flush(c);
+}
+
+/* ---- in ---- */
+
+static void
+answered(struct conn *c, unsigned i, bool well)
+{
+	struct load_client *k = c->client;
+	struct stream *s = stream_of(c, i);
+	int64_t now = now_ns();
+
+	s->state = IDLE;
+	c->asked--;
+	k->asked--;
+	if (well)
+		k->report->answered++;
+	hist_add(&k->report->sent_ns, now - s->sent);
+	hist_add(&k->report->due, now - s->due);
+	if (k->over || c->state != READY)
+		return;
+	if (k->conf->rate <= 0) {
+		while (stream_of(c, c->next)->state != IDLE)	/* this one is */
+			c->next = (c->next + 1) % k->conf->streams;
+		ask(c, c->next, now);
+		c->next = (c->next + 1) % k->conf->streams;
+	} else if (s->behind > 0) {
+		s->behind--;
+		ask(c, i, s->behind_due);
+		s->behind_due += k->period;
+	}
+}
+
+/* The answer to a request, which is most of what comes: without decoding it whole. */
+static void
+on_answer(struct conn *c, const uint8_t *p, size_t len)
+{
+	struct load_client *k = c->client;
+	int i = load_wire_find(p, len, is_mux(k) ? EMMG_STREAM_ID : ECMG_STREAM_ID);
+	int channel = load_wire_find(p, len, is_mux(k) ? EMMG_CHANNEL_ID : ECMG_CHANNEL_ID);
+	struct stream *s;
+
+	if (i < 0 || (unsigned)i >= k->conf->streams || channel != (int)(uint16_t)c->index) {
+		k->report->wrong++;
+		return;
+	}
+	s = stream_of(c, (unsigned)i);
+	if (s->state != ASKED)
+		k->report->late++;
+	else if (!is_mux(k) && load_wire_find(p, len, ECMG_CP_NUMBER) != s->cp)
+		k->report->wrong++;
+	else
+		answered(c, (unsigned)i, true);
+}
+
+static void
+on_error(struct conn *c, const struct sim_msg *m)
+{
+	struct load_client *k = c->client;
+	int64_t i = sim_int(m, is_mux(k) ? EMMG_STREAM_ID : ECMG_STREAM_ID, -1);
+
+	k->report->errors++;
+	load_error(k->report, (uint16_t)sim_int(m, ECMG_ERROR_STATUS, 0));	/* the same number on both interfaces */
+	if (c->state != READY) {
+		char text[256];
+		sim_print(m, text, sizeof(text));
+		drop(c, text);
+	} else if (is_mux(k) || (k->conf->misdeed && k->report->errors <= k->report->misdeeds)) {
+		return;		/* of data, which have no answer; the test behind them has. Or earned: the good request beside it gets its own. */
+	} else if (i >= 0 && i < k->conf->streams && stream_of(c, (unsigned)i)->state == ASKED) {
+		answered(c, (unsigned)i, false);
+	}
+}
+
+static void
+on_status(struct conn *c, const struct sim_msg *m, const uint8_t *p, size_t len)
+{
+	struct load_client *k = c->client;
+	struct gw_err err = { 0 };
+
+	if (c->status_len)
+		return;		/* the answer to a test */
+	if (!k->made && load_wire_request(&k->wire, k->conf, (uint8_t)sim_int(m, ECMG_LEAD_CW, 0), (uint8_t)sim_int(m, ECMG_CW_PER_MSG, 1), &err) < 0) {
+		drop(c, err.text);
+		return;
+	}
+	k->made = true;
+	c->status_len = len < sizeof(c->status) ? len : 0;
+	memcpy(c->status, p, c->status_len);
+	for (unsigned i = 0; i < k->conf->streams; i++)
+		say(c, is_mux(k) ? EMMG_STREAM_SETUP : ECMG_STREAM_SETUP, i);
+	flush(c);
+}
+
+static void
+on_other(struct conn *c, const uint8_t *p, size_t len)
+{
+	struct load_client *k = c->client;
+	bool mux = is_mux(k);
+	struct sim_msg *m = &k->m;
+	int64_t i;
+
+	if (sim_decode(load_iface(k->conf->side), p, len, m, NULL) < 0) {
+		k->report->bad++;
+		return;
+	}
+	i = sim_int(m, mux ? EMMG_STREAM_ID : ECMG_STREAM_ID, -1);
+	if (m->type == (mux ? EMMG_CHANNEL_STATUS : ECMG_CHANNEL_STATUS)) {
+		on_status(c, m, p, len);
+	} else if (m->type == (mux ? EMMG_STREAM_STATUS : ECMG_STREAM_STATUS)) {
+		if (c->state == SETTING_UP && ++c->up == k->conf->streams)
+			ready(c);
+	} else if (m->type == (mux ? EMMG_CHANNEL_ERROR : ECMG_CHANNEL_ERROR) || m->type == (mux ? EMMG_STREAM_ERROR : ECMG_STREAM_ERROR)) {
+		on_error(c, m);
+	} else if (m->type == (mux ? EMMG_CHANNEL_TEST : ECMG_CHANNEL_TEST)) {
+		room_for(c, c->status_len);
+		memcpy(k->out + k->len, c->status, c->status_len);
+		k->len += c->status_len;
+	} else if (m->type == (mux ? EMMG_STREAM_TEST : ECMG_STREAM_TEST) && i >= 0 && i < k->conf->streams) {
+		say(c, mux ? EMMG_STREAM_STATUS : ECMG_STREAM_STATUS, (unsigned)i);
+	}
+}
+
+static void
+room(uv_handle_t *h, size_t size, uv_buf_t *buf)
+{
+	struct conn *c = h->data;
+	struct load_client *k = c->client;
+
+	(void)size;
+	if (c->have)
+		memcpy(k->in, c->rest, c->have);
+	*buf = uv_buf_init((char *)k->in + c->have, (unsigned)(sizeof(k->in) - c->have));
+}
+
+static void
+on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct conn *c = stream->data;
+	struct load_client *k = c->client;
+	size_t at = 0, end = c->have + (n > 0 ? (size_t)n : 0), len;
+
+	(void)buf;
+	if (n < 0) {
+		drop(c, n == UV_EOF ? "the peer closed the connection" : uv_strerror((int)n));
+		return;
+	}
+	while (c->state != CLOSING && (len = sim_frame_length(k->in + at, end - at)) != 0 && len <= end - at) {
+		const uint8_t *p = k->in + at;
+		unsigned type = (unsigned)p[1] << 8 | p[2];
+
+		at += len;
+		if (c->state == READY && type == (is_mux(k) ? (unsigned)EMMG_STREAM_STATUS : (unsigned)ECMG_ECM_RESPONSE))
+			on_answer(c, p, len);
+		else
+			on_other(c, p, len);
+	}
+	if (c->state == CLOSING)
+		return;
+	flush(c);
+	c->have = end - at;
+	if (c->have && !c->rest && !(c->rest = malloc(SIM_MAX)))
+		drop(c, "no memory");
+	else if (c->have)
+		memcpy(c->rest, k->in + at, c->have);
+}
+
+static void
+on_connect(uv_connect_t *req, int status)
+{
+	struct conn *c = req->data;
+	struct load_client *k = c->client;
+
+	if (c->state != CONNECTING)
+		return;		/* closed meanwhile */
+	if (status < 0) {
+		drop(c, uv_strerror(status));
+		return;
+	}
+	c->state = SETTING_UP;
+	uv_tcp_nodelay(&c->tcp, 1);
+	uv_read_start((uv_stream_t *)&c->tcp, room, on_read);
+	say(c, is_mux(k) ? EMMG_CHANNEL_SETUP : ECMG_CHANNEL_SETUP, 0);
+	flush(c);
+}
+
+static void
+dial(struct conn *c)
+{
+	struct load_client *k = c->client;
+	int rc;
+
+	c->state = CONNECTING;
+	c->since = now_ns();
+	c->status_len = 0;
+	c->deaf_until = 0;
+	c->tcp.data = c->connect.data = c;
+	uv_tcp_init(k->loop, &c->tcp);
+	k->open++;
+	if ((rc = uv_tcp_connect(&c->connect, &c->tcp, (struct sockaddr *)&k->to, on_connect)) < 0)
+		drop(c, uv_strerror(rc));
+}
+
+/* ---- the schedule ---- */
+
+/* One request is due: to the next stream of those that have been ready, though it be busy or away. */
+static void
+one_due(struct load_client *k)
+{
+	const struct load_conf *conf = k->conf;
+	unsigned all = conf->connections * conf->streams;
+	struct conn *c;
+	struct stream *s;
+
+	do
+		c = &k->conns[(k->turn = (k->turn + 1) % all) % conf->connections];	/* connections in turn, then their streams */
+	while (!c->was_ready);
+	s = stream_of(c, k->turn / conf->connections);
+	if (s->state == IDLE) {
+		ask(c, k->turn / conf->connections, k->due);
+		hist_add(&k->report->behind, s->sent - k->due);
+		flush(c);
+	} else if (s->behind++ == 0) {
+		s->behind_due = k->due;
+	}
+}
+
+static void
+schedule(struct load_client *k)
+{
+	const struct load_conf *conf = k->conf;
+	struct itimerspec at = { { 0, 0 }, { 0, 0 } };
+	int64_t now = now_ns();
+
+	if (k->over || k->known == 0 || conf->rate <= 0)
+		return;
+	if (k->due == 0)
+		k->due = now;
+	while (k->due <= now && k->due < k->end) {
+		one_due(k);
+		/* while connections are still being opened, the rate is that of those that are */
+		k->due += (int64_t)(1e9 / conf->rate * conf->connections / k->known);
+	}
+	at.it_value.tv_sec = k->due / 1000000000;
+	at.it_value.tv_nsec = k->due % 1000000000;
+	timerfd_settime(k->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void
+on_timer(uv_poll_t *poll, int status, int events)
+{
+	struct load_client *k = poll->data;
+	uint64_t times;
+
+	(void)status;
+	(void)events;
+	if (read(k->timer_fd, &times, sizeof(times)) < 0 && errno != EAGAIN)
+		return;
+	schedule(k);
+}
+
+static void
+count_unsent(struct load_client *k)
+{
+	int64_t now = now_ns();
+
+	for (size_t i = 0; k->conf->rate > 0 && i < (size_t)k->conf->connections * k->conf->streams; i++)
+		for (struct stream *s = &k->streams[i]; s->behind > 0; s->behind--, s->behind_due += k->period) {
+			k->report->unsent++;
+			hist_add(&k->report->due, now - s->behind_due);	/* it would have taken that long at least */
+		}
+}
+
+/* No more requests; what is out may still be answered. */
+static void
+finish(struct load_client *k)
+{
+	if (k->over)
+		return;
+	k->over = true;
+	k->report->ran_ns = now_ns() - k->start;
+	count_unsent(k);
+}
+
+static void
+on_handle(uv_handle_t *h)
+{
+	struct load_client *k = h->data;
+
+	if (--k->handles == 0 && k->ended)
+		k->ended(k->self);
+}
+
+static void
+end(struct load_client *k)
+{
+	k->closing = true;
+	for (unsigned i = 0; i < k->conf->connections; i++) {
+		struct conn *c = &k->conns[i];
+		if (c->state == READY) {
+			say(c, is_mux(k) ? EMMG_CHANNEL_CLOSE : ECMG_CHANNEL_CLOSE, 0);
+			flush(c);
+		}
+		drop(c, NULL);
+	}
+}
+
+/* Those whose time is over: a stream may be asked again. */
+static void
+time_out(struct load_client *k, struct conn *c, int64_t now)
+{
+	for (unsigned i = 0; c->asked > 0 && i < k->conf->streams; i++) {
+		struct stream *s = stream_of(c, i);
+		if (s->state != ASKED || now - s->sent < k->conf->timeout_ns)
+			continue;
+		s->state = IDLE;
+		c->asked--;
+		k->asked--;
+		k->report->unanswered++;
+		hist_add(&k->report->due, now - s->due);
+		hist_add(&k->report->sent_ns, now - s->sent);
+		if (!k->over && c->state == READY && k->conf->rate <= 0)
+			ask(c, i, now);
+		else if (!k->over && s->behind > 0) {
+			s->behind--;
+			ask(c, i, s->behind_due);
+			s->behind_due += k->period;
+		}
+	}
+	if (c->state == READY)
+		flush(c);
+}
+
+static void
+on_keep(uv_timer_t *t)
+{
+	struct load_client *k = t->data;
+	const struct load_conf *conf = k->conf;
+	int64_t now = now_ns(), since = now - k->start;
+
+	if (k->closing) {
+		if (k->open == 0 && !uv_is_closing((uv_handle_t *)t)) {
+			uv_close((uv_handle_t *)&k->keep, on_handle);
+			uv_close((uv_handle_t *)&k->poll, on_handle);
+		}
+		return;
+	}
+	while (!k->over && k->opened < conf->connections && (conf->ramp_ns == 0 || since >= conf->ramp_ns / conf->connections * k->opened))
+		dial(&k->conns[k->opened++]);
+	for (unsigned i = 0; i < k->opened; i++) {
+		struct conn *c = &k->conns[i];
+		if (c->state == CLOSED && !k->over && now >= c->retry)
+			dial(c);
+		if (c->deaf_until && now >= c->deaf_until && c->state >= SETTING_UP && c->state <= READY) {
+			c->deaf_until = 0;
+			uv_read_start((uv_stream_t *)&c->tcp, room, on_read);
+		}
+		if (c->state == SETTING_UP && now - c->since >= conf->timeout_ns)
+			drop(c, "no answer to the set-up");
+		time_out(k, c, now);
+	}
+	schedule(k);
+	if (now >= k->end || (k->report->up == 0 && k->opened == conf->connections && k->report->refused >= conf->connections))
+		finish(k);	/* or nobody is taken */
+	if (k->over && k->asked == 0)
+		end(k);
+}
+
+struct load_live
+load_client_live(const struct load_client *k)
+{
+	return (struct load_live){ k->ready, k->report->answered, k->report->errors, k->asked, k->over };
+}
+
+void
+load_client_stop(struct load_client *k)
+{
+	if (k->over)
+		end(k);
+	else
+		finish(k);
+}
+
+void
+load_client_free(struct load_client *k)
+{
+	if (!k)
+		return;
+	if (k->timer_fd >= 0)
+		close(k->timer_fd);
+	free(k->conns);
+	free(k->streams);
+	free(k);
+}
+
+struct load_client *
+load_client_open(uv_loop_t *loop, const struct load_conf *conf, struct load_report *report, void (*ended)(void *), void *self, struct gw_err *err)
+{
+	struct load_client *k = calloc(1, sizeof(*k));
+	struct gw_addr to = conf->at;
+
+	if (k)
+		k->timer_fd = -1;
+	if (!k || !(k->conns = calloc(conf->connections, sizeof(*k->conns))) ||
+	    !(k->streams = calloc((size_t)conf->connections * conf->streams, sizeof(*k->streams))))
+		gw_fail(err, GW_ESYS, "no memory");
+	else if (gw_addr_resolve(&to, err) < 0)
+		;
+	else if ((k->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
+		gw_fail(err, GW_ESYS, "timerfd: %s", strerror(errno));
+	else {
+		k->conf = conf;
+		k->report = report;
+		k->ended = ended;
+		k->self = self;
+		k->loop = loop;
+		k->to = to.ss;
+		k->start = now_ns();
+		k->end = k->start + conf->duration_ns;
+		k->period = conf->rate > 0 ? (int64_t)(1e9 / conf->rate * conf->connections * conf->streams) : 0;
+		for (unsigned i = 0; i < conf->connections; i++)
+			k->conns[i] = (struct conn){ .client = k, .index = i };
+		uv_timer_init(loop, &k->keep);
+		uv_poll_init(loop, &k->poll, k->timer_fd);
+		k->keep.data = k->poll.data = k;
+		k->handles = 2;
+		uv_poll_start(&k->poll, UV_READABLE, on_timer);
+		uv_timer_start(&k->keep, on_keep, 0, KEEP_MS);
+		return k;
+	}
+	load_client_free(k);
+	return NULL;
+}

@@ -1,0 +1,250 @@
+/* tools/load_wire.c: messages that are made once by the tables, and then differ in a few places */
+#include <string.h>
+#include "proto/ecmg_scs.h"
+#include "proto/emmg_mux.h"
+#include "tools/load.h"
+
+enum { CHANNEL, STREAM, ID, CP, WORD, KEY_ID };	/* kinds of places */
+enum { TLV = 4, CW_MAX = 64, CW_COUNT = 8 };
+
+const struct load_misdeed load_misdeeds[] = {
+	{ "garbage", "random octets where a message should begin", false, LOAD_GARBAGE },
+	{ "truncated", "a message that ends within a parameter", false, LOAD_TRUNCATED },
+	{ "version", "protocol_version 9", false, LOAD_VERSION },
+	{ "unknown", "a message_type that there is not", false, LOAD_UNKNOWN },
+	{ "missing", "a request without its last mandatory parameter", false, LOAD_MISSING },
+	{ "overlap", "a second request on a stream whose first has no answer yet", false, LOAD_OVERLAP },
+	{ "dribble", "a request in segments of one octet", false, LOAD_DRIBBLE },
+	{ "vanish", "half a request, then the connection is reset", false, LOAD_VANISH },
+	{ "deaf", "answers are not read for a second", false, LOAD_DEAF },
+	{ "silent", "no answer", true, LOAD_SILENT },
+	{ "refuse", "stream_error instead of the answer", true, LOAD_REFUSE },
+	{ "wrong", "the answer is for another crypto-period", true, LOAD_WRONG },
+	{ "garbage", "random octets where a message should begin", true, LOAD_GARBAGE },
+	{ "vanish", "the connection is closed instead of an answer", true, LOAD_VANISH },
+	{ NULL, NULL, false, 0 },
+};
+
+const struct sim_iface *
+load_iface(enum load_side side)
+{
+	return side == LOAD_MUX ? &emmg_mux : &ecmg_scs;
+}
+
+void
+load_error(struct load_report *r, uint16_t status)
+{
+	unsigned i = 0;
+
+	while (i < r->nerrors && r->error[i].status != status)
+		i++;
+	if (i == LOAD_ERRORS)
+		return;
+	if (i == r->nerrors)
+		r->error[r->nerrors++].status = status;
+	r->error[i].n++;
+}
+
+static void
+put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static unsigned
+get16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+/* A control word that hangs on its crypto-period alone, so that neighbours' requests agree on it, with the check sums of DVB-CSA. */
+static void
+word(uint8_t *cw, size_t len, unsigned cp)
+{
+	for (size_t i = 0; i < len; i++)
+		cw[i] = i % 4 == 3 ? (uint8_t)(cw[i - 1] + cw[i - 2] + cw[i - 3]) : (uint8_t)(i & 1 ? cp >> 8 : cp + i);
+}
+
+/* The value of the parameter that is put next, `skip` octets on, is to be patched. */
+static void
+place(struct load_wire *w, const struct sim_writer *s, unsigned kind, unsigned index)
+{
+	w->patch[w->n].kind = (uint8_t)kind;
+	w->patch[w->n].index = (uint8_t)index;
+	w->patch[w->n++].at = (uint16_t)((size_t)(s->buf - w->bytes) + s->len + TLV);
+}
+
+static void
+put_place(struct load_wire *w, struct sim_writer *s, unsigned kind, uint16_t type)
+{
+	place(w, s, kind, 0);
+	sim_put_int(s, type, 0);
+}
+
+static int
+finish(struct load_wire *w, struct sim_writer *s, struct gw_err *err)
+{
+	struct sim_fault why;
+	size_t len = sim_end(s, &why);
+
+	w->len += len;
+	return len ? 0 : gw_fail(err, GW_EUSAGE, "a request with these options is none: %s, parameter 0x%04x", sim_verdict_text(why.verdict), why.param);
+}
+
+static int
+provision(struct load_wire *w, const struct load_conf *c, struct gw_err *err)
+{
+	static const uint8_t srtp[2] = { 1, 1 };
+	uint8_t cw[2 + CW_MAX] = { 0 }, id[4] = { 0 };
+	struct sim_writer s;
+
+	sim_begin(&s, &ecmg_scs, c->version, ECMG_CW_PROVISION, w->bytes, sizeof(w->bytes));
+	put_place(w, &s, CHANNEL, ECMG_CHANNEL_ID);
+	put_place(w, &s, STREAM, ECMG_STREAM_ID);
+	put_place(w, &s, CP, ECMG_CP_NUMBER);
+	for (unsigned i = 0; i < w->count; i++) {
+		put16(cw, i);
+		place(w, &s, WORD, i);
+		sim_put_bytes(&s, ECMG_CP_CW, cw, 2 + c->cw_len);
+	}
+	if (c->bcast) {
+		sim_put_bytes(&s, ECMG_TRAFFIC_PROTECTION, srtp, sizeof(srtp));
+		for (unsigned i = 0; i < w->count; i++) {
+			put16(id, i);
+			place(w, &s, KEY_ID, i);
+			sim_put_bytes(&s, ECMG_KEY_IDENTIFIER, id, sizeof(id));
+		}
+	}
+	return finish(w, &s, err);
+}
+
+static int
+data(struct load_wire *w, const struct load_conf *c, struct gw_err *err)
+{
+	uint8_t datagram[LOAD_DATAGRAM] = { 0 };
+	struct sim_writer s;
+
+	/* a section of a private table, which any format passes on */
+	datagram[0] = 0x82;
+	put16(datagram + 1, 0x3000 | (c->size - 3));
+	sim_begin(&s, &emmg_mux, c->version, EMMG_DATA_PROVISION, w->bytes, sizeof(w->bytes));
+	sim_put_int(&s, EMMG_CLIENT_ID, c->client_id);
+	put_place(w, &s, CHANNEL, EMMG_CHANNEL_ID);
+	put_place(w, &s, STREAM, EMMG_STREAM_ID);
+	if (c->version > 1)
+		put_place(w, &s, ID, EMMG_DATA_ID);
+	sim_put_bytes(&s, EMMG_DATAGRAM, datagram, c->size);
+	if (finish(w, &s, err) < 0)
+		return -1;
+	sim_begin(&s, &emmg_mux, c->version, EMMG_STREAM_TEST, w->bytes + w->len, sizeof(w->bytes) - w->len);
+	sim_put_int(&s, EMMG_CLIENT_ID, c->client_id);
+	put_place(w, &s, CHANNEL, EMMG_CHANNEL_ID);
+	put_place(w, &s, STREAM, EMMG_STREAM_ID);
+	return finish(w, &s, err);
+}
+
+int
+load_wire_request(struct load_wire *w, const struct load_conf *c, uint8_t lead, uint8_t count, struct gw_err *err)
+{
+	*w = (struct load_wire){ .lead = lead, .count = count, .cw_len = c->cw_len };
+	if (c->side == LOAD_MUX)
+		return data(w, c, err);
+	if (count < 1 || count > (c->bcast ? CW_COUNT / 2 : CW_COUNT) || lead >= CW_COUNT)
+		return gw_fail(err, GW_EPEER, "lead_CW %u and CW_per_msg %u are more than this generator makes", lead, count);
+	return provision(w, c, err);
+}
+
+size_t
+load_wire_put(const struct load_wire *w, uint8_t *out, uint16_t channel, uint16_t stream, uint16_t id, uint16_t cp)
+{
+	memcpy(out, w->bytes, w->len);
+	for (unsigned i = 0; i < w->n; i++) {
+		uint8_t *p = out + w->patch[i].at;
+		/* the window of TS 103 197: the last word is lead_CW ahead */
+		unsigned n = (cp + 1u + w->lead - w->count + w->patch[i].index) & 0xffff;
+		switch (w->patch[i].kind) {
+		case CHANNEL: put16(p, channel); break;
+		case STREAM: put16(p, stream); break;
+		case ID: put16(p, id); break;
+		case CP: put16(p, cp); break;
+		case WORD: put16(p, n), word(p + 2, w->cw_len, n); break;
+		default: put16(p, n), put16(p + 2, n); break;	/* MKI: the CP */
+		}
+	}
+	return w->len;
+}
+
+size_t
+load_wire_message(const struct load_conf *c, uint16_t message, uint16_t channel, uint16_t stream, uint16_t id, uint8_t *out, size_t cap)
+{
+	const struct sim_iface *iface = load_iface(c->side);
+	const struct sim_message *def = sim_message_find(iface, message);
+	bool mux = c->side == LOAD_MUX;
+	struct sim_writer w;
+
+	sim_begin(&w, iface, c->version, message, out, cap);
+	for (size_t i = 0; def && i < def->n; i++) {
+		const struct sim_use *u = &def->uses[i];
+		if (u->least == 0 || c->version < u->from || (u->to && c->version > u->to))
+			continue;
+		switch (u->type | (mux ? 0x10000 : 0)) {	/* the interfaces number their parameters each for itself */
+		case ECMG_CHANNEL_ID: case 0x10000 | EMMG_CHANNEL_ID: sim_put_int(&w, u->type, channel); break;
+		case ECMG_STREAM_ID: case 0x10000 | EMMG_STREAM_ID: sim_put_int(&w, u->type, stream); break;
+		case ECMG_ECM_ID: case 0x10000 | EMMG_DATA_ID: sim_put_int(&w, u->type, id); break;
+		case ECMG_SUPER_CAS_ID: sim_put_int(&w, u->type, c->super_cas_id); break;
+		case ECMG_NOMINAL_CP_DURATION: sim_put_int(&w, u->type, c->cp_100ms); break;
+		case ECMG_LEAD_CW: sim_put_int(&w, u->type, c->lead); break;
+		case ECMG_CW_PER_MSG: sim_put_int(&w, u->type, c->cw_per_msg); break;
+		case ECMG_SECTION_TSPKT: sim_put_int(&w, u->type, c->bcast ? 2 : 0); break;
+		case ECMG_REP_PERIOD: sim_put_int(&w, u->type, 500); break;
+		case ECMG_MAX_COMP_TIME: sim_put_int(&w, u->type, 500 + (int64_t)c->delay_ms); break;
+		case ECMG_MIN_CP_DURATION: sim_put_int(&w, u->type, 10); break;
+		case 0x10000 | EMMG_CLIENT_ID: sim_put_int(&w, u->type, c->client_id); break;
+		default: sim_put_int(&w, u->type, 0); break;	/* delays, AC transfer, data_type, section */
+		}
+	}
+	return sim_end(&w, NULL);
+}
+
+int
+load_wire_find(const uint8_t *frame, size_t len, uint16_t type)
+{
+	for (size_t at = SIM_HEADER; at + TLV <= len;) {
+		size_t n = get16(frame + at + 2);
+		if (get16(frame + at) == type && n == 2 && at + TLV + 2 <= len)
+			return (int)get16(frame + at + TLV);
+		at += TLV + n;
+	}
+	return -1;
+}
+
+size_t
+load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out)
+{
+	size_t first = sim_frame_length(good, len);	/* a MUX's request is two messages */
+
+	memcpy(out, good, first);
+	switch (misdeed) {
+	case LOAD_GARBAGE:
+		for (size_t i = 0; i < 64; i++)
+			out[i] = (uint8_t)(0xa5 + 31 * i);
+		return 64;
+	case LOAD_TRUNCATED:	/* the frame is whole, its last parameter is not */
+		put16(out + 3, (unsigned)(first - SIM_HEADER - 1));
+		return first - 1;
+	case LOAD_VERSION:
+		out[0] = 9;
+		return first;
+	case LOAD_UNKNOWN:
+		put16(out + 1, 0x0fff);
+		return first;
+	case LOAD_MISSING:	/* up to the second parameter */
+		put16(out + 3, 2 * (TLV + 2));
+		return SIM_HEADER + 2 * (TLV + 2);
+	case LOAD_OVERLAP:
+		return first;
+	default:
+		return 0;
+	}
+}
