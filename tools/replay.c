@@ -191,7 +191,8 @@ choose(const struct replay *r, struct link *l)
 		l->until--;	/* no message ends in that frame */
 	}
 	for (size_t i = 0; i < c->n; i++) {
-		bool within = i >= l->from || sets_up(l, i);
+		size_t first = c->m[i].request ? c->m[i].request - 1 : i;	/* of the exchange */
+		bool within = first >= l->from || sets_up(l, first);
 
 		if (!within || (i > l->until && (c->m[i].request == 0 || c->m[i].request - 1 > l->until)))
 			l->did[i] = LEFT_OUT;

@@ -12,3 +12,13 @@ check_PROGRAMS += $(decode_fuzz)
 if !FUZZERS
 TESTS += $(decode_fuzz)
 endif
+# tests/fuzz/fuzz_replay: a replay and a peer
+check_PROGRAMS += %D%/fuzz_replay
+%C%_fuzz_replay_SOURCES = %D%/fuzz_replay.c $(fuzz_main) tools/talk.c tools/alike.c tools/finding.c tools/replay.c tools/diff.c tools/dec_msg.c tools/dec_net.c tools/dec_tcp.c tools/dec_read.c
+%C%_fuzz_replay_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+%C%_fuzz_replay_CPPFLAGS = $(AM_CPPFLAGS) $(PCAP_CFLAGS)
+%C%_fuzz_replay_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+%C%_fuzz_replay_LDADD = lib/libgwbase.la proto/libproto.la $(CRYPTO_LIBS) $(JANSSON_LIBS) $(PCAP_LIBS)
+if !FUZZERS
+TESTS += %D%/fuzz_replay
+endif
