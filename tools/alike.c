@@ -41,18 +41,16 @@ alike_rule(const struct sim_iface *iface, uint16_t type)
 }
 
 bool
-alike_ignored(const struct alike_conf *conf, const struct sim_iface *iface, uint16_t type)
+alike_ignored(const struct alike_conf *conf, const struct sim_iface *iface, uint32_t type)
 {
-	const struct sim_param *param = type ? sim_param_find(iface, type) : NULL;
-	const char *name = type == 0 ? "protocol_version" : param ? param->name : NULL;
+	const struct sim_param *param = type == ALIKE_VERSION ? NULL : sim_param_find(iface, (uint16_t)type);
+	const char *name = type == ALIKE_VERSION ? "protocol_version" : param ? param->name : NULL;
 
 	for (size_t i = 0; i < conf->nignored; i++) {
 		char *end;
 		unsigned long n = strtoul(conf->ignored[i], &end, 0);
 
-		if (name ? strcmp(conf->ignored[i], name) == 0 : *end == '\0' && n == type)
-			return true;
-		if (type && end != conf->ignored[i] && *end == '\0' && n == type)
+		if ((name && strcmp(conf->ignored[i], name) == 0) || (end != conf->ignored[i] && *end == '\0' && n == type))
 			return true;
 	}
 	return false;
@@ -278,8 +276,8 @@ alike(const struct alike_conf *conf, struct alike_map *map, const struct sim_ifa
 	struct talk_param v, w;
 	size_t n = 0;
 
-	if (!same_version(map, a, b) && !alike_ignored(conf, iface, 0)) {
-		struct alike_field f = { .a = { 0, 1, a->p }, .b = { 0, 1, b->p } };
+	if (!same_version(map, a, b) && !alike_ignored(conf, iface, ALIKE_VERSION)) {
+		struct alike_field f = { .param = ALIKE_VERSION, .a = { 0, 1, a->p }, .b = { 0, 1, b->p } };
 
 		n++;
 		if (differs)

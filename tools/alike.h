@@ -28,7 +28,7 @@ struct alike_conf {
 };
 /* Whether a message of that version has the parameter, by the interface's tables; what they do not know, every one may have. */
 bool alike_of_version(const struct sim_iface *, uint16_t message, uint8_t version, uint16_t param);
-bool alike_ignored(const struct alike_conf *, const struct sim_iface *, uint16_t param);
+bool alike_ignored(const struct alike_conf *, const struct sim_iface *, uint32_t param);
 bool alike_ignored_message(const struct alike_conf *, const struct sim_iface *, const struct talk_msg *);
 
 /* What the names of A are in B, on one connection. Zeroed: nothing is known. Of param 0, the protocol_version. */
@@ -47,8 +47,9 @@ int alike_learn(struct alike_map *, uint16_t param, uint32_t a, uint32_t b);
 bool alike_distance(const struct alike_map *, int64_t stream, uint16_t *distance);
 int alike_learn_distance(struct alike_map *, int64_t stream, uint16_t distance);
 
-/* A field that is not the same; of one that is absent p is NULL. param 0: protocol_version (an octet). */
-struct alike_field { uint16_t param; size_t nth; struct talk_param a, b; };
+/* A field that is not the same; of one that is absent p is NULL. param: a parameter_type, or ALIKE_VERSION: an octet. */
+enum { ALIKE_VERSION = 0x10000 };
+struct alike_field { uint32_t param; size_t nth; struct talk_param a, b; };
 /*
  * Compares messages of one type. What is new to the map is learnt from them. differs (may be NULL) is called for each field. The number
  * of fields that differ.

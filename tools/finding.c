@@ -118,15 +118,15 @@ set(json_t *o, const char *key, json_t *v)
 }
 
 static json_t *
-text_of(const struct find_out *o, const struct talk_conn *c, const struct talk_param *v, uint16_t param)
+text_of(const struct find_out *o, const struct talk_conn *c, const struct talk_param *v, uint32_t param)
 {
 	char text[2 * 65536 + 64];
 
 	if (!v->p)
 		return json_null();
-	if (param == 0)
+	if (param == ALIKE_VERSION)
 		return json_sprintf("%u", v->p[0]);
-	return json_string(talk_value(c->iface, param, v->p, v->len, o->conf.secrets, text, sizeof(text)));
+	return json_string(talk_value(c->iface, (uint16_t)param, v->p, v->len, o->conf.secrets, text, sizeof(text)));
 }
 
 static void
@@ -173,9 +173,9 @@ put_json(struct find_out *o, const struct finding *f)
 		json_msg(j, o->conf.b, c, f->b);
 	}
 	if (f->field) {
-		param = sim_param_find(c->iface, f->field->param);
-		set(j, "parameter", json_integer(f->field->param));
-		set(j, "name", f->field->param == 0 ? json_string("protocol_version") : param ? json_string(param->name) : json_null());
+		param = f->field->param == ALIKE_VERSION ? NULL : sim_param_find(c->iface, (uint16_t)f->field->param);
+		set(j, "parameter", f->field->param == ALIKE_VERSION ? json_null() : json_integer(f->field->param));
+		set(j, "name", f->field->param == ALIKE_VERSION ? json_string("protocol_version") : param ? json_string(param->name) : json_null());
 		set(j, "values", json_pack("[o, o]", text_of(o, c, &f->field->a, f->field->param), text_of(o, c, &f->field->b, f->field->param)));
 	}
 	if (f->what == FIND_LATE)
@@ -261,28 +261,29 @@ heading(struct find_out *o, const struct finding *f)
 static void
 field(struct find_out *o, const struct talk_conn *c, const struct alike_field *f)
 {
-	const struct sim_param *param = sim_param_find(c->iface, f->param);
+	uint16_t type = (uint16_t)f->param;
+	const struct sim_param *param = sim_param_find(c->iface, type);
 	size_t width = o->conf.width ? o->conf.width : PAGE, room = width > NAME_WIDTH + 14 ? (width - NAME_WIDTH - 14) / 2 : 0;
 	const struct talk_param *one = f->a.p ? &f->a : &f->b;
 	char name[64], a[VALUE], b[VALUE];
 
-	if (f->param == 0)
+	if (f->param == ALIKE_VERSION)
 		snprintf(name, sizeof(name), "protocol_version");
 	else if (param)
 		snprintf(name, sizeof(name), "%s", param->name);
 	else
-		snprintf(name, sizeof(name), "0x%04x", f->param);
+		snprintf(name, sizeof(name), "0x%04x", type);
 	if (f->nth)
 		snprintf(name + strlen(name), sizeof(name) - strlen(name), "[%zu]", f->nth + 1);
-	if (f->param == 0) {
+	if (f->param == ALIKE_VERSION) {
 		putf(o, YELLOW, "    ~ %-*s %u -> %u", NAME_WIDTH, name, f->a.p[0], f->b.p[0]);
 	} else if (f->a.p && f->b.p) {
 		room = room < 16 ? 16 : room < VALUE ? room : VALUE;
-		talk_value(c->iface, f->param, f->a.p, f->a.len, o->conf.secrets, a, room);
-		talk_value(c->iface, f->param, f->b.p, f->b.len, o->conf.secrets, b, room);
+		talk_value(c->iface, type, f->a.p, f->a.len, o->conf.secrets, a, room);
+		talk_value(c->iface, type, f->b.p, f->b.len, o->conf.secrets, b, room);
 		putf(o, YELLOW, "    ~ %-*s %s -> %s", NAME_WIDTH, name, a, b);
 	} else {
-		talk_value(c->iface, f->param, one->p, one->len, o->conf.secrets, a, sizeof(a));
+		talk_value(c->iface, type, one->p, one->len, o->conf.secrets, a, sizeof(a));
 		putf(o, one == &f->a ? RED : GREEN, "    %c %-*s %s", one == &f->a ? '-' : '+', NAME_WIDTH, name, a);
 	}
 }

@@ -179,7 +179,7 @@ static struct replay_conf conf;
 static struct { uint8_t p[512]; size_t len; bool udp; } out[OUT];
 static size_t nout, taken;
 static unsigned opened, closed;
-static struct { enum find_what what; uint16_t param; uint16_t type; } finds[OUT];
+static struct { enum find_what what; uint32_t param; uint16_t type; } finds[OUT];
 static size_t nfinds;
 static int64_t now;
 
