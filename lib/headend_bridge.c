@@ -76,7 +76,8 @@ static const struct gw_conf_row seak_rows[] = {
 	{ "service", GW_CONF_REF, GW_CONF_AT(he_bridge_seak, service), .ref = "services", .flags = GW_CONF_NEED, .meaning = "Whose SEAK it is." },
 	{ "generator", GW_CONF_REF, GW_CONF_AT(he_bridge_seak, generator), .ref = "peers",
 	    .meaning = "The BSM that makes it. Without it, of each SEAK the BSM that is first." },
-	{ "others", GW_CONF_REFS, LIST(he_bridge_seak, others, nothers), .ref = "peers", .meaning = "The BSMs that get it." },
+	{ "others", GW_CONF_REFS, LIST(he_bridge_seak, others, nothers), .ref = "peers",
+	    .meaning = "The BSMs that get it. One without a url is not called: it asks." },
 	{ "wait", GW_CONF_DURATION, GW_CONF_AT(he_bridge_seak, wait_ms), .dflt = "30s", .max = 3600000,
 	    .meaning = "How long after the first of them confirmed it no STKM may use it while another is reachable and has not." },
 	{ "make_stkm", GW_CONF_BOOL, GW_CONF_AT(he_bridge_seak, make_stkm), .dflt = "false",
@@ -286,7 +287,7 @@ check_seak(struct gw_conf *c, const struct he_bridge *b, const struct he_bridge_
 		gw_conf_fail(c, s, "seak is for a bridge with the role bsda, or names the bsda of a BSM");
 	check_ends(c, b, s, &s->generator, s->generator, 0, HE_ROLE_BSM, false, "seak");
 	for (size_t i = 0; i < s->nothers; i++) {
-		check_ends(c, b, s, &s->others, s->others[i], 0, HE_ROLE_BSM, true, "seak");
+		check_ends(c, b, s, &s->others, s->others[i], 0, HE_ROLE_BSM, false, "seak");
 		if (s->others[i] && s->others[i] == s->generator)
 			gw_conf_fail(c, &s->others, "%s is the generator: it has the SEAK already", s->others[i]->name);
 		for (size_t k = 0; k < i; k++)
