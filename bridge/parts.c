@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "bridge/bridge.h"
+#include "bridge/seak_run.h"
 #include "bridge/sx.h"
 #include "bridge/xs.h"
 
@@ -18,10 +19,12 @@
 	static void prefix##_collected(const void *p, struct gw_samples *s) { prefix##_collect((const struct tag *)p, s); }
 #define ROW(key, prefix, before) { key, prefix##_opened, prefix##_reconfed, prefix##_closed, prefix##_told, prefix##_collected, before }
 
+PART(seak_run, seak_run)
 PART(sx, sx)
 PART(xs, xs)
 
 const struct bridge_part bridge_parts[] = {
+	ROW("seak", seak_run, false),	/* one SEAK for many BSMs; the gate for those below */
 	ROW("sx", sx, false),		/* SimulCrypt in front of XML */
 	ROW("xs", xs, true),		/* SimulCrypt behind XML */
 	{ .name = NULL },	/* the end; rows stand above it */
