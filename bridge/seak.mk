@@ -6,3 +6,7 @@ seak_libs = bridge/libseak.la $(seaks_libs) $(JANSSON_LIBS)
 noinst_LTLIBRARIES += %D%/libseakrun.la
 %C%_libseakrun_la_SOURCES = %D%/seak_run.c %D%/seak_run.h
 seak_run_libs = bridge/libseakrun.la $(kms_load_libs) $(seak_libs)
+bin_PROGRAMS += %D%/simulgate-seak
+%C%_simulgate_seak_SOURCES = %D%/seak_cmd.c
+%C%_simulgate_seak_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SCHEMAS='"$(sp4dir)"'
+%C%_simulgate_seak_LDADD = $(seak_libs) $(sp4_libs)

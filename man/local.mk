@@ -7,6 +7,7 @@ dist_man_MANS += %D%/simulgate-diff.1
 dist_man_MANS += %D%/simulgate-kms.1
 dist_man_MANS += %D%/simulgate-subscribe.1
 dist_man_MANS += %D%/simulgate-sp4.1
+dist_man_MANS += %D%/simulgate-seak.1
 dist_man_MANS += %D%/simulgate-bridge.8
 dist_man_MANS += %D%/simulgate-bsm.8
 dist_man_MANS += %D%/simulgate-bsm-api.7

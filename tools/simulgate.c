@@ -36,6 +36,7 @@ static const struct command {
 	{ "kms", NULL, "the store of a Smartcard KMS: made, backed up, its keys rolled" },
 	{ "subscribe", NULL, "subscribers, and what they have bought" },
 	{ "sp4", NULL, "documents of SP-4 and CP-3, checked and shown" },
+	{ "seak", NULL, "the SEAKs that several BSMs share" },
 	{ "bridge", NULL, "SP-4 and CP-3 over HTTPS" },
 };
 enum { NCOMMANDS = sizeof(commands) / sizeof(commands[0]) };
