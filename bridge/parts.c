@@ -23,9 +23,26 @@ PART(seak_run, seak_run)
 PART(sx, sx)
 PART(xs, xs)
 
+static bool
+may_air(const void *gate, const char *urn, const void *stkm, size_t len, unsigned *status, const char **reason)
+{
+	return seak_run_may_air(gate, urn, stkm, len, status, reason);
+}
+
+/* STKMs that a BSM made wait for the SEAK that they name. */
+static void *
+sx_behind_gate(struct bridge *app, struct gw_err *err)
+{
+	struct sx *s = sx_opened(app, err);
+
+	if (s)
+		sx_gate(s, may_air, bridge_part(app, "seak"));
+	return s;
+}
+
 const struct bridge_part bridge_parts[] = {
 	ROW("seak", seak_run, false),	/* one SEAK for many BSMs; the gate for those below */
-	ROW("sx", sx, false),		/* SimulCrypt in front of XML */
+	{ "sx", sx_behind_gate, sx_reconfed, sx_closed, sx_told, sx_collected, false },	/* SimulCrypt in front of XML */
 	ROW("xs", xs, true),		/* SimulCrypt behind XML */
 	{ .name = NULL },	/* the end; rows stand above it */
 };

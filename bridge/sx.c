@@ -26,6 +26,7 @@ struct sx {
 	uv_timer_t timer;
 	int64_t wakes_us;		/* INT64_MAX: it does not */
 	struct gw_rate rate;
+	sx_may_air *may_air; const void *gate;	/* NULL: all may */
 	unsigned open;			/* what is to be closed: the timer, the face, its clock, the doors */
 	bool closing;
 };
@@ -108,6 +109,21 @@ static void
 give(void *self, uint64_t handle, int rc, const uint8_t *stkm, const char *why)
 {
 	ecmg_face_answer(&((struct sx *)self)->face, handle, rc, stkm, why);
+}
+
+static bool
+may_air(void *self, const char *urn, const void *stkm, size_t len, unsigned *status, const char **reason)
+{
+	const struct sx *s = self;
+
+	return !s->may_air || s->may_air(s->gate, urn, stkm, len, status, reason);
+}
+
+void
+sx_gate(struct sx *s, sx_may_air *ask, const void *gate)
+{
+	s->may_air = ask;
+	s->gate = gate;
 }
 
 static void
@@ -218,7 +234,7 @@ on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, con
 	return true;
 }
 
-static const struct sx_ecmg_door ecmg_door = { send_ask, give, NULL, note_stkm };
+static const struct sx_ecmg_door ecmg_door = { send_ask, give, may_air, note_stkm };
 static const struct sx_emmg_door emmg_door = { send_parcel, complain, note_ltkm };
 
 /* ---- rows ---- */

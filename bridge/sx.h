@@ -16,6 +16,9 @@ struct sx *sx_open(uv_loop_t *, const struct headend *, const struct he_bridge *
 int sx_reconf(struct sx *, const struct headend *, const struct he_bridge *, struct gw_err *);
 /* After ex_close: what has been asked for is over. Frees itself once its handles have closed. */
 void sx_close(struct sx *);
+/* Who says which STKMs may go on air by now, as seak_run_may_air(); lent until sx_close. Without one all may. */
+typedef bool sx_may_air(const void *gate, const char *urn, const void *stkm, size_t len, unsigned *status, const char **reason);
+void sx_gate(struct sx *, sx_may_air *, const void *gate);
 json_t *sx_status(const struct sx *);
 void sx_collect(const struct sx *, struct gw_samples *);
 #endif
