@@ -696,7 +696,7 @@ take_delivery(struct sx_ecmg *e, struct sx_stream *s, uint16_t cp, const struct 
 unsigned
 sx_ecmg_delivery(struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, int64_t now_us, const char **reason)
 {
-	bool service;
+	bool service = false;
 	struct sx_stream *s = m->service ? stream_of(e, from, m, &service) : NULL;
 
 	e->now_us = now_us;
