@@ -17,7 +17,7 @@ struct br_keys;
 /* Handles tags 1 and 3, and follows the SCS at the playout directory when a service's keys come through this bridge. NULL with *err. */
 struct br_keys *br_keys_open(uv_loop_t *, const struct headend *, const struct he_bridge *, struct ex *, struct gw_err *);
 int br_keys_reconf(struct br_keys *, const struct headend *, const struct he_bridge *, struct gw_err *);	/* 0; -1 with *err and all stays */
-void br_keys_close(struct br_keys *);	/* quiet on NULL; before ex_close */
+void br_keys_close(struct br_keys *);	/* after ex_close; quiet on NULL */
 json_t *br_keys_status(const struct br_keys *);
 void br_keys_collect(const struct br_keys *, struct gw_samples *);
 

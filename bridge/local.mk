@@ -17,6 +17,7 @@ ex_libs = bridge/libex.la bridge/libsp4.la $(store_libs) $(web_libs)
 sbin_PROGRAMS += %D%/simulgate-bridge
 %C%_simulgate_bridge_SOURCES = %D%/main.c %D%/bridge.h %D%/conf.c %D%/conf.h %D%/parts.c %D%/shell.c
 %C%_simulgate_bridge_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SCHEMAS='"$(sp4dir)"'
-bridge_part_libs = $(sx_libs) $(xs_libs) $(seak_run_libs)
+bridge_part_libs = $(sx_libs) $(xs_libs) $(seak_run_libs) bridge/libbrkeys.la cwg/libcwg.la
 %C%_simulgate_bridge_LDADD = $(bridge_part_libs) $(ex_libs)
 include %D%/xs.mk
+include %D%/keys.mk

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 #include "bridge/bridge.h"
+#include "bridge/keys.h"
 #include "bridge/seak_run.h"
 #include "bridge/sx.h"
 #include "bridge/xs.h"
@@ -19,6 +20,7 @@
 	static void prefix##_collected(const void *p, struct gw_samples *s) { prefix##_collect((const struct tag *)p, s); }
 #define ROW(key, prefix, before) { key, prefix##_opened, prefix##_reconfed, prefix##_closed, prefix##_told, prefix##_collected, before }
 
+PART(br_keys, br_keys)
 PART(seak_run, seak_run)
 PART(sx, sx)
 PART(xs, xs)
@@ -40,10 +42,34 @@ sx_behind_gate(struct bridge *app, struct gw_err *err)
 	return s;
 }
 
+static int
+make_key(void *keys, const char *unit, uint16_t cp, struct scs_key *out, struct gw_err *err)
+{
+	struct br_key k;
+
+	if (br_keys_make(keys, unit, cp, &k, err) < 0)
+		return -1;
+	*out = (struct scs_key){ .material = k.material, .len = k.len, .id_len = k.id_len };
+	memcpy(out->id, k.id, k.id_len);
+	return 0;
+}
+
+/* In mode A the keys of its CW_provisions are made here. */
+static void *
+xs_with_keys(struct bridge *app, struct gw_err *err)
+{
+	struct xs *x = xs_opened(app, err);
+
+	if (x)
+		xs_keys_from(x, make_key, bridge_part(app, "keys"));
+	return x;
+}
+
 const struct bridge_part bridge_parts[] = {
+	ROW("keys", br_keys, false),	/* traffic keys that a BSM makes */
 	ROW("seak", seak_run, false),	/* one SEAK for many BSMs; the gate for those below */
 	{ "sx", sx_behind_gate, sx_reconfed, sx_closed, sx_told, sx_collected, false },	/* SimulCrypt in front of XML */
-	ROW("xs", xs, true),		/* SimulCrypt behind XML */
+	{ "xs", xs_with_keys, xs_reconfed, xs_closed, xs_told, xs_collected, true },	/* SimulCrypt behind XML */
 	{ .name = NULL },	/* the end; rows stand above it */
 };
 const size_t bridge_nparts = sizeof(bridge_parts) / sizeof(bridge_parts[0]) - 1;

@@ -35,6 +35,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_scs.sh \
 	%D%/bridge_https.sh \
 	%D%/bridge_sx.sh \
+	%D%/bridge_keys.sh \
 	%D%/broadcast_rights.sh \
 	%D%/bridge_xs.sh \
 	%D%/bridge_xs_mux.sh \
@@ -147,3 +148,4 @@ EXTRA_DIST += %D%/sockets.py
 EXTRA_DIST += %D%/tshark_judge.py
 EXTRA_DIST += %D%/xmlpeer.py
 EXTRA_DIST += %D%/xslib.sh
+EXTRA_DIST += %D%/keys_bsm.py
