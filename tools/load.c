@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "lib/args.h"
 #include "lib/conf.h"
+#include "lib/hex.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "tools/load.h"
@@ -62,6 +63,18 @@ FLAG(json, json)
 FLAG(histogram, histogram)
 
 static int
+take_ac(void *self, const char *value, struct gw_err *err)
+{
+	struct load_conf *c = &((struct app *)self)->conf;
+	int n = gw_unhex(strncmp(value, "0x", 2) == 0 ? value + 2 : value, c->ac, sizeof(c->ac));
+
+	if (n < 1)
+		return gw_fail(err, GW_EUSAGE, "%s: not 1 to %zu octets in hexadecimal digits", value, sizeof(c->ac));
+	c->ac_len = (size_t)n;
+	return 0;
+}
+
+static int
 take_misbehave(void *self, const char *value, struct gw_err *err)
 {
 	((struct app *)self)->misdeed = value;
@@ -82,6 +95,7 @@ static const struct gw_option options[] = {
 	{ "super-cas-id", "ID", "ecmg: default 0x4ae60001", take_super_cas_id },
 	{ "cw-length", "N", "ecmg: octets of a control word; default 8, of protocol_version 2 and later 16", take_cw_length },
 	{ "cp-duration", "TIME", "ecmg: nominal_CP_duration; default 10s", take_cp },
+	{ "access-criteria", "HEX", "ecmg: of each request; default: none", take_ac },
 	{ "bcast", NULL, "ecmg, scs: as for OMA BCAST: protection, key identifiers, STKMs", take_bcast },
 	{ "client-id", "ID", "mux: default 0x4ae60001", take_client_id },
 	{ "data-id", "N", "mux: of the first stream; others follow; default 1", take_data_id },

@@ -31,6 +31,7 @@ struct load_conf {
 	uint16_t data_id;		/* of the first stream of the first channel; others follow */
 	uint8_t version;
 	unsigned cw_len, cp_100ms, size;	/* size: octets of a datagram */
+	uint8_t ac[64]; size_t ac_len;	/* access criteria of each request; none: 0 */
 	bool bcast;			/* requests say traffic protection and key identifiers, as a DRM-profile KMS wants them */
 	/* an ECMG, LOAD_SCS */
 	unsigned lead, cw_per_msg, delay_ms;

@@ -5,7 +5,7 @@
 #include "proto/ecmg_scs.h"
 #include "tools/load.h"
 
-enum { KEEP_MS = 20, ROOM = 1024 };
+enum { KEEP_MS = 20, ROOM = 1024, ECM_MAX = 256 };
 
 struct peer_stream { bool up; uint16_t id; unsigned asked; int64_t last; };
 struct peer {
@@ -103,9 +103,9 @@ answer(struct peer *p, const struct later *a)
 	struct load_serve *s = p->serve;
 	struct peer_stream *stream = stream_of(p, a->stream);
 	const struct load_misdeed *bad = s->conf->misdeed && ++s->count % s->conf->every == 0 ? s->conf->misdeed : NULL;
-	uint8_t ecm[200] = { 0x80, 0x70, 197 };
+	size_t size = s->conf->size < ECM_MAX ? s->conf->size : ECM_MAX, len;
+	uint8_t ecm[ECM_MAX] = { 0x80, 0x70, (uint8_t)(size - 3) };	/* a section */
 	struct sim_writer w;
-	size_t len;
 
 	if (stream && stream->asked > 0)
 		stream->asked--;
@@ -124,7 +124,7 @@ answer(struct peer *p, const struct later *a)
 	sim_put_int(&w, ECMG_CHANNEL_ID, p->channel);
 	sim_put_int(&w, ECMG_STREAM_ID, a->stream);
 	sim_put_int(&w, ECMG_CP_NUMBER, (uint16_t)(a->cp + (bad && bad->id == LOAD_WRONG ? 1000 : 0)));
-	sim_put_bytes(&w, ECMG_ECM_DATAGRAM, ecm, s->conf->size < 3 ? 3 : s->conf->size > sizeof(ecm) ? sizeof(ecm) : s->conf->size);
+	sim_put_bytes(&w, ECMG_ECM_DATAGRAM, ecm, size);
 	len = sim_end(&w, NULL);
 	if (bad && bad->id == LOAD_GARBAGE)
 		memset(s->out, 0xa5, len);

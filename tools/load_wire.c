@@ -108,6 +108,8 @@ provision(struct load_wire *w, const struct load_conf *c, struct gw_err *err)
 		place(w, &s, WORD, i);
 		sim_put_bytes(&s, ECMG_CP_CW, cw, 2 + c->cw_len);
 	}
+	if (c->ac_len)
+		sim_put_bytes(&s, ECMG_ACCESS_CRITERIA, c->ac, c->ac_len);
 	if (c->bcast) {
 		sim_put_bytes(&s, ECMG_TRAFFIC_PROTECTION, srtp, sizeof(srtp));
 		for (unsigned i = 0; i < w->count; i++) {

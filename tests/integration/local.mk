@@ -75,6 +75,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/kill9.sh \
 	%D%/kms_store.sh \
 	%D%/late_join.sh \
+	%D%/load.sh \
 	%D%/malformed.sh \
 	%D%/man_lint.sh \
 	%D%/misbehave.sh \
