@@ -4,6 +4,7 @@ dist_man_MANS += %D%/simulgate-play.1
 dist_man_MANS += %D%/simulgate-decode.1
 dist_man_MANS += %D%/simulgate-replay.1
 dist_man_MANS += %D%/simulgate-diff.1
+dist_man_MANS += %D%/simulgate-load.1
 dist_man_MANS += %D%/simulgate-kms.1
 dist_man_MANS += %D%/simulgate-subscribe.1
 dist_man_MANS += %D%/simulgate-sp4.1

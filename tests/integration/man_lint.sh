@@ -27,6 +27,7 @@ check "every program and the configuration has a page" there \
 	simulgate-emmg.8 \
 	simulgate-keys.5 \
 	simulgate-kms.1 \
+	simulgate-load.1 \
 	simulgate-mux.8 \
 	simulgate-play.1 \
 	simulgate-protocol.7 \
