@@ -2,7 +2,7 @@
 #include "bsm/delivery_int.h"
 #include <string.h>
 
-enum { LOOK = 128 };	/* subscriptions a turn */
+enum { LOOK = 128, MANY = 64, ON_A_CARD = 2 };	/* subscriptions a turn; programmes of a service that are looked at; keys of a group (1.2) */
 
 struct keys_of { struct { int64_t id; enum kms_key_state state; } k[ROLL_KEYS]; size_t n; bool current; };
 
@@ -70,6 +70,71 @@ push_programme(struct delivery *d, int64_t sub, int64_t key, int64_t now_us)
 		out_ltkm(d, sub, key, 0, false, now_us);
 }
 
+/* A programme is bought before it begins; its key is good for nothing else. */
+static bool
+in_force(const struct kms_subscription *s, int64_t now_us)
+{
+	return (s->state == KMS_NEW || s->state == KMS_TOLD) && (s->kind == KMS_PEK || s->from_us <= now_us) &&
+	    (s->until_us == 0 || s->until_us > now_us);
+}
+
+/* ---- programmes that wait for others ---- */
+
+struct programmes { const struct kms_subscription *of; int64_t now_us, key[MANY]; size_t n; };
+
+static int
+keep_programme(void *self, const struct kms_subscription *s)
+{
+	struct programmes *p = self;
+
+	if (s->kind == KMS_PEK && s->service == p->of->service && s->key != p->of->key && in_force(s, p->now_us))
+		p->key[p->n++] = s->key;
+	return p->n == MANY;
+}
+
+static bool
+times_of(struct delivery *d, int64_t key, int64_t *from_us, int64_t *until_us)
+{
+	struct kms_key *k = &d->safe->key;
+	bool there;
+
+	d->safe_key = 0;
+	there = kms_key_get(d->store, key, k) == GW_WON && k->state != KMS_KEY_DEAD;
+	*from_us = k->valid_from_us;
+	*until_us = k->valid_until_us;
+	gw_cleanse(k, sizeof(*k));
+	return there;
+}
+
+/*
+ * A card keeps two keys of a group (1.2), and a third one puts out the first: so a programme's key leaves when no more than one of those that the
+ * subscriber has bought comes before it. Else false, and it is looked at again when one of them is over; what was told of it counts no more.
+ */
+static bool
+its_turn(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
+{
+	struct programmes p = { .of = s, .now_us = now_us };
+	int64_t mine, begins, ends, again = INT64_MAX;
+	size_t before = 0;
+
+	if (s->kind != KMS_PEK || !times_of(d, s->key, &mine, &ends))
+		return true;
+	kms_subscriptions_of(d->store, s->sub, keep_programme, &p);
+	for (size_t i = 0; i < p.n; i++) {
+		if (!times_of(d, p.key[i], &begins, &ends) || ends <= now_us || begins >= mine)
+			continue;
+		before++;
+		again = ends < again ? ends : again;
+	}
+	if (before < ON_A_CARD)
+		return true;
+	if (s->state != KMS_NEW)
+		kms_subscription_mark(d->store, s->id, KMS_NEW);
+	if (d->now.from_us == 0 || again < d->now.from_us)
+		d->now.from_us = again;
+	return false;
+}
+
 /* Asks d->mine. */
 static void
 push(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
@@ -78,14 +143,6 @@ push(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
 		push_programme(d, s->sub, s->key, now_us);
 	else
 		push_service(d, s->sub, s->service, now_us);
-}
-
-/* A programme is bought before it begins; its key is good for nothing else. */
-static bool
-in_force(const struct kms_subscription *s, int64_t now_us)
-{
-	return (s->state == KMS_NEW || s->state == KMS_TOLD) && (s->kind == KMS_PEK || s->from_us <= now_us) &&
-	    (s->until_us == 0 || s->until_us > now_us);
 }
 
 /* ---- what the doors tell ---- */
@@ -132,6 +189,8 @@ on_registered(void *self, int64_t sub, int64_t now_us)
 	kms_subscriptions_of(d->store, sub, keep_in_force, &f);
 	for (size_t i = 0; i < d->nbought; i++) {
 		const struct kms_subscription *s = &d->bought[i];
+		if (!its_turn(d, s, now_us))
+			continue;
 		if (s->state == KMS_NEW)
 			kms_subscription_mark(d->store, s->id, KMS_TOLD);
 		if (!had_before(d, i))
@@ -182,7 +241,7 @@ bought(struct delivery *d, const struct kms_subscription *s, int64_t now_us)
 		return;
 	}
 	reach = out_reach(d, s->sub, now_us, &r);
-	if (reach == REACH_NOT)
+	if (reach == REACH_NOT || !its_turn(d, s, now_us))
 		return;
 	out_open(d, s->sub, 0);
 	if (reach == REACH_UDP)

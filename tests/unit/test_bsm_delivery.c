@@ -931,6 +931,45 @@ START_TEST(an_update_goes_on_where_it_was)
 }
 END_TEST
 
+START_TEST(a_card_gets_no_third_key_of_a_group)
+{
+	struct rig r = rig();
+	int64_t news = rig_service(&r, "news");
+	struct phone *p = rig_phone(&r, true, true);
+	struct kms_service s;
+	struct kms_key k[3];
+	struct kms_subscription sale;
+
+	registers(&r, p);
+	kms_service_get(r.store, news, &s);
+	for (int i = 0; i < 3; i++) {
+		char item[2] = { (char)('a' + i), 0 };
+		ck_assert_int_eq(keymgr_programme(r.store, &s, item, T0 + (3600 + 600 * i) * S, T0 + (4200 + 600 * i) * S, &k[i]), GW_WON);
+	}
+	for (int i = 2; i >= 0; i--) {	/* the last one first */
+		sale = rig_right(p, news);
+		sale.kind = KMS_PEK;
+		sale.key = k[i].id;
+		ck_assert_int_eq(kms_subscription_put(r.store, &sale, &sale.id), GW_WON);
+	}
+	delivery_changed(r.d);
+	rig_run(&r, 60 * S);
+	ck_assert_uint_eq(p->nkeys, 2);
+	ck_assert(p->key[0].number <= k[1].number && p->key[1].number <= k[1].number);
+	registers(&r, p);	/* nor by registering */
+	rig_run(&r, 60 * S);
+	ck_assert_uint_eq(p->nkeys, 2);
+	rig_run(&r, 3500 * S);
+	ck_assert_uint_eq(p->nkeys, 2);
+	registers(&r, p);
+	rig_run(&r, 700 * S);	/* the first is over */
+	ck_assert_uint_eq(p->nkeys, 3);
+	ck_assert_int_eq(kms_subscription_get(r.store, 1, &sale), GW_WON);
+	ck_assert(sale.key == k[2].id && sale.state == KMS_TOLD);
+	rig_stop(&r);
+}
+END_TEST
+
 START_TEST(pushes_are_paced)
 {
 	struct rig r = { .w = rig_world(), .conf = rig_conf() };
@@ -973,4 +1012,5 @@ SUITE("bsm_delivery",
 	tcase_add_test(t, a_roll_goes_evenly_to_all_who_are_entitled); tcase_add_test(t, a_roll_at_a_given_rate);
 	tcase_add_test(t, a_roll_counts_failures_and_sms_and_who_comes_back); tcase_add_test(t, a_roll_goes_on_where_it_was);
 	tcase_add_test(t, another_interval_goes_to_all_who_are_entitled); tcase_add_test(t, an_update_goes_on_where_it_was);
+	tcase_add_test(t, a_card_gets_no_third_key_of_a_group);
 	tcase_add_test(t, pushes_are_paced))
