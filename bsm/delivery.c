@@ -11,6 +11,7 @@ enum { SKIP = 16 };
 #define RUNNING "ltkm.running"	/* a note: 1 while we run */
 enum { DAY = 24 * 3600, KEEP_DAYS = 7, AGAIN_S = 600, IDLE_S = 60, LOST_US = 250000 };
 enum { AHEAD_S = 3600 };	/* nothing waits longer for its turn */
+enum { TRIM_MINUTES = 10 };	/* often, that it is little */
 
 void
 delivery_keep_memory(void)
@@ -207,7 +208,7 @@ trim(struct delivery *d, int64_t now_us)
 		return;
 	kms_out_trim(d->store, now_us - d->conf.keep_us);
 	kms_store_trim(d->store, now_us);
-	d->now.trim_us = now_us + (int64_t)60 * MINUTE;
+	d->now.trim_us = now_us + (int64_t)TRIM_MINUTES * MINUTE;
 }
 
 /* What was to be at a time of the old clock would wait until the new one is there. */

@@ -16,6 +16,7 @@ door_answer_init(struct door_answer *a)
 	a->type = NULL;
 	a->body = NULL;
 	a->len = 0;
+	a->at_once = false;
 	a->headers[0] = NULL;
 }
 

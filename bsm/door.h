@@ -28,6 +28,7 @@ struct door_answer {		/* filled whole by an engine; then door_answer_free() */
 	unsigned status;
 	const char *type;	/* static; NULL: no body */
 	char *body; size_t len;	/* heap */
+	bool at_once;		/* it says nothing of the store: it need not wait for the flush */
 	const char *headers[DOOR_HEADERS + 1];	/* "name: value", NULL-terminated: what struct gw_answer wants */
 	char text[DOOR_HEADERS][DOOR_HEADER];
 };

@@ -113,6 +113,7 @@ regd_free(struct regd *r)
 	crypt_mac_free(r->rand_mac);
 	crypt_mac_free(r->decoy_mac);
 	gw_secret_free(&r->memory);
+	mbms_list_free(&r->seen.list);
 	free(r->limits);
 	free(r);
 }
@@ -217,6 +218,7 @@ regd_prove(struct regd *r, const struct door_request *q, struct door_answer *a, 
 	if (q->authorization == NULL) {
 		r->counts[REGD_UNAUTHENTICATED]++;
 		challenge(r, q, a, false);
+		a->at_once = true;
 		return GW_WON;
 	}
 	if (digest_credentials_parse(q->authorization, &r->c) < 0 || (why = odd(r, q)) != NULL) {

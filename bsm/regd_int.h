@@ -27,6 +27,9 @@ struct regd_secrets {
 /* How often keys of a Key Group were asked for by a subscriber of late; those who share a place forget each other's. */
 struct regd_limit { uint64_t who; int64_t since_us; unsigned n; };
 
+/* The document that was read last: phones of one make send the same, octet by octet. */
+struct regd_seen { enum mbms_procedure procedure; size_t len; uint8_t octets[512]; struct mbms_list list; };	/* len 0: none */
+
 struct regd {
 	struct kms_store *store;
 	struct regd_conf conf;		/* defaults filled in */
@@ -37,6 +40,7 @@ struct regd {
 	char realm[DIGEST_REALM];
 	struct digest_credentials c;	/* of the request at hand */
 	struct regd_limit *limits;
+	struct regd_seen seen;
 	uint8_t decoy_amf[2];		/* as the last real subscriber has it: it stands in challenges for all to see */
 	struct gw_rate log;
 	uint64_t counts[REGD_NCOUNTS];

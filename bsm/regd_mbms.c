@@ -329,13 +329,17 @@ static enum gw_outcome
 services(struct regd *r, const struct manner *m, const struct door_request *q, const struct mbms_list *asked, struct registering *x, unsigned *status)
 {
 	struct sockaddr_storage at = { 0 };
-	bool stands, all = false;
+	bool stands = false, all = false;
 	enum gw_outcome o;
 
 	*status = 400;
 	if (m->address && !address_of(r, q, &at))
 		return GW_WON;
-	if ((o = rights_of(r, q->now_us, &x->rights)) != GW_WON || (o = registration_of(r, q->now_us, &x->g, &stands)) != GW_WON)
+	if ((o = rights_of(r, q->now_us, &x->rights)) != GW_WON)
+		return o;
+	if (m == &manners[MBMS_REGISTER] && asked->n == 1 && strcmp(asked->items[0].service, mbms_all_services) == 0)
+		x->g.sub = r->s->now.gba.sub;	/* in place of whatever there was */
+	else if ((o = registration_of(r, q->now_us, &x->g, &stands)) != GW_WON)
 		return o;
 	if (m->address)
 		x->g.at = at;
@@ -491,21 +495,55 @@ answer_keys(struct regd *r, const struct door_request *q, struct mbms_list *aske
 	return o;
 }
 
+static void
+malformed(struct regd *r, const struct door_request *q, const struct gw_err *err, struct door_answer *a)
+{
+	char text[sizeof(err->text) + 1];
+
+	regd_note(r, REGD_MALFORMED, q, r->s->now.gba.btid, err->text);
+	snprintf(text, sizeof(text), "%s\n", err->text);
+	door_answer_text(a, 400, "text/plain", text);
+}
+
+/* What services are asked for; lent until the next request. NULL: with *err. */
+static const struct mbms_list *
+asked_services(struct regd *r, enum mbms_procedure procedure, const struct door_request *q, struct gw_err *err)
+{
+	struct regd_seen *s = &r->seen;
+
+	if (s->len && s->procedure == procedure && s->len == q->body_len && memcmp(s->octets, q->body, s->len) == 0)
+		return &s->list;
+	mbms_list_free(&s->list);
+	s->len = 0;
+	if (mbms_request_parse(procedure, q->body, q->body_len, &s->list, err) < 0)
+		return NULL;
+	if (q->body_len <= sizeof(s->octets)) {
+		memcpy(s->octets, q->body, q->body_len);
+		s->len = q->body_len;
+		s->procedure = procedure;
+	}
+	return &s->list;
+}
+
 enum gw_outcome
 regd_procedure(struct regd *r, enum mbms_procedure procedure, const struct door_request *q, struct door_answer *a)
 {
-	struct mbms_list asked = { NULL, 0 };
+	struct mbms_list keys = { NULL, 0 };
+	const struct mbms_list *asked;
 	struct gw_err err = { 0 };
-	char text[sizeof(err.text) + 1];
-	enum gw_outcome o;
+	enum gw_outcome o = GW_WON;
 
-	if (mbms_request_parse(procedure, q->body, q->body_len, &asked, &err) < 0) {
-		regd_note(r, REGD_MALFORMED, q, r->s->now.gba.btid, err.text);
-		snprintf(text, sizeof(text), "%s\n", err.text);
-		door_answer_text(a, 400, "text/plain", text);
-		return GW_WON;
+	if (procedure != MBMS_MSK) {
+		if ((asked = asked_services(r, procedure, q, &err)))
+			o = answer_services(r, procedure, q, asked, a);
+		else
+			malformed(r, q, &err, a);
+		return o;
 	}
-	o = procedure == MBMS_MSK ? answer_keys(r, q, &asked, a) : answer_services(r, procedure, q, &asked, a);
-	mbms_list_free(&asked);
+	if (mbms_request_parse(procedure, q->body, q->body_len, &keys, &err) == 0)
+		o = answer_keys(r, q, &keys, a);
+	else
+		malformed(r, q, &err, a);
+	mbms_list_free(&keys);
 	return o;
 }

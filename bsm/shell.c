@@ -38,6 +38,19 @@ begin(struct bsm *app)
 }
 
 static void
+send_answer(struct bsm *app, struct bsm_pending *p)
+{
+	if (p->answer.status >= 100 && p->answer.status < 600)
+		p->door->by_class[p->answer.status / 100]++;
+	if (p->to)
+		gw_exchange_answer(p->to, &(struct gw_answer){ .status = p->answer.status, .content_type = p->answer.type,
+		    .body = p->answer.body, .len = p->answer.len, .headers = p->answer.headers });
+	door_answer_free(&p->answer);
+	free(p);
+	app->answers++;
+}
+
+static void
 answer(struct bsm *app, enum gw_outcome o)
 {
 	struct bsm_pending *p = app->first, *next;
@@ -50,14 +63,7 @@ answer(struct bsm *app, enum gw_outcome o)
 			door_unavailable(&p->answer);
 			p->door->unavailable++;
 		}
-		if (p->answer.status >= 100 && p->answer.status < 600)
-			p->door->by_class[p->answer.status / 100]++;
-		if (p->to)
-			gw_exchange_answer(p->to, &(struct gw_answer){ .status = p->answer.status, .content_type = p->answer.type,
-			    .body = p->answer.body, .len = p->answer.len, .headers = p->answer.headers });
-		door_answer_free(&p->answer);
-		free(p);
-		app->answers++;
+		send_answer(app, p);
 	}
 }
 
@@ -203,6 +209,10 @@ on_request(void *self, struct gw_exchange *x, const struct gw_httpd_request *r)
 	} else {
 		begin(app);
 		door->ask(app, &ask, &p->answer);
+	}
+	if (p->answer.at_once) {	/* a challenge: the commits are for those who answer it */
+		send_answer(app, p);
+		return;
 	}
 	*app->last = p;
 	app->last = &p->next;

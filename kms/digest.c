@@ -286,16 +286,14 @@ text(const char *s)
 
 /* MD5 of the parts with a colon between any two, in hexadecimal digits. */
 static int
-hash(const struct part *parts, size_t n, char out[DIGEST_HEX])
+hash(EVP_MD_CTX *c, const struct part *parts, size_t n, char out[DIGEST_HEX])
 {
-	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	uint8_t md[EVP_MAX_MD_SIZE];
-	int ok = c && have_hashes() && EVP_DigestInit_ex(c, md5, NULL);
+	int ok = EVP_DigestInit_ex(c, md5, NULL);
 
 	for (size_t k = 0; ok && k < n; k++)
 		ok = (k == 0 || EVP_DigestUpdate(c, ":", 1)) && EVP_DigestUpdate(c, parts[k].p, parts[k].len);
 	ok = ok && EVP_DigestFinal_ex(c, md, NULL);
-	EVP_MD_CTX_free(c);
 	if (ok)
 		gw_hex(md, MD5, out, DIGEST_HEX);
 	gw_cleanse(md, sizeof(md));
@@ -307,16 +305,18 @@ static int
 reckon(const struct digest_credentials *c, const struct part password, const char *method, const struct part body, char out[DIGEST_HEX])
 {
 	char ha1[DIGEST_HEX], ha2[DIGEST_HEX], hb[DIGEST_HEX], nc[NC + 1];
-	int rc = hash((const struct part[]){ text(c->username), text(c->realm), password }, 3, ha1);
+	EVP_MD_CTX *m = EVP_MD_CTX_new();	/* one for all four */
+	int rc = m && have_hashes() ? hash(m, (const struct part[]){ text(c->username), text(c->realm), password }, 3, ha1) : -1;
 
 	if (rc == 0 && c->qop == DIGEST_AUTH_INT)
-		rc = hash(&body, 1, hb);
+		rc = hash(m, &body, 1, hb);
 	if (rc == 0)
-		rc = hash((const struct part[]){ text(method), text(c->uri), { hb, RESPONSE } }, c->qop == DIGEST_AUTH_INT ? 3 : 2, ha2);
+		rc = hash(m, (const struct part[]){ text(method), text(c->uri), { hb, RESPONSE } }, c->qop == DIGEST_AUTH_INT ? 3 : 2, ha2);
 	const struct part plain[] = { { ha1, RESPONSE }, text(c->nonce), { ha2, RESPONSE } };
 	const struct part full[] = { { ha1, RESPONSE }, text(c->nonce), text(nc_of(c, nc)), text(c->cnonce), text(qops[c->qop]), { ha2, RESPONSE } };
 	if (rc == 0)
-		rc = c->qop == DIGEST_NONE ? hash(plain, 3, out) : hash(full, 6, out);
+		rc = c->qop == DIGEST_NONE ? hash(m, plain, 3, out) : hash(m, full, 6, out);
+	EVP_MD_CTX_free(m);
 	gw_cleanse(ha1, sizeof(ha1));
 	return rc;
 }
@@ -429,6 +429,22 @@ nonce_tag(const uint8_t key[32], const uint8_t *head, const void *extra, size_t 
 	return 0;
 }
 
+/* What is random in nonces, drawn for many at a time: the generator's door costs more than its octets. Each is given out once. */
+static void
+draw(uint8_t *out, size_t len)
+{
+	static _Thread_local uint8_t pool[64 * RANDOM];
+	static _Thread_local size_t left;
+
+	if (left < len) {
+		gw_random(pool, sizeof(pool));
+		left = sizeof(pool);
+	}
+	left -= len;
+	memcpy(out, pool + left, len);
+	memset(pool + left, 0, len);
+}
+
 size_t
 digest_nonce_make(const uint8_t key[32], int64_t now_us, const void *extra, size_t extra_len, char *out, size_t cap)
 {
@@ -436,7 +452,7 @@ digest_nonce_make(const uint8_t key[32], int64_t now_us, const void *extra, size
 
 	for (int k = 0; k < AGE; k++)
 		n[k] = (uint8_t)((uint64_t)now_us >> (56 - 8 * k));
-	gw_random(n + AGE, RANDOM);
+	draw(n + AGE, RANDOM);
 	if (cap <= NONCE_TEXT || nonce_tag(key, n, extra, extra_len, n + AGE + RANDOM) < 0)
 		return 0;
 	return (size_t)EVP_EncodeBlock((unsigned char *)out, n, NONCE);

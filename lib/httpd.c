@@ -124,7 +124,7 @@ end_request(struct gw_exchange *c)
 		free(c->request->path);
 	free(c->request);
 	c->request = NULL;
-	wipe(c->body, c->body_cap);
+	wipe(c->body, c->body_len);	/* the rest of its room was never written */
 	c->body = NULL;
 	c->body_len = c->body_cap = 0;
 	c->chunks = (struct http1_chunks){ 0 };

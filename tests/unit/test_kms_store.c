@@ -1429,7 +1429,7 @@ END_TEST
 /* What is asked for every message, registration or purchase is looked up, not searched for. */
 static const enum kms_query asked[] = { OUT_DUE, OUT_NEXT, OUT_FIND, OUTS_OF, OUT_TRIM, REGS, REG_GET, ENTITLED, SALES_IN, SALES_OF, SALE_ORDER, GBA_LIVE,
 	GBA_GET, GBA_SPEND, GBA_TRIM, SUB_BY_NAME, SUB_BY_IMPI, SUB_BY_MSISDN, SUBS, KEY_NUMBER, KEY_CURRENT, KEY_LAST, KEYS, SERVICE_URI, SERVICE_GROUP,
-	STREAM_GET, TEK_GET, TEK_LAST, NONCE_TRIM, REG_TRIM };
+	STREAM_GET, STREAM_OF, TEK_GET, TEK_LAST };
 
 START_TEST(what_is_asked_often_has_its_index)
 {
