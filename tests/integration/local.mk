@@ -46,6 +46,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bsm_roll.sh \
 	%D%/bsm_update.sh \
 	%D%/bsm_https.sh \
+	%D%/bsm_standby.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
 	%D%/decode_cli.sh \
