@@ -13,6 +13,7 @@ enum { TO_DO, DONE, LEFT_OUT };	/* of a message of the script */
 struct later { int64_t at_ns; size_t script, asked; };	/* an answer of ours; asked: index + 1 of the live request */
 struct link {
 	enum state state;
+	bool closing;			/* what carried it is not down yet: its place is not free */
 	const struct talk_conn *script;	/* NULL: the peer has not said yet who it is */
 	uint8_t *did;			/* of each message of the script */
 	size_t at, low;			/* where the script is; the first message of the peer that may be to do */
@@ -427,6 +428,7 @@ scaled(const struct replay *r, int64_t ns)
 static void
 end(struct replay *r, struct link *l)
 {
+	l->closing = l->state == UP && !(l->script && l->script->udp);
 	if (l->state == UP || l->state == OPENING)
 		r->user.close(r->user.self, (unsigned)(l - r->link));
 	l->state = ENDED;
@@ -957,7 +959,7 @@ replay_accept(struct replay *r, int64_t now_ns)
 	for (size_t i = 0; i < REPLAY_LINKS; i++) {
 		struct link *l = &r->link[i];
 
-		if (l->state != FREE && (l->state != ENDED || !l->script || l->script->udp))
+		if (l->state != FREE && (l->state != ENDED || l->closing || (l->script && l->script->udp)))
 			continue;
 		fini(l);
 		l->state = UP;
@@ -1040,7 +1042,10 @@ replay_down(struct replay *r, unsigned link, int64_t now_ns)
 	struct link *l = &r->link[link];
 
 	(void)now_ns;
-	if (link >= r->nlinks || (l->state != UP && l->state != OPENING))
+	if (link >= r->nlinks)
+		return;
+	l->closing = false;
+	if (l->state != UP && l->state != OPENING)
 		return;
 	l->state = ENDED;
 	l->nlater = 0;
@@ -1057,6 +1062,15 @@ all_ended(const struct replay *r)
 		if (r->link[i].state != ENDED && r->link[i].state != FREE && !(r->conf.side == TALK_SERVER && r->link[i].script && r->link[i].script->udp))
 			return false;
 	return true;
+}
+
+static bool
+any_closing(const struct replay *r)
+{
+	for (size_t i = 0; i < r->nlinks; i++)
+		if (r->link[i].closing)
+			return true;
+	return false;
 }
 
 /* One turn of all links. Whether another one may find more to do. */
@@ -1082,7 +1096,7 @@ turn(struct replay *r, int64_t now_ns)
 		}
 		r->next_ns = when < r->next_ns ? when : r->next_ns;
 	}
-	if (r->conf.side == TALK_CLIENT && !r->stopped && all_ended(r) && (r->conf.loops == 0 || r->round < r->conf.loops)) {
+	if (r->conf.side == TALK_CLIENT && !r->stopped && all_ended(r) && !any_closing(r) && (r->conf.loops == 0 || r->round < r->conf.loops)) {
 		if (r->counts.connections == 0 || set_out(r, now_ns) < 0)
 			r->stopped = true;	/* nothing is played at all */
 		r->round++;

@@ -40,7 +40,7 @@ struct replay_user {
 	void *self;
 	void (*open)(void *self, unsigned link);	/* a connection to the peer: replay_up or replay_down follow */
 	void (*send)(void *self, unsigned link, bool udp, const uint8_t *p, size_t len);
-	void (*close)(void *self, unsigned link);	/* replay_down need not follow */
+	void (*close)(void *self, unsigned link);	/* of one that was up, replay_down follows: before that the link is not used again */
 	void (*found)(void *self, const struct finding *);
 };
 struct replay;

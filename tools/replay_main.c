@@ -17,7 +17,7 @@
 #include "tools/replay.h"
 #include "tools/term.h"
 
-enum { QUEUE = 64 << 20, BACKOFF_MS = 500, GRACE_MS = 2000, WAIT_S = 10, TIMEOUT_S = 5, OUR_PORT = 49152, DATAGRAM = 65536 };
+enum { QUEUE = 64 << 20, BACKOFF_MS = 500, GRACE_MS = 2000, WAIT_S = 10, TIMEOUT_S = 5, OUR_PORT = 49152, OUR_PORTS = 16384, DATAGRAM = 65536 };
 
 struct app;
 struct wire {			/* what carries a link of the engine */
@@ -39,7 +39,7 @@ struct app {
 	/* at work */
 	uv_loop_t loop;
 	struct gw_life life;
-	uv_timer_t timer, patience;
+	uv_timer_t timer, patience, second;
 	uv_poll_t poll;
 	struct talk talk;
 	struct replay *replay;
@@ -49,6 +49,8 @@ struct app {
 	int udp_out, udp_in;
 	struct ip_ends udp_ends;
 	bool timers, polling, over, broken_output;
+	bool shown;			/* how far it is, on a terminal */
+	uint16_t ports;			/* made up so far */
 	struct gw_err err;		/* why nothing could be played */
 	struct wire wire[REPLAY_LINKS];
 };
@@ -308,12 +310,12 @@ our_address(const uint8_t peer[16], bool v6, uint8_t out[16])
 
 /* The ends of a link; a Unix socket is told as loopback. Our own port as a client is made up. */
 static void
-find_link_ends(struct wire *w, unsigned n)
+find_link_ends(struct wire *w)
 {
 	struct app *app = w->app;
 	static const uint8_t loopback[16] = { 127, 0, 0, 1 };
 	uint8_t peer[16], us[16];
-	uint16_t peer_port = 0, our_port = (uint16_t)(OUR_PORT + n);
+	uint16_t peer_port = 0, our_port = (uint16_t)(OUR_PORT + w->app->ports++ % OUR_PORTS);
 	bool v6 = false, server = app->conf.side == TALK_SERVER;
 
 	if (!parse_end(gw_link_peer(w->link), peer, &peer_port, &v6)) {
@@ -355,6 +357,7 @@ close_all(struct app *app)
 	if (app->timers) {
 		uv_close((uv_handle_t *)&app->timer, NULL);
 		uv_close((uv_handle_t *)&app->patience, NULL);
+		uv_close((uv_handle_t *)&app->second, NULL);
 	}
 	if (app->polling)
 		uv_close((uv_handle_t *)&app->poll, NULL);
@@ -415,7 +418,7 @@ on_up(void *self, struct gw_link *link)
 
 	w->link = link;
 	uv_timer_stop(&w->app->patience);
-	find_link_ends(w, index_of(w));
+	find_link_ends(w);
 	if (w->app->record)
 		record_begin(w->app->record, &w->record, &w->ends, utc_ns());
 	if (w->dialer)
@@ -575,10 +578,31 @@ open_udp(struct app *app, struct gw_err *err)
 /* ---- reading and reporting ---- */
 
 static void
+hide_progress(struct app *app)
+{
+	if (app->shown)
+		fprintf(stderr, "\r%70s\r", "");
+	app->shown = false;
+}
+
+static void
+on_second(uv_timer_t *t)
+{
+	struct app *app = t->data;
+	const struct replay_counts *n = replay_counts(app->replay);
+
+	fflush(stdout);
+	fprintf(stderr, "\r%llu sessions, %llu messages sent, %llu received, %llu differ ", (unsigned long long)n->connections, (unsigned long long)n->sent,
+	    (unsigned long long)n->received, (unsigned long long)n->messages);
+	app->shown = true;
+}
+
+static void
 write_out(void *self, const char *p, size_t len)
 {
 	struct app *app = self;
 
+	hide_progress(app);
 	if (fwrite(p, 1, len, stdout) != len)
 		app->broken_output = true;
 }
@@ -718,7 +742,8 @@ start(struct app *app, struct gw_err *err)
 
 	uv_timer_init(&app->loop, &app->timer);
 	uv_timer_init(&app->loop, &app->patience);
-	app->timer.data = app->patience.data = app;
+	uv_timer_init(&app->loop, &app->second);
+	app->timer.data = app->patience.data = app->second.data = app;
 	app->timers = true;
 	if (gw_life_open(&app->life, &app->loop, on_signal, NULL, app, err) < 0 || open_udp(app, err) < 0)
 		return -1;
@@ -735,6 +760,8 @@ start(struct app *app, struct gw_err *err)
 	fflush(stdout);
 	if (app->wait_s > 0 && app->listener)
 		uv_timer_start(&app->patience, on_impatient, (uint64_t)(app->wait_s * 1000), 0);
+	if (isatty(STDERR_FILENO))
+		uv_timer_start(&app->second, on_second, 1000, 1000);
 	replay_start(app->replay, now_ns());
 	pump(app);
 	return 0;
@@ -794,6 +821,7 @@ main(int argc, char **argv)
 		close_all(&app);
 	}
 	gw_loop_fini(&app.loop);
+	hide_progress(&app);
 	if (app.err.code) {
 		fprintf(stderr, "simulgate-replay: %s\n", app.err.text);
 		status = gw_exit_status(app.err.code);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { AS_SERVER = 1, EMMG = 2, FAST = 4, STRICT = 8, JSON = 16, LOOP = 32, VERSION = 64, PART = 128 };
 enum { PEER = 1, BY_SERVER = 2, DATAGRAM = 4, PASSES = 8, LOST = 16, NARROW = 32 };
 static struct find_out printer;
-static bool up, asked;
+static bool up, asked, shut;
 
 static void
 nowhere(void *self, const char *p, size_t len)
@@ -49,6 +49,7 @@ on_close(void *self, unsigned link)
 	(void)self;
 	(void)link;
 	up = false;
+	shut = true;
 }
 
 static void
@@ -95,7 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	printer = (struct find_out){ .conf = { .json = (flags & JSON) != 0, .a = "a", .b = "b", .write = nowhere } };
 	talk_of(&script, conf.iface);
 	talk_of(&live, conf.iface);
-	up = asked = false;
+	up = asked = shut = false;
 	for (size_t at = 1; at + 3 <= size; ) {
 		uint8_t what = data[at];
 		size_t n = (size_t)data[at + 1] << 8 | data[at + 2];
@@ -127,6 +128,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			else if (n >= SIM_HEADER)
 				replay_message(r, (unsigned)link, data + at, n, now);
 			replay_tick(r, now);
+			if (shut)
+				replay_down(r, (unsigned)link, now);
+			shut = false;
 			if (what & PASSES && replay_next(r) != INT64_MAX)
 				now = replay_next(r) > now ? replay_next(r) : now;
 			replay_tick(r, now);

@@ -178,7 +178,7 @@ static struct replay *engine;
 static struct replay_conf conf;
 static struct { uint8_t p[512]; size_t len; bool udp; } out[OUT];
 static size_t nout, taken;
-static unsigned opened, closed;
+static unsigned opened, closed, rounds = 1;
 static struct { enum find_what what; uint32_t param; uint16_t type; } finds[OUT];
 static size_t nfinds;
 static int64_t now;
@@ -229,7 +229,7 @@ begin(enum talk_side side, const struct sim_iface *iface, const struct said *s, 
 	conf.side = side;
 	conf.iface = iface;
 	conf.speed = conf.speed < 0 ? 0 : conf.speed > 0 ? conf.speed : 1;
-	conf.loops = 1;
+	conf.loops = rounds;
 	conf.timeout_ns = INT64_C(1000) * MS;
 	nout = taken = nfinds = 0;
 	opened = closed = 0;
@@ -325,6 +325,36 @@ START_TEST(the_client_keeps_the_captured_times_and_waits_for_answers)
 	ck_assert(replay_as_captured(engine));
 	ck_assert_uint_eq(closed, 1);
 	ck_assert_uint_eq(replay_counts(engine)->compared, 6);
+	finish();
+}
+END_TEST
+
+START_TEST(over_and_over)
+{
+	static const struct said brief[] = { { '>', 0, SETUP }, { '<', 1, STATUS }, { '>', 5, END } };
+
+	conf.speed = -1;
+	begin(TALK_CLIENT, &ecmg_scs, brief, N(brief));
+	finish();
+	conf.speed = -1;
+	rounds = 2;
+	begin(TALK_CLIENT, &ecmg_scs, brief, N(brief));
+	for (unsigned k = 1; k <= 2; k++) {
+		ck_assert_uint_eq(opened, k);
+		up();
+		said(SETUP);
+		peer(STATUS);
+		said(END);
+		ck_assert_uint_eq(closed, k);
+		replay_tick(engine, now);
+		ck_assert_uint_eq(opened, k);	/* not before the old one is gone */
+		replay_down(engine, 0, now);
+		replay_tick(engine, now);
+		replay_tick(engine, now);
+	}
+	ck_assert(replay_done(engine) && replay_as_captured(engine));
+	ck_assert_uint_eq(replay_counts(engine)->connections, 2);
+	rounds = 1;
 	finish();
 }
 END_TEST
@@ -678,6 +708,7 @@ SUITE("replay",
 	tcase_add_loop_test(t, fields_differ_by_their_roles, 0, N(rows));
 	tcase_add_test(t, a_name_stands_for_one_thing);
 	tcase_add_test(t, the_client_keeps_the_captured_times_and_waits_for_answers);
+	tcase_add_test(t, over_and_over);
 	tcase_add_test(t, faster_and_as_fast_as_can_be);
 	tcase_add_test(t, what_differs_is_found_and_the_session_goes_on);
 	tcase_add_test(t, other_names_versions_and_periods);
