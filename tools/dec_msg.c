@@ -12,6 +12,7 @@
 
 enum {
 	TLV = 4,
+	ERROR_STATUS = 0x7000,		/* on all interfaces that refuse anything */
 	STRANGE_OCTETS = 1 << 18,	/* of a direction without a message: then it is none of ours */
 	STRANGE_DATAGRAMS = 16,		/* of a sender, likewise */
 	ASKED = 32,			/* requests without an answer that are remembered, of a connection */
@@ -26,7 +27,11 @@ struct dec_half_msg {
 	unsigned strange;	/* datagrams that were none */
 };
 struct dec_asked { const struct dec_pair *pair; int side; int64_t stream, cp, at_ns; uint64_t frame; };
+/* What the tables say of a type of message, looked up once. */
+struct known { const struct sim_iface *iface; uint16_t type; bool of_client, of_server, has_format; const struct dec_pair *pair; };
+enum { KNOWN_TYPES = 64 };
 struct dec_msg {
+	struct known known[KNOWN_TYPES];
 	struct dec_msg_conf conf;
 	struct dec_msg_user user;
 	struct sim_msg msg;
@@ -148,19 +153,36 @@ answer(struct dec_session *s, struct dec_message *g, int64_t stream)
 	}
 }
 
-static void
-follow(struct dec_session *s, struct dec_message *g)
+static const struct known *
+known_of(struct dec_msg *d, const struct sim_iface *iface, uint16_t type)
 {
-	uint16_t type = g->msg->type, key = dec_stream_param(s->iface);
-	int64_t stream = key ? sim_int(g->msg, key, -1) : -1;
-	const struct dec_pair *pair;
+	struct known *k = &d->known[(type ^ type >> 4) % KNOWN_TYPES];
+	const struct role *r;
 
+	if (k->iface == iface && k->type == type)
+		return k;
+	r = role_of(iface);
+	/* section_TSpkt_flag has the same number on both interfaces that have one */
+	*k = (struct known){ iface, type, one_of(type, r->of_client), one_of(type, r->of_server),
+		type == ECMG_CHANNEL_STATUS || type == EMMG_CHANNEL_SETUP || type == EMMG_CHANNEL_STATUS, dec_pair_of(iface, type) };
+	return k;
+}
+
+static void
+follow(struct dec_session *s, struct dec_message *g, const struct known *k)
+{
+	bool asks = k->pair && !s->conn->udp && !g->error;
+	uint16_t key;
+	int64_t stream;
+
+	if (!s->nasked && !asks)
+		return;
+	key = dec_stream_param(s->iface);
+	stream = key ? sim_int(g->msg, key, -1) : -1;
 	if (s->nasked)
 		answer(s, g, stream);
-	if (s->conn->udp || g->asked_frame || g->error)
-		return;
-	if ((pair = dec_pair_of(s->iface, type)) != NULL)
-		ask(s, pair, g, stream);
+	if (asks && !g->asked_frame)
+		ask(s, k->pair, g, stream);
 }
 
 /* ---- plausibility ---- */
@@ -223,17 +245,14 @@ session_of(struct dec_msg *d, struct dec_conn *c, const struct sim_iface *iface)
 }
 
 static void
-learn(struct dec_session *s, const struct dec_message *g)
+learn(struct dec_session *s, const struct dec_message *g, const struct known *k)
 {
-	const struct role *r = role_of(s->iface);
-	bool client = one_of(g->msg->type, r->of_client);
-
-	if (!s->client_known && (client || one_of(g->msg->type, r->of_server))) {
-		s->client = client ? g->side : 1 - g->side;
+	if (!s->client_known && (k->of_client || k->of_server)) {
+		s->client = k->of_client ? g->side : 1 - g->side;
 		s->client_known = true;
 	}
-	if ((s->iface == &ecmg_scs || s->iface == &emmg_mux) && g->msg->def && sim_count(g->msg, 0x0002))	/* section_TSpkt_flag on both */
-		s->section_TSpkt = (int)sim_int(g->msg, 0x0002, -1);
+	if (k->has_format && g->msg->def && sim_count(g->msg, ECMG_SECTION_TSPKT))
+		s->section_TSpkt = (int)sim_int(g->msg, ECMG_SECTION_TSPKT, -1);
 }
 
 /* A datagram to a mux may lack what its TCP form must have: read it with the names of both, judge it by its own. */
@@ -252,11 +271,13 @@ static void
 emit(struct dec_msg *d, struct dec_session *s, int side, const uint8_t *p, size_t len)
 {
 	struct dec_message g = { .session = s, .side = side, .at_ns = d->at_ns, .frame = d->frame, .p = p, .len = len, .msg = &d->msg };
+	const struct known *k;
 
 	judge(d, s, p, len, &g.why);
-	g.error = d->msg.def && sim_param_find(s->iface, 0x7000) && sim_count(&d->msg, 0x7000) > 0;
-	learn(s, &g);
-	follow(s, &g);
+	k = known_of(d, s->iface, d->msg.type);
+	g.error = d->msg.def && sim_count(&d->msg, ERROR_STATUS) > 0;
+	learn(s, &g, k);
+	follow(s, &g, k);
 	s->half[side]->version = p[0];
 	d->user.message(d->user.self, &g);
 }

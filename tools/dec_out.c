@@ -8,7 +8,7 @@
 #include "lib/hex.h"
 #include "tools/dec_words.h"
 
-enum { ROOM = 1 << 16, KINDS = 128, SHORT = 8, ENDS = 64, TLV = 4, FIELDS_WIDTH = 80 };
+enum { ROOM = 1 << 16, KINDS = 128, GUESSES = 64, SHORT = 8, ENDS = 64, TLV = 4, FIELDS_WIDTH = 80 };
 
 struct kind {			/* what is counted of one message of one interface */
 	const struct sim_iface *iface; uint16_t type; const char *name;
@@ -20,6 +20,7 @@ struct dec_out {
 	uint64_t messages, faults, errors, gaps, lost, passed, truncated;
 	unsigned sessions;
 	struct kind kind[KINDS]; size_t nkinds;
+	uint8_t guess[GUESSES];		/* where the kind of a type was found last */
 	size_t len, line;		/* line: where the present one begins */
 	char text[ROOM];
 };
@@ -776,15 +777,22 @@ wanted(const struct dec_out *o, const struct dec_message *g)
 		return false;
 	if (f->message && strcmp(f->message, name_of(g, name)) != 0)
 		return false;
-	return has(g, dec_channel_param(iface), f->channel) && has(g, dec_stream_param(iface), f->stream) && of_peer(o, g->session);
+	return (f->channel < 0 || has(g, dec_channel_param(iface), f->channel)) && (f->stream < 0 || has(g, dec_stream_param(iface), f->stream)) &&
+	    of_peer(o, g->session);
 }
 
 static struct kind *
 kind_of(struct dec_out *o, const struct dec_message *g)
 {
+	uint8_t *guess = &o->guess[g->msg->type % GUESSES];
+
+	if (*guess < o->nkinds && o->kind[*guess].type == g->msg->type && o->kind[*guess].iface == g->session->iface)
+		return &o->kind[*guess];
 	for (size_t i = 0; i < o->nkinds; i++)
-		if (o->kind[i].type == g->msg->type && o->kind[i].iface == g->session->iface)
+		if (o->kind[i].type == g->msg->type && o->kind[i].iface == g->session->iface) {
+			*guess = (uint8_t)i;
 			return &o->kind[i];
+		}
 	if (o->nkinds == KINDS)
 		return NULL;
 	o->kind[o->nkinds] = (struct kind){ .iface = g->session->iface, .type = g->msg->type, .name = g->msg->def ? g->msg->def->name : "unknown" };
