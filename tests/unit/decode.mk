@@ -5,3 +5,6 @@ tests_unit_test_decode_LDADD = $(test_libs) tools/libdecode.la lib/libgwbase.la 
 check_PROGRAMS += tests/unit/test_replay
 TESTS += tests/unit/test_replay
 tests_unit_test_replay_LDADD = $(test_libs) tools/libtalk.la tools/libdecode.la lib/libgwbase.la proto/libproto.la $(CRYPTO_LIBS) $(JANSSON_LIBS) $(PCAP_LIBS)
+check_PROGRAMS += tests/unit/test_record
+TESTS += tests/unit/test_record
+tests_unit_test_record_LDADD = $(test_libs) tools/libtalk.la tools/libdecode.la lib/libgwbase.la proto/libproto.la $(CRYPTO_LIBS) $(JANSSON_LIBS) $(PCAP_LIBS)
