@@ -50,6 +50,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
 	%D%/decode_cli.sh \
+	%D%/decode_live.sh \
 	%D%/decode_tshark.sh \
 	%D%/diff_captures.sh \
 	%D%/digest_judges.sh \
