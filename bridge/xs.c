@@ -152,8 +152,10 @@ find_row(const struct xs *app, const struct he_sp4_peer *from, const struct sp4_
 		at = i;
 		found++;
 	}
-	if (found == 1)
+	if (found == 1) {
+		*status = BR_DELAYED, *why = "this STKM stream is being opened";	/* a row without a line: between two files */
 		return find_line(app, &app->b->stkm[at]);
+	}
 	*status = found ? BR_MISSING : services && !entitled ? BR_NOT_ENTITLED : BR_NO_SERVICE;
 	*why = !services ? "no stkm entry is for this GlobalServiceID" : !entitled ? "the stkm entries of this service are not for this peer" :
 	    found ? "the service has several STKM streams: which @stkmStream?" : "the service has no such @stkmStream";
