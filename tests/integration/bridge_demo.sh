@@ -10,7 +10,7 @@ need openssl
 plan 8
 headend 3s
 { authority ca && certificate ca front DNS:bsda.test.example && certificate ca back DNS:bsm.test.example; } || bail "certificates"
-ports face https
+ports face https nobody
 mkdir "$dir/back"
 cat >"$dir/back/kms.yaml" <<EOF
 head_end: operator
@@ -18,8 +18,13 @@ state: state
 playout: unix://$dir/back
 kms:
 $(grep '^  smartcard:' "$conf")
+  elsewhere: { super_cas_id: 0x00020002, ecmg: tcp://127.0.0.1:$nobody }
 services:
-  - { id: news, global_service_id: "urn:test:news", scrambling: srtp }
+  - id: news
+    global_service_id: "urn:test:news"
+    scrambling: srtp
+    media: [ { name: av, in: "udp://$in", out: "udp://$out" } ]
+    stkm: [ { kms: elsewhere, ecm_id: 9, out: "udp://$stkm_drm" } ]
 bridge:
   back:
     id: bsm.test.example
@@ -60,6 +65,7 @@ source_on --rate 100
 cp_of() { value "$dir/scs.sock" "u['cp']"; }
 periods() { await_status "$1" "$dir/$2.sock" "u['crypto_periods'] >= $3 and u['lost'] == 0 and u['undecryptable'] == 0"; }
 check "the DRM profile's terminal sees three crypto-periods" periods 40 handset 3
+[ "$failed" -eq 0 ] || exit 1
 check "the Smartcard profile's, behind the bridges, too" periods 40 phone 3
 check "its STKMs came by XML" holds "$dir/front.sock" "s['sx']['ecmg']['stkms']['answered'] >= 3 and s['sx']['ecmg']['stkms']['refused'] == 0"
 check "and were made by the ECMG behind them" holds "$dir/card.sock" "s['ecm_total'] >= 3"

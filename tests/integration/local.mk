@@ -33,6 +33,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
+	%D%/bridge_demo.sh \
 	%D%/bridge_https.sh \
 	%D%/bridge_sx.sh \
 	%D%/bridge_keys.sh \
