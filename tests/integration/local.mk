@@ -37,6 +37,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bridge_https.sh \
 	%D%/bridge_sx.sh \
 	%D%/bridge_keys.sh \
+	%D%/bridge_mode_a.sh \
 	%D%/broadcast_rights.sh \
 	%D%/bridge_xs.sh \
 	%D%/bridge_xs_mux.sh \
