@@ -9,3 +9,6 @@ nobase_dist_doc_DATA += %D%/keys/drm.yaml %D%/keys/smartcard.yaml %D%/keys/hands
 # How other vendors' ECMGs want to be spoken to: for `profile` of a KMS.
 nobase_dist_doc_DATA += %D%/profiles/standard.yaml %D%/profiles/tsduck-like.yaml %D%/profiles/no-ecm-id.yaml \
 	%D%/profiles/empty-ecm-allowed.yaml %D%/profiles/fixed-channel-id.yaml
+# one SEAK for three BSMs
+nobase_dist_doc_DATA += %D%/seak/README %D%/seak/headend.yaml %D%/seak/certificates.sh %D%/seak/keys/bsm1.yaml %D%/seak/keys/bsm2.yaml \
+	%D%/seak/keys/bsm3.yaml %D%/seak/keys/hub.yaml

@@ -147,7 +147,8 @@ static const struct gw_conf_row stkm_rows[] = {
 	    .meaning = "ECM_id of the stream; one KMS sees each once." },
 	{ "out", GW_CONF_ADDR, GW_CONF_AT(he_stkm, out), .schemes = GW_UDP | GW_PID,
 	    .meaning = "Where the mux sends it; with ?pid=0x1f0 in a transport stream, which all that goes to this address with a PID "
-	    "shares. Without it the ECMs are for a multiplexer that is not ours." },
+	    "shares. STKMs of one service by KMSs of the DRM profile may share an address. Without it the ECMs are for a multiplexer that is not "
+	    "ours." },
 	{ "access_criteria", GW_CONF_OCTETS, LIST(he_stkm, access_criteria, access_criteria_len), .max = 60000,
 	    .meaning = "Handed to the KMS as it is." },
 	{ "required", GW_CONF_BOOL, GW_CONF_AT(he_stkm, required), .dflt = "true",
@@ -1082,6 +1083,19 @@ check_pids(struct gw_conf *c, struct he_keys *outs)
 	free(plain.k);
 }
 
+/* STKMs of the DRM profile name the SEAK that opens them, and BSMs that share one may share an address. */
+static bool
+shares(const struct he_stkm *list, size_t i)
+{
+	const struct he_stkm *s = &list[i];
+
+	for (size_t k = 0; k < i; k++)
+		if (s->out.scheme == GW_UDP && s->kms && list[k].kms && s->kms->super_cas_id >> 16 == 1 && list[k].kms->super_cas_id >> 16 == 1 &&
+		    memcmp(&list[k].out, &s->out, sizeof(s->out)) == 0)
+			return true;
+	return false;
+}
+
 static void
 add_streams(const struct gw_conf *c, struct he_keys *ids, struct he_keys *outs, const struct he_stkm *list, size_t n)
 {
@@ -1090,7 +1104,8 @@ add_streams(const struct gw_conf *c, struct he_keys *ids, struct he_keys *outs, 
 			ids->k[ids->n].member = &list[i].ecm_id;
 			snprintf(ids->k[ids->n++].text, sizeof(ids->k->text), "%u at KMS %s", list[i].ecm_id, list[i].kms->name);
 		}
-		he_add_addr(outs, &list[i].out);
+		if (!shares(list, i))
+			he_add_addr(outs, &list[i].out);
 	}
 }
 
