@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bridge/bridge.h"
 #include "bridge/keys.h"
+#include "bridge/seak_ecmg.h"
 #include "bridge/seak_run.h"
 #include "bridge/sx.h"
 #include "bridge/xs.h"
@@ -22,6 +23,7 @@
 
 PART(br_keys, br_keys)
 PART(seak_run, seak_run)
+PART(seak_ecmg, seak_ecmg)
 PART(sx, sx)
 PART(xs, xs)
 
@@ -68,6 +70,7 @@ xs_with_keys(struct bridge *app, struct gw_err *err)
 const struct bridge_part bridge_parts[] = {
 	ROW("keys", br_keys, false),	/* traffic keys that a BSM makes */
 	ROW("seak", seak_run, false),	/* one SEAK for many BSMs; the gate for those below */
+	ROW("make_stkm", seak_ecmg, false),	/* mode B */
 	{ "sx", sx_behind_gate, sx_reconfed, sx_closed, sx_told, sx_collected, false },	/* SimulCrypt in front of XML */
 	{ "xs", xs_with_keys, xs_reconfed, xs_closed, xs_told, xs_collected, true },	/* SimulCrypt behind XML */
 	{ .name = NULL },	/* the end; rows stand above it */

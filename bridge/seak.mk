@@ -4,7 +4,7 @@ noinst_LTLIBRARIES += %D%/libseak.la
 seak_libs = bridge/libseak.la $(seaks_libs) $(JANSSON_LIBS)
 # between peers, store and clock
 noinst_LTLIBRARIES += %D%/libseakrun.la
-%C%_libseakrun_la_SOURCES = %D%/seak_run.c %D%/seak_run.h
+%C%_libseakrun_la_SOURCES = %D%/seak_run.c %D%/seak_run.h %D%/seak_ecmg.c %D%/seak_ecmg.h
 seak_run_libs = bridge/libseakrun.la $(kms_load_libs) $(seak_libs)
 bin_PROGRAMS += %D%/simulgate-seak
 %C%_simulgate_seak_SOURCES = %D%/seak_cmd.c

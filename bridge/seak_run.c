@@ -3,21 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bridge/seak_load.h"
-#include "kms/load.h"
 #include "kms/seaks.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/secret.h"
-#include "lib/settings.h"
 #include "proto/stkm.h"
 
-enum { ATTEMPT_MS = 10000, MAKERS = 64 };
+enum { ATTEMPT_MS = 10000 };
 static const int64_t day_us = INT64_C(86400) * 1000000, audits_us = 400 * day_us;
 
 /* One message of ours on its way. */
 struct trip { struct seak_run *run; struct seak_flight *flight; bool delivery, bsm; char why[480]; struct trip *next; };
-struct seak_maker { const struct he_kms *kms; struct kms_module module; void *state; };
 struct side { struct seak_run *run; bool bsm; };	/* what an engine knows as its owner */
 
 struct seak_run {
@@ -31,8 +28,6 @@ struct seak_run {
 	uv_timer_t flush; bool grouped;		/* marks and audit of one turn become durable together */
 	struct trip *failed;			/* those that never left: they end from the loop */
 	int64_t trimmed_us;
-	struct seak_maker makers[MAKERS]; size_t nmakers;
-	struct kms_host host;
 	int handles; bool closing;
 };
 
@@ -360,94 +355,6 @@ engines(struct seak_run *r, const struct he_bridge *conf, struct seak_engines *e
 	return 0;
 }
 
-/* ---- mode B ---- */
-
-static void
-plugin_log(void *ctx, int level, const char *text)
-{
-	static const enum gw_level levels[] = { GW_ERR, GW_WARNING, GW_NOTICE, GW_INFO, GW_DEBUG };
-
-	(void)ctx;
-	gw_log(level >= 0 && level <= KMS_LOG_DEBUG ? levels[level] : GW_INFO, "plugin", text, "plugin=drm");
-}
-
-static void
-close_maker(struct seak_maker *m)
-{
-	if (m->state)
-		m->module.plugin->close(m->state);
-	kms_unload(&m->module);
-	*m = (struct seak_maker){ 0 };
-}
-
-static int
-open_maker(struct seak_run *r, const struct he_kms *kms, struct gw_err *err)
-{
-	struct seak_maker *m = &r->makers[r->nmakers];
-	char *settings = NULL;
-	int rc;
-
-	if (r->nmakers == MAKERS)
-		return gw_fail(err, GW_ECONF, "more than %d KMSs with make_stkm", MAKERS);
-	rc = kms_load(&m->module, "drm", err);
-	if (rc == 0)
-		rc = gw_settings_of(&settings, kms, err);
-	if (rc == 0)
-		rc = kms_open(&m->module, &r->host, settings ? settings : "", &m->state, err);
-	free(settings);
-	if (rc < 0) {
-		close_maker(m);
-		return gw_wrap(err, "KMS %s: make_stkm", kms->name);
-	}
-	m->kms = kms;
-	r->nmakers++;
-	return 0;
-}
-
-static int
-open_makers(struct seak_run *r, struct gw_err *err)
-{
-	for (size_t i = 0; i < r->conf->nseak; i++) {
-		const struct he_service *s = r->conf->seak[i].service;
-
-		for (size_t u = 0; r->conf->seak[i].make_stkm && u < s->nunits; u++)
-			for (size_t k = 0; k < s->units[u].nstkm; k++) {
-				const struct he_kms *kms = s->units[u].stkm[k].kms;
-
-				if (kms->super_cas_id >> 16 == 1 && !seak_run_maker(r, kms) && open_maker(r, kms, err) < 0)
-					return -1;
-			}
-	}
-	return 0;
-}
-
-const struct seak_maker *
-seak_run_maker(const struct seak_run *r, const struct he_kms *kms)
-{
-	for (size_t k = 0; r && k < r->nmakers; k++)
-		if (strcmp(r->makers[k].kms->name, kms->name) == 0)
-			return &r->makers[k];
-	return NULL;
-}
-
-int
-seak_maker_channel(const struct seak_maker *m, uint32_t super_cas_id, struct kms_channel *channel, char *why, size_t why_cap)
-{
-	return m->module.plugin->channel(m->state, super_cas_id, channel, why, why_cap);
-}
-
-int
-seak_maker_stream(const struct seak_maker *m, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t why_cap)
-{
-	return m->module.plugin->stream ? m->module.plugin->stream(m->state, super_cas_id, ecm_id, why, why_cap) : 0;
-}
-
-int
-seak_maker_ecm(const struct seak_maker *m, const struct kms_request *request, uint8_t *out, size_t cap, char *why, size_t why_cap)
-{
-	return m->module.plugin->ecm(m->state, request, out, cap, why, why_cap);
-}
-
 /* ---- the gate ---- */
 
 bool
@@ -485,11 +392,10 @@ seak_run_open(uv_loop_t *loop, const struct headend *he, const struct he_bridge 
 	r->ex = ex;
 	r->sides[0] = (struct side){ r, false };
 	r->sides[1] = (struct side){ r, true };
-	r->host = (struct kms_host){ .size = sizeof(r->host), .ctx = r, .log = plugin_log, .random = kms_random };
 	gw_timer_init(&r->timer, loop, on_timer, r);
 	uv_timer_init(loop, &r->flush);
 	r->flush.data = r;
-	if (conf->nseak && (seaks_open(conf->seaks, conf->seaks_master, true, &r->store, err) < 0 || engines(r, conf, &e, err) < 0 || open_makers(r, err) < 0)) {
+	if (conf->nseak && (seaks_open(conf->seaks, conf->seaks_master, true, &r->store, err) < 0 || engines(r, conf, &e, err) < 0)) {
 		seak_free(e.sync);
 		seak_bsm_free(e.bsm);
 		seak_run_close(r);
@@ -521,15 +427,9 @@ seak_run_reconf(struct seak_run *r, const struct headend *he, const struct he_br
 	r->bsm = e.bsm;
 	r->he = he;
 	r->conf = conf;
-	for (size_t k = 0; k < r->nmakers; k++) {	/* their KMSs are in another reading now */
-		const struct he_kms *kms = headend_kms(he, r->makers[k].kms->name);
-
-		if (kms)
-			r->makers[k].kms = kms;
-	}
 	if (r->store)
 		gw_timer_at(&r->timer, 0);
-	return open_makers(r, err);
+	return 0;
 }
 
 static void
@@ -558,8 +458,6 @@ seak_run_close(struct seak_run *r)
 	r->sync = NULL;
 	r->bsm = NULL;
 	flush(r);
-	for (size_t k = 0; k < r->nmakers; k++)
-		close_maker(&r->makers[k]);
 	seaks_close(r->store);
 	r->handles = 2;
 	r->timer.t.data = r;

@@ -1,13 +1,12 @@
 /*
- * bridge/seak_run.h: the engines of SEAK synchronisation (bridge/seak.h, bridge/seak_bsm.h) between the peers, the store and the clock; the gate for
- * STKMs that are made elsewhere; and mode B, in which STKMs are made here (bcast-backend-xml 5, 6).
+ * bridge/seak_run.h: the engines of SEAK synchronisation (bridge/seak.h, bridge/seak_bsm.h) between the peers, the store and the clock; and the gate for
+ * STKMs that are made elsewhere (bcast-backend-xml 6). Those that are made here: bridge/seak_ecmg.h.
  */
 #ifndef BRIDGE_SEAK_RUN_H
 #define BRIDGE_SEAK_RUN_H
 #include <jansson.h>
 #include <uv.h>
 #include "bridge/exchange.h"
-#include "kms/kms-plugin.h"
 #include "lib/ops.h"
 
 struct seak_run;
@@ -26,14 +25,4 @@ void seak_run_collect(const struct seak_run *, struct gw_samples *);
  * True for what is no STKM of the DRM profile, for services without an entry in `seak`, and when run is NULL.
  */
 bool seak_run_may_air(const struct seak_run *, const char *urn, const void *stkm, size_t len, unsigned *status, const char **reason);
-
-/*
- * Mode B (make_stkm): the plugin drm over the store of SEAKs, of which it uses those whose gate is open. As kms_plugin's channel(), stream() and ecm(), for the
- * loop's thread; answers come at once. NULL: no entry of the bridge has make_stkm for a service of this KMS.
- */
-struct seak_maker;
-const struct seak_maker *seak_run_maker(const struct seak_run *, const struct he_kms *);
-int seak_maker_channel(const struct seak_maker *, uint32_t super_cas_id, struct kms_channel *, char *why, size_t why_cap);
-int seak_maker_stream(const struct seak_maker *, uint32_t super_cas_id, uint16_t ecm_id, char *why, size_t why_cap);
-int seak_maker_ecm(const struct seak_maker *, const struct kms_request *, uint8_t *out, size_t cap, char *why, size_t why_cap);
 #endif

@@ -81,7 +81,8 @@ static const struct gw_conf_row seak_rows[] = {
 	{ "wait", GW_CONF_DURATION, GW_CONF_AT(he_bridge_seak, wait_ms), .dflt = "30s", .max = 3600000,
 	    .meaning = "How long after the first of them confirmed it no STKM may use it while another is reachable and has not." },
 	{ "make_stkm", GW_CONF_BOOL, GW_CONF_AT(he_bridge_seak, make_stkm), .dflt = "false",
-	    .meaning = "Whether the bridge makes the STKMs of the service's KMS of the DRM profile with it (mode B)." },
+	    .meaning = "Whether the bridge makes STKMs with it (mode B): those of the service's KMSs whose plugin is drm and whose store is the "
+	    "bridge's seaks; it is their ECMG." },
 	{ "bsda", GW_CONF_REF, GW_CONF_AT(he_bridge_seak, bsda), .ref = "peers",
 	    .meaning = "For a bridge that is a BSM: the BSD/A that SEAKs come from and go to." },
 	{ "generate", GW_CONF_BOOL, GW_CONF_AT(he_bridge_seak, generate), .dflt = "false", .meaning = "With bsda: whether SEAKs are made here." },

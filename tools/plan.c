@@ -73,6 +73,17 @@ add_bsms(struct draft *d, const struct headend *h)
 	return 0;
 }
 
+/* A bridge is its ECMG (make_stkm): one that has its SEAKs. */
+static bool
+of_bridge(const struct headend *h, const struct he_kms *k)
+{
+	for (size_t i = 0; i < h->nbridge; i++)
+		for (size_t s = 0; k->store && h->bridge[i].seaks && strcmp(h->bridge[i].seaks, k->store) == 0 && s < h->bridge[i].nseak; s++)
+			if (h->bridge[i].seak[s].make_stkm)
+				return true;
+	return false;
+}
+
 static int
 add_ecmgs(struct draft *d, const struct headend *h)
 {
@@ -80,7 +91,7 @@ add_ecmgs(struct draft *d, const struct headend *h)
 
 	for (size_t i = 0; i < h->nkms; i++)
 		for (size_t j = 0; h->kms[i].plugin && j < h->kms[i].necmg; j++) {
-			if (!gw_addr_local(&h->kms[i].ecmg[j]))
+			if (!gw_addr_local(&h->kms[i].ecmg[j]) || of_bridge(h, &h->kms[i]))
 				continue;
 			gw_addr_text(&h->kms[i].ecmg[j], at, sizeof(at));
 			if (add(d, STAGE_ECMG, strdup(h->kms[i].name), text("listens on %s", at), "--config", d->config, "--kms",
