@@ -57,6 +57,15 @@ on_dtd(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *s
 	stop(ctx, "it has a document type, which is not allowed");
 }
 
+/* The first fault is the last: libxml2 goes on, and says every hyphen of a comment anew. */
+static void
+on_fault(void *ctx, xmlError *e)
+{
+	(void)ctx;
+	if (e->level == XML_ERR_FATAL && e->ctxt)
+		xmlStopParser(e->ctxt);
+}
+
 static void
 quiet(void *ctx, const char *fmt, ...)
 {
@@ -73,9 +82,11 @@ set_handlers(xmlParserCtxt *p, struct reading *r)
 	p->sax->startElementNs = on_start;
 	p->sax->endElementNs = on_end;
 	p->sax->internalSubset = on_dtd;
+	p->sax->comment = NULL;		/* nobody looks at them, and a document may be full of them */
+	p->sax->processingInstruction = NULL;
 	p->sax->error = p->sax->fatalError = quiet;
 	p->sax->warning = quiet;
-	p->sax->serror = NULL;
+	p->sax->serror = (xmlStructuredErrorFunc)on_fault;
 }
 
 static xmlDoc *
@@ -89,6 +100,59 @@ fault(xmlParserCtxt *p, const struct reading *r, struct gw_err *err)
 	return NULL;
 }
 
+/* Behind what ends a comment and the like; end when nothing does. */
+static const char *
+past(const char *p, const char *end, const char *what)
+{
+	const size_t n = strlen(what);	/* each ends with '>' */
+	const char *at = p;
+
+	while ((at = memchr(at, '>', (size_t)(end - at))) != NULL) {
+		at++;
+		if ((size_t)(at - p) >= n && memcmp(at - n, what, n) == 0)
+			return at;
+	}
+	return end;
+}
+
+/* One tag, from behind its '<'; NULL: it has too many attributes. Each has its value in quotes, else the parser stops there. */
+static const char *
+past_tag(const char *p, const char *end)
+{
+	const char *close;
+
+	for (unsigned n = 0; p < end && *p != '>'; p = close + 1) {
+		close = p;
+		if (*p != '"' && *p != '\'')
+			continue;
+		close = memchr(p + 1, *p, (size_t)(end - p - 1));
+		if (!close)
+			return end;
+		if (++n > GW_XML_ATTRIBUTES)
+			return NULL;
+	}
+	return p;
+}
+
+/* libxml2 compares each attribute of an element with all others. */
+static bool
+few_attributes(const char *p, size_t len)
+{
+	static const struct { const char *begin, *end; } others[] = { { "<!--", "-->" }, { "<![CDATA[", "]]>" }, { "<?", "?>" } };
+	const char *end = p + len;
+
+	while (p && (p = memchr(p, '<', (size_t)(end - p))) != NULL) {
+		size_t i = 0;
+
+		while (i < 3 && ((size_t)(end - p) < strlen(others[i].begin) || memcmp(p, others[i].begin, strlen(others[i].begin)) != 0))
+			i++;
+		p = i < 3 ? past(p + strlen(others[i].begin), end, others[i].end) : past_tag(p + 1, end);
+		if (!p)
+			return false;
+	}
+	return true;
+}
+
 xmlDoc *
 gw_xml_parse(const void *text, size_t len, struct gw_err *err)
 {
@@ -99,6 +163,10 @@ gw_xml_parse(const void *text, size_t len, struct gw_err *err)
 
 	if (len == 0 || len > GW_XML_BYTES) {
 		gw_fail(err, GW_EPEER, len ? "line 1: the document is too long" : "line 1: there is nothing");
+		return NULL;
+	}
+	if (!few_attributes(text, len)) {
+		gw_fail(err, GW_EPEER, "line 1: an element has more than %d attributes", GW_XML_ATTRIBUTES);
 		return NULL;
 	}
 	p = xmlNewParserCtxt();

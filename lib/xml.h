@@ -1,4 +1,4 @@
-/* lib/xml.h: XML from strangers (libxml2): no DTD, no entities, no network, capped in size and depth. Local names are matched, namespaces and unknown elements ignored. */
+/* lib/xml.h: XML from strangers (libxml2): no DTD, no entities, no network, capped in size, depth and attributes. Local names are matched, namespaces and unknown elements ignored. */
 #ifndef GW_XML_H
 #define GW_XML_H
 #include <libxml/tree.h>
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include "lib/err.h"
 
-enum { GW_XML_BYTES = 1 << 20, GW_XML_DEPTH = 32 };
+enum { GW_XML_BYTES = 1 << 20, GW_XML_DEPTH = 32, GW_XML_ATTRIBUTES = 64 };	/* of one element, name spaces included */
 /* NULL with *err: "line L: what". Freed with xmlFreeDoc. */
 xmlDoc *gw_xml_parse(const void *text, size_t len, struct gw_err *);
 /* The next element of that local name at or after n among siblings; NULL: none. */

@@ -40,6 +40,47 @@ START_TEST(names_and_text)
 }
 END_TEST
 
+/* n attributes, whose values hold what ends tags elsewhere, behind things that hold what begins them. */
+static char *
+attributes(int n)
+{
+	char *text = malloc(64 * (size_t)n + 200), *p = text;
+
+	p += sprintf(p, "<?x <a '?><!-- <a \" ' >--><r><![CDATA[<a ']]><b");
+	for (int i = 0; i < n; i++)
+		p += sprintf(p, " a%d=%s", i, i % 2 ? "'>'" : "\"'/>\"");
+	sprintf(p, "/></r>");
+	return text;
+}
+
+START_TEST(attributes_are_bounded)
+{
+	char *text = attributes(GW_XML_ATTRIBUTES);
+	struct gw_err err = { 0 };
+	xmlDoc *doc = gw_xml_parse(text, strlen(text), &err);
+
+	ck_assert_msg(doc != NULL, "%s", err.text);
+	xmlFreeDoc(doc);
+	free(text);
+	text = attributes(GW_XML_ATTRIBUTES + 1);
+	refuse(text, strlen(text), "more than 64 attributes");
+	free(text);
+}
+END_TEST
+
+/* libxml2 goes on after a fault unless it is stopped: with this one for minutes. */
+START_TEST(the_first_fault_is_the_last)
+{
+	char *text = malloc(900020);
+
+	memset(text, '-', 900020);
+	memcpy(text, "<!--", 4);
+	memcpy(text + 900000, "--><a/>", 7);
+	refuse(text, 900007, "hyphen");
+	free(text);
+}
+END_TEST
+
 START_TEST(strangers_are_refused)
 {
 	static const struct { const char *text, *why; } bad[] = {
@@ -182,4 +223,5 @@ START_TEST(memory_is_cleansed)
 }
 END_TEST
 
-SUITE("lib_xml", tcase_add_test(t, names_and_text); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, schemas); tcase_add_test(t, memory_is_cleansed); tcase_add_test(t, bounds); tcase_add_test(t, escape);)
+SUITE("lib_xml", tcase_add_test(t, names_and_text); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, attributes_are_bounded);
+      tcase_add_test(t, the_first_fault_is_the_last); tcase_add_test(t, schemas); tcase_add_test(t, memory_is_cleansed); tcase_add_test(t, bounds); tcase_add_test(t, escape);)
