@@ -38,6 +38,7 @@ struct gw_ops {
 	struct gw_accept *door;
 	uv_loop_t *loop;
 	struct gw_ops_conf conf;
+	char *instance;		/* ours: the caller's may be of a file that is read anew */
 	int64_t since_us;
 	LIST_HEAD(, client) clients;
 	unsigned nclients;
@@ -184,7 +185,7 @@ write_status(struct gw_ops *o, struct text *t)
 {
 	json_t *own = o->conf.status ? o->conf.status(o->conf.self) : NULL;
 	json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:f}", "program", o->conf.program, "instance",
-	    o->conf.instance ? o->conf.instance : "", "version", PACKAGE_VERSION, "pid", (int)getpid(),
+	    o->instance, "version", PACKAGE_VERSION, "pid", (int)getpid(),
 	    "up_seconds", (double)(gw_mono_us() - o->since_us) / 1e6);
 	char *text = NULL;
 
@@ -214,8 +215,10 @@ static const struct page {
 static void
 check_end(struct gw_ops *o)
 {
-	if (o->closing && o->door_closed && o->nclients == 0)
-		free(o);
+	if (!o->closing || !o->door_closed || o->nclients > 0)
+		return;
+	free(o->instance);
+	free(o);
 }
 
 static void
@@ -393,7 +396,10 @@ gw_ops_open(uv_loop_t *loop, const struct gw_addr *listen, const struct gw_ops_c
 		return NULL;
 	}
 	o = calloc(1, sizeof(*o));
-	if (!o) {
+	if (o)
+		o->instance = strdup(conf->instance ? conf->instance : "");
+	if (!o || !o->instance) {
+		free(o);
 		gw_fail(err, GW_ESYS, "out of memory");
 		return NULL;
 	}
@@ -404,6 +410,7 @@ gw_ops_open(uv_loop_t *loop, const struct gw_addr *listen, const struct gw_ops_c
 	LIST_INIT(&o->clients);
 	o->door = gw_accept_open(loop, &a, on_taken, o, err);
 	if (!o->door) {
+		free(o->instance);
 		free(o);
 		return NULL;
 	}

@@ -22,7 +22,7 @@ char *gw_label(char *buf, size_t cap, const char *key, const char *value);
 
 struct gw_ops_conf {
 	const char *program;	/* "ecmg" */
-	const char *instance;	/* "drm-7001"; "" if there is just one */
+	const char *instance;	/* "drm-7001"; "" if there is just one; copied */
 	json_t *(*status)(void *self);	/* an object, the caller's reference; the server adds program, instance, version, pid, up_seconds */
 	void (*collect)(void *self, struct gw_samples *);
 	void *self;

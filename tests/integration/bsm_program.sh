@@ -6,7 +6,7 @@
 . "$here/bsmlib.sh"
 need curl openssl
 bsm_headend 2s
-plan 26
+plan 27
 bsm=$(program bsm)
 status_of() { local status=0; within 10 "$@" >"$dir/out" 2>"$dir/log/refused" || status=$?; echo "$status"; }
 check "--help" same "$(status_of "$bsm" --help)" 0
@@ -53,6 +53,7 @@ check "simulgate status shows it" grep -q '^bsm .*kms=card' <("$(program "")" st
 sed -i 's/sms: sms, api/registration: 10min, sms: sms, api/' "$conf"
 sig HUP bsm
 check "SIGHUP takes what may change" await_log 5 bsm 'event=reload .*services=1'
+check "and the status has its name still" same "$(value "$dir/bsm.sock" 's["instance"]')" main
 sed -i 's/naf: bsm.example.net, bsf/naf: bsm2.example.net, bsf/' "$conf"
 sig HUP bsm
 check "and refuses what may not, with the place" await_log 5 bsm 'event=reload_refused .*naf of BSM main has changed'
