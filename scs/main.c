@@ -164,8 +164,8 @@ bring_in(struct scs *app, const struct headend *he, struct gw_err *err)
 	for (size_t i = 0; i < he->nservices; i++)
 		for (size_t k = 0; k < he->services[i].nunits; k++) {
 			const struct he_unit *conf = &he->services[i].units[k];
-			if (scs_unit_find(app, conf->id, strlen(conf->id)))
-				continue;
+			if (conf->nstkm == 0 || scs_unit_find(app, conf->id, strlen(conf->id)))
+				continue;	/* without streams: a bridge knows the service, an SCS elsewhere makes its keys */
 			if ((units[app->nunits] = scs_unit_open(app, conf, err)))
 				app->nunits++;
 			else

@@ -94,6 +94,17 @@ worst(int *status, int one)
 		*status = one;
 }
 
+/* Without streams there is nothing for an SCS: services are there for a bridge. */
+bool
+tool_has_streams(const struct headend *h)
+{
+	for (size_t i = 0; i < h->nservices; i++)
+		for (size_t k = 0; k < h->services[i].nunits; k++)
+			if (h->services[i].units[k].nstkm)
+				return true;
+	return false;
+}
+
 int
 tool_check_programs(const struct headend *h, const char *path)
 {
@@ -106,7 +117,7 @@ tool_check_programs(const struct headend *h, const char *path)
 			worst(&status, check_program("ecmg", path, "kms", h->kms[i].name));
 	for (size_t i = 0; i < h->nbridge; i++)
 		worst(&status, check_program("bridge", path, "bridge", h->bridge[i].name));
-	if (h->nservices) {
+	if (tool_has_streams(h)) {
 		worst(&status, check_program("scs", path, NULL, NULL));
 		worst(&status, check_program("mux", path, NULL, NULL));
 		worst(&status, check_program("scrambler", path, NULL, NULL));

@@ -234,9 +234,9 @@ tool_plan(const struct headend *h, const char *config, const char *log_level,
 	*plan = (struct tool_plan){ NULL, 0 };
 	if (add_bsms(&d, h) < 0 || add_ecmgs(&d, h) < 0 || add_bridges(&d, h) < 0)
 		rc = -1;
-	if (rc == 0 && h->nservices)
+	if (rc == 0 && tool_has_streams(h))
 		rc = add(&d, STAGE_SCS, strdup(""), services_text(h), "--config", config, NULL);
-	if (rc == 0 && (h->nservices || h->nltkm))
+	if (rc == 0 && (tool_has_streams(h) || h->nltkm))
 		rc = add(&d, STAGE_MUX, strdup(""), mux_text(h), "--config", config, NULL);
 	if (rc == 0)
 		rc = add_emmgs(&d, h);

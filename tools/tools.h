@@ -24,6 +24,7 @@ int tool_find(const char *name, char out[TOOL_PATH], struct gw_err *);
 struct headend *tool_load(const char *path, int *status);
 /* Every program checks its own part of the file. The worst exit status. */
 int tool_check_programs(const struct headend *, const char *path);
+bool tool_has_streams(const struct headend *);	/* an SCS and a mux are needed */
 
 /* Asks every peer whether it is there and takes us, a line each on stdout. 69 if one does not. */
 int tool_probe(const struct headend *);
