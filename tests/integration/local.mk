@@ -35,6 +35,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/bitstream_scs.sh \
 	%D%/bridge_demo.sh \
 	%D%/bridge_https.sh \
+	%D%/bridge_program.sh \
 	%D%/bridge_sx.sh \
 	%D%/bridge_keys.sh \
 	%D%/bridge_mode_a.sh \
@@ -115,6 +116,7 @@ dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc
 EXTRA_DIST += %D%/air.py
+EXTRA_DIST += %D%/bridge_hostile.py
 EXTRA_DIST += %D%/bsm_crash.py
 EXTRA_DIST += %D%/bsm_crash_preload.c
 EXTRA_DIST += %D%/bsm_judge.py
