@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bridge/ex_int.h"
 #include "lib/clock.h"
+#include "lib/httpd_tls.h"
 #include "lib/ops.h"
 #include "lib/secret.h"
 #include "lib/xml.h"
@@ -144,6 +145,13 @@ open_handles(struct ex *ex)
 	ex->handles = sizeof(each) / sizeof(each[0]);
 }
 
+/* Calls show the same as the server does; a bridge that only calls would learn of a fault when it is needed. */
+static int
+credentials_fit(const struct he_bridge *b, struct gw_err *err)
+{
+	return b->certificate && b->private_key ? gw_tls_check(b->certificate, b->private_key, b->ca, err) : 0;
+}
+
 static int
 begin(struct ex *ex, const char *dir, struct gw_err *err)
 {
@@ -154,7 +162,7 @@ begin(struct ex *ex, const char *dir, struct gw_err *err)
 	if (!ex->buffer || !ex->id)
 		return gw_fail(err, GW_ESYS, "out of memory");
 	ex->schema = sp4_schema(dir, err);
-	if (!ex->schema || ex_store_open(b->store, b->master, &ex->store, err) < 0)
+	if (!ex->schema || credentials_fit(b, err) < 0 || ex_store_open(b->store, b->master, &ex->store, err) < 0)
 		return -1;
 	for (size_t i = 0; i < b->npeers; i++) {
 		struct ex_peer *p = peer_new(ex, &b->peers[i]);
@@ -276,7 +284,7 @@ ex_reconf(struct ex *ex, const struct headend *he, const struct he_bridge *b, st
 {
 	struct ex_peer *p, *next;
 
-	if (fixed(he, ex->conf, b, err) < 0 || (ex->httpd && gw_httpd_reload(ex->httpd, err) < 0))
+	if (fixed(he, ex->conf, b, err) < 0 || credentials_fit(b, err) < 0 || (ex->httpd && gw_httpd_reload(ex->httpd, err) < 0))
 		return -1;
 	ex->he = he;
 	ex->conf = b;
@@ -369,8 +377,9 @@ ex_report(const struct ex *ex)
 		json_array_insert_new(peers, 0, peer_report(p));
 	if (ex->httpd)
 		gw_addr_text(gw_httpd_addr(ex->httpd), at, sizeof(at));
-	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:o, s:o}", "id", ex->id, "listen", at, "boot", (json_int_t)ex_store_boot(ex->store),
-	    "under_way", (int)ex->nflights, "to_answer", (int)ex->ncalls, "not_kept", (json_int_t)ex->unkept, "peers", peers, "last_refused", last_refused(ex));
+	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:I, s:o, s:o}", "id", ex->id, "listen", at, "boot", (json_int_t)ex_store_boot(ex->store),
+	    "under_way", (int)ex->nflights, "to_answer", (int)ex->ncalls, "not_kept", (json_int_t)ex->unkept,
+	    "unknown_sources", (json_int_t)ex->unknown, "peers", peers, "last_refused", last_refused(ex));
 }
 
 static const struct gw_metric peer_metrics[] = {
@@ -385,6 +394,7 @@ static const struct gw_metric peer_metrics[] = {
 };
 static const struct gw_metric http_metric = { "simulgate_bridge_http_answers_total", "HTTP answers by the first digit of their status.", GW_COUNTER };
 static const struct gw_metric closed_metric = { "simulgate_bridge_http_closed_total", "Connections that ended without an answer.", GW_COUNTER };
+static const struct gw_metric unknown_metric = { "simulgate_bridge_unknown_sources_total", "Messages of a source that is no peer.", GW_COUNTER };
 static const struct gw_metric unkept_metric = { "simulgate_bridge_answers_not_kept_total", "Groups of answers that the store did not take.", GW_COUNTER };
 
 void
@@ -407,5 +417,6 @@ ex_collect(const struct ex *ex, struct gw_samples *out)
 		gw_sample(out, &http_metric, gw_label(labels, sizeof(labels), "status", digit), (double)ex->http[i]);
 	}
 	gw_sample(out, &closed_metric, "", (double)ex->http[0]);
+	gw_sample(out, &unknown_metric, "", (double)ex->unknown);
 	gw_sample(out, &unkept_metric, "", (double)ex->unkept);
 }

@@ -1,4 +1,7 @@
-/* lib/httpd_tls.h: what a TLS server shows and whom it believes, loaded whole before anything is replaced. Within lib/httpd. */
+/*
+ * lib/httpd_tls.h: what a TLS server shows and whom it believes, loaded whole before anything is replaced. For lib/httpd; gw_tls_check also for clients
+ * that want to know before they call.
+ */
 #ifndef GW_HTTPD_TLS_H
 #define GW_HTTPD_TLS_H
 #include <openssl/ssl.h>
