@@ -10,6 +10,8 @@
 #include "lib/clock.h"
 #include "lib/ops.h"
 
+enum { PAST = 4 };
+
 /* ---- what is held ---- */
 
 /* CP_numbers are 16 bits and wrap: how far one is after another. */
@@ -34,6 +36,17 @@ drop(struct tek_unit *u, struct tek *t)
 	gw_secret_free(&t->material);
 	*t = u->held[--u->n];
 	memset(&u->held[u->n], 0, sizeof(u->held[0]));
+}
+
+/* What the SCS has stored, and has gone past, it asks for no more. */
+static void
+drop_past(struct tek_unit *u)
+{
+	for (size_t i = 0; i < u->n; )
+		if (u->held[i].stored && !u->held[i].call && after(u->held[i].cp, u->from) < -PAST)
+			drop(u, &u->held[i]);
+		else
+			i++;
 }
 
 /* Room for one more: the oldest that is past goes. false: all are still to come. */
@@ -240,7 +253,7 @@ ask(struct tek_unit *u)
 	struct gw_err err = { 0 };
 	struct sp4_msg m;
 
-	if (u->asking || !u->bsm || gw_mono_us() < u->again_us)
+	if (u->asking || !u->bsm || !u->bsm->url || gw_mono_us() < u->again_us)
 		return;
 	sp4_init(&m, 1);
 	m.content = u->content;
@@ -361,6 +374,7 @@ tek_bsa_wanted(struct br_keys *k, const struct sim_msg *m)
 	u->last = sim_int(m, PLAYOUT_LAST_CP, 0);
 	u->period_ms = sim_int(m, PLAYOUT_DURATION, 0);
 	u->wanted = u->last >= u->from && u->last - u->from < TEK_HELD;
+	drop_past(u);
 	if (u->wanted && !supply(u))
 		ask(u);
 }
@@ -473,9 +487,11 @@ bsm_of(const struct he_bridge *b, const struct he_unit *unit)
 		for (size_t s = 0; b->ecmg[i].mode == HE_MODE_A && s < unit->nstkm; s++)
 			if (unit->stkm[s].kms == b->ecmg[i].kms)
 				return b->ecmg[i].peer;
-	for (size_t i = 0; i < b->npeers; i++)	/* its STKMs come by another way: the first BSM that may be asked */
-		if ((b->peers[i].roles & HE_ROLE_BSM) && b->peers[i].url)
-			return &b->peers[i];
+	/* Its STKMs come by another way: the first BSM that may be asked, or else the first that delivers. */
+	for (int asked = 1; asked >= 0; asked--)
+		for (size_t i = 0; i < b->npeers; i++)
+			if ((b->peers[i].roles & HE_ROLE_BSM) && (b->peers[i].url || !asked))
+				return &b->peers[i];
 	return NULL;
 }
 

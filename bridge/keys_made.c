@@ -12,7 +12,7 @@
 #include "lib/ops.h"
 #include "lib/store.h"
 
-enum { RECENT = 8, KEPT = 1024, WRAPPED = CWG_MATERIAL_MAX + 7 + GW_WRAP_OVERHEAD };
+enum { RECENT = 8, KEPT = 1024, STEP = 64, WRAPPED = CWG_MATERIAL_MAX + 7 + GW_WRAP_OVERHEAD };
 
 struct recent { int64_t cp; struct gw_secret material; uint32_t offered; };	/* offered: bits by place of the peer */
 struct maker {
@@ -114,9 +114,10 @@ key_of(struct maker *m, int64_t cp, struct gw_err *err)
 		return NULL;
 	}
 	if (cp > m->newest) {
-		m->newest = cp;
-		if (cp % 64 == 0)
+		/* After a leap nothing is forgotten: it may have been somebody's mistake. */
+		if (cp % STEP == 0 && cp - m->newest < STEP)
 			gw_store_trim(m->made->store, m->conf->id, m->epoch, cp - KEPT);
+		m->newest = cp;
 	}
 	return r;
 }

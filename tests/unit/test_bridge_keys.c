@@ -471,6 +471,37 @@ START_TEST(no_more_than_there_is_room_for)
 }
 END_TEST
 
+/* A BSM that is never called delivers, all the same. */
+START_TEST(a_bsm_without_a_url)
+{
+	const int cps[] = { 7 };
+	uint8_t k[8][TEK];
+	struct sp4_msg m;
+	struct ex_call c;
+
+	conf.necmg = 0;
+	peers[0].url = NULL;
+	as_bsa();
+	send_msg(PLAYOUT_KEY_REQUEST, request, 7, 7);
+	UNTIL(says("taken", "wanted") == 1);
+	sp4_init(&m, 3);
+	fill(&m, k, cps, 1);
+	ck_assert(ex.handler[3](ex.self[3], (c = (struct ex_call){ .tag = 3 }, &c), &peers[0], &m));
+	UNTIL(c.answered);
+	ck_assert(c.status == 0 && heard.cp == 7 && nsent == 0);
+	for (int cp = 8; cp < 40; cp++) {	/* a key that is past is not kept */
+		sp4_init(&m, 3);
+		fill(&m, k, &cp, 1);
+		send_msg(PLAYOUT_KEY_REQUEST, request, cp, cp);
+		UNTIL(says("taken", "wanted") == 1);
+		ck_assert(ex.handler[3](ex.self[3], (c = (struct ex_call){ .tag = 3 }, &c), &peers[0], &m));
+		UNTIL(c.answered);
+	}
+	ck_assert_int_le(says("taken", "held"), 6);
+	ck_assert_int_eq(says("taken", "supplied"), 33);
+}
+END_TEST
+
 /* ---- as BSM ---- */
 
 START_TEST(what_is_made_is_offered_given_and_stays)
@@ -545,4 +576,5 @@ END_TEST
 SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 120);
     tcase_add_test(t, what_the_scs_wants_is_asked_for); tcase_add_test(t, a_bsm_that_fails_is_asked_again); tcase_add_test(t, deliveries);
     tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, no_more_than_there_is_room_for);
+    tcase_add_test(t, a_bsm_without_a_url);
     tcase_add_test(t, what_is_made_is_offered_given_and_stays); tcase_add_test(t, another_file))
