@@ -215,8 +215,10 @@ failed(struct tek_unit *u, const char *why, int64_t status)
 	u->failed++;
 	u->again_us = gw_mono_us() + TEK_AGAIN_MS * INT64_C(1000);
 	if (why != u->why)
-		snprintf(u->why, sizeof(u->why), "%s", why);
-	gw_log_limited(&u->k->rate, GW_WARNING, "tek_not_got", *u->why ? u->why : "the BSM refuses", "service=%s peer=%s cp=%lld status=%lld", u->conf->id,
+		snprintf(u->why, sizeof(u->why), "%s", *why ? why : "the BSM refuses");
+	if (u->wanted && tek_link_up(u->k->link))
+		tek_link_fail(u->k->link, u, u->from, u->why);
+	gw_log_limited(&u->k->rate, GW_WARNING, "tek_not_got", u->why, "service=%s peer=%s cp=%lld status=%lld", u->conf->id,
 	    u->bsm ? u->bsm->name : "-", (long long)u->from, (long long)status);
 }
 

@@ -66,6 +66,8 @@ void tek_bsa_lost(struct br_keys *);
 struct tek_link *tek_link_open(struct br_keys *, struct gw_err *);
 void tek_link_close(struct tek_link *);
 bool tek_link_up(const struct tek_link *);
+/* Why the key of a crypto-period is not there. */
+void tek_link_fail(struct tek_link *, const struct tek_unit *, int64_t cp, const char *why);
 void tek_link_supply(struct tek_link *, const struct tek_unit *, int64_t cp, const struct tek *);
 
 /* keys_made.c */

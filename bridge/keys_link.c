@@ -48,6 +48,20 @@ tek_link_supply(struct tek_link *l, const struct tek_unit *u, int64_t cp, const 
 	post(l, &w);
 }
 
+void
+tek_link_fail(struct tek_link *l, const struct tek_unit *u, int64_t cp, const char *why)
+{
+	uint8_t buf[WIRE];
+	struct sim_writer w;
+
+	begin(&w, PLAYOUT_RECORD_ERROR, buf);
+	sim_put_text(&w, PLAYOUT_SERVICE, u->conf->id);
+	sim_put_int(&w, PLAYOUT_CP, cp);
+	sim_put_int(&w, PLAYOUT_ERROR_STATUS, PLAYOUT_E_NO_KEY);
+	sim_put_text(&w, PLAYOUT_ERROR_INFORMATION, why);
+	post(l, &w);
+}
+
 static void
 on_status(struct br_keys *k, const struct sim_msg *m)
 {

@@ -87,6 +87,7 @@ static const struct sim_status statuses[] = {
 	{ PLAYOUT_E_LENGTH, "wrong key length", "the key has not the length that the protection takes", "compare scrambling and authentication of the service with those of its BSM" },
 	{ PLAYOUT_E_IDENTIFIER, "key identifier not usable", "the scrambler cannot name the key so", "let the BSM leave KeyId out, or give the one that the protection takes" },
 	{ PLAYOUT_E_OVER, "crypto-period not wanted", "the crypto-period is over, or too far ahead", "compare the crypto-period numbers of the BSM with those of the service" },
+	{ PLAYOUT_E_NO_KEY, "no key", "the key source could not get the key that is wanted", "look at the bridge's log and status, and at the BSM behind it" },
 };
 
 const struct sim_iface playout = { "playout", PLAYOUT_VERSION, PLAYOUT_VERSION, TABLE(params), TABLE(messages), TABLE(errors), TABLE(statuses), NULL, 0 };

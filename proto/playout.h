@@ -14,7 +14,8 @@
  * service_command       operator -> SCS   the service in clear, or scrambled again; answered by service_answer once it is stored
  * service_answer        SCS -> operator   when it takes effect (absent: it is so already), or error_status
  * service_end           SCS -> both       the service is gone (from `start` on): forget its keys, take its ECMs off the air
- * record_error          follower -> SCS   a record was refused: service, cp, of which stream, error_status, error_information
+ * record_error          follower -> SCS   a record was refused: service, cp, of which stream, error_status, error_information; of a key source: the
+ *                                         key of that cp could not be got, and why
  * key_request           SCS -> key source the keys of cp to last_cp are wanted, each octets long for this protection; asked again each second while
  *                                         the service waits, and once when the source comes
  * key_supply            key source -> SCS the key of one of them; answered by key_supply_ack once it is stored
@@ -69,7 +70,8 @@ enum playout_role { PLAYOUT_MUX = 1, PLAYOUT_SCRAMBLER = 2, PLAYOUT_OPERATOR = 3
 enum playout_mode { PLAYOUT_SCRAMBLED = 0, PLAYOUT_CLEAR = 1, PLAYOUT_MUTED = 2 };
 enum playout_error { PLAYOUT_E_INVALID = 0x0001, PLAYOUT_E_VERSION = 0x0002, PLAYOUT_E_UNKNOWN = 0x0003,
 	PLAYOUT_E_STATE = 0x0004, PLAYOUT_E_ROLE = 0x0005, PLAYOUT_E_PROTECTION = 0x0006, PLAYOUT_E_OUT = 0x0007, PLAYOUT_E_RESOURCES = 0x0008,
-	PLAYOUT_E_STORE = 0x0009, PLAYOUT_E_CONFLICT = 0x000a, PLAYOUT_E_LENGTH = 0x000b, PLAYOUT_E_IDENTIFIER = 0x000c, PLAYOUT_E_OVER = 0x000d };
+	PLAYOUT_E_STORE = 0x0009, PLAYOUT_E_CONFLICT = 0x000a, PLAYOUT_E_LENGTH = 0x000b, PLAYOUT_E_IDENTIFIER = 0x000c, PLAYOUT_E_OVER = 0x000d,
+	PLAYOUT_E_NO_KEY = 0x000e };
 enum { PLAYOUT_VERSION = 1 };
 
 extern const struct sim_iface playout;

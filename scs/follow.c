@@ -502,6 +502,11 @@ on_record_error(struct scs_follower *f, const struct sim_msg *m)
 	struct scs_unit *u = unit_of(f, m);
 	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
 
+	if (f->role == PLAYOUT_KEY_SOURCE) {
+		if (u && why && brings_keys(f, u))
+			scs_outside_failed(u, (const char *)why->p, why->len);
+		return;
+	}
 	f->errors++;
 	const struct scs_unit_stream *t = u ? stream_of(u, m) : NULL;
 	gw_log_limited(&f->app->rate, GW_ERR, "record_refused", f->role == PLAYOUT_SCRAMBLER ?

@@ -156,7 +156,8 @@ scs_outside_take(struct scs_unit *u, const struct scs_supply *s, const char **wh
 		if (rules[i].wrong(u, s)) {
 			o->refused++;
 			o->refused_cp = s->cp;
-			o->why = *why = rules[i].why;
+			*why = rules[i].why;
+			snprintf(o->why, sizeof(o->why), "%s", *why);
 			return rules[i].status;
 		}
 	if (k)
@@ -190,13 +191,21 @@ scs_outside_want(struct scs_unit *u, int64_t from, int64_t last)
 
 	while (from < last && scs_unit_key(u, from))
 		from++;
-	if (!o->wanted)
+	if (!o->wanted) {
 		o->since_us = scs_now(u->app);
+		o->why[0] = '\0';
+	}
 	o->wanted = true;
 	o->from = from;
 	o->last = last;
 	o->requests++;
 	scs_follow_request(u);
+}
+
+void
+scs_outside_failed(struct scs_unit *u, const char *why, size_t len)
+{
+	snprintf(u->outside.why, sizeof(u->outside.why), "%.*s", (int)(len < 150 ? len : 150), why);
 }
 
 void
@@ -212,7 +221,7 @@ scs_outside_stored(struct scs_unit *u, int64_t now)
 	if (!o->wanted || !there(u, scs_schedule_preparing(u->schedule)->cp, o->last))
 		return;
 	o->wanted = false;
-	o->why = NULL;
+	o->why[0] = '\0';
 	scs_schedule_drawn(u->schedule, o->last, now);
 }
 
@@ -224,6 +233,6 @@ scs_outside_says(const struct scs_unit *u, char *out, size_t cap)
 	*out = '\0';
 	if (o->wanted && strcmp(scs_schedule_phase(u->schedule), "drawing") == 0)	/* else it is asked for in good time */
 		snprintf(out, cap, "no key of crypto-period %lld yet: %s", (long long)o->from, !o->up ? "the bridge is not connected" :
-		    o->why ? o->why : "asked for");
+		    *o->why ? o->why : "asked for");
 	return out;
 }

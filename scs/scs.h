@@ -46,7 +46,7 @@ struct scs_unit_stream {
 struct scs_outside {
 	bool wanted, up;		/* up: the bridge is connected */
 	int64_t from, last, since_us, refused_cp;
-	const char *why;		/* the latest refusal since then; NULL: none */
+	char why[160];			/* what stood in the way since then: a refusal of ours, or of the BSM; "" */
 	uint64_t requests, taken, again, refused;
 };
 struct scs_unit {
@@ -171,6 +171,7 @@ enum { SCS_KEY_TAKEN = 0, SCS_KEY_HELD = -1 };
  */
 int scs_outside_take(struct scs_unit *, const struct scs_supply *, const char **why);
 void scs_outside_want(struct scs_unit *, int64_t from, int64_t last);	/* asks the key source; said again with each call */
+void scs_outside_failed(struct scs_unit *, const char *why, size_t len);	/* the source could not get it */
 void scs_outside_stored(struct scs_unit *, int64_t now_us);	/* after settling: acknowledges, and the schedule hears of it when all are there */
 const char *scs_outside_says(const struct scs_unit *, char *out, size_t cap);	/* what is missing and why; "": nothing is */
 

@@ -74,7 +74,7 @@ unit_status(const struct scs_unit *u)
 		json_object_set_new(j, "keys", json_pack("{s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:s}", "bridge", u->conf->service->outside_keys,
 		    "connected", u->outside.up, "missing", scs_outside_says(u, missing, sizeof(missing)), "requests",
 		    (json_int_t)u->outside.requests, "taken", (json_int_t)u->outside.taken, "again", (json_int_t)u->outside.again, "refused",
-		    (json_int_t)u->outside.refused, "refusal", u->outside.why ? u->outside.why : ""));
+		    (json_int_t)u->outside.refused, "refusal", u->outside.why));
 	return j;
 }
 
