@@ -146,6 +146,8 @@ check_usage(struct app *a, char **rest, struct gw_err *err)
 		c->cw_len = c->version == 1 ? 8 : 16;
 	if (c->version == 1 && c->cw_len != 8)
 		return gw_fail(err, GW_EUSAGE, "--cw-length: control words of protocol_version 1 have 8 octets");
+	if (side == LOAD_SCS && c->size > LOAD_ECM)
+		return gw_fail(err, GW_EUSAGE, "--size %u: ECMs have at most %d octets here", c->size, LOAD_ECM);
 	c->rate = a->rate;
 	c->window = c->window ? c->window : c->streams;
 	c->ramp_ns = (int64_t)a->ramp_ms * 1000000;

@@ -17,7 +17,7 @@
 #include "tools/hist.h"
 
 enum load_side { LOAD_ECMG, LOAD_MUX, LOAD_SCS };	/* who is loaded */
-enum { LOAD_ERRORS = 32, LOAD_FRAME = 2048, LOAD_CONNECTIONS = 65536, LOAD_STREAMS = 1024, LOAD_DATAGRAM = 1024 };
+enum { LOAD_ERRORS = 32, LOAD_FRAME = 2048, LOAD_CONNECTIONS = 65536, LOAD_STREAMS = 1024, LOAD_DATAGRAM = 1024, LOAD_ECM = 256 };
 
 struct load_misdeed;
 struct load_conf {

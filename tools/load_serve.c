@@ -5,7 +5,7 @@
 #include "proto/ecmg_scs.h"
 #include "tools/load.h"
 
-enum { KEEP_MS = 20, ROOM = 1024, ECM_MAX = 256 };
+enum { KEEP_MS = 20, ROOM = 1024 };
 
 struct peer_stream { bool up; uint16_t id; unsigned asked; int64_t last; };
 struct peer {
@@ -103,8 +103,8 @@ answer(struct peer *p, const struct later *a)
 	struct load_serve *s = p->serve;
 	struct peer_stream *stream = stream_of(p, a->stream);
 	const struct load_misdeed *bad = s->conf->misdeed && ++s->count % s->conf->every == 0 ? s->conf->misdeed : NULL;
-	size_t size = s->conf->size < ECM_MAX ? s->conf->size : ECM_MAX, len;
-	uint8_t ecm[ECM_MAX] = { 0x80, 0x70, (uint8_t)(size - 3) };	/* a section */
+	size_t size = s->conf->size, len;
+	uint8_t ecm[LOAD_ECM] = { 0x80, 0x70, (uint8_t)(size - 3) };	/* a section */
 	struct sim_writer w;
 
 	if (stream && stream->asked > 0)

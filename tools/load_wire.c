@@ -224,7 +224,7 @@ load_wire_find(const uint8_t *frame, size_t len, uint16_t type)
 size_t
 load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out)
 {
-	size_t first = sim_frame_length(good, len);	/* a MUX's request is two messages */
+	size_t first = sim_frame_length(good, len), at = SIM_HEADER;	/* a MUX's request is two messages */
 
 	memcpy(out, good, first);
 	switch (misdeed) {
@@ -241,9 +241,11 @@ load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out)
 	case LOAD_UNKNOWN:
 		put16(out + 1, 0x0fff);
 		return first;
-	case LOAD_MISSING:	/* up to the second parameter */
-		put16(out + 3, 2 * (TLV + 2));
-		return SIM_HEADER + 2 * (TLV + 2);
+	case LOAD_MISSING:	/* two parameters, no more */
+		for (int i = 0; i < 2; i++)
+			at += TLV + get16(out + at + 2);
+		put16(out + 3, (unsigned)(at - SIM_HEADER));
+		return at;
 	case LOAD_OVERLAP:
 		return first;
 	default:

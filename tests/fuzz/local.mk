@@ -18,4 +18,5 @@ include %D%/doors.mk
 include %D%/sms.mk
 include %D%/commands.mk
 include %D%/decode.mk
+include %D%/load.mk
 include %D%/bridge.mk

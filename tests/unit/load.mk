@@ -1,4 +1,6 @@
 # tests/unit/load.mk
-check_PROGRAMS += tests/unit/test_hist
-TESTS += tests/unit/test_hist
+load_tests = tests/unit/test_hist tests/unit/test_load
+check_PROGRAMS += $(load_tests)
+TESTS += $(load_tests)
 tests_unit_test_hist_LDADD = $(test_libs) tools/libload.la
+tests_unit_test_load_LDADD = $(test_libs) tools/libload.la $(net_libs)
