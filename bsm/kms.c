@@ -519,37 +519,59 @@ do_key_update(void *self, char **rest, int nrest, struct gw_err *err)
 
 /* ---- a subscriber's phone ---- */
 
-struct trigger { struct kms *k; int64_t sub, out; const char *name; };
+struct trigger { struct kms *k; int64_t sub, out; const char *name; bool pull, sms; uint16_t group; };
 
 static enum gw_outcome
 put_trigger(void *arg)
 {
 	struct trigger *t = arg;
 	char what[KMS_TEXT];
-	enum gw_outcome o = trigger_put(t->k->c.store, t->sub, t->k->c.now_us, &t->out);
+	enum gw_outcome o = t->pull ? pull_put(t->k->c.store, t->sub, t->group, t->k->c.now_us, &t->sms, &t->out) :
+	    trigger_put(t->k->c.store, t->sub, t->k->c.now_us, &t->out);
 
-	snprintf(what, sizeof(what), "trigger message to subscriber %s", t->name);
+	if (t->pull)
+		snprintf(what, sizeof(what), "pull for Key Group %u to subscriber %s", t->group, t->name);
+	else
+		snprintf(what, sizeof(what), "trigger message to subscriber %s", t->name);
 	return o == GW_WON ? kms_audit(t->k->c.store, t->k->c.now_us, cmd_who(), what) : o;
+}
+
+static int
+call(struct kms *k, const char *who, bool pull, uint16_t group, struct gw_err *err)
+{
+	struct kms_subscriber s = { 0 };
+	struct trigger t = { .k = k, .name = s.name, .pull = pull, .sms = true, .group = group };
+	enum gw_outcome o = kms_subscriber_find(k->c.store, who, &s);
+
+	gw_cleanse(s.k, sizeof(s.k));
+	gw_cleanse(s.opc, sizeof(s.opc));
+	if (o != GW_WON)
+		return o == GW_EXISTS ? gw_fail(err, GW_EUSAGE, "there is no subscriber %s", who) : cmd_busy(err);
+	t.sub = s.id;
+	o = cmd_group(&k->c, put_trigger, &t);
+	if (o == GW_EXISTS)
+		return gw_fail(err, GW_EUNAVAIL, "subscriber %s cannot be reached by SMS: no MSISDN, or its card has not been bootstrapped", s.name);
+	return o != GW_WON ? cmd_busy(err) : cmd_say(&k->c, json_pack("{s:s, s:s, s:s, s:I}", "subscriber", s.name, "msisdn", s.msisdn,
+	    "bearer", t.sms ? "sms" : "udp", "message", (json_int_t)t.out), err);
 }
 
 static int
 do_trigger(void *self, char **rest, int nrest, struct gw_err *err)
 {
+	(void)nrest;
+	return call(self, rest[0], false, 0, err);
+}
+
+static int
+do_pull(void *self, char **rest, int nrest, struct gw_err *err)
+{
 	struct kms *k = self;
-	struct kms_subscriber s = { 0 };
-	struct trigger t = { .k = k, .name = s.name };
-	enum gw_outcome o = kms_subscriber_find(k->c.store, rest[0], &s);
+	struct kms_service s = { .id = 0 };
 
 	(void)nrest;
-	gw_cleanse(s.k, sizeof(s.k));
-	gw_cleanse(s.opc, sizeof(s.opc));
-	if (o != GW_WON)
-		return o == GW_EXISTS ? gw_fail(err, GW_EUSAGE, "there is no subscriber %s", rest[0]) : cmd_busy(err);
-	t.sub = s.id;
-	o = cmd_group(&k->c, put_trigger, &t);
-	if (o == GW_EXISTS)
-		return gw_fail(err, GW_EUNAVAIL, "subscriber %s cannot be reached by SMS: no MSISDN, or its card has not been bootstrapped", s.name);
-	return o != GW_WON ? cmd_busy(err) : cmd_say(&k->c, json_pack("{s:s, s:s, s:I}", "subscriber", s.name, "msisdn", s.msisdn, "message", (json_int_t)t.out), err);
+	if (k->service && cmd_service(&k->c, k->service, &s, err) < 0)
+		return -1;
+	return call(k, rest[0], true, s.group[KMS_SEK], err);
 }
 
 /* ---- what there is ---- */
@@ -610,12 +632,13 @@ static const struct cmd_action actions[] = {
 	{ "programme list", do_programmes, CMD_OPEN, 0, 0 },
 	{ "roll", do_roll, CMD_OPEN, 0, 0 },
 	{ "trigger", do_trigger, CMD_OPEN, 1, 1 },
+	{ "pull", do_pull, CMD_OPEN, 1, 1 },
 	{ "status", do_status, CMD_OPEN, 0, 0 },
 	{ "audit", do_audit, CMD_OPEN, 0, 0 },
 };
 static const struct gw_option options[] = {
 	CMD_OPTIONS,
-	{ "service", "NAME", "roll, key, programme: the service", take_service },
+	{ "service", "NAME", "roll, key, programme, pull: the service", take_service },
 	{ "in", "DURATION", "roll: the next SEK goes to subscribers until then, then it is in use; default roll_window. key update: the new LTKMs do; default at once", take_in },
 	{ "number", "N", "key update: the SEK's Key Number; default the current one", take_number },
 	{ "upper", "TEK-ID", "key update: the last TEK ID of its interval", take_upper },
@@ -626,7 +649,7 @@ static const struct gw_option options[] = {
 	{ "until", "TIME", "programme add, key update: when it is over", take_until },
 };
 static const struct gw_program program = {
-	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|service end NAME|service rename NAME NEW|key list|key update|programme add|programme list|roll|trigger SUBSCRIBER|status|audit "
+	"simulgate-kms", "init|backup FILE|restore FILE|rotate-master|service list|service end NAME|service rename NAME NEW|key list|key update|programme add|programme list|roll|trigger SUBSCRIBER|pull SUBSCRIBER|status|audit "
 	"[--config FILE [--kms NAME] | --store PATH]",
 	"The store of a KMS of the Smartcard profile.", options, sizeof(options) / sizeof(options[0]), 1, 8,
 };

@@ -30,3 +30,16 @@ trigger_put(struct kms_store *store, int64_t sub, int64_t now_us, int64_t *out)
 
 	return o == GW_WON ? kms_out_put(store, &row, out ? out : &id) : o;
 }
+
+enum gw_outcome
+pull_put(struct kms_store *store, int64_t sub, uint16_t group, int64_t now_us, bool *sms, int64_t *out)
+{
+	struct kms_registration r;
+	struct kms_out row = { .sub = sub, .pull = true, .group = group, .due_us = now_us, .state = KMS_OUT_DUE };
+	enum gw_outcome o = kms_registration_get(store, sub, &r);
+
+	*sms = row.sms = o != GW_WON || !r.reachable || r.expires_us <= now_us;
+	if (o != GW_UNAVAILABLE && row.sms)
+		o = may_reach(store, sub, now_us);
+	return o == GW_WON ? kms_out_put(store, &row, out) : o;
+}

@@ -43,6 +43,8 @@ resolve(struct kms_store *s, const struct kms_order *o, struct kms_subscription 
 	if (done == GW_WON) {
 		*fault = KMS_ORDER_NO_SERVICE;
 		done = kms_service_find(s, given(o->service), &service);
+		if (done == GW_WON && kms_service_is_ended(&service))
+			done = GW_EXISTS;
 	}
 	if (done == GW_WON && *w.programme) {
 		*fault = KMS_ORDER_NO_PROGRAMME;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 #include "lib/err.h"
 #include "lib/store.h"	/* enum gw_outcome */
@@ -112,6 +113,12 @@ enum gw_outcome kms_service_rename(struct kms_store *, int64_t id, const char *n
  * with its Key Groups and the numbers that were used: it may come back.
  */
 enum gw_outcome kms_service_end(struct kms_store *, int64_t id, int64_t now_us);
+#define KMS_ENDED_ITEM "urn:simulgate:ended:"	/* then its item begins so */
+static inline bool
+kms_service_is_ended(const struct kms_service *s)
+{
+	return strncmp(s->item, KMS_ENDED_ITEM, sizeof(KMS_ENDED_ITEM) - 1) == 0;
+}
 typedef int kms_service_each(void *self, const struct kms_service *);
 enum gw_outcome kms_services(struct kms_store *, kms_service_each *, void *self);
 /* Which keys seal the STKMs of an ECM_id (= stkmstream). */

@@ -165,7 +165,7 @@ static const char *const sql[NQUERIES] = {
 	    " coalesce((SELECT max(pek) FROM service WHERE domain = ?1), 0))",
 	[SERVICE_PEK] = "UPDATE service SET pek = ?2 WHERE id = ?1",
 	[SERVICE_RENAME] = "UPDATE service SET name = ?2 WHERE id = ?1",
-	[SERVICE_FREE] = "UPDATE service SET item = 'urn:simulgate:ended:' || id, reference = '' WHERE id = ?1",
+	[SERVICE_FREE] = "UPDATE service SET item = '" KMS_ENDED_ITEM "' || id, reference = '' WHERE id = ?1",
 	[STREAM_OF] = "SELECT 1 FROM stream WHERE service = ?1 AND kind = ?2 LIMIT 1",
 	[STREAMS_END] = "DELETE FROM stream WHERE service = ?1",
 	[SALES_END] = "UPDATE subscription SET state = 3, until = CASE WHEN until = 0 OR until > ?2 THEN ?2 ELSE until END WHERE service = ?1 AND state < 3",

@@ -6,11 +6,12 @@
 # shellcheck source=bsmlib.sh
 . "$here/bsmlib.sh"
 bsm_headend 1s
-plan 25
+plan 28
 # upper NAME N: its card has one key, and that up to TEK ID N
 upper() { await_status 15 "$dir/$1.sock" "[k['upper'] for k in s['phone']['keys']] == [$2]"; }
 update() { kms key update --service news "$@" --json >"$dir/update"; }
 refused() { ! update "$@" 2>"$dir/refused" && grep -q "$words" "$dir/refused"; }
+refused_pull() { ! kms pull otto 2>"$dir/refused" && grep -q 'no subscriber otto' "$dir/refused"; }
 # campaign N EXPRESSION: of the Nth one, as r, the expression is true
 campaign() { "$PYTHON" -c 'import json, sys; r = json.load(open(sys.argv[1]))[int(sys.argv[2])]; sys.exit(not eval(sys.argv[3]))' "$dir/rolls" "$1" "$2"; }
 rise bsm
@@ -35,6 +36,13 @@ words="do not last" check "and those that are left have to last" refused --until
 over() { kms roll --status --all --json >"$dir/rolls" && campaign 0 "r['what'] == 'update' and r['state'] == 'done' and r['verified'] == 2 and r['to_come'] == 0" && campaign 1 "r['state'] == 'done' and r['verified'] == 2"; }
 check "both campaigns went to both, who verified" await 15 "the end of the campaigns" over
 check "alice still watches" watches alice 100
+
+# -- an operator's pull for one Key Group: the phone requests the key (2.9)
+asked=$(value "$dir/alice.sock" "s['phone']['requests']['msk-request']['done']")
+had=$(value "$dir/alice.sock" "s['phone']['ltkm']['key']")
+check "alice is asked to request the key" kms pull alice --service news
+check "she does, and gets it" await_status 15 "$dir/alice.sock" "s['phone']['requests']['msk-request']['done'] > $asked and s['phone']['ltkm']['key'] > $had"
+check "for nobody" refused_pull
 
 # -- cancelled: until the next roll, and not beyond it
 check "bob's subscription ends" subscribe end --subscriber bob --service news

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need "$PYTHON" sqlite3
 
-plan 77
+plan 78
 sg_front=$(program "")
 cat >"$dir/he.yaml" <<END
 head_end: lab
@@ -134,6 +134,7 @@ sub add --subscriber anna --service late >/dev/null
 check "it does not end while the file has it" refused 64 'take it out' two kms service end late
 check "it ends" is True "j['ended']" kms service end late
 check "with what was sold, and its keys" same "$(value "[s['state'] for s in j if s['service'] == 'late']" sub list) $(value "[k['number'] for k in j if k['service'] == 'late']" kms key list)" "['ended'] []"
+check "nobody can buy it" refused 64 'no such service' sub add --subscriber anna --service late
 check "it is off air" is "[('news', True), ('late', False)]" "[(s['service'], s['on_air']) for s in j]" kms service list
 check "it comes back, with the next key" is "[(3, 2)]" "[(k['group'], k['number']) for k in j if k['service'] == 'late']" eval 'two kms init >/dev/null && kms key list'
 check "another name" is "later" "j['service']" kms service rename late later

@@ -542,6 +542,8 @@ START_TEST(a_service_ends_and_comes_back)
 	s = again(s);
 	WON(kms_subscription_get(s, sale.id, &sold));
 	ck_assert(sold.state == KMS_ENDED && sold.until_us == 1000 && sold.sold_until_us == 5000);
+	WON(kms_service_get(s, news.id, &got));
+	ck_assert(kms_service_is_ended(&got) && !kms_service_is_ended(&news));
 	EXISTS(kms_key_find(s, news.domain, news.group[KMS_SEK], 0, &found));
 	EXISTS(kms_stream_get(s, 7, &got, &kind));
 	WON(kms_rolls(s, false, roll_id, list));
