@@ -146,17 +146,6 @@ exchange(struct comparing *c, const struct talk_msg *a, const struct talk_msg *b
 	}
 }
 
-static void
-alone(struct comparing *c, const struct talk_conn *of, const struct talk_msg *m)
-{
-	const struct talk_msg *x = answer_of(of, m);
-	bool a = of == c->a;
-
-	found(c, a ? FIND_MISSING : FIND_UNEXPECTED, a ? m : NULL, a ? NULL : m);
-	if (x)
-		found(c, a ? FIND_MISSING : FIND_UNEXPECTED, a ? x : NULL, a ? NULL : x);
-}
-
 /* ---- streams ---- */
 
 static int64_t
@@ -171,7 +160,7 @@ begins(const struct comparing *c, const struct talk_conn *of, const struct talk_
 	return m->request == 0 && !alike_ignored_message(c->conf, of->iface, m) && (c->conf->strict || !is_test(of, m));
 }
 
-struct place { int64_t stream; size_t at; };
+struct place { int64_t stream; size_t at; bool done, answered; };	/* done, answered: it, or its answer, has been compared */
 
 static int
 by_stream(const void *a, const void *b)
@@ -192,7 +181,7 @@ sort(const struct comparing *c, const struct talk_conn *of, struct sorted *s)
 		return -1;
 	for (size_t i = 0; i < of->n; i++)
 		if (begins(c, of, &of->m[i]))
-			s->v[s->n++] = (struct place){ stream_of(of, &of->m[i]), i };
+			s->v[s->n++] = (struct place){ .stream = stream_of(of, &of->m[i]), .at = i };
 	qsort(s->v, s->n, sizeof(*s->v), by_stream);
 	return 0;
 }
@@ -287,12 +276,17 @@ distance(const struct line *a, const struct line *b)
 }
 
 static bool
-same_place(const struct line *a, size_t i, const struct line *b, size_t k, uint16_t off)
+same_kind(const struct talk_conn *a, const struct talk_msg *x, const struct talk_conn *b, const struct talk_msg *y, uint16_t off)
 {
-	const struct talk_msg *x = at(a, i), *y = at(b, k);
-	int64_t cx = cp_of(a->c, x), cy = cp_of(b->c, y);
+	int64_t cx = cp_of(a, x), cy = cp_of(b, y);
 
 	return x->side == y->side && x->udp == y->udp && talk_type(x) == talk_type(y) && (cx < 0) == (cy < 0) && (cx < 0 || (uint16_t)(cx + off) == (uint16_t)cy);
+}
+
+static bool
+same_place(const struct line *a, size_t i, const struct line *b, size_t k, uint16_t off)
+{
+	return same_kind(a->c, at(a, i), b->c, at(b, k), off);
 }
 
 /* How many of each to pass over until both are at the same place again: the fewest. false: not within reach. */
@@ -309,6 +303,71 @@ resume(const struct line *a, size_t i, const struct line *b, size_t k, uint16_t 
 	return false;
 }
 
+static bool
+done(const struct line *l, size_t i)
+{
+	return l->s->v[l->run->from + i].done;
+}
+
+/* Exchanges i to i + n, which the other has not. */
+struct part { const struct line *l; size_t i, n; };
+
+static struct place *
+place(const struct part *p, size_t i)
+{
+	return &p->l->s->v[p->l->run->from + p->i + i];
+}
+
+/* Where the capture of one lacks a request, its answer stands alone: it is compared with the answer that the other has in an exchange. */
+static void
+match_answers(struct comparing *c, const struct part *one, const struct part *other, bool one_is_a, uint16_t off)
+{
+	for (size_t i = 0; i < one->n; i++)
+		for (size_t k = 0; k < other->n; k++) {
+			struct place *x = place(one, i), *y = place(other, k);
+			const struct talk_msg *m = &one->l->c->m[x->at], *n = answer_of(other->l->c, &other->l->c->m[y->at]);
+
+			if (x->done || y->answered || !n || m->answer || !same_kind(one->l->c, m, other->l->c, n, one_is_a ? off : (uint16_t)-off))
+				continue;
+			x->done = y->answered = true;
+			compare(c, one_is_a ? m : n, one_is_a ? n : m);
+		}
+}
+
+static void
+alone(struct comparing *c, const struct part *p, bool a)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct place *p_ = place(p, i);
+		const struct talk_msg *m = &p->l->c->m[p_->at], *x = answer_of(p->l->c, m);
+		enum find_what what = a ? FIND_MISSING : FIND_UNEXPECTED;
+
+		if (!p_->done)
+			found(c, what, a ? m : NULL, a ? NULL : m);
+		if (x && !p_->answered)
+			found(c, what, a ? x : NULL, a ? NULL : x);
+	}
+}
+
+static size_t
+ahead(const struct line *l, size_t i)
+{
+	return length(l) - i < AHEAD ? length(l) - i : AHEAD;
+}
+
+static void
+pass_over(struct comparing *c, const struct line *a, size_t i, size_t na, const struct line *b, size_t k, size_t nb, uint16_t off)
+{
+	struct part x = { a, i, na }, y = { b, k, nb };
+
+	if (na <= AHEAD && nb <= AHEAD) {	/* an answer comes a while after what it answers */
+		match_answers(c, &(struct part){ a, i, na + ahead(a, i + na) }, &y, true, off);
+		match_answers(c, &(struct part){ b, k, nb + ahead(b, k + nb) }, &x, false, off);
+	}
+	alone(c, &x, true);
+	alone(c, &y, false);
+}
+
 static void
 align(struct comparing *c, const struct line *a, const struct line *b)
 {
@@ -319,19 +378,22 @@ align(struct comparing *c, const struct line *a, const struct line *b)
 		alike_learn_distance(&c->names, a->run->stream, off);
 	while (i < length(a) && k < length(b)) {
 		skip_a = skip_b = 0;
-		if (!same_place(a, i, b, k, off) && !resume(a, i, b, k, off, &skip_a, &skip_b))
-			skip_a = skip_b = 1;
-		if (skip_a == 0 && skip_b == 0)
+		if (done(a, i) || done(b, k)) {
+			i += done(a, i);
+			k += done(b, k);
+			continue;
+		}
+		if (same_place(a, i, b, k, off)) {
 			exchange(c, at(a, i++), at(b, k++));
-		for (; skip_a > 0; skip_a--)
-			alone(c, c->a, at(a, i++));
-		for (; skip_b > 0; skip_b--)
-			alone(c, c->b, at(b, k++));
+			continue;
+		}
+		if (!resume(a, i, b, k, off, &skip_a, &skip_b))
+			skip_a = skip_b = 1;
+		pass_over(c, a, i, skip_a, b, k, skip_b, off);
+		i += skip_a;
+		k += skip_b;
 	}
-	while (i < length(a))
-		alone(c, c->a, at(a, i++));
-	while (k < length(b))
-		alone(c, c->b, at(b, k++));
+	pass_over(c, a, i, length(a) - i, b, k, length(b) - k, off);
 }
 
 static int

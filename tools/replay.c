@@ -743,7 +743,7 @@ echo_status(struct replay *r, struct link *l, size_t live, int64_t now_ns)
 	for (size_t i = l->live.n; pair && is_test(l->script->iface, test) && i-- > 0; ) {
 		const struct talk_msg *m = &l->live.m[i];
 
-		if (talk_type(m) != pair->answer || talk_int(m, stream) != talk_int(test, stream))
+		if (m->udp || talk_type(m) != pair->answer || talk_int(m, stream) != talk_int(test, stream))
 			continue;
 		memcpy(r->out, m->p, m->len);
 		r->counts.beyond++;
@@ -986,7 +986,7 @@ replay_message(struct replay *r, unsigned link, const uint8_t *p, size_t len, in
 	struct talk_msg *m;
 	size_t live;
 
-	if (link >= r->nlinks || l->state != UP || len < SIM_HEADER)
+	if (link >= r->nlinks || l->state != UP || sim_frame_length(p, len) != len)
 		return;
 	if (!l->script) {
 		const struct talk_conn *c = script_for(r, p, len);
@@ -1016,7 +1016,7 @@ replay_datagram(struct replay *r, const uint8_t *p, size_t len, int64_t now_ns)
 {
 	struct talk_msg m = { .p = (uint8_t *)(uintptr_t)p, .len = len, .udp = true };
 
-	if (len < SIM_HEADER)
+	if (sim_frame_length(p, len) != len)
 		return -1;
 	for (int round = 0; round < 2; round++)
 		for (size_t i = 0; i < r->nlinks; i++) {

@@ -52,7 +52,7 @@ void replay_start(struct replay *, int64_t now_ns);
 /* A connection that the peer opened; its link, or -1: no more can be served. */
 int replay_accept(struct replay *, int64_t now_ns);
 void replay_up(struct replay *, unsigned link, int64_t now_ns);
-/* One whole message. */
+/* One whole message; what is none is not looked at. */
 void replay_message(struct replay *, unsigned link, const uint8_t *p, size_t len, int64_t now_ns);
 /* A datagram, of whichever connection its stream belongs to; the link, or -1: none. */
 int replay_datagram(struct replay *, const uint8_t *p, size_t len, int64_t now_ns);

@@ -686,6 +686,22 @@ START_TEST(what_is_missing_is_missing_alone)	/* _i: the exchange that the second
 }
 END_TEST
 
+START_TEST(a_capture_without_a_request_has_its_answer)
+{
+	struct said late[N(session)];
+	struct diff_counts counts;
+
+	memcpy(late, session + 5, sizeof(session) - 5 * sizeof(session[0]));	/* it begins between the first CW_provision and its answer */
+	counts = compared(session, N(session), late, N(session) - 5);
+	ck_assert_uint_eq(counts.found[FIND_MISSING], 5);
+	ck_assert_uint_eq(counts.messages, 5);
+	ck_assert_uint_eq(counts.compared, N(session) - 5);
+	counts = compared(late, N(session) - 5, session, N(session));
+	ck_assert_uint_eq(counts.found[FIND_UNEXPECTED], 5);
+	ck_assert_uint_eq(counts.messages, 5);
+}
+END_TEST
+
 START_TEST(the_same_is_the_same)
 {
 	struct said other[N(session)];
@@ -721,4 +737,5 @@ SUITE("replay",
 	tcase_add_test(t, datagrams_keep_their_place);
 	tcase_add_test(t, the_mux_finds_the_stream_of_a_datagram);
 	tcase_add_loop_test(t, what_is_missing_is_missing_alone, 0, 4);
+	tcase_add_test(t, a_capture_without_a_request_has_its_answer);
 	tcase_add_test(t, the_same_is_the_same))
