@@ -256,7 +256,8 @@ static const struct gw_conf_row service_rows[] = {
 	    .meaning = "With scrambling ipsec: how packets are made of it, and where they go." },
 	{ "stream_index", GW_CONF_UINT, GIVEN(raw_service, index), .max = 0x7fff,
 	    .meaning = "The number in its SPIs. The default is the lowest free one, in the order of the file." },
-	{ "media", GW_CONF_LIST, LIST(raw_service, media, nmedia), .sub = &medium_schema, .meaning = "What is protected." },
+	{ "media", GW_CONF_LIST, LIST(raw_service, media, nmedia), .sub = &medium_schema, .meaning = "What is protected. A service that only a bridge serves for, since it is "
+	    "another head-end's, has neither media nor stkm." },
 	{ "stkm", GW_CONF_LIST, LIST(raw_service, stkm, nstkm), .sub = &stkm_schema,
 	    .meaning = "Its key streams, one per KMS; for the media that have none of their own." },
 };
@@ -746,7 +747,7 @@ check_media(struct gw_conf *c, struct raw_service *s)
 	if (!shared && s->nstkm && (s->nmedia || !none))
 		gw_conf_fail(c, &s->stkm, s->nmedia ? "every medium has its own stkm list: this one serves none" :
 		    "the service has no media");
-	else if (!s->nmedia && !none)
+	else if (!s->nmedia && !none && (s->nstkm || gw_conf_given(c, &s->stkm)))
 		gw_conf_fail(c, s, "the service has no media");
 	/* The counter begins at 0 in each stream: one TEK and salt for two would be one key stream (scrambling spec 1.1 rule 4). */
 	if (s->s.scrambling == HE_ISMACRYP && s->nmedia > 1 && shared)

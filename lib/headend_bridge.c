@@ -650,9 +650,44 @@ check_seaks(struct gw_conf *c, const struct full *f)
 	}
 }
 
+/* A list of a bridge's entries has one for the service: the members lie at the same places of each. */
+static bool
+lists(const void *list, size_t n, size_t size, size_t at, const struct raw_service *s)
+{
+	for (size_t i = 0; i < n; i++) {
+		const void *service;
+
+		memcpy(&service, (const char *)list + i * size + at, sizeof(service));
+		if (service == s)
+			return true;
+	}
+	return false;
+}
+#define LISTS(b, list, n, s) lists((b)->list, (b)->n, sizeof((b)->list[0]), (size_t)((const char *)&(b)->list->service - (const char *)(b)->list), s)
+
+/* A service of somebody else's head-end has neither media nor stkm here: it stands there for what the entries of a bridge say of it. */
+static void
+check_bare(struct gw_conf *c, const struct full *f)
+{
+	for (size_t i = 0; i < f->nservices; i++) {
+		const struct raw_service *s = &f->services[i];
+		bool named = s->nmedia || s->nstkm || s->s.scrambling == HE_NONE || gw_conf_given(c, &s->stkm);
+
+		for (size_t k = 0; k < f->h.nbridge && !named; k++) {
+			const struct he_bridge *b = &f->h.bridge[k];
+
+			named = (b->nstkm && LISTS(b, stkm, nstkm, s)) || (b->nmux && LISTS(b, mux, nmux, s)) || (b->nemmg && LISTS(b, emmg, nemmg, s)) ||
+			    (b->nseak && LISTS(b, seak, nseak, s));
+		}
+		if (!named)
+			gw_conf_fail(c, s, "the service has no media");
+	}
+}
+
 void
 he_bridge_check_all(struct gw_conf *c, struct full *f)
 {
+	check_bare(c, f);
 	set_services(c, f);
 	set_stores(c, f);
 	check_ports(c, f);

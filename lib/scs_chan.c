@@ -319,6 +319,7 @@ has_room(const struct scs_chan *c)
 static void
 adopt_status(void *self, const void *arg)
 {
+	static const char full[] = "the channel takes no more streams";
 	struct scs_chan *c = self;
 
 	read_terms(arg, &c->announced);
@@ -346,10 +347,12 @@ adopt_status(void *self, const void *arg)
 		t->failures = 0;
 		if (t->gone)
 			continue;
-		if (has_room(c))
+		if (has_room(c)) {
 			feed(t, S_WANTED, NULL);
-		else
-			c->ops->setup_failed(c->self, i, true);
+			continue;
+		}
+		trouble(c, 0, full, strlen(full));
+		c->ops->setup_failed(c->self, i, true);
 	}
 }
 
@@ -1259,6 +1262,7 @@ scs_chan_connected(struct scs_chan *c, const char *peer, int64_t now)
 	c->nnamed = 0;
 	c->stream_tests = true;
 	c->dropped = false;
+	c->trouble = (struct scs_trouble){ 0 };
 	gw_fsm_feed(&c->fsm, c, CONNECTED, NULL);
 }
 

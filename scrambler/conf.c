@@ -47,7 +47,8 @@ scr_conf_units(const struct headend *he, size_t *n)
 	*n = 0;
 	for (size_t i = 0; list && i < he->nservices; i++)
 		for (size_t u = 0; u < he->services[i].nunits && he->services[i].scrambling != HE_NONE; u++)
-			list[(*n)++] = &he->services[i].units[u];
+			if (he->services[i].units[u].nstkm)
+				list[(*n)++] = &he->services[i].units[u];
 	return list;
 }
 

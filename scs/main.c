@@ -31,7 +31,7 @@ index_units(const struct headend *he, struct gw_index *file, struct gw_err *err)
 {
 	for (size_t i = 0; i < he->nservices; i++)
 		for (size_t k = 0; k < he->services[i].nunits; k++)
-			if (gw_index_put(file, he->services[i].units[k].id, &he->services[i].units[k]) < 0)
+			if (he->services[i].units[k].nstkm && gw_index_put(file, he->services[i].units[k].id, &he->services[i].units[k]) < 0)
 				return gw_fail(err, GW_ESYS, "out of memory");
 	return 0;
 }
