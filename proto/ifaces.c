@@ -17,6 +17,7 @@ sim_iface_of(uint16_t message_type)
 		{ 0x0400, &eis_scs },
 		{ 0x0410, &psig_mux },   { 0x0420, &psig_mux },   { 0x0430, &psig_mux },   { 0x0440, &psig_mux },
 		{ 0x9000, &playout },    { 0x9010, &playout },    { 0x9020, &playout },    { 0x9030, &playout }, { 0x9040, &playout },
+		{ 0x9050, &playout },
 	};
 
 	for (size_t k = 0; k < sizeof(blocks) / sizeof(blocks[0]); k++)
