@@ -7,11 +7,17 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "lib/tls_name.h"
 
-enum { FIRST_BYTES = 4096, HEAD_BYTES = 65536 };
+enum { FIRST_BYTES = 4096, HEAD_BYTES = 65536, IDLE = 64, KEPT = 128 };
 
-struct watch { uv_poll_t poll; struct gw_http *http; curl_socket_t fd; };
+/*
+ * A socket of libcurl's, from its first transfer until it is closed: between two of them libcurl lets go of it, but a poll that is ended and begun anew
+ * costs six system calls. idle: nothing is expected of it. lasting: a connection's, which is closed by on_close(); libcurl's own, for names, are not.
+ */
+struct watch { LIST_ENTRY(watch) entry; uv_poll_t poll; struct gw_http *http; curl_socket_t fd; int events; bool idle, lasting; };
 
 struct call {
 	LIST_ENTRY(call) entry;
@@ -32,17 +38,35 @@ struct gw_http {
 	struct gw_http_conf conf;
 	char *certificate, *private_key, *ca, *local, *identity;
 	CURLM *multi;
+	CURL *idle[IDLE]; unsigned nidle;	/* easy handles with all set that does not change: a new one costs more than a small request */
 	uv_timer_t timer;
 	unsigned handles, depth;	/* depth: within calls into libcurl and to the program */
 	bool closing;
 	LIST_HEAD(, call) calls;
+	LIST_HEAD(, watch) watches;
 };
+
+/* What pointed into the call is gone with it. */
+static void
+put_away(struct gw_http *h, CURL *e)
+{
+	if (!e || h->closing || h->nidle == IDLE) {
+		curl_easy_cleanup(e);
+		return;
+	}
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, NULL);
+	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
+	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
+	curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	h->idle[h->nidle++] = e;
+}
 
 static void
 drop_call(struct call *c)
 {
 	LIST_REMOVE(c, entry);
-	curl_easy_cleanup(c->easy);
+	put_away(c->http, c->easy);
 	curl_slist_free_all(c->headers);
 	if (c->sent)
 		OPENSSL_cleanse(c->sent, c->sent_len);
@@ -159,12 +183,25 @@ on_timeout(CURLM *multi, long ms, void *self)
 	return 0;
 }
 
+static void on_poll(uv_poll_t *, int status, int events);
+
+static void
+watch_for(struct watch *w, int events)
+{
+	if (events != w->events)
+		events ? uv_poll_start(&w->poll, events, on_poll) : uv_poll_stop(&w->poll);
+	w->events = events;
+}
+
 static void
 on_poll(uv_poll_t *p, int status, int events)
 {
 	struct watch *w = p->data;
 
-	act(w->http, w->fd, status < 0 ? CURL_CSELECT_ERR : (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+	if (w->idle)	/* its end, most likely: libcurl will see when it wants to use it again */
+		watch_for(w, 0);
+	else
+		act(w->http, w->fd, status < 0 ? CURL_CSELECT_ERR : (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
 }
 
 static void
@@ -197,9 +234,22 @@ on_timer_closed(uv_handle_t *t)
 }
 
 static struct watch *
+watch_of(struct gw_http *h, curl_socket_t fd)
+{
+	struct watch *w;
+
+	LIST_FOREACH(w, &h->watches, entry)
+		if (w->fd == fd)
+			return w;
+	return NULL;
+}
+
+static struct watch *
 new_watch(struct gw_http *h, curl_socket_t fd)
 {
 	struct watch *w = calloc(1, sizeof(*w));
+	socklen_t len = sizeof(int);
+	int domain;
 
 	if (!w || uv_poll_init_socket(h->loop, &w->poll, fd) != 0) {
 		free(w);
@@ -207,31 +257,55 @@ new_watch(struct gw_http *h, curl_socket_t fd)
 	}
 	w->http = h;
 	w->fd = fd;
+	w->lasting = getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain != AF_UNIX;
 	w->poll.data = w;
+	LIST_INSERT_HEAD(&h->watches, w, entry);
 	h->handles++;
-	curl_multi_assign(h->multi, fd, w);
 	return w;
+}
+
+static void
+end_watch(struct watch *w)
+{
+	LIST_REMOVE(w, entry);
+	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
 }
 
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *self, void *of_socket)
 {
-	struct watch *w = of_socket;
-	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	const int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	struct gw_http *h = self;
+	struct watch *w = of_socket ? of_socket : watch_of(h, fd);
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
-		if (w)
-			uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-		curl_multi_assign(((struct gw_http *)self)->multi, fd, NULL);
+		if (w && !w->lasting) {
+			end_watch(w);
+		} else if (w) {
+			watch_for(w, w->events & UV_READABLE);
+			w->idle = true;
+		}
 		return 0;
 	}
 	if (!w)
-		w = new_watch(self, fd);
+		w = new_watch(h, fd);
 	if (!w)
 		return -1;
-	uv_poll_start(&w->poll, events, on_poll);
+	w->idle = false;
+	curl_multi_assign(h->multi, fd, w);
+	watch_for(w, events);
 	return 0;
+}
+
+static int
+on_close(void *self, curl_socket_t fd)
+{
+	struct watch *w = watch_of(self, fd);
+
+	if (w)
+		end_watch(w);
+	return close(fd);
 }
 
 /* a request */
@@ -347,34 +421,59 @@ set_identity(CURL *e, struct gw_http *h)
 	curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, h);
 }
 
+/* What is the same for all requests of a client. */
 static bool
-set_up(struct call *c, const char *method, const char *url, unsigned ms)
+set_once(CURL *e, struct gw_http *h)
 {
-	struct gw_http *h = c->http;
-	CURL *e = c->easy;
-	bool ok = set_text(e, CURLOPT_URL, url) && set_text(e, CURLOPT_SSLCERT, h->certificate) && set_text(e, CURLOPT_SSLKEY, h->private_key) &&
+	bool ok = set_text(e, CURLOPT_SSLCERT, h->certificate) && set_text(e, CURLOPT_SSLKEY, h->private_key) &&
 	    set_text(e, CURLOPT_CAINFO, h->ca) && set_text(e, CURLOPT_INTERFACE, h->local) && set_text(e, CURLOPT_PROXY, "") &&
 	    set_text(e, CURLOPT_PROTOCOLS_STR, h->conf.plain_ok ? "http,https" : "https");
 
 	if (h->ca)
 		curl_easy_setopt(e, CURLOPT_CAPATH, NULL);	/* of that file, and nobody else */
-	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
-	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, h);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)h->conf.connect_ms);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(ms ? ms : h->conf.total_ms));
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
-	curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
 	if (h->identity)
 		set_identity(e, h);
+	return ok;
+}
+
+static bool
+set_up(struct call *c, const char *method, const char *url, unsigned ms)
+{
+	CURL *e = c->easy;
+	const bool ok = set_text(e, CURLOPT_URL, url);
+
+	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
+	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(ms ? ms : c->http->conf.total_ms));
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, c);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, c);
+	curl_easy_setopt(e, CURLOPT_HTTPHEADER, c->headers);
 	set_method(c, method);
 	return ok;
+}
+
+static CURL *
+take_easy(struct gw_http *h)
+{
+	CURL *e;
+
+	if (h->nidle > 0)
+		return h->idle[--h->nidle];
+	e = curl_easy_init();
+	if (e && !set_once(e, h)) {
+		curl_easy_cleanup(e);
+		e = NULL;
+	}
+	return e;
 }
 
 static struct call *
@@ -386,7 +485,7 @@ new_call(struct gw_http *h, const void *body, size_t len)
 		return NULL;
 	c->http = h;
 	LIST_INSERT_HEAD(&h->calls, c, entry);
-	c->easy = curl_easy_init();
+	c->easy = take_easy(h);
 	c->sent = malloc(len + 1);
 	if (!c->easy || !c->sent) {
 		drop_call(c);
@@ -458,9 +557,11 @@ gw_http_open(uv_loop_t *loop, const struct gw_http_conf *conf, struct gw_err *er
 	h->local = keep(conf->local);
 	h->identity = keep(conf->identity);
 	LIST_INIT(&h->calls);
+	LIST_INIT(&h->watches);
 	uv_timer_init(loop, &h->timer);
 	h->timer.data = h;
 	h->handles = 1;
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT);	/* else four for each request under way, and between two of them none is */
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
 	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
@@ -478,7 +579,11 @@ end(struct gw_http *h)
 		curl_multi_remove_handle(h->multi, c->easy);
 		drop_call(c);
 	}
+	while (h->nidle > 0)
+		curl_easy_cleanup(h->idle[--h->nidle]);
 	curl_multi_cleanup(h->multi);
+	while (!LIST_EMPTY(&h->watches))	/* libcurl's own sockets, which it does not close by us */
+		end_watch(LIST_FIRST(&h->watches));
 	uv_close((uv_handle_t *)&h->timer, on_timer_closed);
 }
 
