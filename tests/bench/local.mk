@@ -1,5 +1,6 @@
 # make bench: rates beside their ceilings, measured in the same run
 bench_rooms =
+bench_rooms += %D%/bench_bridge
 bench_rooms += %D%/bench_bsm
 bench_rooms += %D%/bench_crypto
 bench_rooms += %D%/bench_decode
@@ -20,6 +21,10 @@ EXTRA_PROGRAMS += $(bench_rooms)
 EXTRA_PROGRAMS += %D%/soak_traffic
 EXTRA_DIST += %D%/run.sh %D%/soak
 CLEANFILES += $(bench_rooms) %D%/soak_traffic
+%C%_bench_bridge_SOURCES = %D%/bench_bridge.c %D%/bare.c %D%/bare.h %D%/ceiling.c %D%/ceiling.h
+%C%_bench_bridge_CPPFLAGS = $(AM_CPPFLAGS) -DBRIDGE_SOURCE='"$(abs_top_srcdir)"'
+%C%_bench_bridge_LDADD = $(web_libs) $(IPSECMB_LIBS)
+%C%_bench_bridge_LDFLAGS = $(AM_LDFLAGS) -pthread
 %C%_bench_bsm_SOURCES = %D%/bench_bsm.c %D%/bare.c %D%/bare.h %D%/ceiling.c %D%/ceiling.h %D%/crowd.c %D%/crowd.h
 %C%_bench_bsm_LDADD = $(kms_store_libs) $(web_libs) $(net_libs) $(IPSECMB_LIBS)
 %C%_bench_crypto_SOURCES = %D%/bench_crypto.c %D%/ceiling.c %D%/ceiling.h %D%/rounds.c %D%/rounds.h
