@@ -13,6 +13,7 @@ bench_rooms += %D%/bench_mux
 bench_rooms += %D%/bench_peers
 bench_rooms += %D%/bench_scrambler
 bench_rooms += %D%/bench_scs
+bench_rooms += %D%/bench_seak
 bench_rooms += %D%/bench_sp4
 bench_rooms += %D%/bench_switch
 bench_rooms += %D%/bench_transform
@@ -47,6 +48,8 @@ CLEANFILES += $(bench_rooms) %D%/soak_traffic
 %C%_bench_scrambler_SOURCES = %D%/bench_scrambler.c %D%/ceiling.c %D%/ceiling.h %D%/rounds.c %D%/rounds.h %D%/loopback.c %D%/loopback.h
 %C%_bench_scrambler_LDADD = $(scrambler_libs) $(IPSECMB_LIBS)
 %C%_bench_scs_LDADD = proto/libproto.la
+%C%_bench_seak_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SOURCE='"$(abs_top_srcdir)"'
+%C%_bench_seak_LDADD = $(seak_run_libs) $(ex_libs) $(net_libs)
 %C%_bench_sp4_SOURCES = %D%/bench_sp4.c %D%/ceiling.c %D%/ceiling.h
 %C%_bench_sp4_CPPFLAGS = $(AM_CPPFLAGS) -DSP4_SOURCE='"$(abs_top_srcdir)"'
 %C%_bench_sp4_LDADD = $(sp4_libs) $(IPSECMB_LIBS)
