@@ -103,6 +103,7 @@ integration_tests = tests/test_rooms.sh \
 	%D%/sdp_sap.sh \
 	%D%/sp4_xmllint.sh \
 	%D%/seak_example.sh \
+	%D%/seak_gate.sh \
 	%D%/seak_sync.sh \
 	%D%/secrets.sh \
 	%D%/shell_lint.sh \

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# tests/integration/seak_gate.sh: the gate for STKMs that somebody else makes (mode C): our SCS, a bridge that is its ECMG and the BSD/A, behind it by XML another
+# bridge with our ECMG. Its STKMs name a SEAK that nobody has delivered, and are held back; curl, as the BSM that makes SEAKs, delivers it, and they go.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=calib.sh
+. "$here/calib.sh"
+need curl openssl
+plan 6
+
+schemas=$top_srcdir/bridge
+authority ca
+certificate ca hub DNS:hub.example IP:127.0.0.1
+certificate ca back DNS:back.example IP:127.0.0.1
+certificate ca hand DNS:hand.example
+ports hub back face drm
+install -m 600 "$top_srcdir/examples/keys/drm.yaml" "$dir/drm.yaml"
+# service KMS ECM_ID: at the far end the ECM_id of the service's own stream is another one, of no use there
+service() {
+	printf '  - { id: news, scrambling: srtp, crypto_period: 2s, global_service_id: "urn:test:news", stkm: [{ kms: %s, ecm_id: %s }],
+' "$1" "$2"
+	printf '      media: [{ name: av, in: "udp://239.255.0.1:5004", out: "udp://239.255.1.1:5004" }] }
+'
+}
+common() { printf 'head_end: %s\nstate: state-%s\nplayout: unix://%s/run-%s\n' "$1" "$1" "$dir" "$1"; }
+cat >"$dir/hub.yaml" <<EOF
+$(common hub)
+kms: { far: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$face, max_comp_time: 500, delay_start: -300, delay_stop: -300 } }
+services:
+$(service far 1)
+bridge:
+  hub:
+    id: hub.example
+    roles: bsda
+    listen: tls://127.0.0.1:$hub
+    certificate: hub.pem
+    private_key: hub.key
+    ca: ca.pem
+    peers:
+      back: { id: back.example, roles: bsm, url: "https://127.0.0.1:$back" }
+      hand: { id: hand.example, roles: bsm }
+    ecmg: [{ kms: far, peer: back }]
+    seak: [{ service: news, generator: hand, others: back, wait: 1s }]
+EOF
+cat >"$dir/back.yaml" <<EOF
+$(common back)
+kms: { drm: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$drm, plugin: drm, keys: drm.yaml } }
+services:
+$(service drm 101)
+bridge:
+  back:
+    id: back.example
+    roles: bsm
+    listen: tls://127.0.0.1:$back
+    certificate: back.pem
+    private_key: back.key
+    ca: ca.pem
+    peers: { hub: { id: hub.example, roles: bsda, url: "https://127.0.0.1:$hub" } }
+    stkm: [{ kms: drm, peer: hub, service: news, ecm_id: 1 }]
+    seak: [{ service: news, bsda: hub }]
+EOF
+sg drm ecmg --config "$dir/back.yaml" --kms drm --status "unix://$dir/drm.sock"
+sg back bridge --config "$dir/back.yaml" --schemas "$schemas" --status "unix://$dir/back.sock"
+sg hub bridge --config "$dir/hub.yaml" --schemas "$schemas" --status "unix://$dir/hub.sock"
+await_log 30 back event=ready && await_log 30 hub event=ready || bail "the bridges are ready"
+sg scs scs --config "$dir/hub.yaml" --status "unix://$dir/scs.sock"
+
+check "STKMs under a SEAK that nobody has delivered are held back" await_log 30 scs 'event=ecmg_error .*error=0x8013' 2
+check "… and no crypto-period begins" same "$(value "$dir/scs.sock" "u['released']")" 0
+# deliver EXTENSION
+deliver() {
+	local ntp=$(($(date +%s) + 2208988800))
+	cat >"$dir/document" <<-EOF
+	<SEAKDelivery xmlns="urn:oma:xml:bcast:spcp:backend:1.0" xmlns:x="urn:bcast-headend:xml:sp4ext:1.0" tag="19" messageID="hand-$1" destination="hub.example"
+	  source="hand.example"><GlobalServiceID>urn:test:news</GlobalServiceID><Data>$(printf 'ab%.0s' {1..32})</Data>
+	  <x:SeakContext kind="service" cidExtension="$1" validFrom="$ntp" validTo="$((ntp + 86400))"/></SEAKDelivery>
+	EOF
+	curl -sS --max-time 30 --cacert "$dir/ca.pem" --cert "$dir/hand.pem" --key "$dir/hand.key" -H 'Content-Type: application/xml' \
+		--data-binary @"$dir/document" "https://127.0.0.1:$hub/bcast/sp4" | grep 'status="0"'
+}
+check "another SEAK is delivered" deliver 99
+refusals=$(grep -c 'error=0x8013' "$dir/log/scs")
+check "… which does not help" await_log 30 scs 'error=0x8013' $((refusals + 2))
+check "the one that they name is delivered" deliver 7
+check "and they go on air" await_status 30 "$dir/scs.sock" "u['released'] >= 2"
