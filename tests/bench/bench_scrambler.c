@@ -20,12 +20,13 @@
  * Remaining distance (Xeon with AVX-512, a busy machine; ratios held, rates did not): 5 % with SRTP and ESP, which is the row's own work on
  * headers, indices and keys and the noting of jobs (bench_transform, bench_crypto), and the turn's clocks, lock and two calls of epoll_wait; 8 %
  * with GSO, where the same nanoseconds stand beside a third of the kernel's time, and messages are 48 and 16 packets, not 32. A group
- * instead of a unicast address costs 5 %, for the kernel says with each datagram which group it was. 1,000 of 10,000 streams reach 0.88 of one,
- * which is what the kernel leaves: bare_1000, a bare loop with as many groups and addresses that looks nothing up and has one key, reaches
- * 0.89 of the one with one group. That tenth is its look-up of the route for each datagram, its own misses in the table of sockets (the
- * receiver's, too, who shares the core), and the address that is copied. What of ours the caches do not hold is asked for ahead, in a line or
- * two for each thing (stream, sender, destination, key): 0.79 before. A socket for each destination does not pay: 0.64 with a call for each
- * packet; by io_uring, 64 sends in a call, a send costs 0.96 of what it does through the shared socket, which is not worth 10,000 sockets.
+ * instead of a unicast address costs 5 %, for the kernel says with each datagram which group it was. 1,000 of 10,000 streams reach 0.87 of one
+ * (0.79 before; ten runs on a busy machine: 0.81 to 0.91). The greater part of what is missing is the kernel's: bare_1000, a bare loop with as many
+ * groups and addresses that looks nothing up and has one key, reaches 0.91 of the one with one group. That is its look-up of the route for each
+ * datagram, its misses in the table of sockets (the receiver's, too, who shares the core), and the address that is copied. What of ours the
+ * caches do not hold is asked for ahead, in a line or two for each thing (stream, sender, destination, key). Tried, and no better: to spread
+ * these requests over the work on the packets; a socket for each destination, 0.64 with a call for each packet, and by io_uring, 64 sends in a
+ * call, 0.96 of the shared socket's time for a send, which is not worth 10,000 sockets.
  * In memory the streams' state alone is 0.9 (bench_transform, srtp_64_1000_units).
  *
  * --only srtp_group,srtp_1000_of_10000 (or other lines of rigs) leaves the other rigs out: for a profiler, or in a hurry.
