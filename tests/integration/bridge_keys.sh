@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=calib.sh
 . "$here/calib.sh"
-need openssl xmllint
+need openssl xmllint curl
 plan 34
 { authority ca && certificate ca bridge DNS:bsa.test.example && certificate ca bsm DNS:bsm.test.example; } || bail "certificates"
 headend 2s
