@@ -409,6 +409,12 @@ same_ask(const struct sx_stream *s, const uint8_t whole[SX_DIGEST])
 	return NULL;
 }
 
+static int64_t
+comp_time_us(const struct sx_stream *s)
+{
+	return (int64_t)said(&s->row->kms->max_comp_time, attempt_ms(s->row)) * 1000;
+}
+
 static int
 wait_for(struct sx_ecmg *e, struct sx_ask *a, uint64_t handle)
 {
@@ -416,7 +422,7 @@ wait_for(struct sx_ecmg *e, struct sx_ask *a, uint64_t handle)
 		return -ECMG_E_COMPUTATION;	/* as many channels have the same stream */
 	a->waiting[a->nwaiting++] = handle;
 	if (a->nwaiting == 1)
-		gw_due_set(&e->dues, &a->due, e->now_us + (int64_t)said(&a->stream->row->kms->max_comp_time, attempt_ms(a->stream->row)) * 1000);
+		gw_due_set(&e->dues, &a->due, e->now_us + comp_time_us(a->stream));
 	return ECMG_LATER;
 }
 
@@ -481,7 +487,8 @@ ask(struct sx_ecmg *e, struct sx_stream *s, const struct ecmg_request *q, struct
 		snprintf(why, why_cap, "the BSM %s has answered none of the last %d requests for this stream", s->row->peer->name, SX_ASKS);
 		return silence(e, s, e->now_us, q->cp_duration_100ms * INT64_C(100000));
 	}
-	end_us = e->now_us + (a->period_us > LEAST_US ? a->period_us : LEAST_US);
+	end_us = a->period_us > LEAST_US ? a->period_us : LEAST_US;
+	end_us = e->now_us + (end_us > comp_time_us(s) ? end_us : comp_time_us(s));
 	remember(e, s, m, whole);
 	if (e->door->send(e->self, s->row->peer, m, s->row->kms->max_comp_time.set ? (unsigned)s->row->kms->max_comp_time.v : 0, end_us, a, &err) < 0) {
 		part(e, a);

@@ -14,7 +14,7 @@ plan 37
 sed 's/i_supercasid = rand()/i_supercasid = 0x4AE60001/' "$example" >"$dir/peer.c"
 "$CC" -O1 -w -o "$dir/peer" "$dir/peer.c" >"$dir/log/cc" 2>&1 || bail "the example compiles"
 { authority ca && certificate ca bridge DNS:bsda.test.example && certificate ca bsm DNS:bsm.test.example; } || bail "certificates"
-ports bsm listen face deaf_face old_face nobody emmg udp
+ports bsm listen face hasty_face deaf_face old_face nobody emmg udp
 mkdir "$dir/xml" "$dir/run"
 judge() { "$PYTHON" "$here/sx_judge.py" "$@"; }
 service() {	# NAME KMS ECM_ID
@@ -25,11 +25,13 @@ head_end: judge
 state: $dir/state
 playout: unix://$dir/run
 kms:
-  card: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$face, max_comp_time: 500, delay_start: -300 }
+  card: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$face, max_comp_time: 4000, delay_start: -300 }
+  hasty: { super_cas_id: 0x00020003, ecmg: tcp://127.0.0.1:$hasty_face, max_comp_time: 500 }
   deaf: { super_cas_id: 0x00020009, ecmg: tcp://127.0.0.1:$deaf_face, max_comp_time: 500 }
-  old: { super_cas_id: 0x4AE60001, ecmg: tcp://127.0.0.1:$old_face, protocol_version: 1, max_streams: 50 }
+  old: { super_cas_id: 0x4AE60001, ecmg: tcp://127.0.0.1:$old_face, protocol_version: 1, max_streams: 50, max_comp_time: 5000 }
 services:
-$(n=1; for s in ok status http late never wrong; do service $s card $n; n=$((n + 1)); done; service deaf deaf 7; service section old 1)
+$(service ok card 1; service status card 2; service http card 3; service wrong card 6; service late hasty 4; service never hasty 5
+	service deaf deaf 7; service section old 1)
 bridge:
   x:
     id: bsda.test.example
@@ -43,6 +45,7 @@ bridge:
       gone: { id: gone.test.example, url: "https://127.0.0.1:$nobody", roles: [bsm] }
     ecmg:
       - { kms: card, peer: bsm }
+      - { kms: hasty, peer: bsm }
       - { kms: deaf, peer: gone }
       - { kms: old, peer: bsm }
     emmg:
@@ -55,7 +58,7 @@ await_log 15 bsm serving || bail "the BSM serves"
 sg bridge bridge --config "$dir/sx.yaml" --status "unix://$dir/bridge.sock" --schemas "$top_srcdir/bridge"
 await_port 15 "$face" || bail "the bridge is an ECMG"
 
-verdicts judge scs "127.0.0.1:$face" "$dir/xml"
+verdicts judge scs "127.0.0.1:$face" "127.0.0.1:$hasty_face" "$dir/xml"
 verdicts judge deaf "127.0.0.1:$deaf_face"
 as_bsm=("https://127.0.0.1:$listen" "$dir/ca.pem" "$dir/bsm.pem" "$dir/bsm.key" "$dir/xml")
 verdicts judge tell "${as_bsm[@]}" "127.0.0.1:$face"

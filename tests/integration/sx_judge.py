@@ -3,7 +3,7 @@
 and an SCS and an EMMG that know what must come of it. Shares no code with what it judges.
 
 sx_judge.py bsm PORT DIR CA CERT KEY    HTTPS with mutual authentication; bodies as they came in DIR/in-N.xml, as they went in DIR/out-N.xml
-sx_judge.py scs HOST:PORT DIR           says "ok …" or "not ok …" a line; DIR is the BSM's
+sx_judge.py scs HOST:PORT HASTY DIR     says "ok …" or "not ok …" a line; DIR is the BSM's; HASTY: a face that waits half a second
 sx_judge.py deaf HOST:PORT              the same of a BSM that is not there
 sx_judge.py tell URL CA CERT KEY DIR HOST:PORT    tag 7, and what the SCS makes of it
 sx_judge.py emmg HOST:PORT UDP-PORT DIR the same for the MUX's face
@@ -28,7 +28,7 @@ from emmgwire import Emmg, cid
 
 NS = "{urn:oma:xml:bcast:spcp:backend:1.0}"
 EXT = "{urn:bcast-headend:xml:sp4ext:1.0}"
-CAS, DEAF = 0x00020001, 0x00020009
+CAS, HASTY, DEAF = 0x00020001, 0x00020003, 0x00020009
 OK, STATUS, HTTP, LATE, NEVER, WRONG = 1, 2, 3, 4, 5, 6
 ROOT = {5: "STKMRequestResponse", 11: "LTKMorRegDeliveryConfirmation", 15: "LTKMorRegDeliveryConfirmation"}
 
@@ -161,7 +161,7 @@ class Scs(Peer):
         super().__init__(where, 5)
         self.status = self.channel(super_cas_id=cas)
 
-    def open(self, *streams, nominal=10):
+    def open(self, *streams, nominal=100):
         for s in streams:
             self.stream(stream=s, ecm_id=s, nominal=nominal)
 
@@ -189,12 +189,15 @@ class Scs(Peer):
         return m.int(0x7000), words[0].decode() if words else ""
 
 
-def scs(where, bodies):
+def scs(where, hasty, bodies):
     s = Scs(where)
     st = s.status
     verdict("channel_status is of the file, with section_TSpkt_flag 2", [] if (st.int(2), st.int(0xA), st.int(0xB), st.int(0xC), st.int(3)) ==
-            (2, 0, 1, 500, -300) else st)
-    s.open(OK, STATUS, HTTP, LATE, NEVER, WRONG, nominal=10)
+            (2, 0, 1, 4000, -300) else st)
+    s.open(OK, STATUS, HTTP, WRONG)
+    h = Scs(hasty, HASTY)
+    h.open(LATE)
+    h.open(NEVER, nominal=10)
     n, wrong = 60, []
     for cp in range(65500, 65500 + n, 2):   # two at once, over the wrap of CP_number
         a, b = cp & 0xFFFF, (cp + 1) & 0xFFFF
@@ -219,8 +222,8 @@ def scs(where, bodies):
     verdict("503 is asked again, and is 0x000D when max_comp_time is over", [] if got[0] == 0x000D else got)
     got = [s.say(WRONG, cp)[0] for cp in (1, 2, 3)]
     verdict("another messageID, what is no XML, and success without an STKM are errors", [] if got == [0x7000, 0x7000, 0x8018] else got)
-    late(s, bodies)
-    never(s)
+    late(h, bodies)
+    never(h, s)
     verdict("an unknown ECM_id is 0x0012", unknown_stream(s))
     verdict("an unknown Super_CAS_id is 0x0005", unknown_cas(where))
     encrypted(s, bodies)
@@ -228,11 +231,11 @@ def scs(where, bodies):
 
 
 def late(s, bodies):
-    first = s.say(LATE, 7, u16(0x13, 100))
+    first = s.say(LATE, 7)
     tries = 0
     got = None
     while tries < 40 and not isinstance(got, bytes):
-        got = s.say(LATE, 7, u16(0x13, 100))
+        got = s.say(LATE, 7)
         tries += 1
     asked = {m.get("messageID") for m in documents(bodies, "in", "STKMRequest")
              if m.findtext(NS + "GlobalServiceID").endswith(":late") and m.find(EXT + "StkmContext").get("cp") == "7"}
@@ -240,18 +243,16 @@ def late(s, bodies):
     verdict("all that time it was one exchange, of one messageID", [] if len(asked) == 1 else asked)
 
 
-def never(s):
+def never(h, s):
     """0x000D for three periods of one second, then 0x7001; the other streams notice nothing."""
     began = time.monotonic()
     seen, wrong, cp = [], [], 1
     while time.monotonic() < began + 20:
-        s.send(s.message(NEVER, cp))
-        other = time.monotonic()
+        h.send(h.message(NEVER, cp))
         got = s.say(OK, cp + 300)
         if got != stkm("ok", cp + 300, s.key(OK, cp + 300)):
             wrong.append(got)
-        other = time.monotonic() - other
-        got = s.hear(NEVER)
+        got = h.hear(NEVER)
         seen.append((got[0], time.monotonic() - began))
         if got[0] == 0x7001:
             break
