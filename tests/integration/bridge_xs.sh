@@ -11,7 +11,7 @@ example=/usr/share/doc/libbitstream-dev/examples/dvb_ecmg.c
 need curl xmllint openssl socat "$CC"
 [ -r "$example" ] || missing "$example of libbitstream-dev"
 
-plan 28
+plan 33
 "$CC" -O1 -w -o "$dir/peer" "$example" >"$dir/log/cc" 2>&1 || bail "biTStream's example compiles"
 authority ca
 certificate ca bsm1 DNS:bsm1.operator.example IP:127.0.0.1
@@ -36,14 +36,11 @@ services:
   - id: tv1
     scrambling: ipsec
     global_service_id: urn:oma:bcast:iauth:x-test:service:tv1
-    media: [{ name: av, in: udp://239.255.0.1:5004, out: udp://239.255.1.1:5004 }]
-    stkm: [{ kms: drm, ecm_id: 101 }]
   - id: tv2
     scrambling: srtp
     global_service_id: urn:test:tv2
-    media: [{ name: av, in: udp://239.255.0.2:5004, out: udp://239.255.1.2:5004 }]
-    stkm: [{ kms: card, ecm_id: 102 }]
   - { id: plain, scrambling: none, cw_length: 8, global_service_id: "urn:test:plain" }
+  - { id: made, scrambling: none, cw_length: 8, global_service_id: "urn:test:made" }
 bridge:
   back:
     id: bsm1.operator.example
@@ -65,6 +62,7 @@ bridge:
       - { kms: two,  peer: bsda, service: plain, ecm_id: 6 }
       - { kms: none, peer: bsda, service: plain, ecm_id: 7 }
       - { kms: bits, peer: bsda, service: plain, ecm_id: 8 }
+      - { kms: lab,  peer: bsda, service: made, ecm_id: 10, mode: a }
 EOF
 conf=$dir/headend.yaml
 sg drm ecmg --config "$conf" --kms drm --status "unix://$dir/drm.sock"
@@ -77,7 +75,7 @@ start bits socat "TCP-LISTEN:$bits,bind=127.0.0.1,reuseaddr,fork" "EXEC:$dir/pee
 sg bridge bridge --config "$conf" --schemas "$schemas" --status "unix://$dir/bridge.sock"
 # stream ECM_ID: is set up
 up_now() { await_status 30 "$dir/bridge.sock" "[t for t in s['xs']['stkm'] if t['ecm_id'] == $1][0]['up']" >/dev/null; }
-for id in 1 2 3 4 5 6 8; do up_now "$id" || bail "stream $id is set up"; done
+for id in 1 2 3 4 5 6 8 10; do up_now "$id" || bail "stream $id is set up"; done
 
 # request SERVICE STREAM CP [CP=MATERIAL …]: tag 5; protection by $protection
 id=0
@@ -123,6 +121,7 @@ who=other
 check "somebody else's service" ask 5 other 'not for this peer' urn:test:plain 3 1 "1=$(cw 01)"
 who=bsda
 check "no keys, where they have to come with the request" ask 17 nokeys 'KeyContext' urn:test:plain 3 10
+check "no keys, in mode A: they are made here" ask 0 made '' urn:test:made 10 5
 check "biTStream's ECMG, which wants two keys" ask 0 bits '' urn:test:plain 8 5 "5=$(cw 0A)" "6=$(cw 0B)"
 check "an ECMG that is not there" ask 19 none 'no ECMG' urn:test:plain 7 1 "1=$(cw 01)"
 check "one that refuses: its error_status, by the table" ask 17 deaf '0x000b' urn:test:plain 5 1 "1=$(cw 01)"
@@ -145,11 +144,20 @@ kill9 one
 await_status 15 "$dir/bridge.sock" "[k for k in s['xs']['kms'] if k['name'] == 'two'][0]['switches'] >= 0 and [t for t in s['xs']['stkm'] if t['ecm_id'] == 6][0]['up']" >/dev/null
 check "of two, one is enough" ask 0 two '' urn:test:plain 6 1 "1=$(cw 01)"
 
+sed -i '/ecm_id: 7 }/d; s/^\( *- { kms: lab,  peer: bsda, service: plain, ecm_id: \)3 }/&\n\19 }/' "$conf"
+sig HUP bridge
+up_now 9
+check "SIGHUP brings a stream" ask 0 ninth '' urn:test:plain 9 1 "1=$(cw 01)"
+check "takes one away" ask 15 seventh 'stkmStream' urn:test:plain 7 2 "2=$(cw 01)"
+check "and leaves the others alone" holds "$dir/bridge.sock" "[t for t in s['xs']['stkm'] if t['ecm_id'] == 3][0]['answered'] == 3"
+
 kill9 bridge
 sg bridge bridge --config "$conf" --schemas "$schemas" --status "unix://$dir/bridge.sock"
 up_now 3 || bail "stream 3 is set up again"
 check "after a restart of the bridge an old document has its old answer" same "$(post bsda "$dir/killed-request.xml" again; cat "$dir/again.xml")" "$(cat "$dir/killed.xml")"
 check "and a new one is answered" ask 0 fresh '' urn:test:plain 3 11 "11=$(cw 0C)"
+up_now 10
+check "a key that was made is the same after the restart" same "$(ask 0 made2 '' urn:test:made 10 5; data_of made2)" "$(data_of made)"
 check "metrics tell of it" test "$(curl -s --unix-socket "$dir/bridge.sock" http://localhost/metrics | grep -c 'stkm_answered_total{.*ecm_id="3".* 1$')" = 1
 check "no key of any document is in a log" same "$(grep -aliE '0102030405060708|5A5A5A5A5A|C5C5C5C5C5' "$dir"/log/* | grep -v '/xmllint$')" ""
 check "SIGTERM ends it in order" stop bridge 10
