@@ -6,7 +6,7 @@
 # shellcheck source=calib.sh
 . "$here/calib.sh"
 need curl xmllint openssl
-plan 36
+plan 38
 
 schemas=$top_srcdir/bridge news=urn:test:news film=urn:test:film
 authority ca
@@ -165,6 +165,12 @@ kill9 bsm1
 bridge bsm1
 await_log 30 bsm1 event=ready 2
 check "a BSM that was killed has what it had" eval 'has bsm1 1 && has bsm1 100 && has bsm1 101'
+
+sig HUP hub
+await_log 15 hub event=reload
+check "another reading of the file changes nothing: the same SEAK is confirmed" gives 0 deliver $news 101 "$(octets d4)"
+gives 0 deliver $news 103 "$(octets b7)" >"$dir/said" 2>&1
+check "… and a new one reaches all" three_have 103
 
 # -- operators ------------------------------------------------------------------------------------------------------------
 check "simulgate seak status shows it" says "^news .*101.*bsm3.example=delivered" seak status --bridge hub --status "unix://$dir/hub.sock"
