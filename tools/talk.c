@@ -429,49 +429,58 @@ on_trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, u
 		c->lost += octets_lost;
 }
 
-/* Whether the stream that was set up by message k had been closed by then. */
-static bool
-closed_by(const struct talk_conn *c, size_t k, int64_t at_ns)
-{
-	int64_t stream = talk_int(&c->m[k], EMMG_STREAM_ID);
+/* Streams of EMMGs, as connections set them up. */
+struct opened { int64_t client, data, stream, from_ns, to_ns; size_t conn; };
+struct streams { struct opened *v; size_t n, room; };
 
-	for (; k < c->n && c->m[k].at_ns <= at_ns; k++)
-		if ((talk_type(&c->m[k]) == EMMG_STREAM_CLOSE_REQUEST && talk_int(&c->m[k], EMMG_STREAM_ID) == stream) || talk_type(&c->m[k]) == EMMG_CHANNEL_CLOSE)
-			return true;
-	return false;
+static void
+close_streams(struct streams *s, size_t from, int64_t stream, int64_t at_ns)
+{
+	for (size_t i = from; i < s->n; i++)
+		if ((stream < 0 || s->v[i].stream == stream) && s->v[i].to_ns == INT64_MAX)
+			s->v[i].to_ns = at_ns;
+}
+
+/* -1: no memory. */
+static int
+streams_of(const struct talk *t, struct streams *s)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct talk_conn *c = &t->c[i];
+		size_t first = s->n;
+
+		for (size_t k = 0; !c->udp && c->iface == &emmg_mux && k < c->n; k++) {
+			const struct talk_msg *m = &c->m[k];
+			int64_t stream = talk_int(m, EMMG_STREAM_ID), data = talk_int(m, EMMG_DATA_ID);
+
+			if (talk_type(m) == EMMG_STREAM_CLOSE_REQUEST || talk_type(m) == EMMG_CHANNEL_CLOSE)
+				close_streams(s, first, stream, m->at_ns);
+			if (m->side != TALK_CLIENT || talk_type(m) != EMMG_STREAM_SETUP)
+				continue;
+			if (more(&s->v, &s->room, s->n, sizeof(*s->v)) < 0)
+				return -1;
+			s->v[s->n++] = (struct opened){ talk_int(m, EMMG_CLIENT_ID), data >= 0 ? data : stream, stream, m->at_ns, INT64_MAX, i };
+		}
+	}
+	return 0;
 }
 
 /* The connection on which the stream of a datagram was set up last, and is open. NULL: none. */
 static struct talk_conn *
-set_up_on(struct talk *t, const struct talk_msg *g)
+set_up_on(struct talk *t, const struct streams *s, const struct talk_msg *g)
 {
 	int64_t client = talk_int(g, EMMG_CLIENT_ID), data = talk_int(g, EMMG_DATA_ID), best = INT64_MIN;
 	struct talk_conn *found = NULL;
 
-	for (size_t i = 0; i < t->n; i++) {
-		struct talk_conn *c = &t->c[i];
+	for (size_t i = 0; i < s->n; i++) {
+		const struct opened *o = &s->v[i];
 
-		for (size_t k = 0; !c->udp && c->iface == &emmg_mux && k < c->n && c->m[k].at_ns <= g->at_ns; k++) {
-			const struct talk_msg *m = &c->m[k];
-			int64_t id = talk_int(m, EMMG_DATA_ID) >= 0 ? talk_int(m, EMMG_DATA_ID) : talk_int(m, EMMG_STREAM_ID);
-
-			if (m->side != TALK_CLIENT || talk_type(m) != EMMG_STREAM_SETUP)
-				continue;
-			if (m->at_ns >= best && id == data && talk_int(m, EMMG_CLIENT_ID) == client && !closed_by(c, k, g->at_ns)) {
-				best = m->at_ns;
-				found = c;
-			}
+		if (o->data == data && o->client == client && o->from_ns >= best && o->from_ns <= g->at_ns && o->to_ns > g->at_ns) {
+			best = o->from_ns;
+			found = &t->c[o->conn];
 		}
 	}
 	return found;
-}
-
-static int
-by_time(const void *a, const void *b)
-{
-	const struct talk_msg *x = a, *y = b;
-
-	return x->at_ns != y->at_ns ? (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns) : (x->request > y->request) - (x->request < y->request);
 }
 
 /* Without a set-up, as in a capture that begins later: the connection of that client between the same hosts, at that time or nearest to it. */
@@ -501,7 +510,7 @@ of_client(struct talk *t, const struct talk_conn *u, const struct talk_msg *g)
 
 /* Gives each datagram to the connection that its stream belongs to. -1: no memory. */
 static int
-join_datagrams(struct talk *t)
+join_datagrams(struct talk *t, const struct streams *s)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		struct talk_conn *u = &t->c[i], *to = NULL;
@@ -513,7 +522,7 @@ join_datagrams(struct talk *t)
 
 			/* most are of one stream: look again only where the ids change */
 			if (!to || talk_int(&g, EMMG_DATA_ID) != data || talk_int(&g, EMMG_CLIENT_ID) != client || to->last_ns < g.at_ns)
-				to = (to = set_up_on(t, &g)) ? to : of_client(t, u, &g);
+				to = (to = set_up_on(t, s, &g)) ? to : of_client(t, u, &g);
 			data = talk_int(&g, EMMG_DATA_ID);
 			client = talk_int(&g, EMMG_CLIENT_ID);
 			if (to && more(&to->m, &to->room, to->n, sizeof(*to->m)) < 0)
@@ -525,6 +534,14 @@ join_datagrams(struct talk *t)
 			u->n = kept;
 	}
 	return 0;
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	const struct talk_msg *x = a, *y = b;
+
+	return x->at_ns != y->at_ns ? (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns) : (x->request > y->request) - (x->request < y->request);
 }
 
 /* Puts the datagrams that were added to a connection to their places. */
@@ -597,9 +614,12 @@ pair_in_order(struct talk_conn *c)
 static int
 finish(struct talk *t)
 {
+	struct streams streams = { 0 };
 	size_t kept = 0;
+	int rc = streams_of(t, &streams) < 0 ? -1 : join_datagrams(t, &streams);
 
-	if (join_datagrams(t) < 0)
+	free(streams.v);
+	if (rc < 0)
 		return -1;
 	for (size_t i = 0; i < t->n; i++) {
 		struct talk_conn *c = &t->c[i];
