@@ -22,3 +22,13 @@ check_PROGRAMS += %D%/fuzz_replay
 if !FUZZERS
 TESTS += %D%/fuzz_replay
 endif
+# tests/fuzz/fuzz_talk: a capture that is kept
+check_PROGRAMS += %D%/fuzz_talk
+%C%_fuzz_talk_SOURCES = %D%/fuzz_talk.c $(fuzz_main) tools/talk.c tools/alike.c tools/finding.c tools/diff.c tools/dec_msg.c tools/dec_net.c tools/dec_tcp.c tools/dec_read.c
+%C%_fuzz_talk_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+%C%_fuzz_talk_CPPFLAGS = $(AM_CPPFLAGS) $(PCAP_CFLAGS)
+%C%_fuzz_talk_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+%C%_fuzz_talk_LDADD = lib/libgwbase.la proto/libproto.la $(CRYPTO_LIBS) $(JANSSON_LIBS) $(PCAP_LIBS)
+if !FUZZERS
+TESTS += %D%/fuzz_talk
+endif
