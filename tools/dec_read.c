@@ -6,6 +6,8 @@
 #include "tools/dec_tcp.h"
 
 enum { SNAPLEN = 262144 };
+#define SECOND_NS INT64_C(1000000000)
+#define LATEST_S INT64_C(4000000000)
 struct reading {
 	struct dec_read *conf;
 	pcap_t *pcap;
@@ -15,12 +17,22 @@ struct reading {
 	struct dec_msg *msg;
 };
 
+/* Nanoseconds, by the precision asked for. Times may be anything in a capture: within a century from 1970 on they can be subtracted. */
+static int64_t
+time_of(const struct pcap_pkthdr *h)
+{
+	int64_t s = h->ts.tv_sec < 0 ? 0 : h->ts.tv_sec > LATEST_S ? LATEST_S : h->ts.tv_sec;
+	int64_t ns = h->ts.tv_usec < 0 || h->ts.tv_usec >= SECOND_NS ? 0 : h->ts.tv_usec;
+
+	return s * SECOND_NS + ns;
+}
+
 static void
 frame(struct reading *r, const struct pcap_pkthdr *h, const uint8_t *p)
 {
 	struct dec_counts *n = &r->conf->counts;
 	struct dec_segment s;
-	int64_t at_ns = (int64_t)h->ts.tv_sec * 1000000000 + h->ts.tv_usec;	/* nanoseconds, by the precision asked for */
+	int64_t at_ns = time_of(h);
 	enum dec_frame kind = dec_net_read(r->net, r->link, p, h->caplen, h->len, &s);
 
 	if (n->frames++ == 0 && r->conf->first)

@@ -26,7 +26,7 @@ void
 find_time(struct find_times *t, int64_t ns)
 {
 	t->n++;
-	t->sum_ns += ns;
+	t->sum_ns += (double)ns;
 	t->max_ns = ns > t->max_ns ? ns : t->max_ns;
 }
 
@@ -82,7 +82,7 @@ void
 find_took(struct find_out *o, const char *whose, const struct find_times *t)
 {
 	if (t->n)
-		find_printf(o, "answers took %.3f/%.3f ms (mean/most) %s", (double)t->sum_ns / (double)t->n / 1e6, (double)t->max_ns / 1e6, whose);
+		find_printf(o, "answers took %.3f/%.3f ms (mean/most) %s", t->sum_ns / (double)t->n / 1e6, (double)t->max_ns / 1e6, whose);
 }
 
 static void

@@ -27,7 +27,7 @@ struct finding {
 	int64_t took_ns; size_t left;
 };
 const char *find_word(enum find_what);		/* "missing" */
-struct find_times { uint64_t n; int64_t sum_ns, max_ns; };	/* how long answers took */
+struct find_times { uint64_t n; double sum_ns; int64_t max_ns; };	/* how long answers took */
 void find_time(struct find_times *, int64_t ns);
 
 struct find_out_conf {

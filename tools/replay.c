@@ -6,6 +6,7 @@
 #include "proto/emmg_mux.h"
 
 enum { TLV = 4, KEPT = 8192 };	/* KEPT: messages of a live connection that are remembered */
+#define LONGEST_NS 4e18	/* as far as a capture's times may be apart */
 #define SETTLE_NS INT64_C(100000000)	/* played without waiting, TCP and UDP of one stream must not overtake each other by more than was captured */
 
 enum state { WAITING, OPENING, UP, ENDED, FREE };
@@ -420,7 +421,9 @@ send_script(struct replay *r, struct link *l, size_t i, const struct talk_msg *a
 static int64_t
 scaled(const struct replay *r, int64_t ns)
 {
-	return r->conf.speed > 0 ? (int64_t)((double)ns / r->conf.speed) : 0;
+	double t = r->conf.speed > 0 ? (double)ns / r->conf.speed : 0;
+
+	return t > LONGEST_NS ? (int64_t)LONGEST_NS : t < -LONGEST_NS ? -(int64_t)LONGEST_NS : (int64_t)t;
 }
 
 /* ---- the end of a link ---- */

@@ -692,7 +692,7 @@ summary_lines(struct app *app)
 static json_t *
 times_json(const struct find_times *t)
 {
-	return json_pack("{s:I, s:f, s:f}", "n", (json_int_t)t->n, "mean_us", t->n ? (double)t->sum_ns / (double)t->n / 1e3 : 0.0, "max_us", (double)t->max_ns / 1e3);
+	return json_pack("{s:I, s:f, s:f}", "n", (json_int_t)t->n, "mean_us", t->n ? t->sum_ns / (double)t->n / 1e3 : 0.0, "max_us", (double)t->max_ns / 1e3);
 }
 
 static void
