@@ -169,6 +169,32 @@ look_at_gate(struct seak_sync *s, struct item *i, int64_t now_us)
 	set_gate(s, i);
 }
 
+/* The clock was set back: nothing waits for the old time. */
+static void
+set_back(struct seak_sync *s, int64_t now_us)
+{
+	for (size_t v = 0; v < s->nservices; v++)
+		for (struct item *i = s->services[v].items; i; i = i->next) {
+			for (size_t k = 0; k < s->services[v].n; k++)
+				if (i->deliveries[k].look.due.place)
+					gw_due_set(&s->dues, &i->deliveries[k].look.due, now_us);
+			if (i->row.first_us > now_us)
+				i->row.first_us = now_us;
+			set_gate(s, i);
+		}
+}
+
+/* Whoever comes first after the clock was set back notices: what tells the time makes it known before it does anything else. */
+static void
+clock_is(struct seak_sync *s, int64_t now_us)
+{
+	bool back = now_us < s->now_us - 5 * second;
+
+	s->now_us = now_us;
+	if (back)
+		set_back(s, now_us);
+}
+
 bool
 seak_may_air(const struct seak_sync *s, const char *urn, enum seak_kind kind, uint32_t ext, int64_t now_us)
 {
@@ -312,7 +338,7 @@ seak_delivered(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 
 	if (!s || !d)
 		return;
-	s->now_us = now_us;
+	clock_is(s, now_us);
 	d->tried = true;
 	if (end == SEAK_ANSWERED && status == SEAK_OK) {
 		d->silent = false;
@@ -330,7 +356,7 @@ seak_delivered(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 void
 seak_heard(struct seak_sync *s, const char *who, int64_t now_us)
 {
-	s->now_us = now_us;
+	clock_is(s, now_us);
 	for (size_t v = 0; v < s->nservices; v++)
 		for (struct item *i = s->services[v].items; i; i = i->next)
 			for (size_t k = 0; k < s->services[v].n; k++) {
@@ -518,7 +544,7 @@ seak_offered(struct seak_sync *s, void *call, const char *who, const char *urn, 
 	const char *reason;
 	unsigned status;
 
-	s->now_us = now_us;
+	clock_is(s, now_us);
 	if (v && said->context)
 		make_room(s, v, said->kind, now_us);
 	status = judge(s, who, urn, said, now_us, &i, &reason);
@@ -618,7 +644,7 @@ seak_asked(struct seak_sync *s, void *call, const char *who, const char *urn, in
 	struct peer *p = v ? member_of(v, who) : NULL, *g;
 	struct item *i;
 
-	s->now_us = now_us;
+	clock_is(s, now_us);
 	s->counts.pulls++;
 #define NO(code, text) do { s->counts.refused++; s->ops.answer(s->self, call, (code), NULL, NULL, (text)); return; } while (0)
 	if (!v)
@@ -675,7 +701,7 @@ seak_responded(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 		v->pull = NULL;
 	if (!s || !v)
 		return;
-	s->now_us = now_us;
+	clock_is(s, now_us);
 	if (end == SEAK_ANSWERED && status == SEAK_OK && g) {
 		make_room(s, v, said->kind, now_us);
 		status = judge(s, g->id, v->urn, said, now_us, &i, &why);
@@ -694,21 +720,6 @@ seak_responded(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 
 /* ---- time ---- */
 
-/* The clock was set back: nothing waits for the old time. */
-static void
-set_back(struct seak_sync *s, int64_t now_us)
-{
-	for (size_t v = 0; v < s->nservices; v++)
-		for (struct item *i = s->services[v].items; i; i = i->next) {
-			for (size_t k = 0; k < s->services[v].n; k++)
-				if (i->deliveries[k].look.due.place)
-					gw_due_set(&s->dues, &i->deliveries[k].look.due, now_us);
-			if (i->row.first_us > now_us)
-				i->row.first_us = now_us;
-			set_gate(s, i);
-		}
-}
-
 static void
 look_at_item(struct seak_sync *s, struct item *i, int64_t now_us)
 {
@@ -725,9 +736,7 @@ seak_tick(struct seak_sync *s, int64_t now_us)
 {
 	struct gw_due *due;
 
-	if (now_us < s->now_us - 5 * second)
-		set_back(s, now_us);
-	s->now_us = now_us;
+	clock_is(s, now_us);
 	while ((due = gw_dues_first(&s->dues)) != NULL && due->at_us <= now_us) {
 		const bool at_gate = ((struct look *)(void *)due)->at_gate;
 
@@ -864,12 +873,15 @@ seak_restore(struct seak_sync *s, const struct seak_row *row, const struct seak_
 			d->at_us = m[k].at_us;
 		}
 	}
+	if (i->row.first_us > now_us)	/* of a future that the clock was in */
+		i->row.first_us = now_us;
 	add_item(i);
 	for (size_t k = 0; k < v->n; k++)
 		if (i->deliveries[k].state != SEAK_DELIVERED && !over(i, now_us))
 			gw_due_set(&s->dues, &i->deliveries[k].look.due, now_us);
 	set_gate(s, i);
-	if (over(i, now_us) && end_us(i) + kept_us <= now_us)
+	/* Who the gate waited for may have gone from the rules, or it was stored and never looked at. */
+	if ((!over(i, now_us) && !i->row.open_us) || (over(i, now_us) && end_us(i) + kept_us <= now_us))
 		gw_due_set(&s->dues, &i->gate.look.due, now_us);
 	return 0;
 }

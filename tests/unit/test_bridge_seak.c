@@ -654,6 +654,62 @@ START_TEST(a_clock_that_is_set_back_stops_nothing)
 }
 END_TEST
 
+/* Whoever is heard first after that must not hide it from the engine's own clock. */
+START_TEST(a_clock_that_is_set_back_shows_in_whatever_comes)
+{
+	struct world *w = world(3, "bsm1");
+
+	start_hub(w);
+	w->node[3].generate = true;	/* refuses: the gate's clock runs */
+	offer(w, 1, 7, 1);
+	run(w, 5);
+	ck_assert(!air(w, 7));
+	w->now_us -= 3600 * second;
+	ask(w, 2);
+	run(w, 32);
+	ck_assert(air(w, 7));
+	w->node[3].generate = false;
+	run(w, 61);
+	ck_assert_int_eq(state_of(w, 7, 3), SEAK_DELIVERED);
+	end(w);
+}
+END_TEST
+
+/* So must not a restart. */
+START_TEST(a_restart_with_an_earlier_clock_opens_the_gate_in_time)
+{
+	struct world *w = world(3, "bsm1");
+
+	start_hub(w);
+	w->node[3].generate = true;
+	offer(w, 1, 7, 1);
+	run(w, 5);
+	w->now_us -= 3600 * second;
+	restart_hub(w);
+	run(w, 32);
+	ck_assert(air(w, 7));
+	end(w);
+}
+END_TEST
+
+/* The only one that it waited for leaves the file before it has answered. */
+START_TEST(a_gate_does_not_wait_for_who_has_gone)
+{
+	struct world *w = world(2, "bsm1");
+
+	start_hub(w);
+	w->rtt_us = 20 * second;
+	offer(w, 1, 7, 1);
+	run(w, 1);
+	ck_assert(!air(w, 7));
+	w->n = 1;
+	restart_hub(w);
+	run(w, 1);
+	ck_assert(air(w, 7));
+	end(w);
+}
+END_TEST
+
 /* ---- pulls ---- */
 
 START_TEST(pulls_walk_through_all)
@@ -997,6 +1053,8 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, a_restart_forgets_nothing); tcase_add_test(t, gate_waits_for_who_refuses_but_not_for_ever);
     tcase_add_test(t, gate_waits_for_an_answer); tcase_add_test(t, gate_opens_when_nobody_is_in_reach);
     tcase_add_test(t, gate_waits_for_who_can_only_ask); tcase_add_test(t, a_clock_that_is_set_back_stops_nothing);
+    tcase_add_test(t, a_clock_that_is_set_back_shows_in_whatever_comes);
+    tcase_add_test(t, a_restart_with_an_earlier_clock_opens_the_gate_in_time); tcase_add_test(t, a_gate_does_not_wait_for_who_has_gone);
     tcase_add_test(t, pulls_walk_through_all); tcase_add_test(t, an_unknown_seak_is_asked_of_its_generator);
     tcase_add_test(t, a_generator_out_of_reach_is_status_20); tcase_add_test(t, waiting_pulls_are_bounded_and_end_with_the_engine);
     tcase_add_test(t, two_that_make_one_at_once_end_with_one); tcase_add_test(t, a_seak_is_followed_by_the_next_in_time);
