@@ -658,19 +658,25 @@ sx_ecmg_next(const struct sx_ecmg *e)
 
 /* ---- tag 7 ---- */
 
+/* The stream that a delivery is for; without @stkmStream the only one that the service has from this BSM. NULL; *n is how many it could be. */
 static struct sx_stream *
-stream_of(const struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, bool *service)
+stream_of(const struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, size_t *n)
 {
-	*service = false;
+	struct sx_stream *found = NULL;
+	size_t matches = 0;
+
+	*n = 0;
 	for (size_t i = 0; i < e->n; i++) {
 		struct sx_stream *s = e->v[i];
 		if (s->row->peer != from || strcmp(s->unit->service->global_service_id, m->service) != 0)
 			continue;
-		*service = true;
-		if (m->n_stkm && (m->stkm.stream == SP4_ABSENT || m->stkm.stream == s->ecm_id))
-			return s;
+		++*n;
+		if (!m->n_stkm || (m->stkm.stream != SP4_ABSENT && m->stkm.stream != s->ecm_id))
+			continue;
+		found = s;
+		matches++;
 	}
-	return NULL;
+	return matches == 1 ? found : NULL;
 }
 
 static void
@@ -703,13 +709,17 @@ take_delivery(struct sx_ecmg *e, struct sx_stream *s, uint16_t cp, const struct 
 unsigned
 sx_ecmg_delivery(struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, int64_t now_us, const char **reason)
 {
-	bool service = false;
-	struct sx_stream *s = m->service ? stream_of(e, from, m, &service) : NULL;
+	size_t streams = 0;
+	struct sx_stream *s = m->service ? stream_of(e, from, m, &streams) : NULL;
 
 	e->now_us = now_us;
 	*reason = NULL;
-	if (!s && m->service && service && !m->n_stkm) {
+	if (!s && streams && !m->n_stkm) {
 		*reason = "StkmContext says which crypto-period and stream it is for";
+		return BR_MISSING;
+	}
+	if (!s && streams > 1 && m->stkm.stream == SP4_ABSENT) {
+		*reason = "the service has several STKM streams: which @stkmStream?";
 		return BR_MISSING;
 	}
 	if (!s) {

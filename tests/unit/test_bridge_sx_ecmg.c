@@ -620,6 +620,40 @@ START_TEST(an_stkm_that_comes_unasked)
 }
 END_TEST
 
+/* Two units of a service have a stream each: an STKM that does not say which is put on none. */
+START_TEST(an_stkm_for_one_of_several_streams)
+{
+	static const char one[] = "    stkm: [ { kms: own, ecm_id: 4, out: udp://239.255.1.3:5012 } ]\n";
+	static const char two[] = "    stkm: [ { kms: own, ecm_id: 4, out: udp://239.255.1.3:5012 }, { kms: own, ecm_id: 5, out: udp://239.255.1.3:5014 } ]\n";
+	char text[sizeof(file) + sizeof(two)];
+	const char *at = strstr(file, one);
+	struct headend *old;
+	struct gw_err err = { 0 };
+
+	start();
+	ck_assert_ptr_nonnull(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - file), file, two, at + sizeof(one) - 1);
+	old = he;
+	he = headend_load_text("test.yaml", text, strlen(text), &err);
+	ck_assert_msg(he != NULL, "%s", err.text);
+	ck_assert_int_eq(sx_ecmg_conf(&sx, he, &he->bridge[0], &err), 0);
+	headend_free(old);
+	set_up(0x00020002);
+	stream(1, 4);
+	stream(2, 5);
+	ck_assert_uint_eq(delivered("a", "urn:simulgate:lab:film", 7, -1, "X"), BR_MISSING);
+	ck_assert_uint_eq(delivered("a", "urn:simulgate:lab:film", 7, 5, "Y"), BR_OK);
+	out[nout = 0] = '\0';
+	provide(2, 7, 1, 'k', false);
+	said("ECM_response 2 cp=7 stkm=59\n");
+	provide(1, 7, 1, 'k', false);
+	said("tag 5 #0 to a film cp=7 stream=4 profile=1 rep=500\n");
+	answered(0, 0, "X", NULL);
+	said("ECM_response 1 cp=7 stkm=58\n");
+	stop();
+}
+END_TEST
+
 START_TEST(encrypted_control_words_pass)
 {
 	static uint8_t buf[256];
@@ -716,5 +750,5 @@ SUITE("bridge_sx_ecmg", tcase_add_test(t, super_cas_ids_are_those_of_the_table);
     tcase_add_test(t, requests_queue_and_are_answered_in_order); tcase_add_test(t, the_same_again_is_the_same_and_asks_nobody);
     tcase_add_test(t, errors_go_by_the_table); tcase_add_test(t, an_answer_that_is_none); tcase_add_test(t, a_bsm_that_is_slow);
     tcase_add_test(t, a_bsm_that_is_dead); tcase_add_test(t, requests_without_end_are_bounded); tcase_add_test(t, an_stkm_that_comes_unasked);
-    tcase_add_test(t, encrypted_control_words_pass); tcase_add_test(t, a_duplicate_behind_a_failure); tcase_add_test(t, the_gate_holds_an_stkm_back);
+    tcase_add_test(t, an_stkm_for_one_of_several_streams); tcase_add_test(t, encrypted_control_words_pass); tcase_add_test(t, a_duplicate_behind_a_failure); tcase_add_test(t, the_gate_holds_an_stkm_back);
     tcase_add_test(t, another_file))
