@@ -83,9 +83,18 @@ br_keys_open(uv_loop_t *loop, const struct headend *he, const struct he_bridge *
 int
 br_keys_reconf(struct br_keys *k, const struct headend *he, const struct he_bridge *b, struct gw_err *err)
 {
+	const struct headend *old_he = k->he;
+	const struct he_bridge *old = k->b;
+
 	k->he = he;
 	k->b = b;
-	return tek_made_reconf(k, err) < 0 ? -1 : tek_bsa_reconf(k, err);
+	if (tek_made_reconf(k, err) == 0 && tek_bsa_reconf(k, err) == 0)
+		return 0;
+	k->he = old_he;		/* the fresh file goes: nothing may point there */
+	k->b = old;
+	tek_made_reconf(k, NULL);
+	tek_bsa_reconf(k, NULL);
+	return -1;
 }
 
 void

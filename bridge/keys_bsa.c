@@ -38,12 +38,12 @@ drop(struct tek_unit *u, struct tek *t)
 	memset(&u->held[u->n], 0, sizeof(u->held[0]));
 }
 
-/* What the SCS has stored, and has gone past, it asks for no more. */
+/* What the SCS has gone past it asks for no more, stored or not: CP_number comes round, and the key would stand in the way of another. */
 static void
 drop_past(struct tek_unit *u)
 {
 	for (size_t i = 0; i < u->n; )
-		if (u->held[i].stored && !u->held[i].call && after(u->held[i].cp, u->from) < -PAST)
+		if (!u->held[i].call && after(u->held[i].cp, u->from) < -PAST)
 			drop(u, &u->held[i]);
 		else
 			i++;
@@ -440,6 +440,14 @@ tek_bsa_acked(struct br_keys *k, const struct sim_msg *m)
 		u->wanted = ++u->from <= u->last;
 }
 
+static void
+finish_calls(struct tek_unit *u, int64_t before_us)
+{
+	for (size_t i = 0; i < TEK_CALLS; i++)
+		if (u->calls[i].call && u->calls[i].until_us <= before_us)
+			finish(u, &u->calls[i]);
+}
+
 void
 tek_bsa_ended(struct br_keys *k, const struct sim_msg *m)
 {
@@ -448,17 +456,9 @@ tek_bsa_ended(struct br_keys *k, const struct sim_msg *m)
 	if (!u)
 		return;
 	u->wanted = false;
-	tek_bsa_lost(k);
+	finish_calls(u, INT64_MAX);
 	while (u->n)
 		drop(u, &u->held[0]);
-}
-
-static void
-finish_calls(struct tek_unit *u, int64_t before_us)
-{
-	for (size_t i = 0; i < TEK_CALLS; i++)
-		if (u->calls[i].call && u->calls[i].until_us <= before_us)
-			finish(u, &u->calls[i]);
 }
 
 /* What waited for the SCS is held here: that much can be said. */
@@ -542,9 +542,9 @@ static void
 let_go(struct br_keys *k)
 {
 	for (struct tek_unit *u = k->units, *next; u; u = next) {
-		const struct he_unit *still = headend_unit(k->he, u->conf->id);
+		const struct he_unit *still = u->gone ? NULL : headend_unit(k->he, u->conf->id);
 		next = u->next;
-		if (u->gone || (still && is_ours(k, still->service)))
+		if (u->gone || (still && is_ours(k, still->service)))	/* gone: in an earlier reading, and still asking */
 			continue;
 		finish_calls(u, INT64_MAX);
 		u->gone = true;

@@ -14,13 +14,13 @@
 
 enum { RECENT = 8, KEPT = 1024, STEP = 64, WRAPPED = CWG_MATERIAL_MAX + 7 + GW_WRAP_OVERHEAD };
 
-struct recent { int64_t cp; struct gw_secret material; uint32_t offered; };	/* offered: bits by place of the peer */
+struct recent { int64_t cp; struct gw_secret material; uint32_t offered; uint64_t used; };	/* offered: bits by place of the peer */
 struct maker {
 	struct tek_made *made;
 	const struct he_unit *conf;	/* NULL: the file has it no more */
 	char *id, *content;
 	int64_t epoch, newest;		/* newest -1: none was ever made */
-	struct recent recent[RECENT]; unsigned turn;
+	struct recent recent[RECENT]; uint64_t uses;
 	uint64_t n, offered, confirmed, refused, given;
 	char why[160];
 	struct maker *next;
@@ -48,18 +48,24 @@ static struct recent *
 recent_of(struct maker *m, int64_t cp)
 {
 	for (size_t i = 0; i < RECENT; i++)
-		if (m->recent[i].material.p && m->recent[i].cp == cp)
+		if (m->recent[i].material.p && m->recent[i].cp == cp) {
+			m->recent[i].used = ++m->uses;
 			return &m->recent[i];
+		}
 	return NULL;
 }
 
+/* In the place of the one that was used the longest ago: an answer lends RECENT of them at most, and none of those may go. */
 static struct recent *
 remember(struct maker *m, int64_t cp, size_t len)
 {
-	struct recent *r = &m->recent[m->turn++ % RECENT];
+	struct recent *r = &m->recent[0];
 
+	for (size_t i = 1; i < RECENT; i++)
+		if (m->recent[i].used < r->used)
+			r = &m->recent[i];
 	gw_secret_free(&r->material);
-	*r = (struct recent){ .cp = cp };
+	*r = (struct recent){ .cp = cp, .used = ++m->uses };
 	return gw_secret_new(&r->material, len) < 0 ? NULL : r;
 }
 
@@ -323,11 +329,15 @@ open_store(struct br_keys *k, struct gw_err *err)
 		return gw_fail(err, GW_ESYS, "out of memory");
 	t->k = k;
 	snprintf(path, sizeof(path), "%s.keys", k->b->store);
-	if (gw_store_open(path, &t->store, err) < 0)
+	if (gw_store_open(path, &t->store, err) < 0) {
+		tek_made_close(k);	/* nothing is made without it */
 		return -1;
+	}
 	snprintf(path, sizeof(path), "%s.keys.master", k->b->store);
-	if (gw_wrap_open(path, t->store, &t->wrap, err) < 0 || !(t->cwg = cwg_new(NULL, err)))
+	if (gw_wrap_open(path, t->store, &t->wrap, err) < 0 || !(t->cwg = cwg_new(NULL, err))) {
+		tek_made_close(k);
 		return -1;
+	}
 	ex_handle(k->ex, 1, on_request, k);
 	return 0;
 }

@@ -471,6 +471,75 @@ START_TEST(no_more_than_there_is_room_for)
 }
 END_TEST
 
+/* One that comes when its crypto-period is over: it must not be there 65,536 crypto-periods later. */
+START_TEST(a_key_that_comes_too_late_does_not_stay)
+{
+	const int cps[] = { 3 };
+	uint8_t k[8][TEK];
+	struct sp4_msg m;
+
+	as_bsa();
+	send_msg(PLAYOUT_KEY_REQUEST, request, 10, 10);
+	UNTIL(nsent == 1);
+	sp4_init(&m, 3);
+	fill(&m, k, cps, 1);
+	ck_assert_uint_eq(deliver(&m).status, 0);
+	ck_assert_int_eq(says("taken", "held"), 1);
+	send_msg(PLAYOUT_KEY_REQUEST, request, 11, 11);
+	UNTIL(says("taken", "from") == 11);
+	ck_assert_int_eq(says("taken", "held"), 0);
+}
+END_TEST
+
+static void
+end_of_audio(struct sim_writer *w, int64_t a, int64_t b)
+{
+	(void)a, (void)b;
+	sim_put_text(w, PLAYOUT_SERVICE, audio);
+	sim_put_int(w, PLAYOUT_START, 0);
+}
+
+START_TEST(the_end_of_another_service_confirms_nothing)
+{
+	const int cps[] = { 3 };
+	uint8_t k[8][TEK];
+	struct ex_call c = { .tag = 3 };
+	struct sp4_msg m;
+	int64_t began;
+
+	as_bsa();
+	heard.refuse = -1;
+	send_msg(PLAYOUT_KEY_REQUEST, request, 3, 3);
+	UNTIL(nsent == 1);
+	sp4_init(&m, 3);
+	fill(&m, k, cps, 1);
+	began = gw_mono_us();
+	ck_assert(ex.handler[3](ex.self[3], &c, &peers[0], &m) && !c.answered);
+	send_msg(PLAYOUT_SERVICE_END, end_of_audio, 0, 0);
+	send_msg(PLAYOUT_KEY_SUPPLY_ACK, ack, 3, PLAYOUT_E_CONFLICT);
+	UNTIL(c.answered);
+	if (gw_mono_us() - began < 1000000)	/* else the SCS has had its time */
+		ck_assert_uint_eq(c.status, BR_WRONG_KEY);
+}
+END_TEST
+
+START_TEST(a_service_goes_while_its_bsm_is_asked)
+{
+	const int cps[] = { 7 };
+	struct gw_err err = { 0 };
+
+	as_bsa();
+	send_msg(PLAYOUT_KEY_REQUEST, request, 7, 7);
+	UNTIL(nsent == 1);
+	service.outside_keys = NULL;
+	ck_assert_int_eq(br_keys_reconf(keys, &he, &conf, &err), 0);
+	ck_assert_int_eq(br_keys_reconf(keys, &he, &conf, &err), 0);	/* it is asking still */
+	answer(cps, 1, 0);
+	ck_assert_int_eq(br_keys_reconf(keys, &he, &conf, &err), 0);
+	ck_assert_uint_eq(heard.supplies, 0);
+}
+END_TEST
+
 /* A BSM that is never called delivers, all the same. */
 START_TEST(a_bsm_without_a_url)
 {
@@ -553,6 +622,63 @@ START_TEST(what_is_made_is_offered_given_and_stays)
 }
 END_TEST
 
+/* Keys that an answer holds stay while others are made for it. */
+START_TEST(old_and_new_keys_in_one_answer)
+{
+	struct br_key made;
+	uint8_t first[TEK];
+	struct ex_call c = { .tag = 1 };
+	struct gw_err err = { 0 };
+	struct sp4_msg m;
+	char of_audio[] = "urn:c/audio";
+
+	as_bsm();
+	for (int cp = 0; cp < 8; cp++) {
+		ck_assert_int_eq(br_keys_make(keys, audio, (uint16_t)cp, &made, &err), 0);
+		if (cp == 0)
+			memcpy(first, made.material, TEK);
+	}
+	sp4_init(&m, 1);
+	m.content = of_audio;
+	m.n_keys = 2;
+	for (int i = 0; i < 2; i++)
+		m.keys[i].cp = 8 * i, m.keys[i].protection = SP4_SRTP, m.keys[i].authenticated = 1;
+	ck_assert(ex.handler[1](ex.self[1], &c, &peers[1], &m) && c.answered && c.status == 0 && c.n == 2);
+	ck_assert_mem_eq(c.key[0], first, TEK);
+	ck_assert_mem_ne(c.key[1], first, TEK);
+}
+END_TEST
+
+/* A file that fails leaves nothing behind. */
+START_TEST(a_file_that_fails)
+{
+	struct he_bridge *fresh = malloc(sizeof(*fresh));
+	struct headend *fresh_he = malloc(sizeof(*fresh_he));
+	struct gw_err err = { 0 };
+	struct br_key k;
+	char path[200];
+
+	as_bsa();
+	snprintf(path, sizeof(path), "%s.keys", store);
+	ck_assert_int_eq(mkdir(path, 0700), 0);		/* no store can be there */
+	*fresh = conf;
+	*fresh_he = he;
+	fresh->stkm = &row;
+	fresh->nstkm = 1;
+	ck_assert_int_eq(br_keys_reconf(keys, fresh_he, fresh, &err), -1);
+	free(fresh);
+	free(fresh_he);
+	ck_assert_int_eq(br_keys_make(keys, audio, 5, &k, &err), -1);
+	send_msg(PLAYOUT_KEY_REQUEST, request, 7, 7);
+	UNTIL(nsent == 1);
+	conf.stkm = &row;
+	conf.nstkm = 1;
+	ck_assert_int_eq(remove(path), 0);
+	ck_assert_int_eq(br_keys_reconf(keys, &he, &conf, &err), 0);
+	ck_assert_int_eq(br_keys_make(keys, audio, 5, &k, &err), 0);
+}
+END_TEST
+
 START_TEST(another_file)
 {
 	struct gw_err err = { 0 };
@@ -576,5 +702,7 @@ END_TEST
 SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 120);
     tcase_add_test(t, what_the_scs_wants_is_asked_for); tcase_add_test(t, a_bsm_that_fails_is_asked_again); tcase_add_test(t, deliveries);
     tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, no_more_than_there_is_room_for);
-    tcase_add_test(t, a_bsm_without_a_url);
+    tcase_add_test(t, a_bsm_without_a_url); tcase_add_test(t, a_key_that_comes_too_late_does_not_stay);
+    tcase_add_test(t, the_end_of_another_service_confirms_nothing); tcase_add_test(t, a_service_goes_while_its_bsm_is_asked);
+    tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, a_file_that_fails);
     tcase_add_test(t, what_is_made_is_offered_given_and_stays); tcase_add_test(t, another_file))
