@@ -17,6 +17,7 @@ struct ours {
 	char *name, *urn, *bsda; bool called, generate;
 	int64_t life_s, ahead_s;
 	struct own *items; size_t n;
+	int64_t make_us;		/* no SEAK is made before: there was no room or no store the last time */
 	struct attempt pull; bool pulled;	/* pulled: an answer, or none, came since the start */
 };
 struct seak_bsm {
@@ -110,6 +111,36 @@ new_item(struct ours *v, const struct seak_row *row, const uint8_t *key)
 	v->items = i;
 	v->n++;
 	return i;
+}
+
+/* The newest of our own making: it says what the next one is called, so it is not forgotten before there is a next one. */
+static const struct own *
+newest(const struct ours *v)
+{
+	const struct own *best = NULL;
+
+	for (const struct own *i = v->items; v->generate && i; i = i->next)
+		if (i->row.kind == SEAK_SERVICE && (!best || i->row.cid_extension > best->row.cid_extension))
+			best = i;
+	return best;
+}
+
+static bool
+long_over(const struct own *i, int64_t now_us)
+{
+	return i->row.to_s < INT64_MAX - kept_s && now_us / second >= i->row.to_s + kept_s;
+}
+
+/* Makes room: what is over goes before its time. */
+static bool
+make_room(struct seak_bsm *b, struct ours *v, int64_t now_us)
+{
+	for (struct own *i = v->items, *next; i && v->n >= 2 * SEAK_MOST; i = next) {
+		next = i->next;
+		if (over(i, now_us) && i != newest(v))
+			forget(b, v, i);
+	}
+	return v->n < 2 * SEAK_MOST;
 }
 
 /* Durable, or NULL. */
@@ -212,6 +243,10 @@ take(struct seak_bsm *b, struct ours *v, const struct seak_said *said, int64_t n
 	if (!said->key || said->len != SEAK_LEN)
 		NO(SEAK_BAD_VALUE, "a SEAK is one Data of 32 octets");
 	i = find_item(v, said->kind, said->cid_extension);
+	if (i && long_over(i, now_us)) {	/* it is there for its number only */
+		forget(b, v, i);
+		i = NULL;
+	}
 	if (i && gw_secret_equal(&i->key, said->key, said->len)) {
 		b->counts.repeated++;
 		use(b, i, now_us, v->bsda, "has it: it is used");
@@ -227,7 +262,7 @@ take(struct seak_bsm *b, struct ours *v, const struct seak_said *said, int64_t n
 		NO(SEAK_BAD_VALUE, "its validity is over, or empty");
 	if (i)
 		forget(b, v, i);
-	if (v->n >= 2 * SEAK_MOST)
+	if (!make_room(b, v, now_us))
 		NO(SEAK_LATER, "too many SEAKs of this service are valid");
 	row.kind = said->kind;
 	row.cid_extension = said->cid_extension;
@@ -402,7 +437,7 @@ tick_service(struct seak_bsm *b, struct ours *v, int64_t now_us)
 {
 	for (struct own *i = v->items, *next; i; i = next) {
 		next = i->next;
-		if (i->row.to_s < INT64_MAX - kept_s && now_us / second >= i->row.to_s + kept_s) {
+		if (long_over(i, now_us) && i != newest(v)) {
 			forget(b, v, i);
 			continue;
 		}
@@ -415,8 +450,10 @@ tick_service(struct seak_bsm *b, struct ours *v, int64_t now_us)
 		b->counts.pulls++;
 		b->ops.request(b->self, v->pull.flight, v->bsda, v->urn);
 	}
-	if (now_us / second >= making_s(v, now_us) && v->n < 2 * SEAK_MOST) {
-		struct own *i = make(b, v, now_us);
+	if (now_us >= v->make_us && now_us / second >= making_s(v, now_us)) {
+		struct own *i = make_room(b, v, now_us) ? make(b, v, now_us) : NULL;
+
+		v->make_us = i ? 0 : now_us + second;
 
 		if (i && fly(&i->offer, v, i, now_us)) {
 			b->counts.deliveries++;
@@ -425,9 +462,23 @@ tick_service(struct seak_bsm *b, struct ours *v, int64_t now_us)
 	}
 }
 
+/* The clock was set back: nothing waits for the old time. */
+static void
+set_back(struct ours *v, int64_t now_us)
+{
+	for (struct own *i = v->items; i; i = i->next)
+		if (i->offer.due_us != INT64_MAX)
+			i->offer.due_us = now_us;
+	if (v->pull.due_us != INT64_MAX)
+		v->pull.due_us = now_us;
+	v->make_us = 0;
+}
+
 void
 seak_bsm_tick(struct seak_bsm *b, int64_t now_us)
 {
+	for (size_t k = 0; now_us < b->now_us - 5 * second && k < b->nservices; k++)
+		set_back(&b->services[k], now_us);
 	b->now_us = now_us;
 	for (size_t k = 0; k < b->nservices; k++)
 		tick_service(b, &b->services[k], now_us);
@@ -452,13 +503,17 @@ seak_bsm_next(const struct seak_bsm *b)
 
 	for (size_t k = 0; k < b->nservices; k++) {
 		const struct ours *v = &b->services[k];
+		const struct own *last = newest(v);
+		int64_t at;
 
 		if (v->called && !v->pull.flight)
 			next = earlier(next, v->pull.due_us);
-		next = earlier(next, in_us(making_s(v, b->now_us)));
+		at = in_us(making_s(v, b->now_us));
+		next = earlier(next, at > v->make_us ? at : v->make_us);
 		for (const struct own *i = v->items; i; i = i->next) {
 			next = earlier(next, i->offer.flight ? INT64_MAX : i->offer.due_us);
-			next = earlier(next, in_us(i->row.to_s < INT64_MAX - kept_s ? i->row.to_s + kept_s : INT64_MAX));
+			if (i != last)
+				next = earlier(next, in_us(i->row.to_s < INT64_MAX - kept_s ? i->row.to_s + kept_s : INT64_MAX));
 		}
 	}
 	return next;

@@ -893,6 +893,86 @@ START_TEST(a_seak_is_followed_by_the_next_in_time)
 }
 END_TEST
 
+/* With SEAKs that live for minutes there are more of one day than are remembered. */
+START_TEST(short_lives_do_not_fill_a_generator)
+{
+	struct world *w = world(1, "bsm1");
+	struct seak_counts c;
+
+	w->node[1].generate = true;
+	start_hub(w);
+	start_bsm(w, 1, 60, 10);
+	run(w, 4 * 3600);
+	seak_bsm_counts(w->node[1].bsm, &c);
+	ck_assert_uint_ge(c.stored, 4 * 60 - 2);
+	ck_assert_uint_le(c.instances, 2 * SEAK_MOST);
+	end(w);
+}
+END_TEST
+
+START_TEST(a_store_that_fails_is_not_stormed)
+{
+	struct world *w = world(1, "bsm1");
+
+	w->node[1].generate = true;
+	start_hub(w);
+	start_bsm(w, 1, 3600, 600);
+	w->fail_save = true;
+	for (int k = 0; k < 60; k++) {
+		int64_t next;
+
+		run(w, 1);
+		seak_bsm_tick(w->node[1].bsm, w->now_us);
+		next = seak_bsm_next(w->node[1].bsm);
+		ck_assert_int_gt(next, w->now_us);
+	}
+	w->fail_save = false;
+	run(w, 5);
+	all_agree(w, "once the store works");
+	end(w);
+}
+END_TEST
+
+/* Extensions name SEAKs to terminals: none is used twice, however long nothing was made. */
+START_TEST(extensions_go_on_after_a_long_stop)
+{
+	struct world *w = world(1, "bsm1");
+
+	w->node[1].generate = true;
+	start_hub(w);
+	start_bsm(w, 1, 3600, 600);
+	run(w, 2 * 3600);
+	seak_bsm_free(w->node[1].bsm);
+	w->node[1].full = false;
+	w->node[1].life++;
+	run(w, 3 * 86400);
+	start_bsm(w, 1, 3600, 600);
+	run(w, 60);
+	ck_assert_uint_eq(ask(w, 1), SEAK_OK);
+	ck_assert_uint_gt(w->last_row.cid_extension, 2);
+	end(w);
+}
+END_TEST
+
+/* What was to happen an hour from now is not put off by another. */
+START_TEST(a_bsm_notices_that_the_clock_was_set_back)
+{
+	struct world *w = world(1, "bsm1");
+
+	w->node[1].generate = true;
+	start_hub(w);
+	start_bsm(w, 1, 7200, 600);
+	w->node[0].down = true;
+	run(w, 30);
+	w->now_us -= 3600 * second;
+	w->node[0].down = false;
+	seak_bsm_tick(w->node[1].bsm, w->now_us);
+	run(w, 65);
+	all_agree(w, "after the step");
+	end(w);
+}
+END_TEST
+
 /* A generator that lost its store does not begin anew: the BSD/A has what it had. */
 START_TEST(a_generator_without_memory_asks)
 {
@@ -1058,5 +1138,7 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, pulls_walk_through_all); tcase_add_test(t, an_unknown_seak_is_asked_of_its_generator);
     tcase_add_test(t, a_generator_out_of_reach_is_status_20); tcase_add_test(t, waiting_pulls_are_bounded_and_end_with_the_engine);
     tcase_add_test(t, two_that_make_one_at_once_end_with_one); tcase_add_test(t, a_seak_is_followed_by_the_next_in_time);
+    tcase_add_test(t, short_lives_do_not_fill_a_generator); tcase_add_test(t, a_store_that_fails_is_not_stormed);
+    tcase_add_test(t, extensions_go_on_after_a_long_stop); tcase_add_test(t, a_bsm_notices_that_the_clock_was_set_back);
     tcase_add_test(t, a_generator_without_memory_asks); tcase_add_loop_test(t, a_month_of_faults, 1, 4);
     tcase_add_test(t, the_store_keeps_and_wraps))
