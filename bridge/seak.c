@@ -26,7 +26,7 @@ struct delivery {
 	enum seak_state state; int64_t at_us;
 	bool tried, silent;		/* an attempt has ended; the latest one without an answer */
 	unsigned delay_s, status; uint64_t attempts;
-	int64_t pulled_us;
+	int64_t pulled_us, told_us, conflict_us;	/* the latter: when the audit got a line of it the last time */
 	char why[120];
 };
 struct gate { struct look look; struct item *item; };
@@ -113,6 +113,16 @@ audit(struct seak_sync *s, const struct item *i, const char *who, int64_t now_us
 	snprintf(a.who, sizeof(a.who), "%s", who);
 	snprintf(a.what, sizeof(a.what), "%s", what);
 	s->ops.audit(s->self, &a);
+}
+
+/* Who asks or delivers without end does not fill the audit: a line a minute says it as well. */
+static bool
+worth_a_line(int64_t *last_us, int64_t now_us)
+{
+	if (*last_us && now_us >= *last_us && now_us - *last_us < LONGEST_S * second)
+		return false;
+	*last_us = now_us;
+	return true;
 }
 
 /* ---- the gate ---- */
@@ -517,9 +527,10 @@ send_ours(struct seak_sync *s, struct item *i, const char *who, int64_t now_us)
 	struct delivery *d = delivery_to(i, member_of(i->service, who));
 
 	s->counts.conflicts++;
-	audit(s, i, who, now_us, "has delivered another value for it: refused");
 	if (!d)
 		return;
+	if (worth_a_line(&d->conflict_us, now_us))
+		audit(s, i, who, now_us, "has delivered another value for it: refused");
 	set_state(s, d, SEAK_PENDING, now_us);
 	d->delay_s = 0;
 	start(s, d);
@@ -616,7 +627,8 @@ hand_over(struct seak_sync *s, void *call, struct item *i, struct peer *p, int64
 	struct delivery *d = delivery_to(i, p);
 
 	d->pulled_us = now_us;
-	audit(s, i, p->id, now_us, "has asked for it and got it");
+	if (worth_a_line(&d->told_us, now_us))
+		audit(s, i, p->id, now_us, "has asked for it and got it");
 	if (!p->called)		/* it cannot be sent to, so it cannot confirm: this is all there will be */
 		set_state(s, d, SEAK_DELIVERED, now_us);
 	s->ops.answer(s->self, call, SEAK_OK, &i->row, i->key.p, NULL);

@@ -12,7 +12,7 @@ enum { LONGEST_S = 60 };	/* between two attempts */
 /* One way to the BSD/A, and when it is tried next. */
 struct attempt { struct seak_flight *flight; int64_t due_us; unsigned delay_s; };
 struct seak_flight { struct attempt *attempt; struct own *item; struct ours *service; };	/* attempt NULL: nobody waits for it any more */
-struct own { struct seak_row row; struct gw_secret key; struct attempt offer; struct own *next; };	/* row.open_us 0: offered, not confirmed */
+struct own { struct seak_row row; struct gw_secret key; struct attempt offer; int64_t told_us, conflict_us; struct own *next; };	/* row.open_us 0: offered, not confirmed */
 struct ours {
 	char *name, *urn, *bsda; bool called, generate;
 	int64_t life_s, ahead_s;
@@ -62,6 +62,16 @@ audit(struct seak_bsm *b, const struct own *i, const char *who, int64_t now_us, 
 	snprintf(a.who, sizeof(a.who), "%s", who);
 	snprintf(a.what, sizeof(a.what), "%s", what);
 	b->ops.audit(b->self, &a);
+}
+
+/* As in bridge/seak.c: who asks or delivers without end does not fill the audit. */
+static bool
+worth_a_line(int64_t *last_us, int64_t now_us)
+{
+	if (*last_us && now_us >= *last_us && now_us - *last_us < LONGEST_S * second)
+		return false;
+	*last_us = now_us;
+	return true;
 }
 
 static void
@@ -255,7 +265,8 @@ take(struct seak_bsm *b, struct ours *v, const struct seak_said *said, int64_t n
 	}
 	if (i && i->row.open_us) {
 		b->counts.conflicts++;
-		audit(b, i, v->bsda, now_us, "has delivered another value for it: refused");
+		if (worth_a_line(&i->conflict_us, now_us))
+			audit(b, i, v->bsda, now_us, "has delivered another value for it: refused");
 		NO(SEAK_CONFLICT, "another SEAK has this cidExtension");
 	}
 	if (said->to_s <= said->from_s || said->to_s <= now_us / second)
@@ -332,7 +343,8 @@ seak_bsm_asked(struct seak_bsm *b, void *call, const char *who, const char *urn,
 	if (!i && !(i = make(b, v, now_us)))
 		NO(SEAK_GENERATION, "no SEAK could be made");
 #undef NO
-	audit(b, i, who, now_us, "has asked for it and got it");
+	if (worth_a_line(&i->told_us, now_us))
+		audit(b, i, who, now_us, "has asked for it and got it");
 	b->ops.answer(b->self, call, SEAK_OK, &i->row, i->key.p, NULL);
 	if (!v->called)		/* there is no other way to it */
 		use(b, i, now_us, who, "it is used");

@@ -796,6 +796,29 @@ START_TEST(waiting_pulls_are_bounded_and_end_with_the_engine)
 }
 END_TEST
 
+/* A BSM gone wild: the audit is kept for more than a year. */
+START_TEST(who_asks_without_end_does_not_fill_the_audit)
+{
+	struct world *w = world(2, "bsm1");
+	size_t before;
+
+	start_hub(w);
+	offer(w, 1, 7, 1);
+	run(w, 1);
+	before = w->audits;
+	for (int k = 0; k < 1000; k++) {
+		ck_assert_uint_eq(ask(w, 2), SEAK_OK);
+		ck_assert_uint_eq(offer(w, 2, 7, 2), SEAK_CONFLICT);
+	}
+	ck_assert_uint_le(w->audits - before, 3);
+	run(w, 61);
+	before = w->audits;
+	ask(w, 2);
+	ck_assert_uint_eq(w->audits - before, 1);
+	end(w);
+}
+END_TEST
+
 /* ---- BSMs of ours ---- */
 
 /* Of each instance that is not over: the value that the BSD/A has, in everybody's store, in use. */
@@ -1137,6 +1160,7 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, a_restart_with_an_earlier_clock_opens_the_gate_in_time); tcase_add_test(t, a_gate_does_not_wait_for_who_has_gone);
     tcase_add_test(t, pulls_walk_through_all); tcase_add_test(t, an_unknown_seak_is_asked_of_its_generator);
     tcase_add_test(t, a_generator_out_of_reach_is_status_20); tcase_add_test(t, waiting_pulls_are_bounded_and_end_with_the_engine);
+    tcase_add_test(t, who_asks_without_end_does_not_fill_the_audit);
     tcase_add_test(t, two_that_make_one_at_once_end_with_one); tcase_add_test(t, a_seak_is_followed_by_the_next_in_time);
     tcase_add_test(t, short_lives_do_not_fill_a_generator); tcase_add_test(t, a_store_that_fails_is_not_stormed);
     tcase_add_test(t, extensions_go_on_after_a_long_stop); tcase_add_test(t, a_bsm_notices_that_the_clock_was_set_back);
