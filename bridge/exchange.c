@@ -240,6 +240,7 @@ fixed(const struct headend *he, const struct he_bridge *a, const struct he_bridg
 		{ "private_key", same_text(a->private_key, b->private_key) },
 		{ "ca", same_text(a->ca, b->ca) },
 		{ "store", same_text(a->store, b->store) && same_text(a->master, b->master) },
+		{ "seaks", same_text(a->seaks, b->seaks) && same_text(a->seaks_master, b->seaks_master) },
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -283,6 +284,7 @@ int
 ex_reconf(struct ex *ex, const struct headend *he, const struct he_bridge *b, struct gw_err *err)
 {
 	struct ex_peer *p, *next;
+	struct gw_err why = { 0 };
 
 	if (fixed(he, ex->conf, b, err) < 0 || credentials_fit(b, err) < 0 || (ex->httpd && gw_httpd_reload(ex->httpd, err) < 0))
 		return -1;
@@ -297,8 +299,8 @@ ex_reconf(struct ex *ex, const struct headend *he, const struct he_bridge *b, st
 		peer_free(p);
 	}
 	for (size_t i = 0; i < b->npeers; i++)
-		if (take_peer(ex, &b->peers[i], err) < 0)
-			gw_log(GW_ERR, "peer_not_taken", err->text, "peer=%s", b->peers[i].name);
+		if (take_peer(ex, &b->peers[i], &why) < 0)
+			gw_log(GW_ERR, "peer_not_taken", why.text, "peer=%s", b->peers[i].name);
 	ex_tick(ex);
 	return 0;
 }

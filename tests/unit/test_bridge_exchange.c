@@ -460,6 +460,26 @@ START_TEST(peers_come_and_go)
 }
 END_TEST
 
+/* What is opened once cannot be elsewhere without a restart: the file must not say that it is. */
+START_TEST(stores_do_not_move)
+{
+	struct headend *fresh;
+	struct gw_err err = { 0 };
+	char text[1500];
+
+	open_both("");
+	snprintf(text, sizeof(text), yaml, he->bridge[1].listen.port, he->bridge[1].listen.port, "");
+	fresh = headend_load_text("b.yaml", text, strlen(text), &err);
+	ck_assert_msg(fresh != NULL, "%s", err.text);
+	free(fresh->bridge[0].seaks);
+	fresh->bridge[0].seaks = strdup("elsewhere.seaks");
+	ck_assert_int_eq(ex_reconf(front, fresh, &fresh->bridge[0], &err), -1);
+	ck_assert_msg(strstr(err.text, "seaks of bridge") != NULL, "%s", err.text);
+	headend_free(fresh);
+	close_both();
+}
+END_TEST
+
 SUITE("bridge_exchange", tcase_add_test(t, waits_grow_to_a_minute);
       tcase_add_test(t, certificates_name_their_owners);
       tcase_add_test(t, answers_are_kept_for_ten_minutes);
@@ -471,4 +491,4 @@ SUITE("bridge_exchange", tcase_add_test(t, waits_grow_to_a_minute);
       tcase_add_test(t, connections_are_bounded);
       tcase_add_test(t, wrong_answers_become_status_7);
       tcase_add_test(t, closing_ends_all);
-      tcase_add_test(t, peers_come_and_go))
+      tcase_add_test(t, peers_come_and_go); tcase_add_test(t, stores_do_not_move))
