@@ -53,6 +53,19 @@ struct seak_sync {
 	int64_t now_us;			/* the latest time that was heard */
 };
 
+void
+seak_text(char *out, size_t cap, const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	if (n >= cap)
+		for (n = cap - 1; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; )	/* the first octet that is left out begins a character */
+			n--;
+	if (n > 0)
+		memcpy(out, text, n);
+	out[n] = '\0';
+}
+
 /* ---- names ---- */
 
 static struct service *
@@ -313,7 +326,7 @@ note_failure(struct seak_sync *s, struct delivery *d, enum seak_end end, unsigne
 
 	d->silent = end == SEAK_SILENT;
 	d->status = status;
-	snprintf(d->why, sizeof(d->why), "%s", reason ? reason : "");
+	seak_text(d->why, sizeof(d->why), reason);
 	set_state(s, d, SEAK_FAILED, now_us);
 	s->counts.failed++;
 	d->delay_s = d->delay_s == 0 ? 1 : d->delay_s * 2 > LONGEST_S ? LONGEST_S : d->delay_s * 2;

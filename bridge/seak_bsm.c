@@ -400,11 +400,12 @@ seak_bsm_delivered(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 	}
 	b->counts.failed++;
 	if (a->delay_s == 0) {
-		char code[24] = "";
+		char code[24] = "", why[200];
 
+		seak_text(why, sizeof(why), reason);
 		if (end == SEAK_ANSWERED)
 			snprintf(code, sizeof(code), ": status %u", status);
-		snprintf(what, sizeof(what), "did not take it%s%s%s", code, reason && *reason ? ": " : "", reason ? reason : "");
+		snprintf(what, sizeof(what), "did not take it%s%s%s", code, *why ? ": " : "", why);
 		audit(b, i, v->bsda, now_us, what);
 	}
 	if (end == SEAK_ANSWERED && status == SEAK_CONFLICT && !i->row.open_us) {

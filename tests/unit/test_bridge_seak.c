@@ -819,6 +819,30 @@ START_TEST(who_asks_without_end_does_not_fill_the_audit)
 }
 END_TEST
 
+START_TEST(what_peers_say_is_cut_between_characters)
+{
+	struct world *w = world(2, "bsm1");
+	char why[301], *text;
+	json_t *j;
+
+	for (int k = 0; k < 300; k += 3)
+		memcpy(why + k, "\xE2\x82\xAC", 3);
+	why[300] = '\0';
+	start_hub(w);
+	offer(w, 1, 7, 1);
+	ck_assert_uint_eq(w->nwire, 1);
+	w->nwire = 0;
+	seak_delivered(w->hub, w->wire[0].flight, SEAK_ANSWERED, 20, why, w->now_us);
+	j = seak_status(w->hub, w->now_us);
+	text = json_dumps(j, JSON_COMPACT | JSON_ENSURE_ASCII);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_msg(strstr(text, "\"reason\":\"\\u20AC") != NULL, "%s", text);
+	free(text);
+	json_decref(j);
+	end(w);
+}
+END_TEST
+
 /* ---- BSMs of ours ---- */
 
 /* Of each instance that is not over: the value that the BSD/A has, in everybody's store, in use. */
@@ -1161,6 +1185,7 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, pulls_walk_through_all); tcase_add_test(t, an_unknown_seak_is_asked_of_its_generator);
     tcase_add_test(t, a_generator_out_of_reach_is_status_20); tcase_add_test(t, waiting_pulls_are_bounded_and_end_with_the_engine);
     tcase_add_test(t, who_asks_without_end_does_not_fill_the_audit);
+    tcase_add_test(t, what_peers_say_is_cut_between_characters);
     tcase_add_test(t, two_that_make_one_at_once_end_with_one); tcase_add_test(t, a_seak_is_followed_by_the_next_in_time);
     tcase_add_test(t, short_lives_do_not_fill_a_generator); tcase_add_test(t, a_store_that_fails_is_not_stormed);
     tcase_add_test(t, extensions_go_on_after_a_long_stop); tcase_add_test(t, a_bsm_notices_that_the_clock_was_set_back);
