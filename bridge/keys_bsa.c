@@ -8,6 +8,7 @@
 #include "bridge/errors.h"
 #include "bridge/keys_int.h"
 #include "lib/clock.h"
+#include "lib/hex.h"
 #include "lib/ops.h"
 
 enum { PAST = 4 };
@@ -398,44 +399,60 @@ status_of(int64_t error)
 	return BR_SERVER_ERROR;
 }
 
-/* Refused: it is not kept, so that a better one can come. */
+/* It is not kept, so that a better one can come. */
 static void
-refused(struct tek_unit *u, struct tek *t, int64_t cp, const struct sim_msg *m)
+refused(struct tek_unit *u, struct tek *t, int64_t cp, int64_t error, const char *why, size_t len)
 {
-	const struct sim_value *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
-
 	u->refused++;
-	snprintf(u->why, sizeof(u->why), "%.*s", why ? (int)why->len : 0, why ? (const char *)why->p : "");
+	snprintf(u->why, sizeof(u->why), "%.*s", (int)len, why);
 	gw_log_limited(&u->k->rate, GW_ERR, "key_refused", u->why, "service=%s cp=%lld error=0x%04x peer=%s", u->conf->id, (long long)cp,
-	    (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0), u->bsm ? u->bsm->name : "-");
+	    (unsigned)error, u->bsm ? u->bsm->name : "-");
 	if (t->call) {
-		t->call->status = status_of(sim_int(m, PLAYOUT_ERROR_STATUS, 0));
+		t->call->status = status_of(error);
 		snprintf(t->call->why, sizeof(t->call->why), "%.150s", u->why);
 	}
 	u->again_us = gw_mono_us() + TEK_AGAIN_MS * INT64_C(1000);
 }
 
+/* An SCS that finds another key in its store keeps that one, and says which. */
+static bool
+is_another(const struct tek *t, const struct sim_msg *m)
+{
+	const struct sim_value *said = sim_value(m, PLAYOUT_FINGERPRINT, 0);
+	char ours[17];
+	uint8_t print[8];
+
+	gw_fingerprint(t->material.p, t->material.len, ours);
+	return said && gw_unhex(ours, print, sizeof(print)) == (int)sizeof(print) && (said->len != sizeof(print) || memcmp(said->p, print, sizeof(print)) != 0);
+}
+
 void
 tek_bsa_acked(struct br_keys *k, const struct sim_msg *m)
 {
+	static const char another[] = "the SCS has another key of this crypto-period in its store: that one stands";
 	struct tek_unit *u = unit_of(k, m);
-	int64_t cp = sim_int(m, PLAYOUT_CP, -1);
+	const struct sim_value *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
+	int64_t cp = sim_int(m, PLAYOUT_CP, -1), error = sim_int(m, PLAYOUT_ERROR_STATUS, 0);
 	struct tek *t = u ? find(u, (uint16_t)cp) : NULL;
-	bool bad = sim_int(m, PLAYOUT_ERROR_STATUS, 0) != 0;
+	bool other = t && error == 0 && is_another(t, m);
 	struct tek_call *c = t ? t->call : NULL;
 
 	if (!t)
 		return;
-	if (bad)
-		refused(u, t, cp, m);
+	if (other)
+		refused(u, t, cp, PLAYOUT_E_CONFLICT, another, sizeof(another) - 1);
+	else if (error)
+		refused(u, t, cp, error, why ? (const char *)why->p : "", why ? why->len : 0);
 	else
 		u->supplied++;
 	t->call = NULL;
-	t->stored = !bad;
-	if (bad)
+	t->stored = !error && !other;
+	if (!t->stored)
 		drop(u, t);
 	if (c && --c->left == 0)
 		finish(u, c);
+	if (other && u->from == cp)	/* it is not wanted any more */
+		u->wanted = u->wanted && ++u->from <= u->last;
 	while (u->wanted && (t = find(u, (uint16_t)u->from)) && t->stored)
 		u->wanted = ++u->from <= u->last;
 }

@@ -10,6 +10,7 @@
 #include "bridge/errors.h"
 #include "bridge/keys.h"
 #include "lib/clock.h"
+#include "lib/hex.h"
 #include "lib/link.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -193,6 +194,27 @@ ack(struct sim_writer *w, int64_t cp, int64_t error)
 		sim_put_int(w, PLAYOUT_ERROR_STATUS, error);
 		sim_put_text(w, PLAYOUT_ERROR_INFORMATION, "no");
 	}
+}
+
+static void
+ack_of_another(struct sim_writer *w, int64_t cp, int64_t unused)
+{
+	ack(w, cp, 0);
+	(void)unused;
+	sim_put_bytes(w, PLAYOUT_FINGERPRINT, "another.", 8);
+}
+
+static void
+ack_of_this(struct sim_writer *w, int64_t cp, int64_t unused)
+{
+	char text[17];
+	uint8_t print[8];
+
+	(void)unused;
+	ack(w, cp, 0);
+	gw_fingerprint(heard.key, TEK, text);
+	ck_assert_int_eq(gw_unhex(text, print, sizeof(print)), 8);
+	sim_put_bytes(w, PLAYOUT_FINGERPRINT, print, sizeof(print));
 }
 
 static void
@@ -451,6 +473,31 @@ START_TEST(the_scs_has_the_last_word)
 }
 END_TEST
 
+/* It had stored one before anybody remembers, and says by a fingerprint that it keeps that. */
+START_TEST(the_scs_keeps_another_key)
+{
+	const int cps[] = { 3, 4 };
+	uint8_t k[8][TEK];
+	struct ex_call c = { .tag = 3 };
+	struct sp4_msg m;
+
+	as_bsa();
+	heard.refuse = -1;
+	send_msg(PLAYOUT_KEY_REQUEST, request, 3, 4);
+	UNTIL(nsent == 1);
+	sp4_init(&m, 3);
+	fill(&m, k, cps, 2);
+	ck_assert(ex.handler[3](ex.self[3], &c, &peers[0], &m) && !c.answered);
+	UNTIL(heard.supplies >= 2 && heard.cp == 4);
+	send_msg(PLAYOUT_KEY_SUPPLY_ACK, ack_of_another, 3, 0);
+	send_msg(PLAYOUT_KEY_SUPPLY_ACK, ack_of_this, 4, 0);
+	UNTIL(says("taken", "supplied") == 1);
+	ck_assert(says("taken", "refused") == 1 && says("taken", "held") == 1 && says("taken", "wanted") == 0);
+	UNTIL(c.answered);
+	ck_assert(c.status == BR_WRONG_KEY || (c.status == 0 && !*c.reason));	/* 0: it took longer than a call waits */
+}
+END_TEST
+
 START_TEST(no_more_than_there_is_room_for)
 {
 	uint8_t k[8][TEK];
@@ -701,7 +748,7 @@ END_TEST
 
 SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 120);
     tcase_add_test(t, what_the_scs_wants_is_asked_for); tcase_add_test(t, a_bsm_that_fails_is_asked_again); tcase_add_test(t, deliveries);
-    tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, no_more_than_there_is_room_for);
+    tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, the_scs_keeps_another_key); tcase_add_test(t, no_more_than_there_is_room_for);
     tcase_add_test(t, a_bsm_without_a_url); tcase_add_test(t, a_key_that_comes_too_late_does_not_stay);
     tcase_add_test(t, the_end_of_another_service_confirms_nothing); tcase_add_test(t, a_service_goes_while_its_bsm_is_asked);
     tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, a_file_that_fails);
