@@ -194,6 +194,15 @@ attempt_ms(const struct he_bridge_ecmg *row)
 	return row->peer->timeout_ms ? row->peer->timeout_ms : ATTEMPT_MS;
 }
 
+/* As channel_status can say it. */
+static uint16_t
+comp_time_ms(const struct he_bridge_ecmg *row)
+{
+	const int64_t ms = said(&row->kms->max_comp_time, attempt_ms(row));
+
+	return ms < UINT16_MAX ? (uint16_t)ms : UINT16_MAX;
+}
+
 /* What the SCS waits is what an answer over HTTP may take (11.2): it and the number of control words are the file's to correct. */
 int
 sx_ecmg_channel(const struct sx_ecmg *e, uint32_t super_cas_id, struct ecmg_says *says, char *why, size_t cap)
@@ -212,7 +221,7 @@ sx_ecmg_channel(const struct sx_ecmg *e, uint32_t super_cas_id, struct ecmg_says
 	says->delay_start = (int16_t)said(&k->delay_start, -2000);
 	says->delay_stop = (int16_t)said(&k->delay_stop, -2000);
 	says->ECM_rep_period = (uint16_t)said(&k->ECM_rep_period, 500);
-	says->max_comp_time = (uint16_t)said(&k->max_comp_time, attempt_ms(row));
+	says->max_comp_time = comp_time_ms(row);
 	says->min_CP_duration = (uint16_t)said(&k->min_CP_duration, 10);
 	says->max_streams = (uint16_t)said(&k->max_streams, 0);
 	if (says->lead_CW > 1 || says->CW_per_msg > 2 || says->CW_per_msg == 0 || says->CW_per_msg < says->lead_CW + 1) {
@@ -412,7 +421,7 @@ same_ask(const struct sx_stream *s, const uint8_t whole[SX_DIGEST])
 static int64_t
 comp_time_us(const struct sx_stream *s)
 {
-	return (int64_t)said(&s->row->kms->max_comp_time, attempt_ms(s->row)) * 1000;
+	return comp_time_ms(s->row) * INT64_C(1000);
 }
 
 static int
@@ -467,13 +476,13 @@ end_ask(struct sx_ecmg *e, struct sx_ask *a)
 	free(a);
 }
 
-/* 0x000D; after three periods in which nothing was heard 0x7001. */
+/* 0x000D; after three periods in which nothing was heard 0x7001. An SCS may say that its crypto-period takes no time. */
 static int
 silence(const struct sx_ecmg *e, struct sx_stream *s, int64_t since_us, int64_t period_us)
 {
 	if (!s->silent_us)
 		s->silent_us = since_us;
-	return e->now_us - s->silent_us >= SX_PERIODS * period_us ? -ECMG_E_UNRECOVERABLE : -ECMG_E_COMPUTATION;
+	return e->now_us - s->silent_us >= SX_PERIODS * (period_us > LEAST_US ? period_us : LEAST_US) ? -ECMG_E_UNRECOVERABLE : -ECMG_E_COMPUTATION;
 }
 
 static int

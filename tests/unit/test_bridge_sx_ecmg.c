@@ -355,6 +355,9 @@ START_TEST(super_cas_ids_are_those_of_the_table)
 	ck_assert_int_eq(sx_ecmg_channel(&sx, 0x00020001, &says, why, sizeof(why)), 0);
 	ck_assert_int_eq(says.lead_CW * 10 + says.CW_per_msg, 1);
 	ck_assert_int_eq(says.max_comp_time, 500);
+	he->bridge[0].peers[0].timeout_ms = 66000;	/* more than 16 bits have room for */
+	ck_assert_int_eq(sx_ecmg_channel(&sx, 0x00010001, &says, why, sizeof(why)), 0);
+	ck_assert_int_eq(says.max_comp_time, 65535);
 	set_up(0x00020001);
 	stream(1, 9);
 	said("stream_error 1 0x0012 \"no service has an STKM stream with ECM_id 9 of this KMS\"\n");
@@ -538,6 +541,31 @@ START_TEST(a_bsm_that_is_slow)
 	said("");
 	provide(1, 6, 1, 'k', false);
 	said("ECM_response 1 cp=6 stkm=43\n");
+	stop();
+}
+END_TEST
+
+/* CP_duration 0 is no reason to give the BSM up at its first delay. */
+START_TEST(a_period_that_takes_no_time)
+{
+	static const uint8_t cw[] = { 0, 5, 'k', 5 };
+	static uint8_t buf[256];
+	struct sim_writer w;
+
+	start();
+	set_up(0x00020001);
+	stream(1, 2);
+	sim_begin(&w, &ecmg_scs, 5, ECMG_CW_PROVISION, buf, sizeof(buf));
+	sim_put_int(&w, ECMG_CHANNEL_ID, 7);
+	sim_put_int(&w, ECMG_STREAM_ID, 1);
+	sim_put_int(&w, ECMG_CP_NUMBER, 5);
+	sim_put_bytes(&w, ECMG_CP_CW, cw, sizeof(cw));
+	sim_put_int(&w, ECMG_CP_DURATION, 0);
+	feed(&w);
+	ck_assert_uint_eq(nasks, 1);
+	out[nout = 0] = '\0';
+	sx_ecmg_time(&sx, now += 500000);
+	ck_assert_ptr_nonnull(strstr(out, "stream_error 1 0x000d"));
 	stop();
 }
 END_TEST
@@ -749,6 +777,6 @@ SUITE("bridge_sx_ecmg", tcase_add_test(t, super_cas_ids_are_those_of_the_table);
     tcase_add_test(t, what_the_scs_does_not_say_is_of_the_file); tcase_add_test(t, mode_a_sends_no_key);
     tcase_add_test(t, requests_queue_and_are_answered_in_order); tcase_add_test(t, the_same_again_is_the_same_and_asks_nobody);
     tcase_add_test(t, errors_go_by_the_table); tcase_add_test(t, an_answer_that_is_none); tcase_add_test(t, a_bsm_that_is_slow);
-    tcase_add_test(t, a_bsm_that_is_dead); tcase_add_test(t, requests_without_end_are_bounded); tcase_add_test(t, an_stkm_that_comes_unasked);
+    tcase_add_test(t, a_period_that_takes_no_time); tcase_add_test(t, a_bsm_that_is_dead); tcase_add_test(t, requests_without_end_are_bounded); tcase_add_test(t, an_stkm_that_comes_unasked);
     tcase_add_test(t, an_stkm_for_one_of_several_streams); tcase_add_test(t, encrypted_control_words_pass); tcase_add_test(t, a_duplicate_behind_a_failure); tcase_add_test(t, the_gate_holds_an_stkm_back);
     tcase_add_test(t, another_file))
