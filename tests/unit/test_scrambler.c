@@ -748,19 +748,22 @@ END_TEST
 
 START_TEST(configurations)
 {
-	struct he_service services[3] = {
-		{ .id = (char []){ "news" }, .at = { 7, 5 }, .scrambling = HE_SRTP, .units = &unit, .nunits = 1 },
-		{ .id = (char []){ "films" }, .at = { 19, 5 }, .scrambling = HE_NONE, .units = &unit, .nunits = 1 },
-		{ .id = (char []){ "sport" }, .at = { 31, 5 }, .scrambling = HE_SRTP, .rcc = 50, .units = &unit, .nunits = 1 },
+	struct he_unit ours = unit, a_bridges = unit;
+	struct he_service services[4] = {
+		{ .id = (char []){ "news" }, .at = { 7, 5 }, .scrambling = HE_SRTP, .units = &ours, .nunits = 1 },
+		{ .id = (char []){ "films" }, .at = { 19, 5 }, .scrambling = HE_NONE, .units = &ours, .nunits = 1 },
+		{ .id = (char []){ "sport" }, .at = { 31, 5 }, .scrambling = HE_SRTP, .rcc = 50, .units = &ours, .nunits = 1 },
+		{ .id = (char []){ "theirs" }, .at = { 43, 5 }, .scrambling = HE_SRTP, .units = &a_bridges, .nunits = 1 },
 	};
 	char engine[16] = "auto";
-	struct headend he = { .file = (char []){ "x.yaml" }, .services = services, .nservices = 3, .scrambler = { engine, 2, false } };
+	struct headend he = { .file = (char []){ "x.yaml" }, .services = services, .nservices = 4, .scrambler = { engine, 2, false } };
 	struct gw_err err = { 0 };
 	size_t n;
 
+	ours.nstkm = 1;		/* none: another head-end's service, which only a bridge of the file knows */
 	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
 	const struct he_unit **u = scr_conf_units(&he, &n);
-	ck_assert_uint_eq(n, 2);	/* none: not ours */
+	ck_assert_uint_eq(n, 2);	/* scrambling none: not ours */
 	free(u);
 	strcpy(engine, "batch");
 	ck_assert_int_eq(scr_conf_check(&he, &err), 0);
