@@ -431,17 +431,26 @@ check_ports(struct gw_conf *c, const struct full *f)
 	free(ports.keys.k);
 }
 
-/* A stream towards a MUX, or from an EMMG: where, and what names it there. */
+/* A stream and what names it, among those of `where`. */
 static void
-add_data(struct gw_conf *c, struct many *m, const struct gw_addr *at, uint32_t client_id, const uint16_t *data_id)
+add_stream(struct gw_conf *c, struct many *m, const char *where, uint32_t client_id, const uint16_t *data_id)
 {
-	struct gw_conf_key *k = at->scheme && (gw_conf_good(c, data_id)) ? another(c, m) : NULL;
-	char text[GW_ADDR_TEXT];
+	struct gw_conf_key *k = gw_conf_good(c, data_id) ? another(c, m) : NULL;
 
 	if (!k)
 		return;
 	k->member = data_id;
-	snprintf(k->text, sizeof(k->text), "0x%08" PRIx32 " %u at %.300s", client_id, *data_id, gw_addr_text(at, text, sizeof(text)));
+	snprintf(k->text, sizeof(k->text), "0x%08" PRIx32 " %u at %.300s", client_id, *data_id, where);
+}
+
+/* A stream towards a MUX. */
+static void
+add_data(struct gw_conf *c, struct many *m, const struct gw_addr *at, uint32_t client_id, const uint16_t *data_id)
+{
+	char text[GW_ADDR_TEXT];
+
+	if (at->scheme)
+		add_stream(c, m, gw_addr_text(at, text, sizeof(text)), client_id, data_id);
 }
 
 static void
@@ -460,8 +469,8 @@ check_data(struct gw_conf *c, struct full *f)
 			}
 			add_data(c, &at_mux, &b->mux[k].to, b->mux[k].client_id, &b->mux[k].data_id);
 		}
-		for (size_t k = 0; k < b->nemmg; k++)
-			add_data(c, &at_us, &b->emmg[k].listen, b->emmg[k].client_id, &b->emmg[k].data_id);
+		for (size_t k = 0; k < b->nemmg; k++)	/* whichever address they come in at: the bridge tells them apart by nothing else */
+			add_stream(c, &at_us, b->name ? b->name : "", b->emmg[k].client_id, &b->emmg[k].data_id);
 	}
 	for (size_t i = 0; f->h.nbridge && i < f->h.nltkm; i++)
 		if (he_ltkm_ours(&f->h.ltkm[i]) && f->h.ltkm[i].data_type == 0)
