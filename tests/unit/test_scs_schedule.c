@@ -237,21 +237,30 @@ START_TEST(no_key_before_its_ecm_is_with_the_mux)
 }
 END_TEST
 
-START_TEST(no_key_when_the_mux_goes_before_its_ecm_is_on_air)
+/* Everything up to the mux's acknowledgement; the CP's turn on the air is not yet. */
+static void
+handed_to_the_mux(struct scs_schedule *s, int64_t cp, int64_t now)
 {
-	int64_t start, now = T0 + 20 * S - 3100 * MS;
-	struct scs_schedule *s = started(0, false, &start);
 	struct scs_action a;
 
 	scs_schedule_tick(s, now);
 	a = expect(s, SCS_DRAW);
 	scs_schedule_drawn(s, a.last, now);
 	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
-	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
+	scs_schedule_ecm(s, 0, cp, now), scs_schedule_ecm(s, 1, cp, now);
 	a = expect(s, SCS_COMMIT);
-	scs_schedule_stored(s, 1, true, a.start_us, now);
+	scs_schedule_stored(s, cp, true, a.start_us, now);
 	expect(s, SCS_AIR);
-	scs_schedule_aired(s, 1, now);
+	scs_schedule_aired(s, cp, now);
+}
+
+START_TEST(no_key_when_the_mux_goes_before_its_ecm_is_on_air)
+{
+	int64_t start, now = T0 + 20 * S - 3100 * MS;
+	struct scs_schedule *s = started(0, false, &start);
+	struct scs_action a;
+
+	handed_to_the_mux(s, 1, now);
 	nothing(s);			/* the mux has it; on air it is in 1.1 s, and the key goes out a quarter of a second before that */
 	ck_assert_int_eq(scs_schedule_next(s), T0 + 20 * S - 2350 * MS);
 	scs_schedule_muxes(s, 0, now + 100 * MS);
@@ -278,17 +287,8 @@ START_TEST(a_mux_that_is_back_before_its_turn_delays_nothing)
 {
 	int64_t start, now = T0 + 20 * S - 3100 * MS;
 	struct scs_schedule *s = started(0, false, &start);
-	struct scs_action a;
 
-	scs_schedule_tick(s, now);
-	a = expect(s, SCS_DRAW);
-	scs_schedule_drawn(s, a.last, now);
-	expect(s, SCS_PROVISION), expect(s, SCS_PROVISION);
-	scs_schedule_ecm(s, 0, 1, now), scs_schedule_ecm(s, 1, 1, now);
-	a = expect(s, SCS_COMMIT);
-	scs_schedule_stored(s, 1, true, a.start_us, now);
-	expect(s, SCS_AIR);
-	scs_schedule_aired(s, 1, now);
+	handed_to_the_mux(s, 1, now);
 	scs_schedule_muxes(s, 0, now + 100 * MS), scs_schedule_muxes(s, 1, now + 300 * MS);
 	scs_schedule_aired(s, 1, now + 300 * MS);
 	nothing(s);
