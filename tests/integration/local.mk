@@ -29,32 +29,58 @@ check_PROGRAMS += %D%/bsm_seed
 %C%_bsm_seed_SOURCES = %D%/bsm_seed.c
 %C%_bsm_seed_LDADD = $(kms_store_libs)
 
-integration_tests = tests/test_rooms.sh \
+# Those that take longest stand first.
+integration_tests = tests/test_rooms.sh
+# What these say is of octets, scripts or clocks, and what they run is run by others, too: once is enough, without sanitizers.
+integration_once = \
+	%D%/shell_lint.sh \
+	%D%/startup_order.sh \
+	%D%/decode_tshark.sh \
+	%D%/emmg_tshark.sh \
+	%D%/esp_judges.sh \
+	%D%/examples.sh \
+	%D%/gstreamer_srtp.sh \
+	%D%/install.sh \
+	%D%/ismacryp_judges.sh \
+	%D%/late_join.sh \
+	%D%/man_lint.sh \
+	%D%/neighbours.sh \
+	%D%/seak_example.sh \
+	%D%/sp4_xmllint.sh \
+	%D%/tshark_emmg.sh \
+	%D%/tshark_simulcrypt.sh
+if !SANITIZERS
+integration_tests += $(integration_once)
+endif
+integration_tests += \
+	%D%/misbehave.sh \
+	%D%/kill9.sh \
+	%D%/bridge_keys.sh \
+	%D%/scs_modes.sh \
+	%D%/broadcast_rights.sh \
+	%D%/scs_reload.sh \
 	%D%/bad_config.sh \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/bridge_demo.sh \
 	%D%/bridge_https.sh \
+	%D%/bridge_mode_a.sh \
 	%D%/bridge_program.sh \
 	%D%/bridge_sx.sh \
-	%D%/bridge_keys.sh \
-	%D%/bridge_mode_a.sh \
-	%D%/broadcast_rights.sh \
 	%D%/bridge_xs.sh \
 	%D%/bridge_xs_mux.sh \
 	%D%/bsm_crash.sh \
-	%D%/bsm_http.sh \
 	%D%/bsm_flows.sh \
+	%D%/bsm_http.sh \
+	%D%/bsm_https.sh \
 	%D%/bsm_program.sh \
 	%D%/bsm_roll.sh \
-	%D%/bsm_update.sh \
-	%D%/bsm_https.sh \
 	%D%/bsm_standby.sh \
+	%D%/bsm_update.sh \
 	%D%/check_probe.sh \
 	%D%/cissa_openssl.sh \
 	%D%/decode_cli.sh \
 	%D%/decode_live.sh \
-	%D%/decode_tshark.sh \
 	%D%/diff_captures.sh \
 	%D%/digest_judges.sh \
 	%D%/ecmg_crowd.sh \
@@ -62,57 +88,38 @@ integration_tests = tests/test_rooms.sh \
 	%D%/ecmg_vectors.sh \
 	%D%/emmg_mux.sh \
 	%D%/emmg_together.sh \
-	%D%/emmg_tshark.sh \
 	%D%/emmg_vectors.sh \
 	%D%/esp_headend.sh \
-	%D%/esp_judges.sh \
 	%D%/esp_netns.sh \
-	%D%/examples.sh \
 	%D%/fencing.sh \
-	%D%/gstreamer_srtp.sh \
 	%D%/headend_demo.sh \
 	%D%/hostile.sh \
 	%D%/http_hostile.sh \
 	%D%/http_judges.sh \
-	%D%/install.sh \
-	%D%/ismacryp_judges.sh \
 	%D%/ismacryp_programs.sh \
-	%D%/kill9.sh \
 	%D%/kms_store.sh \
-	%D%/late_join.sh \
 	%D%/load.sh \
 	%D%/malformed.sh \
-	%D%/man_lint.sh \
-	%D%/misbehave.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \
-	%D%/neighbours.sh \
+	%D%/phone.sh \
+	%D%/play_es.sh \
+	%D%/profiles.sh \
+	%D%/protections.sh \
 	%D%/replay_ecmg.sh \
 	%D%/replay_emmg.sh \
 	%D%/scrambler_flood.sh \
 	%D%/scrambler_io.sh \
 	%D%/scrambler_reload.sh \
-	%D%/scs_modes.sh \
 	%D%/scs_refusals.sh \
-	%D%/scs_reload.sh \
-	%D%/phone.sh \
-	%D%/play_es.sh \
-	%D%/profiles.sh \
-	%D%/protections.sh \
 	%D%/scs_vectors.sh \
 	%D%/sdp_sap.sh \
-	%D%/sp4_xmllint.sh \
-	%D%/seak_example.sh \
 	%D%/seak_gate.sh \
 	%D%/seak_sync.sh \
 	%D%/secrets.sh \
-	%D%/shell_lint.sh \
 	%D%/smpp.sh \
 	%D%/standby.sh \
-	%D%/starvation.sh \
-	%D%/startup_order.sh \
-	%D%/tshark_emmg.sh \
-	%D%/tshark_simulcrypt.sh
+	%D%/starvation.sh
 dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc
