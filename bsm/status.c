@@ -189,7 +189,7 @@ door(const struct bsm_door *d)
 	json_t *answers = json_object();
 
 	for (int i = 1; i < 6; i++) {
-		char class[8];
+		char class[16];
 
 		snprintf(class, sizeof(class), "%dxx", i);
 		json_object_set_new(answers, class, json_integer((json_int_t)d->by_class[i]));
@@ -316,7 +316,7 @@ static void
 collect_door(const struct bsm_door *d, const struct sink *s, const char *name)
 {
 	for (int i = 1; i < 6; i++) {
-		char class[8];
+		char class[16];
 
 		snprintf(class, sizeof(class), "%dxx", i);
 		put_two(s, ANSWERS, "port", name, "class", class, (double)d->by_class[i]);
