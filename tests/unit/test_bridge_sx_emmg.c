@@ -220,7 +220,7 @@ END_TEST
 
 START_TEST(after_ten_failures_the_emmg_is_told)
 {
-	char name[8];
+	char name[16];
 
 	start();
 	for (int i = 0; i < 10; i++) {	/* refused for good: the next one is tried */
@@ -247,7 +247,7 @@ END_TEST
 
 START_TEST(the_queue_has_an_end)
 {
-	char name[8];
+	char name[16];
 	int taken = 0;
 
 	start();

@@ -277,7 +277,7 @@ END_TEST
 /* A document has 256 services, and what is asked for by name comes before what is told. */
 START_TEST(an_answer_is_no_longer_than_a_document)
 {
-	static char uris[200][16], text[8192];
+	static char uris[200][24], text[8192];
 	struct bsm_client t;
 	struct door_answer a;
 	struct mbms_list l = { NULL, 0 };
