@@ -6,12 +6,13 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include "bridge/errors.h"
 #include "lib/clock.h"
 #include "lib/secret.h"
 #include "lib/tls_name.h"
 
 enum { CLIENTS = 1024, IDLE_MS = 120000, REQUEST_MS = 10000 };
-enum { MALFORMED = 8, SERVER = 7, NOT_PERMITTED = 11, VERSION = 12, PROCESSED = 16, DESTINATION = 23, SOURCE = 26, FAILED = 1 };	/* section 9 */
+enum { FAILED = 1 };	/* what a peer in basic mode is told of every failure (9) */
 enum { BCAST_VERSION = 1 };
 
 /* ---- HTTP ---- */
@@ -334,8 +335,8 @@ ex_answer(struct ex_call *c, struct sp4_msg *m)
 	if (len == 0) {
 		sp4_fail(&err, &fault);
 		gw_log(GW_ERR, "answer_wrong", err.text, "peer=%s tag=%d message=%s", c->source, c->tag, c->message_id);
-		status = SERVER;
-		len = compose_status(c->ex, c->peer, to, SERVER, "the answer broke a rule");
+		status = BR_SERVER_ERROR;
+		len = compose_status(c->ex, c->peer, to, BR_SERVER_ERROR, "the answer broke a rule");
 	}
 	if (status && c->peer) {
 		char text[240];
@@ -449,7 +450,7 @@ hand_over(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request *r
 	}
 	p->counts.received++;
 	if (!handled(ex, c, p->conf, m))
-		ex_status(c, NOT_PERMITTED, "this is not served here");
+		ex_status(c, BR_NOT_PERMITTED, "this is not served here");
 }
 
 /* Known already? Then it is answered as it was. */
@@ -471,7 +472,7 @@ repeated(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request *r,
 	}
 	p->counts.repeated++;
 	if (!same)
-		answer_now(ex, x, r, p, m, PROCESSED, "this messageID was another message's");
+		answer_now(ex, x, r, p, m, BR_PROCESSED, "this messageID was another message's");
 	else if (c && !wait_for(c, x))
 		busy(ex, x, r, p, "out of memory");
 	else if (!c)
@@ -492,7 +493,7 @@ take_message(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request
 
 	if (!p) {
 		ex->unknown++;
-		answer_now(ex, x, r, NULL, m, SOURCE, "this source is not known here");
+		answer_now(ex, x, r, NULL, m, BR_UNKNOWN_SOURCE, "this source is not known here");
 		return;
 	}
 	if (ex->conf->listen.scheme == GW_TLS && !carries(p, der, len)) {
@@ -502,15 +503,15 @@ take_message(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request
 	p->counts.last_heard_us = gw_utc_us();
 	EVP_Digest(r->body, r->body_len, hash, NULL, EVP_sha256(), NULL);
 	if (strcmp(m->destination, ex->id) != 0)
-		answer_now(ex, x, r, p, m, DESTINATION, "this is for somebody else");
+		answer_now(ex, x, r, p, m, BR_WRONG_DESTINATION, "this is for somebody else");
 	else if (m->version != SP4_ABSENT && m->version != BCAST_VERSION)
-		answer_now(ex, x, r, p, m, VERSION, "version 1 is spoken here");
+		answer_now(ex, x, r, p, m, BR_VERSION, "version 1 is spoken here");
 	else if (fault->verdict == SP4_SEMANTIC)
-		answer_now(ex, x, r, p, m, MALFORMED, fault->rule);
+		answer_now(ex, x, r, p, m, BR_SEMANTIC, fault->rule);
 	else if (cp3 != (strcmp(r->path, "/bcast/cp3") == 0))
-		answer_now(ex, x, r, p, m, NOT_PERMITTED, cp3 ? "tags 1 to 4 go to /bcast/cp3" : "tags 5 to 20 go to /bcast/sp4");
+		answer_now(ex, x, r, p, m, BR_NOT_PERMITTED, cp3 ? "tags 1 to 4 go to /bcast/cp3" : "tags 5 to 20 go to /bcast/sp4");
 	else if (!permitted(ex, p, m->tag))
-		answer_now(ex, x, r, p, m, NOT_PERMITTED, "the roles of both ends do not allow this");
+		answer_now(ex, x, r, p, m, BR_NOT_PERMITTED, "the roles of both ends do not allow this");
 	else if (!repeated(ex, x, r, p, m, hash))
 		hand_over(ex, x, r, p, m, hash);
 }

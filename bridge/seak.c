@@ -363,7 +363,7 @@ seak_delivered(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 		return;
 	clock_is(s, now_us);
 	d->tried = true;
-	if (end == SEAK_ANSWERED && status == SEAK_OK) {
+	if (end == SEAK_ANSWERED && status == BR_OK) {
 		d->silent = false;
 		d->delay_s = d->status = 0;
 		d->why[0] = '\0';
@@ -480,25 +480,25 @@ judge(const struct seak_sync *s, const char *who, const char *urn, const struct 
 	*known = NULL;
 	*reason = NULL;
 	if (!v)
-		NO(SEAK_NO_SERVICE, "no SEAKs of this service are synchronised here");
+		NO(BR_NO_SERVICE, "no SEAKs of this service are synchronised here");
 	if (!member_of(v, who))
-		NO(SEAK_NOT_ENTITLED, "the sender is not a BSM of this service");
+		NO(BR_NOT_ENTITLED, "the sender is not a BSM of this service");
 	if (!said->context)
-		NO(SEAK_NO_ELEMENT, "SeakContext with cidExtension is missing");
+		NO(BR_MISSING, "SeakContext with cidExtension is missing");
 	if (!said->key || said->len != SEAK_LEN)
-		NO(SEAK_BAD_VALUE, "a SEAK is one Data of 32 octets");
+		NO(BR_INVALID, "a SEAK is one Data of 32 octets");
 	*known = find_item(v, said->kind, said->cid_extension);
 	if (*known && gw_secret_equal(&(*known)->key, said->key, said->len))
-		return SEAK_OK;
+		return BR_OK;
 	if (*known)
-		NO(SEAK_CONFLICT, "another SEAK has this cidExtension");
+		NO(BR_CONFLICT, "another SEAK has this cidExtension");
 	if (said->to_s <= said->from_s || said->to_s <= now_us / second)
-		NO(SEAK_BAD_VALUE, "its validity is over, or empty");
+		NO(BR_INVALID, "its validity is over, or empty");
 	if (v->generator && strcmp(v->generator, who) != 0)
-		NO(SEAK_NOT_PERMITTED, "another BSM generates the SEAKs of this service");
+		NO(BR_NOT_PERMITTED, "another BSM generates the SEAKs of this service");
 	if (v->nitems[said->kind] >= SEAK_MOST)
-		NO(SEAK_LATER, "too many SEAKs of this service are valid");
-	return SEAK_OK;
+		NO(BR_DELAYED, "too many SEAKs of this service are valid");
+	return BR_OK;
 #undef NO
 }
 
@@ -572,21 +572,21 @@ seak_offered(struct seak_sync *s, void *call, const char *who, const char *urn, 
 	if (v && said->context)
 		make_room(s, v, said->kind, now_us);
 	status = judge(s, who, urn, said, now_us, &i, &reason);
-	bool fresh = status == SEAK_OK && !i;
+	bool fresh = status == BR_OK && !i;
 	if (fresh && !(i = keep(s, v, who, said, now_us))) {
-		status = SEAK_INTERNAL;
+		status = BR_SERVER_ERROR;
 		reason = "the SEAK could not be stored";
 	}
-	s->counts.repeated += status == SEAK_OK && !fresh;
-	s->counts.refused += status != SEAK_OK;
+	s->counts.repeated += status == BR_OK && !fresh;
+	s->counts.refused += status != BR_OK;
 	s->ops.answer(s->self, call, status, NULL, NULL, reason);
-	if (status == SEAK_OK && fresh)
+	if (status == BR_OK && fresh)
 		fan_out(s, i, now_us);
-	else if (status == SEAK_OK) {	/* who delivers it has it */
+	else if (status == BR_OK) {	/* who delivers it has it */
 		struct delivery *d = delivery_to(i, member_of(v, who));
 		set_state(s, d, SEAK_DELIVERED, now_us);
 		look_at_gate(s, i, now_us);
-	} else if (status == SEAK_CONFLICT)
+	} else if (status == BR_CONFLICT)
 		send_ours(s, i, who, now_us);
 }
 
@@ -598,11 +598,11 @@ seak_would(const struct seak_sync *s, const char *who, const char *urn, const st
 	unsigned status = judge(s, who, urn, said, now_us, &i, reason);
 	const struct service *v = service_of(s, urn);
 
-	if (status == SEAK_OK && !i)
+	if (status == BR_OK && !i)
 		for (size_t k = 0; who_gets && k < v->n; k++)
 			if (strcmp(v->members[k]->id, who) != 0)
 				who_gets(self, v->members[k]->id, v->members[k]->called);
-	if (status == SEAK_CONFLICT && who_gets)
+	if (status == BR_CONFLICT && who_gets)
 		who_gets(self, who, member_of(v, who)->called);
 	return status;
 }
@@ -644,7 +644,7 @@ hand_over(struct seak_sync *s, void *call, struct item *i, struct peer *p, int64
 		audit(s, i, p->id, now_us, "has asked for it and got it");
 	if (!p->called)		/* it cannot be sent to, so it cannot confirm: this is all there will be */
 		set_state(s, d, SEAK_DELIVERED, now_us);
-	s->ops.answer(s->self, call, SEAK_OK, &i->row, i->key.p, NULL);
+	s->ops.answer(s->self, call, BR_OK, &i->row, i->key.p, NULL);
 	look_at_gate(s, i, now_us);
 }
 
@@ -673,21 +673,21 @@ seak_asked(struct seak_sync *s, void *call, const char *who, const char *urn, in
 	s->counts.pulls++;
 #define NO(code, text) do { s->counts.refused++; s->ops.answer(s->self, call, (code), NULL, NULL, (text)); return; } while (0)
 	if (!v)
-		NO(SEAK_NO_SERVICE, "no SEAKs of this service are synchronised here");
+		NO(BR_NO_SERVICE, "no SEAKs of this service are synchronised here");
 	if (!p)
-		NO(SEAK_NOT_ENTITLED, "the sender is not a BSM of this service");
+		NO(BR_NOT_ENTITLED, "the sender is not a BSM of this service");
 	if ((i = pick(v, p, now_us)) != NULL) {
 		hand_over(s, call, i, p, now_us);
 		return;
 	}
 	g = generator_of(v);
 	if (!g || g == p || !g->called)
-		NO(SEAK_GENERATION, !g ? "there is no SEAK yet, and nobody to ask for one" : g == p ? "there is no SEAK yet: the sender is to deliver it" :
+		NO(BR_NOT_GENERATED, !g ? "there is no SEAK yet, and nobody to ask for one" : g == p ? "there is no SEAK yet: the sender is to deliver it" :
 		    "there is no SEAK yet, and its generator cannot be asked");
 	if (v->nwaiters == SEAK_WAITERS)
-		NO(SEAK_LATER, "too many wait for this SEAK");
+		NO(BR_DELAYED, "too many wait for this SEAK");
 	if (!v->pull && !(v->pull = calloc(1, sizeof(*v->pull))))
-		NO(SEAK_INTERNAL, "no memory");
+		NO(BR_SERVER_ERROR, "no memory");
 #undef NO
 	v->waiters[v->nwaiters] = call;
 	v->waiting[v->nwaiters++] = p;
@@ -704,12 +704,12 @@ answer_waiters(struct seak_sync *s, struct service *v, unsigned status, const ch
 
 	v->nwaiters = 0;
 	for (size_t k = 0; k < n; k++) {
-		struct item *i = status == SEAK_OK ? pick(v, v->waiting[k], now_us) : NULL;
+		struct item *i = status == BR_OK ? pick(v, v->waiting[k], now_us) : NULL;
 
 		if (i)
 			hand_over(s, v->waiters[k], i, v->waiting[k], now_us);
 		else
-			s->ops.answer(s->self, v->waiters[k], status == SEAK_OK ? SEAK_GENERATION : status, NULL, NULL, reason);
+			s->ops.answer(s->self, v->waiters[k], status == BR_OK ? BR_NOT_GENERATED : status, NULL, NULL, reason);
 	}
 }
 
@@ -727,20 +727,20 @@ seak_responded(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 	if (!s || !v)
 		return;
 	clock_is(s, now_us);
-	if (end == SEAK_ANSWERED && status == SEAK_OK && g) {
+	if (end == SEAK_ANSWERED && status == BR_OK && g) {
 		make_room(s, v, said->kind, now_us);
 		status = judge(s, g->id, v->urn, said, now_us, &i, &why);
-		bool fresh = status == SEAK_OK && !i;
+		bool fresh = status == BR_OK && !i;
 		if (fresh && !(i = keep(s, v, g->id, said, now_us)))
-			status = SEAK_INTERNAL;
-		answer_waiters(s, v, status == SEAK_OK ? SEAK_OK : SEAK_GENERATION, why ? why : "the SEAK could not be stored", now_us);
+			status = BR_SERVER_ERROR;
+		answer_waiters(s, v, status == BR_OK ? BR_OK : BR_NOT_GENERATED, why ? why : "the SEAK could not be stored", now_us);
 		if (fresh && i)
 			fan_out(s, i, now_us);
 		return;
 	}
 	if (end != SEAK_SILENT)
 		why = reason && *reason ? reason : "the generating BSM has none";
-	answer_waiters(s, v, SEAK_GENERATION, why, now_us);
+	answer_waiters(s, v, BR_NOT_GENERATED, why, now_us);
 }
 
 /* ---- time ---- */
@@ -846,7 +846,7 @@ seak_new(const struct seak_rule *r, size_t n, const struct seak_ops *ops, void *
 static void
 free_service(struct seak_sync *s, struct service *v)
 {
-	answer_waiters(s, v, SEAK_LATER, "the configuration changes", s->now_us);
+	answer_waiters(s, v, BR_DELAYED, "the configuration changes", s->now_us);
 	if (v->pull)
 		v->pull->service = NULL;
 	while (v->items) {

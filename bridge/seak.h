@@ -9,11 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "bridge/errors.h"
 #include "kms/seaks.h"
 
-/* Status codes (9). */
-enum { SEAK_OK = 0, SEAK_NOT_ENTITLED = 5, SEAK_INTERNAL = 7, SEAK_NOT_PERMITTED = 11, SEAK_NO_SERVICE = 15, SEAK_NO_ELEMENT = 17, SEAK_LATER = 19,
-	SEAK_GENERATION = 20, SEAK_BAD_VALUE = 21, SEAK_CONFLICT = 27 };
 enum { SEAK_MOST = 64, SEAK_WAITERS = 64, SEAK_PEER_WINDOW = 8 };	/* SEAKs of one service and kind; pulls that wait for one answer; deliveries to one peer at a time */
 
 struct seak_member { const char *id; bool called; };	/* called: it can be sent to; else it only asks */

@@ -249,9 +249,9 @@ take(struct seak_bsm *b, struct ours *v, const struct seak_said *said, int64_t n
 #define NO(code, text) do { b->counts.refused++; *reason = (text); return (code); } while (0)
 	*fresh = false;
 	if (!said->context)
-		NO(SEAK_NO_ELEMENT, "SeakContext with cidExtension is missing");
+		NO(BR_MISSING, "SeakContext with cidExtension is missing");
 	if (!said->key || said->len != SEAK_LEN)
-		NO(SEAK_BAD_VALUE, "a SEAK is one Data of 32 octets");
+		NO(BR_INVALID, "a SEAK is one Data of 32 octets");
 	i = find_item(v, said->kind, said->cid_extension);
 	if (i && long_over(i, now_us)) {	/* it is there for its number only */
 		forget(b, v, i);
@@ -261,32 +261,32 @@ take(struct seak_bsm *b, struct ours *v, const struct seak_said *said, int64_t n
 		b->counts.repeated++;
 		use(b, i, now_us, v->bsda, "has it: it is used");
 		i->offer.due_us = INT64_MAX;
-		return SEAK_OK;
+		return BR_OK;
 	}
 	if (i && i->row.open_us) {
 		b->counts.conflicts++;
 		if (worth_a_line(&i->conflict_us, now_us))
 			audit(b, i, v->bsda, now_us, "has delivered another value for it: refused");
-		NO(SEAK_CONFLICT, "another SEAK has this cidExtension");
+		NO(BR_CONFLICT, "another SEAK has this cidExtension");
 	}
 	if (said->to_s <= said->from_s || said->to_s <= now_us / second)
-		NO(SEAK_BAD_VALUE, "its validity is over, or empty");
+		NO(BR_INVALID, "its validity is over, or empty");
 	if (i)
 		forget(b, v, i);
 	if (!make_room(b, v, now_us))
-		NO(SEAK_LATER, "too many SEAKs of this service are valid");
+		NO(BR_DELAYED, "too many SEAKs of this service are valid");
 	row.kind = said->kind;
 	row.cid_extension = said->cid_extension;
 	row.from_s = said->from_s;
 	row.to_s = said->to_s;
 	row.first_us = row.open_us = now_us;
 	if (!(i = keep(b, v, &row, said->key)))
-		NO(SEAK_INTERNAL, "the SEAK could not be stored");
+		NO(BR_SERVER_ERROR, "the SEAK could not be stored");
 #undef NO
 	*fresh = true;
 	b->counts.stored++;
 	audit(b, i, v->bsda, now_us, "delivered it");
-	return SEAK_OK;
+	return BR_OK;
 }
 
 /* ---- what comes ---- */
@@ -296,13 +296,13 @@ seak_bsm_offered(struct seak_bsm *b, void *call, const char *who, const char *ur
 {
 	struct ours *v = service_of(b, urn);
 	const char *reason = NULL;
-	unsigned status = SEAK_NO_SERVICE;
+	unsigned status = BR_NO_SERVICE;
 	bool fresh;
 
 	if (!v)
 		reason = "this BSM has no SEAKs of this service";
 	else if (strcmp(v->bsda, who) != 0) {
-		status = SEAK_NOT_ENTITLED;
+		status = BR_NOT_ENTITLED;
 		reason = "the sender is not the BSD/A of this service";
 	} else
 		status = take(b, v, said, now_us, &fresh, &reason);
@@ -333,19 +333,19 @@ seak_bsm_asked(struct seak_bsm *b, void *call, const char *who, const char *urn,
 
 #define NO(code, text) do { b->counts.refused++; b->ops.answer(b->self, call, (code), NULL, NULL, (text)); return; } while (0)
 	if (!v)
-		NO(SEAK_NO_SERVICE, "this BSM has no SEAKs of this service");
+		NO(BR_NO_SERVICE, "this BSM has no SEAKs of this service");
 	if (strcmp(v->bsda, who) != 0)
-		NO(SEAK_NOT_ENTITLED, "the sender is not the BSD/A of this service");
+		NO(BR_NOT_ENTITLED, "the sender is not the BSD/A of this service");
 	if (!v->generate)
-		NO(SEAK_NOT_PERMITTED, "this BSM does not generate the SEAKs of this service");
+		NO(BR_NOT_PERMITTED, "this BSM does not generate the SEAKs of this service");
 	v->pulled = true;	/* who asks us has none for us */
 	i = pick(v, now_us);
 	if (!i && !(i = make(b, v, now_us)))
-		NO(SEAK_GENERATION, "no SEAK could be made");
+		NO(BR_NOT_GENERATED, "no SEAK could be made");
 #undef NO
 	if (worth_a_line(&i->told_us, now_us))
 		audit(b, i, who, now_us, "has asked for it and got it");
-	b->ops.answer(b->self, call, SEAK_OK, &i->row, i->key.p, NULL);
+	b->ops.answer(b->self, call, BR_OK, &i->row, i->key.p, NULL);
 	if (!v->called)		/* there is no other way to it */
 		use(b, i, now_us, who, "it is used");
 }
@@ -394,7 +394,7 @@ seak_bsm_delivered(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 		a->flight = NULL;
 	if (!b || !a)
 		return;
-	if (end == SEAK_ANSWERED && status == SEAK_OK) {
+	if (end == SEAK_ANSWERED && status == BR_OK) {
 		use(b, i, now_us, v->bsda, "has confirmed it: it is used");
 		return;
 	}
@@ -408,7 +408,7 @@ seak_bsm_delivered(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 		snprintf(what, sizeof(what), "did not take it%s%s%s", code, *why ? ": " : "", why);
 		audit(b, i, v->bsda, now_us, what);
 	}
-	if (end == SEAK_ANSWERED && status == SEAK_CONFLICT && !i->row.open_us) {
+	if (end == SEAK_ANSWERED && status == BR_CONFLICT && !i->row.open_us) {
 		b->counts.conflicts++;
 		forget(b, v, i);	/* somebody was first: theirs comes by tag 19, or is asked for */
 		v->pull.due_us = now_us + second;
@@ -431,13 +431,13 @@ seak_bsm_responded(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 	if (!b || !a)
 		return;
 	v->pulled = true;
-	if (end == SEAK_ANSWERED && status == SEAK_OK)
+	if (end == SEAK_ANSWERED && status == BR_OK)
 		status = take(b, v, said, now_us, &fresh, &reason);
 	else if (end == SEAK_ANSWERED)
 		b->counts.refused++;
 	if (fresh && end == SEAK_ANSWERED)
 		a->due_us = now_us;	/* there may be more */
-	else if (end == SEAK_ANSWERED && status == SEAK_OK)
+	else if (end == SEAK_ANSWERED && status == BR_OK)
 		plan_pull(v, now_us);
 	else
 		again(a, now_us);

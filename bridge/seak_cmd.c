@@ -223,7 +223,7 @@ static void
 judge(struct cmd *c, const struct seak_sync *sync, const struct offer *o)
 {
 	const char *reason = NULL;
-	unsigned code = sync ? seak_would(sync, o->from, o->urn, &o->said, gw_utc_us(), &reason, NULL, NULL) : SEAK_NOT_PERMITTED;
+	unsigned code = sync ? seak_would(sync, o->from, o->urn, &o->said, gw_utc_us(), &reason, NULL, NULL) : BR_NOT_PERMITTED;
 
 	if (!sync)
 		reason = "this bridge is not the BSD/A of any service";

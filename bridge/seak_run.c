@@ -369,7 +369,7 @@ seak_run_may_air(const struct seak_run *r, const char *urn, const void *stkm, si
 	if ((!m.service || seak_may_air(r->sync, urn, SEAK_SERVICE, m.service_CID_extension, now)) &&
 	    (!m.program || seak_may_air(r->sync, urn, SEAK_PROGRAM, m.program_CID_extension, now)))
 		return true;
-	*status = SEAK_LATER;
+	*status = BR_DELAYED;
 	*reason = "its SEAK has not reached all BSMs of the service yet";
 	return false;
 }

@@ -264,7 +264,7 @@ arrive(struct world *w, struct wire *m)
 			seak_bsm_asked(to->bsm, call_of(m->from, m->flight, m->life, false), names[m->from], urn, w->now_us);
 	} else {	/* a BSM that the test plays: confirms all */
 		m->what = m->what == DELIVERY ? CONFIRMATION : RESPONSE;
-		m->status = m->what == RESPONSE ? SEAK_GENERATION : to->generate ? SEAK_CONFLICT : SEAK_OK;
+		m->status = m->what == RESPONSE ? BR_NOT_GENERATED : to->generate ? BR_CONFLICT : BR_OK;
 		m->to = m->from;
 		m->from = to->n;
 		put(w, m);
@@ -395,7 +395,7 @@ START_TEST(one_delivery_reaches_all_in_one_round_trip)
 
 	start_hub(w);
 	ck_assert(!air(w, 7));
-	ck_assert_uint_eq(offer(w, 1, 7, 0xaa), SEAK_OK);
+	ck_assert_uint_eq(offer(w, 1, 7, 0xaa), BR_OK);
 	ck_assert_uint_eq(w->nwire, 7);
 	ck_assert(!air(w, 7));
 	run_until(w, w->now_us + w->rtt_us + 1000);
@@ -412,17 +412,17 @@ START_TEST(second_delivery_is_idempotent_or_a_conflict)
 	struct world *w = world(3, NULL);
 
 	start_hub(w);
-	ck_assert_uint_eq(offer(w, 1, 7, 0xaa), SEAK_OK);
+	ck_assert_uint_eq(offer(w, 1, 7, 0xaa), BR_OK);
 	run(w, 5);
-	ck_assert_uint_eq(offer(w, 1, 7, 0xaa), SEAK_OK);
-	ck_assert_uint_eq(offer(w, 2, 7, 0xaa), SEAK_OK);
+	ck_assert_uint_eq(offer(w, 1, 7, 0xaa), BR_OK);
+	ck_assert_uint_eq(offer(w, 2, 7, 0xaa), BR_OK);
 	ck_assert_uint_eq(w->nwire, 0);
-	ck_assert_uint_eq(offer(w, 2, 7, 0xbb), SEAK_CONFLICT);
+	ck_assert_uint_eq(offer(w, 2, 7, 0xbb), BR_CONFLICT);
 	ck_assert_uint_eq(w->nwire, 1);		/* ours, to it */
 	ck_assert_int_eq(w->wire[0].to, 2);
 	ck_assert_int_eq(w->wire[0].key[0], 0xaa);
 	run(w, 5);
-	ck_assert_uint_eq(offer(w, 1, 7, 0xcc), SEAK_CONFLICT);	/* the generator itself, too */
+	ck_assert_uint_eq(offer(w, 1, 7, 0xcc), BR_CONFLICT);	/* the generator itself, too */
 	ck_assert_int_eq(w->wire[0].to, 1);
 	end(w);
 }
@@ -434,13 +434,13 @@ START_TEST(statuses)
 	uint8_t key[SEAK_LEN];
 	struct seak_said good = seak(9, 1, key), s;
 	const struct { unsigned want; int from; const char *of; bool context; size_t len; int64_t to_s; } rows[] = {
-		{ SEAK_NO_SERVICE, 1, "urn:other", true, SEAK_LEN, good.to_s },
-		{ SEAK_NOT_ENTITLED, 4, urn, true, SEAK_LEN, good.to_s },
-		{ SEAK_NO_ELEMENT, 1, urn, false, SEAK_LEN, good.to_s },
-		{ SEAK_BAD_VALUE, 1, urn, true, 16, good.to_s },
-		{ SEAK_BAD_VALUE, 1, urn, true, SEAK_LEN, good.from_s },
-		{ SEAK_NOT_PERMITTED, 2, urn, true, SEAK_LEN, good.to_s },
-		{ SEAK_OK, 1, urn, true, SEAK_LEN, good.to_s },
+		{ BR_NO_SERVICE, 1, "urn:other", true, SEAK_LEN, good.to_s },
+		{ BR_NOT_ENTITLED, 4, urn, true, SEAK_LEN, good.to_s },
+		{ BR_MISSING, 1, urn, false, SEAK_LEN, good.to_s },
+		{ BR_INVALID, 1, urn, true, 16, good.to_s },
+		{ BR_INVALID, 1, urn, true, SEAK_LEN, good.from_s },
+		{ BR_NOT_PERMITTED, 2, urn, true, SEAK_LEN, good.to_s },
+		{ BR_OK, 1, urn, true, SEAK_LEN, good.to_s },
 	};
 
 	start_hub(w);
@@ -455,12 +455,12 @@ START_TEST(statuses)
 		ck_assert_uint_eq(seak_would(w->hub, names[rows[i].from], rows[i].of, &s, w->now_us, &reason, NULL, NULL), rows[i].want);
 		seak_offered(w->hub, call_of(rows[i].from, NULL, 0, true), names[rows[i].from], rows[i].of, &s, w->now_us);
 		ck_assert_msg(w->last_status == rows[i].want, "row %zu: %u", i, w->last_status);
-		ck_assert_uint_eq(w->nwire > before, rows[i].want == SEAK_OK);
+		ck_assert_uint_eq(w->nwire > before, rows[i].want == BR_OK);
 	}
 	seak_asked(w->hub, call_of(4, NULL, 0, false), names[4], urn, w->now_us);
-	ck_assert_uint_eq(w->last_status, SEAK_NOT_ENTITLED);
+	ck_assert_uint_eq(w->last_status, BR_NOT_ENTITLED);
 	seak_asked(w->hub, call_of(2, NULL, 0, false), names[2], "urn:other", w->now_us);
-	ck_assert_uint_eq(w->last_status, SEAK_NO_SERVICE);
+	ck_assert_uint_eq(w->last_status, BR_NO_SERVICE);
 	end(w);
 }
 END_TEST
@@ -471,10 +471,10 @@ START_TEST(what_cannot_be_stored_is_not_confirmed)
 
 	start_hub(w);
 	w->fail_save = true;
-	ck_assert_uint_eq(offer(w, 1, 7, 1), SEAK_INTERNAL);
+	ck_assert_uint_eq(offer(w, 1, 7, 1), BR_SERVER_ERROR);
 	ck_assert_uint_eq(w->nwire, 0);
 	w->fail_save = false;
-	ck_assert_uint_eq(offer(w, 1, 7, 2), SEAK_OK);
+	ck_assert_uint_eq(offer(w, 1, 7, 2), BR_OK);
 	end(w);
 }
 END_TEST
@@ -485,16 +485,16 @@ START_TEST(instances_are_bounded)
 
 	start_hub(w);
 	for (uint32_t k = 0; k < SEAK_MOST; k++) {
-		ck_assert_uint_eq(offer(w, 1, k + 1, 1), SEAK_OK);
+		ck_assert_uint_eq(offer(w, 1, k + 1, 1), BR_OK);
 		run(w, 1);
 	}
-	ck_assert_uint_eq(offer(w, 1, 999, 1), SEAK_LATER);
+	ck_assert_uint_eq(offer(w, 1, 999, 1), BR_DELAYED);
 	run(w, 86400);	/* those are over, though they are still known */
 	uint8_t key[SEAK_LEN];
 	struct seak_said s = seak(999, 1, key);
 	s.to_s += 100 * 86400;
 	seak_offered(w->hub, call_of(1, NULL, 0, true), names[1], urn, &s, w->now_us);
-	ck_assert_uint_eq(w->last_status, SEAK_OK);
+	ck_assert_uint_eq(w->last_status, BR_OK);
 	end(w);
 }
 END_TEST
@@ -558,8 +558,8 @@ START_TEST(a_restart_forgets_nothing)
 	run(w, 1);
 	restart_hub(w);
 	ck_assert(air(w, 7));
-	ck_assert_uint_eq(offer(w, 1, 7, 1), SEAK_OK);
-	ck_assert_uint_eq(offer(w, 2, 7, 2), SEAK_CONFLICT);
+	ck_assert_uint_eq(offer(w, 1, 7, 1), BR_OK);
+	ck_assert_uint_eq(offer(w, 2, 7, 2), BR_CONFLICT);
 	w->node[3].down = false;
 	run(w, 5);
 	ck_assert_int_eq(state_of(w, 7, 2), SEAK_DELIVERED);
@@ -629,7 +629,7 @@ START_TEST(gate_waits_for_who_can_only_ask)
 	offer(w, 1, 7, 1);
 	run(w, 5);
 	ck_assert(!air(w, 7));
-	ck_assert_uint_eq(ask(w, 3), SEAK_OK);
+	ck_assert_uint_eq(ask(w, 3), BR_OK);
 	ck_assert_uint_eq(w->last_row.cid_extension, 7);
 	ck_assert_int_eq(w->last_key[0], 1);
 	ck_assert(air(w, 7));
@@ -723,7 +723,7 @@ START_TEST(pulls_walk_through_all)
 		offer(w, 1, k, (uint8_t)k);
 	for (int k = 0; k < 3; k++) {
 		w->now_us += 1;
-		ck_assert_uint_eq(ask(w, 2), SEAK_OK);
+		ck_assert_uint_eq(ask(w, 2), BR_OK);
 		seen |= 1u << w->last_row.cid_extension;
 	}
 	ck_assert_uint_eq(seen, 0xe);
@@ -750,7 +750,7 @@ START_TEST(an_unknown_seak_is_asked_of_its_generator)
 	w->wire[0].said = seak(7, 5, key);
 	memcpy(w->wire[0].key, key, SEAK_LEN);
 	run(w, 1);
-	ck_assert_uint_eq(w->last_status, SEAK_OK);
+	ck_assert_uint_eq(w->last_status, BR_OK);
 	ck_assert_uint_eq(w->last_row.cid_extension, 7);
 	ck_assert_int_eq(state_of(w, 7, 2), SEAK_DELIVERED);
 	ck_assert_int_eq(state_of(w, 7, 3), SEAK_DELIVERED);
@@ -768,13 +768,13 @@ START_TEST(a_generator_out_of_reach_is_status_20)
 	w->last_status = 999;
 	ask(w, 2);
 	run(w, 1);
-	ck_assert_uint_eq(w->last_status, SEAK_GENERATION);
+	ck_assert_uint_eq(w->last_status, BR_NOT_GENERATED);
 	w->node[1].down = false;	/* answers 20 itself */
 	w->last_status = 999;
 	ask(w, 2);
 	run(w, 1);
-	ck_assert_uint_eq(w->last_status, SEAK_GENERATION);
-	ck_assert_uint_eq(ask(w, 1), SEAK_GENERATION);
+	ck_assert_uint_eq(w->last_status, BR_NOT_GENERATED);
+	ck_assert_uint_eq(ask(w, 1), BR_NOT_GENERATED);
 	end(w);
 }
 END_TEST
@@ -789,9 +789,9 @@ START_TEST(waiting_pulls_are_bounded_and_end_with_the_engine)
 		ask(w, 2);
 		ck_assert_uint_eq(w->last_status, 999);
 	}
-	ck_assert_uint_eq(ask(w, 2), SEAK_LATER);
+	ck_assert_uint_eq(ask(w, 2), BR_DELAYED);
 	restart_hub(w);
-	ck_assert_uint_eq(w->last_status, SEAK_LATER);
+	ck_assert_uint_eq(w->last_status, BR_DELAYED);
 	end(w);
 }
 END_TEST
@@ -807,8 +807,8 @@ START_TEST(who_asks_without_end_does_not_fill_the_audit)
 	run(w, 1);
 	before = w->audits;
 	for (int k = 0; k < 1000; k++) {
-		ck_assert_uint_eq(ask(w, 2), SEAK_OK);
-		ck_assert_uint_eq(offer(w, 2, 7, 2), SEAK_CONFLICT);
+		ck_assert_uint_eq(ask(w, 2), BR_OK);
+		ck_assert_uint_eq(offer(w, 2, 7, 2), BR_CONFLICT);
 	}
 	ck_assert_uint_le(w->audits - before, 3);
 	run(w, 61);
@@ -995,7 +995,7 @@ START_TEST(extensions_go_on_after_a_long_stop)
 	run(w, 3 * 86400);
 	start_bsm(w, 1, 3600, 600);
 	run(w, 60);
-	ck_assert_uint_eq(ask(w, 1), SEAK_OK);
+	ck_assert_uint_eq(ask(w, 1), BR_OK);
 	ck_assert_uint_gt(w->last_row.cid_extension, 2);
 	end(w);
 }
