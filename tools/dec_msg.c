@@ -576,9 +576,21 @@ ended(void *self, struct dec_conn *c)
 		}
 		drop(c, h);
 	}
+	if (s->iface && d->user.ended)
+		d->user.ended(d->user.self, s);
 	free(s->asked);
 	free(s);
 	c->user = NULL;
+}
+
+static void
+event(void *self, struct dec_conn *c, int side, enum dec_tcp_event what)
+{
+	struct dec_msg *d = self;
+	struct dec_session *s = c->user;
+
+	if (s && s->iface && d->user.event)
+		d->user.event(d->user.self, s, side, what, d->frame, d->at_ns);
 }
 
 struct dec_msg *
@@ -602,7 +614,7 @@ dec_msg_free(struct dec_msg *d)
 struct dec_tcp_user
 dec_msg_sink(struct dec_msg *d)
 {
-	return (struct dec_tcp_user){ d, data, gap, ended };
+	return (struct dec_tcp_user){ d, data, gap, ended, event };
 }
 
 void

@@ -18,7 +18,7 @@ struct dec_session {
 	const struct dec_conn *conn;
 	int client;			/* the side that asks: SCS, EMMG, EIS, (C)(P)SIG */
 	int section_TSpkt;		/* what channel_setup or channel_status said; -1: nothing */
-	bool shown;			/* the user's */
+	bool shown; void *user;		/* the user's */
 	/* of dec_msg.c */
 	bool client_known;
 	struct dec_half_msg *half[2];
@@ -39,6 +39,9 @@ struct dec_msg_user {
 	void *self;
 	void (*message)(void *self, const struct dec_message *);
 	void (*trouble)(void *self, struct dec_session *, int side, enum dec_trouble, uint64_t octets);
+	/* Each may be NULL. What TCP says of the session's connection; no more will come of it, which is about to be forgotten. */
+	void (*event)(void *self, struct dec_session *, int side, enum dec_tcp_event, uint64_t frame, int64_t at_ns);
+	void (*ended)(void *self, struct dec_session *);
 };
 struct dec_msg_conf {
 	const struct sim_iface *as;	/* NULL: find out */

@@ -874,7 +874,7 @@ trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, uint
 struct dec_msg_user
 dec_out_sink(struct dec_out *o)
 {
-	return (struct dec_msg_user){ o, message, trouble };
+	return (struct dec_msg_user){ .self = o, .message = message, .trouble = trouble };
 }
 
 struct dec_out *

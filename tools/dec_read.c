@@ -38,6 +38,7 @@ frame(struct reading *r, const struct pcap_pkthdr *h, const uint8_t *p)
 	if (n->frames++ == 0 && r->conf->first)
 		r->conf->first(r->conf->user.self, at_ns);
 	n->cut += s.cut > 0;
+	n->last_ns = at_ns > n->last_ns ? at_ns : n->last_ns;
 	dec_msg_now(r->msg, n->frames, at_ns);
 	switch (kind) {
 	case DEC_TCP:
@@ -48,6 +49,8 @@ frame(struct reading *r, const struct pcap_pkthdr *h, const uint8_t *p)
 		n->udp++;
 		if (!s.cut)
 			dec_tcp_datagram(r->tcp, &s, at_ns);
+		if (!s.cut && r->conf->datagram)
+			r->conf->datagram(r->conf->user.self, &s, n->frames, at_ns);
 		break;
 	case DEC_FRAGMENT: n->fragments++; break;
 	case DEC_BROKEN: n->broken++; break;

@@ -7,7 +7,7 @@
 #include "lib/err.h"
 #include "tools/dec_msg.h"
 
-struct dec_counts { uint64_t frames, tcp, udp, other, fragments, broken, cut, evicted; };
+struct dec_counts { uint64_t frames, tcp, udp, other, fragments, broken, cut, evicted; int64_t last_ns; };	/* last_ns: when the latest was */
 struct dec_read {
 	struct dec_msg_conf msg;
 	struct dec_msg_user user;
@@ -16,6 +16,8 @@ struct dec_read {
 	/* For `user.self`; each may be NULL. Before the first frame is looked at; after every frame. */
 	void (*first)(void *self, int64_t at_ns);
 	void (*frame)(void *self, const struct dec_counts *);
+	/* A datagram of whatever kind, after its frame was counted; lent. */
+	void (*datagram)(void *self, const struct dec_segment *, uint64_t frame, int64_t at_ns);
 	struct dec_counts counts;	/* of what was read */
 };
 /*

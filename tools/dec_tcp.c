@@ -360,6 +360,13 @@ payload(struct dec_tcp *t, struct dec_conn *c, int side, const struct dec_segmen
 	return 0;
 }
 
+static void
+say(struct dec_tcp *t, struct dec_conn *c, int side, enum dec_tcp_event what)
+{
+	if (t->user.event)
+		t->user.event(t->user.self, c, side, what);
+}
+
 int
 dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 {
@@ -386,6 +393,8 @@ dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 		c->half[side].known = true;
 		c->half[side].next = seq;
 	}
+	if (s->len > 0 && c->half[side].fin && ahead(seq + (uint32_t)s->len, c->half[side].fin_seq) > 0)
+		say(t, c, side, DEC_TCP_BEHIND_FIN);
 	if (s->len > 0 && payload(t, c, side, s, seq, at_ns) < 0)
 		return -1;
 	for (int k = 0; k < 2; k++)
@@ -393,10 +402,15 @@ dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 			c->half[k].waited++;
 			look_at_gap(t, c, k, at_ns);
 		}
-	if (s->flags & DEC_FIN)
+	if ((s->flags & DEC_FIN) && !c->half[side].fin) {
 		c->half[side].fin = true;
-	if (s->flags & DEC_RST)
+		c->half[side].fin_seq = seq + (uint32_t)s->len;
+	}
+	if (s->flags & DEC_RST) {
+		if (!c->closed)
+			say(t, c, side, DEC_TCP_RESET);
 		c->closed = true;
+	}
 	if (c->half[0].fin && c->half[1].fin && !c->half[0].first && !c->half[1].first)
 		c->closed = true;
 	shrink(t, c, at_ns);

@@ -19,7 +19,7 @@ struct dec_piece;
 struct dec_half {			/* what one end sends */
 	uint32_t next;			/* sequence number of the octet that is due */
 	bool known, from_start;		/* next is; it was learnt from a SYN */
-	bool fin;
+	bool fin; uint32_t fin_seq;	/* behind its last octet */
 	bool ignore;			/* set by the user: nothing more of it is wanted */
 	bool acked_known; uint32_t acked;	/* what the other end has confirmed */
 	struct dec_piece *first, *last; size_t held;
@@ -36,6 +36,8 @@ struct dec_conn {
 	struct dec_conn *chain, *older, *younger;
 	uint32_t hash;
 };
+/* What TCP itself says: a reset; octets behind the end that a FIN said. */
+enum dec_tcp_event { DEC_TCP_RESET, DEC_TCP_BEHIND_FIN };
 struct dec_tcp_user {
 	void *self;
 	/* Octets of one side in order: lent. A datagram comes whole, of side 0 always. */
@@ -44,6 +46,7 @@ struct dec_tcp_user {
 	void (*gap)(void *self, struct dec_conn *, int side, uint32_t lost);
 	/* No more will come of the connection, which is about to be forgotten. */
 	void (*end)(void *self, struct dec_conn *);
+	void (*event)(void *self, struct dec_conn *, int side, enum dec_tcp_event);	/* may be NULL; reset: once */
 };
 struct dec_tcp;
 struct dec_tcp *dec_tcp_new(const struct dec_tcp_user *);	/* NULL: no memory */

@@ -98,7 +98,7 @@ pass(enum depth depth)
 	struct dec_out *o = dec_out_new(&conf);
 	struct dec_msg_user sink = dec_out_sink(o);
 	struct dec_msg *d = dec_msg_new(&any, &sink);
-	struct dec_tcp_user user = depth == REASSEMBLE ? (struct dec_tcp_user){ NULL, taken, gap, ended } : dec_msg_sink(d);
+	struct dec_tcp_user user = depth == REASSEMBLE ? (struct dec_tcp_user){ .data = taken, .gap = gap, .end = ended } : dec_msg_sink(d);
 	struct dec_tcp *t = dec_tcp_new(&user);
 	struct dec_net *net = dec_net_new();
 	char why[PCAP_ERRBUF_SIZE];

@@ -46,7 +46,7 @@ ended(void *self, struct dec_conn *c)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct dec_tcp_user user = { NULL, given, gap, ended };
+	struct dec_tcp_user user = { .data = given, .gap = gap, .end = ended };
 	struct dec_tcp *t = dec_tcp_new(&user);
 	int64_t now = 0;
 

@@ -52,7 +52,7 @@ ended(void *self, struct dec_conn *c)
 	got[0].ends++;
 }
 
-static const struct dec_tcp_user user = { NULL, data, gap, ended };
+static const struct dec_tcp_user user = { .data = data, .gap = gap, .end = ended };
 
 struct planned { int side; uint32_t at; size_t len; };
 
@@ -189,7 +189,7 @@ static void no_gap(void *self, struct dec_conn *c, int side, uint32_t lost) { (v
 START_TEST(memory_is_bounded_whatever_comes)
 {
 	static const uint8_t junk[1400];
-	struct dec_tcp_user quiet = { NULL, nothing, no_gap, ended };
+	struct dec_tcp_user quiet = { .data = nothing, .gap = no_gap, .end = ended };
 	struct dec_tcp *t = dec_tcp_new(&quiet);
 
 	memset(got, 0, sizeof(got));
@@ -207,7 +207,7 @@ END_TEST
 
 START_TEST(connections_that_resemble_one_another_are_kept_apart)	/* of so many ends some fall together in the table */
 {
-	struct dec_tcp_user quiet = { NULL, nothing, no_gap, ended };
+	struct dec_tcp_user quiet = { .data = nothing, .gap = no_gap, .end = ended };
 	struct dec_tcp *t = dec_tcp_new(&quiet);
 	static const uint8_t junk[9];
 
