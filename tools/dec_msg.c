@@ -36,6 +36,7 @@ struct dec_msg {
 	struct dec_msg_user user;
 	struct sim_msg msg;
 	uint64_t frame; int64_t at_ns;
+	const uint8_t *end; uint32_t end_seq;	/* of the octets that are being looked at */
 	unsigned sessions;
 };
 
@@ -270,7 +271,8 @@ judge(struct dec_msg *d, const struct dec_session *s, const uint8_t *p, size_t l
 static void
 emit(struct dec_msg *d, struct dec_session *s, int side, const uint8_t *p, size_t len)
 {
-	struct dec_message g = { .session = s, .side = side, .at_ns = d->at_ns, .frame = d->frame, .p = p, .len = len, .msg = &d->msg };
+	struct dec_message g = { .session = s, .side = side, .at_ns = d->at_ns, .frame = d->frame, .p = p, .len = len,
+		.seq = d->end_seq - (uint32_t)(d->end - p), .msg = &d->msg };
 	const struct known *k;
 
 	judge(d, s, p, len, &g.why);
@@ -399,6 +401,13 @@ take(struct dec_msg *d, struct dec_conn *c, int side, const uint8_t *p, size_t l
 	return used;
 }
 
+static void
+ends_at(struct dec_msg *d, const uint8_t *end, uint32_t seq)
+{
+	d->end = end;
+	d->end_seq = seq;
+}
+
 static int
 keep(struct dec_conn *c, struct dec_half_msg *h, const uint8_t *p, size_t len)
 {
@@ -493,6 +502,7 @@ data(void *self, struct dec_conn *c, int side, const uint8_t *p, size_t len)
 		c->half[side].ignore = true;
 		return;
 	}
+	ends_at(d, p + len, c->half[side].next);
 	if (c->udp) {
 		datagram(d, c, p, len);
 		return;
@@ -507,6 +517,7 @@ data(void *self, struct dec_conn *c, int side, const uint8_t *p, size_t len)
 			c->half[side].ignore = true;
 			return;
 		}
+		ends_at(d, h->p + h->len, c->half[side].next);
 		used = take(d, c, side, h->p, h->len);
 		h->len -= used;
 		if (h->len == 0)
@@ -520,13 +531,24 @@ data(void *self, struct dec_conn *c, int side, const uint8_t *p, size_t len)
 	}
 }
 
-/* The rest of a message whose beginning cannot be completed: is there another within it? */
 static void
-give_up_message(struct dec_msg *d, struct dec_conn *c, int side)
+say_partial(struct dec_msg *d, struct dec_session *s, int side)
+{
+	struct dec_half_msg *h = s->half[side];
+
+	if (d->user.partial && s->iface && h->state == LOCKED && h->len > 0)
+		d->user.partial(d->user.self, s, side, d->end_seq - (uint32_t)h->len, h->p, h->len);
+}
+
+/* The rest of a message whose beginning cannot be completed, up to the sequence number: is there another within it? */
+static void
+give_up_message(struct dec_msg *d, struct dec_conn *c, int side, uint32_t end_seq)
 {
 	struct dec_half_msg *h = ((struct dec_session *)c->user)->half[side];
 	size_t at = 0;
 
+	ends_at(d, h->p + h->len, end_seq);
+	say_partial(d, c->user, side);
 	while (at < h->len) {
 		h->state = HUNTING;
 		h->look_at = 0;
@@ -552,7 +574,7 @@ gap(void *self, struct dec_conn *c, int side, uint32_t lost)
 	if (s->iface)
 		d->user.trouble(d->user.self, s, side, DEC_GAP, lost);
 	if (h->len > 0)
-		give_up_message(d, c, side);
+		give_up_message(d, c, side, c->half[side].next - lost);
 	h->state = HUNTING;
 	h->look_at = 0;
 }
@@ -569,9 +591,11 @@ ended(void *self, struct dec_conn *c)
 		struct dec_half_msg *h = s->half[side];
 
 		if (s->iface && h->state == LOCKED && h->len > 0) {
+			ends_at(d, h->p + h->len, c->half[side].next);
+			say_partial(d, s, side);
 			d->user.trouble(d->user.self, s, side, DEC_TRUNCATED, h->len);
 		} else if (h->len > 0) {
-			give_up_message(d, c, side);
+			give_up_message(d, c, side, c->half[side].next);
 			say_passed(d, s, side);
 		}
 		drop(c, h);
@@ -614,7 +638,7 @@ dec_msg_free(struct dec_msg *d)
 struct dec_tcp_user
 dec_msg_sink(struct dec_msg *d)
 {
-	return (struct dec_tcp_user){ d, data, gap, ended, event };
+	return (struct dec_tcp_user){ .self = d, .data = data, .gap = gap, .end = ended, .event = event };
 }
 
 void

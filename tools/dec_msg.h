@@ -29,6 +29,7 @@ struct dec_message {
 	int side;			/* who sent it, as in the connection */
 	int64_t at_ns; uint64_t frame;	/* the frame that completed it */
 	const uint8_t *p; size_t len;	/* header included */
+	uint32_t seq;			/* of its first octet, as dec_conn.half counts */
 	const struct sim_msg *msg;	/* as far as it could be read */
 	struct sim_fault why;		/* SIM_OK: nothing is wrong with it */
 	bool error;			/* it says that the peer refused something */
@@ -42,6 +43,8 @@ struct dec_msg_user {
 	/* Each may be NULL. What TCP says of the session's connection; no more will come of it, which is about to be forgotten. */
 	void (*event)(void *self, struct dec_session *, int side, enum dec_tcp_event, uint64_t frame, int64_t at_ns);
 	void (*ended)(void *self, struct dec_session *);
+	/* The octets of a message that will never be whole. NULL: not wanted. */
+	void (*partial)(void *self, struct dec_session *, int side, uint32_t seq, const uint8_t *p, size_t len);
 };
 struct dec_msg_conf {
 	const struct sim_iface *as;	/* NULL: find out */

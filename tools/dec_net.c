@@ -290,6 +290,7 @@ dec_net_read(struct dec_net *net, int link, const void *frame, size_t caplen, si
 		s->ends.from_port = (uint16_t)be16(v.p);
 		s->ends.to_port = (uint16_t)be16(v.p + 2);
 	}
+	s->header = v.p;
 	kind = proto == TCP ? tcp(&v, s) : udp(&v);
 	s->p = v.p;
 	s->len = v.len;

@@ -15,6 +15,7 @@ struct dec_segment {
 	uint32_t seq, ack;		/* TCP */
 	uint8_t flags;			/* TCP: DEC_* */
 	const uint8_t *p; size_t len;	/* payload, lent until the next call */
+	const uint8_t *header;		/* of TCP or UDP, whole up to p; lent */
 	size_t cut;			/* octets that the packet had and the capture has not */
 };
 /* What a frame was: not IP, or neither TCP nor UDP; a part of a datagram that is not whole yet; broken, or cut within its headers. */

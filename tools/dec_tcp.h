@@ -32,6 +32,7 @@ struct dec_conn {
 	int opener;			/* the side that sent the SYN; -1: not seen */
 	struct dec_half half[2];
 	void *user; size_t user_held;
+	void *tracker;			/* of whoever has dec_tcp_user.segment */
 	/* of dec_tcp.c */
 	struct dec_conn *chain, *older, *younger;
 	uint32_t hash;
@@ -47,6 +48,8 @@ struct dec_tcp_user {
 	/* No more will come of the connection, which is about to be forgotten. */
 	void (*end)(void *self, struct dec_conn *);
 	void (*event)(void *self, struct dec_conn *, int side, enum dec_tcp_event);	/* may be NULL; reset: once */
+	/* A segment or datagram with octets has come, of this sequence number: before any of them is given out. NULL: not wanted. */
+	void (*segment)(void *self, struct dec_conn *, int side, uint32_t seq, size_t len);
 };
 struct dec_tcp;
 struct dec_tcp *dec_tcp_new(const struct dec_tcp_user *);	/* NULL: no memory */
