@@ -6,3 +6,4 @@ include %D%/play.mk
 include %D%/decode.mk
 include %D%/replay.mk
 include %D%/load.mk
+include %D%/plugin_test.mk
