@@ -5,6 +5,7 @@
 
 enum {
 	BUCKETS = 8192,
+	LINGER = 256,			/* connections that have ended are remembered, for what comes late of them: few, whose memory is used again soon */
 	WAIT_SEGMENTS = 64,		/* of a connection, once the receiver has confirmed what is missing: then the capture lost it */
 	OVERHEAD = 64,			/* of a piece */
 	WINDOW = 1 << 24,		/* a sequence number further ahead is no reordering */
@@ -15,11 +16,12 @@ enum {
 /* Octets that came early. Pieces of a half are in order and do not overlap. */
 struct dec_piece { struct dec_piece *next; uint32_t seq; size_t len; uint8_t p[]; };
 
+struct age { struct dec_conn *oldest, *youngest; size_t n; };
 struct dec_tcp {
 	struct dec_tcp_user user;
 	struct dec_conn *bucket[BUCKETS];
-	struct dec_conn *oldest, *youngest;
-	size_t n, held, user_held;
+	struct age open, closed;	/* by who was heard last */
+	size_t held, user_held;
 	uint64_t evicted;
 };
 
@@ -62,20 +64,28 @@ side_of(const struct dec_conn *c, const struct ip_ends *e, bool udp)
 	return -1;
 }
 
-static void
-unlink_age(struct dec_tcp *t, struct dec_conn *c)
+static struct age *
+age_of(struct dec_tcp *t, const struct dec_conn *c)
 {
-	*(c->older ? &c->older->younger : &t->oldest) = c->younger;
-	*(c->younger ? &c->younger->older : &t->youngest) = c->older;
+	return c->closed ? &t->closed : &t->open;
 }
 
 static void
-link_youngest(struct dec_tcp *t, struct dec_conn *c)
+unlink_age(struct age *a, struct dec_conn *c)
 {
-	c->older = t->youngest;
+	*(c->older ? &c->older->younger : &a->oldest) = c->younger;
+	*(c->younger ? &c->younger->older : &a->youngest) = c->older;
+	a->n--;
+}
+
+static void
+link_youngest(struct age *a, struct dec_conn *c)
+{
+	c->older = a->youngest;
 	c->younger = NULL;
-	*(t->youngest ? &t->youngest->younger : &t->oldest) = c;
-	t->youngest = c;
+	*(a->youngest ? &a->youngest->younger : &a->oldest) = c;
+	a->youngest = c;
+	a->n++;
 }
 
 static void
@@ -100,11 +110,10 @@ forget(struct dec_tcp *t, struct dec_conn *c)
 	while (*at != c)
 		at = &(*at)->chain;
 	*at = c->chain;
-	unlink_age(t, c);
+	unlink_age(age_of(t, c), c);
 	drop_pieces(t, &c->half[0]);
 	drop_pieces(t, &c->half[1]);
 	t->user_held -= c->user_held;
-	t->n--;
 	free(c);
 }
 
@@ -264,9 +273,11 @@ add(struct dec_tcp *t, const struct ip_ends *e, bool udp, uint32_t hash, int64_t
 {
 	struct dec_conn *c;
 
-	while (t->n >= DEC_CONNECTIONS) {
-		t->evicted += !t->oldest->closed && !t->oldest->udp;
-		end(t, t->oldest, at_ns);
+	while (t->open.n + t->closed.n >= DEC_CONNECTIONS) {
+		struct dec_conn *old = t->closed.oldest ? t->closed.oldest : t->open.oldest;
+
+		t->evicted += !old->closed && !old->udp;
+		end(t, old, at_ns);
 	}
 	if (!(c = calloc(1, sizeof(*c))))
 		return NULL;
@@ -276,26 +287,43 @@ add(struct dec_tcp *t, const struct ip_ends *e, bool udp, uint32_t hash, int64_t
 	c->hash = hash;
 	c->chain = t->bucket[hash % BUCKETS];
 	t->bucket[hash % BUCKETS] = c;
-	t->n++;
-	link_youngest(t, c);
+	link_youngest(&t->open, c);
 	return c;
 }
 
 static void
 touch(struct dec_tcp *t, struct dec_conn *c)
 {
-	if (t->youngest == c)
+	struct age *a = age_of(t, c);
+
+	if (a->youngest == c)
 		return;
-	unlink_age(t, c);
-	link_youngest(t, c);
+	unlink_age(a, c);
+	link_youngest(a, c);
+}
+
+static void
+closes(struct dec_tcp *t, struct dec_conn *c, int64_t at_ns)
+{
+	if (c->closed)
+		return;
+	unlink_age(&t->open, c);
+	c->closed = true;
+	link_youngest(&t->closed, c);
+	if (t->closed.n > LINGER)
+		end(t, t->closed.oldest, at_ns);
 }
 
 static void
 shrink(struct dec_tcp *t, const struct dec_conn *but, int64_t at_ns)
 {
-	while (t->held + t->user_held > DEC_HELD && t->oldest != but) {
-		t->evicted++;
-		end(t, t->oldest, at_ns);
+	while (t->held + t->user_held > DEC_HELD) {
+		struct dec_conn *old = t->closed.oldest && t->closed.oldest != but ? t->closed.oldest : t->open.oldest;
+
+		if (!old || old == but)
+			break;
+		t->evicted += !old->closed;
+		end(t, old, at_ns);
 	}
 }
 
@@ -408,13 +436,10 @@ dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 		c->half[side].fin = true;
 		c->half[side].fin_seq = seq + (uint32_t)s->len;
 	}
-	if (s->flags & DEC_RST) {
-		if (!c->closed)
-			say(t, c, side, DEC_TCP_RESET);
-		c->closed = true;
-	}
-	if (c->half[0].fin && c->half[1].fin && !c->half[0].first && !c->half[1].first)
-		c->closed = true;
+	if (s->flags & DEC_RST && !c->closed)
+		say(t, c, side, DEC_TCP_RESET);
+	if (s->flags & DEC_RST || (c->half[0].fin && c->half[1].fin && !c->half[0].first && !c->half[1].first))
+		closes(t, c, at_ns);
 	shrink(t, c, at_ns);
 	return 0;
 }
@@ -449,15 +474,19 @@ dec_tcp_new(const struct dec_tcp_user *user)
 void
 dec_tcp_flush(struct dec_tcp *t)
 {
-	while (t->oldest)
-		end(t, t->oldest, t->oldest->half[0].since_ns);
+	while (t->closed.oldest)
+		end(t, t->closed.oldest, t->closed.oldest->half[0].since_ns);
+	while (t->open.oldest)
+		end(t, t->open.oldest, t->open.oldest->half[0].since_ns);
 }
 
 void
 dec_tcp_free(struct dec_tcp *t)
 {
-	while (t && t->oldest)
-		forget(t, t->oldest);
+	while (t && t->closed.oldest)
+		forget(t, t->closed.oldest);
+	while (t && t->open.oldest)
+		forget(t, t->open.oldest);
 	free(t);
 }
 
