@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TLV_HEADER = 4, USES_MAX = 64, USER_DEFINED = 0x8000 };
+enum { TLV_HEADER = 4, USES_MAX = 64 /* as bits of a word */, USER_DEFINED = 0x8000 };
 
 static uint16_t
 be16(const uint8_t *p)
@@ -30,7 +30,7 @@ sim_param_find(const struct sim_iface *iface, uint16_t type)
 const struct sim_message *
 sim_message_find(const struct sim_iface *iface, uint16_t type)
 {
-	for (size_t k = 0; k < iface->nmessages; k++)
+	for (size_t k = iface->nmessages; k-- > 0; )	/* those of the daily round stand behind those that set it up */
 		if (iface->messages[k].type == type)
 			return &iface->messages[k];
 	return NULL;
@@ -131,12 +131,17 @@ in_version(const struct sim_use *use, uint8_t version)
 	return (use->from == 0 || version >= use->from) && (use->to == 0 || version <= use->to);
 }
 
-/* Of the rows of one type only one is of a version. The search begins where the last one ended: most peers keep the rows' order. */
-static const struct sim_use *
+/*
+ * Of the rows of one type only one is of a version. Most peers keep the rows' order: the one behind the last (*from) is looked at first, then
+ * the last one, which may be repeated, then all.
+ */
+static inline const struct sim_use *
 find_use(const struct sim_message *def, uint16_t type, uint8_t version, size_t *from)
 {
-	size_t k = *from;
+	size_t k = *from + 1 < def->n ? *from + 1 : 0;
 
+	if (def->n > 0 && def->uses[*from].type == type && def->uses[k].type != type)
+		k = *from;
 	for (size_t left = def->n; left > 0; left--) {
 		if (def->uses[k].type == type && in_version(&def->uses[k], version)) {
 			*from = k;
@@ -181,20 +186,29 @@ read_header(const uint8_t *p, size_t len, struct sim_msg *m, struct sim_fault *f
 		blame(f, SIM_NO_MESSAGE, 0, 1);
 }
 
+static bool
+whole_tlv(const uint8_t *p, size_t at, size_t end)
+{
+	return end - at >= TLV_HEADER && end - at - TLV_HEADER >= be16(p + at + 2);
+}
+
+static struct sim_fault
+torn(const uint8_t *p, size_t at, size_t end)
+{
+	return (struct sim_fault){ SIM_MALFORMED, end - at < TLV_HEADER ? 0 : be16(p + at), at };
+}
+
 /* The end of the last whole TLV in [at, end); the TLVs of a well-formed message or group fill it exactly. */
 static size_t
 tlv_end(const uint8_t *p, size_t at, size_t end, struct sim_fault *f)
 {
-	size_t left;
+	for (; at < end; at += TLV_HEADER + (size_t)be16(p + at + 2))
+		if (!whole_tlv(p, at, end)) {
+			struct sim_fault why = torn(p, at, end);
 
-	while (at < end) {
-		left = end - at;
-		if (left < TLV_HEADER || left - TLV_HEADER < be16(p + at + 2)) {
-			blame(f, SIM_MALFORMED, left < TLV_HEADER ? 0 : be16(p + at), at);
+			blame(f, why.verdict, why.param, why.offset);
 			return at;
 		}
-		at += TLV_HEADER + (size_t)be16(p + at + 2);
-	}
 	return at;
 }
 
@@ -209,7 +223,7 @@ struct checks {		/* what the rows of one message, or of a group in it, say about
 	bool strict;
 	struct sim_fault count, value;		/* judged after structure and lengths */
 	size_t row;				/* that of the last parameter */
-	uint16_t *seen;				/* by row */
+	uint64_t seen;				/* a bit a row: none is wanted, or allowed, but once or any number of times */
 };
 
 /* Whether the value is one of the message's; else it is dropped or at fault. */
@@ -234,8 +248,11 @@ admit(struct sim_msg *m, struct checks *c, const struct sim_value *v, size_t at,
 			blame(f, SIM_BAD_LENGTH, v->type, at);
 		return false;
 	}
-	if (use && ++c->seen[c->row] > use->most)
-		blame(&c->count, SIM_REPEATED, v->type, at);
+	if (use) {
+		if (c->seen >> c->row & 1 && use->most == 1)
+			blame(&c->count, SIM_REPEATED, v->type, at);
+		c->seen |= UINT64_C(1) << c->row;
+	}
 	if (use && use->top && integer(param, v->p, v->len) > use->top)
 		blame(&c->value, SIM_BAD_VALUE, v->type, at);
 	return true;
@@ -246,7 +263,8 @@ check_presence(const struct checks *c, uint8_t version, size_t len, struct sim_f
 {
 	for (size_t k = 0; c->rules && k < c->rules->n; k++) {
 		const struct sim_use *use = &c->rules->uses[k];
-		if (c->seen[k] < use->least && in_version(use, version) && !(use->spare && !c->strict))
+
+		if (use->least && !(c->seen >> k & 1) && in_version(use, version) && !(use->spare && !c->strict))
 			blame(f, SIM_MISSING, use->type, len);
 	}
 }
@@ -256,8 +274,7 @@ static void
 check_group(struct sim_msg *m, struct checks *outer, const struct sim_message *rules, const uint8_t *p, size_t at, size_t end,
     struct sim_fault *f)
 {
-	uint16_t seen[USES_MAX] = { 0 };
-	struct checks c = { .rules = rules, .strict = outer->strict, .seen = seen };
+	struct checks c = { .rules = rules, .strict = outer->strict };
 
 	assert(rules->n <= USES_MAX);
 	end = tlv_end(p, at, end, f);
@@ -293,9 +310,8 @@ sim_decode_as(const struct sim_iface *iface, int strictness, const void *buf, si
 {
 	const uint8_t *p = buf;
 	struct sim_fault f = { SIM_OK, 0, 0 };
-	uint16_t seen[USES_MAX] = { 0 };
-	struct checks c = { .strict = strictness == SIM_STRICT, .seen = seen };
-	size_t end;
+	struct checks c = { .strict = strictness == SIM_STRICT };
+	enum sim_verdict header;
 
 	m->iface = iface;	/* v[] stays as it is: n says how much of it counts */
 	m->def = NULL;
@@ -306,9 +322,15 @@ sim_decode_as(const struct sim_iface *iface, int strictness, const void *buf, si
 	read_header(p, len, m, &f);
 	c.rules = f.verdict == SIM_OK ? m->def : NULL;
 	assert(!c.rules || c.rules->n <= USES_MAX);
-	end = tlv_end(p, SIM_HEADER, len, &f);
-	for (size_t at = SIM_HEADER; at < end; at += TLV_HEADER + (size_t)be16(p + at + 2))
+	header = f.verdict;
+	for (size_t at = SIM_HEADER; at < len; at += TLV_HEADER + (size_t)be16(p + at + 2)) {
+		if (!whole_tlv(p, at, len)) {	/* comes before what is wrong with values */
+			if (header == SIM_OK)
+				f = torn(p, at, len);
+			break;
+		}
 		take_value(m, &c, p, at, &f);
+	}
 	check_presence(&c, m->version, len, &c.count);
 	blame(&f, c.count.verdict, c.count.param, c.count.offset);
 	blame(&f, c.value.verdict, c.value.param, c.value.offset);
