@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bsm/cmd.h"
-#include "bsm/csv.h"
+#include "kms/csv.h"
 #include "bsm/names.h"
-#include "bsm/provision.h"
+#include "kms/provision.h"
 #include "kms/purchase.h"
 #include "lib/grow.h"
 #include "lib/secret.h"

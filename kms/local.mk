@@ -13,6 +13,10 @@ kms_libs = kms/libkms.la $(base_libs)
 noinst_LTLIBRARIES += %D%/libkmsxml.la
 %C%_libkmsxml_la_SOURCES = %D%/mbms_xml.c %D%/mbms_xml.h
 kms_xml_libs = kms/libkmsxml.la
+# Their files, and their requests: for programs, too. Ahead of libkms.
+noinst_LTLIBRARIES += %D%/libkmssub.la
+%C%_libkmssub_la_SOURCES = %D%/csv.c %D%/csv.h %D%/exchange.c %D%/exchange.h %D%/provision.c %D%/provision.h
+kms_sub_libs = kms/libkmssub.la
 dist_pkgdata_DATA += %D%/mbms/mbms-register.xsd %D%/mbms/mbms-deregister.xsd %D%/mbms/mbms-register-response.xsd %D%/mbms/mbms-msk.xsd \
 	%D%/mbms/mbms-msk-response.xsd %D%/mbms/bootstrapping.xsd
 

@@ -8,7 +8,7 @@
 #include "kms/card.h"
 #include "kms/usim.h"
 #include "lib/fsm.h"
-#include "terminal/exchange.h"
+#include "kms/exchange.h"
 #include "terminal/misbehave.h"
 
 enum sub_state { SUB_OFF, SUB_NO_GBA, SUB_BOOTSTRAPPING, SUB_BOOTSTRAPPED, SUB_REGISTERING, SUB_REGISTERED, SUB_DEREGISTERING, SUB_OVER, SUB_STATES };

@@ -18,7 +18,7 @@ may=(
 	"terminal: proto lib kms"
 	"bsm: proto lib kms"
 	"bridge: proto lib cwg kms"
-	"tools: proto lib kms/kms-plugin.h kms/load.h"
+	"tools: proto lib kms"
 	"man: proto lib kms"
 )
 # Pure: no I/O, clock, allocation, event loop, cryptography.

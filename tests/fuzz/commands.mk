@@ -4,4 +4,4 @@ TESTS += %D%/fuzz_csv
 tests_fuzz_fuzz_csv_SOURCES = %D%/fuzz_csv.c $(fuzz_main)
 tests_fuzz_fuzz_csv_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 tests_fuzz_fuzz_csv_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
-tests_fuzz_fuzz_csv_LDADD = bsm/libcmd.la $(kms_store_libs) $(JANSSON_LIBS)
+tests_fuzz_fuzz_csv_LDADD = $(kms_sub_libs) bsm/libcmd.la $(kms_store_libs) $(JANSSON_LIBS)

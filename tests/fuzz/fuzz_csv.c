@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bsm/csv.h"
+#include "kms/csv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -45,4 +45,4 @@ tests_unit_test_kms_card_store_DEPENDENCIES = kms/smartcard.la kms/libkmsstore.l
 check_PROGRAMS += %D%/test_bsm_provision
 TESTS += %D%/test_bsm_provision
 tests_unit_test_bsm_provision_SOURCES = %D%/test_bsm_provision.c %D%/scratch.h
-tests_unit_test_bsm_provision_LDADD = bsm/libcmd.la $(kms_store_libs) $(JANSSON_LIBS) $(test_libs)
+tests_unit_test_bsm_provision_LDADD = $(kms_sub_libs) bsm/libcmd.la $(kms_store_libs) $(JANSSON_LIBS) $(test_libs)

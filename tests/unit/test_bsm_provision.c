@@ -1,8 +1,8 @@
 /* tests/unit/test_bsm_provision.c: subscribers as an operator writes them */
-#include "bsm/provision.h"
+#include "kms/provision.h"
 #include <stdio.h>
 #include <string.h>
-#include "bsm/csv.h"
+#include "kms/csv.h"
 #include "tests/suite.h"
 #include "tests/unit/scratch.h"
 

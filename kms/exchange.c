@@ -1,5 +1,5 @@
-/* terminal/exchange.c: see exchange.h */
-#include "terminal/exchange.h"
+/* kms/exchange.c: see exchange.h */
+#include "kms/exchange.h"
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>

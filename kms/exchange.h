@@ -1,9 +1,9 @@
 /*
- * terminal/exchange.h: one request of a phone and what it takes to get it answered: bootstrapping with the BSF on Ub (AKAv1-MD5), or a
+ * kms/exchange.h: one request of a phone and what it takes to get it answered: bootstrapping with the BSF on Ub (AKAv1-MD5), or a
  * request to the BSM with HTTP Digest under the SRK (bcast-smartcard-profile 3.1, 3.3). Texts in, texts out: no HTTP, no clock.
  */
-#ifndef TERM_EXCHANGE_H
-#define TERM_EXCHANGE_H
+#ifndef KMS_EXCHANGE_H
+#define KMS_EXCHANGE_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

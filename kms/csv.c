@@ -1,5 +1,5 @@
-/* bsm/csv.c */
-#include "bsm/csv.h"
+/* kms/csv.c */
+#include "kms/csv.h"
 #include <string.h>
 
 /* A quoted field in place: "" is ". Where it ends, behind the closing quote; NULL: it does not. */

@@ -1,10 +1,10 @@
-/* bsm/provision.c */
-#include "bsm/provision.h"
+/* kms/provision.c */
+#include "kms/provision.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bsm/csv.h"
+#include "kms/csv.h"
 #include "kms/gba.h"
 #include "lib/conf.h"
 #include "lib/hex.h"

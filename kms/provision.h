@@ -1,6 +1,6 @@
-/* bsm/provision.h: subscribers as an operator writes them, in a file of 0600: YAML (or JSON), or CSV (bcast-smartcard-profile 3.1) */
-#ifndef BSM_PROVISION_H
-#define BSM_PROVISION_H
+/* kms/provision.h: subscribers as an operator writes them, in a file of 0600: YAML (or JSON), or CSV (bcast-smartcard-profile 3.1) */
+#ifndef KMS_PROVISION_H
+#define KMS_PROVISION_H
 #include "kms/store.h"
 
 /* What B-TIDs and NAF keys of `ks` need; NULL: not known. */

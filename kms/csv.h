@@ -1,6 +1,6 @@
-/* bsm/csv.h: one line of comma-separated values (RFC 4180, without line breaks in quotes) */
-#ifndef BSM_CSV_H
-#define BSM_CSV_H
+/* kms/csv.h: one line of comma-separated values (RFC 4180, without line breaks in quotes) */
+#ifndef KMS_CSV_H
+#define KMS_CSV_H
 #include <stddef.h>
 
 enum { CSV_FIELDS = 24, CSV_LINE = 4096 };
