@@ -7,3 +7,4 @@ include %D%/decode.mk
 include %D%/replay.mk
 include %D%/load.mk
 include %D%/plugin_test.mk
+include %D%/lint.mk
