@@ -9,13 +9,14 @@
 #include "proto/ifaces.h"
 #include "proto/playout.h"
 #include "proto/psig_mux.h"
+#include "proto/sim_shape.h"
+#include "tools/dec_ask.h"
 
 enum {
 	TLV = 4,
 	ERROR_STATUS = 0x7000,		/* on all interfaces that refuse anything */
 	STRANGE_OCTETS = 1 << 18,	/* of a direction without a message: then it is none of ours */
 	STRANGE_DATAGRAMS = 16,		/* of a sender, likewise */
-	ASKED = 32,			/* requests without an answer that are remembered, of a connection */
 };
 enum state { AT_START, LOCKED, HUNTING };
 struct dec_half_msg {
@@ -26,15 +27,20 @@ struct dec_half_msg {
 	uint64_t passed;	/* octets that were no message, since the last one */
 	unsigned strange;	/* datagrams that were none */
 };
-struct dec_asked { const struct dec_pair *pair; int side; int64_t stream, cp, at_ns; uint64_t frame; };
-/* What the tables say of a type of message, looked up once. */
-struct known { const struct sim_iface *iface; uint16_t type; bool of_client, of_server, has_format; const struct dec_pair *pair; };
-enum { KNOWN_TYPES = 64 };
+/* What the tables say of a type of message of a version, looked up once. */
+struct known {
+	const struct sim_iface *iface; uint16_t type; uint8_t version; bool of_client, of_server, has_format;
+	uint16_t stream;			/* the parameter that names it */
+	const struct dec_pair *asks, *answers;	/* NULL: it does not */
+	struct sim_shape shape;
+};
+enum { KNOWN_TYPES = 256 };
 struct dec_msg {
 	struct known known[KNOWN_TYPES];
 	struct dec_msg_conf conf;
 	struct dec_msg_user user;
 	struct sim_msg msg;
+	struct dec_message out;
 	uint64_t frame; int64_t at_ns;
 	const uint8_t *end; uint32_t end_seq;	/* of the octets that are being looked at */
 	unsigned sessions;
@@ -117,6 +123,16 @@ dec_pair_of(const struct sim_iface *iface, uint16_t request)
 	return NULL;
 }
 
+/* A pair that this answers: they all have the same key. */
+static const struct dec_pair *
+answered_by(const struct sim_iface *iface, uint16_t answer)
+{
+	for (size_t i = 0; i < NPAIRS; i++)
+		if (pairs[i].answer == answer && pairs[i].iface == iface)
+			return &pairs[i];
+	return NULL;
+}
+
 static bool
 one_of(uint16_t type, const uint16_t *list)
 {
@@ -126,64 +142,47 @@ one_of(uint16_t type, const uint16_t *list)
 	return false;
 }
 
-/* Remembers a request; the oldest without an answer gives way. */
-static void
-ask(struct dec_session *s, const struct dec_pair *pair, const struct dec_message *g, int64_t stream)
+static struct known *
+known_of(struct dec_msg *d, const struct sim_iface *iface, const uint8_t *p)
 {
-	if (!s->asked && !(s->asked = calloc(ASKED, sizeof(*s->asked))))
-		return;
-	if (s->nasked == ASKED)
-		memmove(s->asked, s->asked + 1, --s->nasked * sizeof(*s->asked));
-	s->asked[s->nasked++] = (struct dec_asked){ pair, g->side, stream, pair->key ? sim_int(g->msg, pair->key, -1) : -1, g->at_ns, g->frame };
+	uint16_t type = (uint16_t)be16(p + 1);
+	struct known *k = &d->known[(type ^ type >> 4 ^ type >> 2 ^ p[0] << 5 ^ (iface == &emmg_mux_udp)) % KNOWN_TYPES];
+	const struct role *r;
+
+	if (k->iface == iface && k->type == type && k->version == p[0])
+		return k;
+	r = role_of(iface);
+	/* section_TSpkt_flag has the same number on both interfaces that have one */
+	*k = (struct known){ .iface = iface, .type = type, .version = p[0], .stream = r->stream, .of_client = one_of(type, r->of_client),
+		.of_server = one_of(type, r->of_server), .asks = dec_pair_of(iface, type), .answers = answered_by(iface, type),
+		.has_format = type == ECMG_CHANNEL_STATUS || type == EMMG_CHANNEL_SETUP || type == EMMG_CHANNEL_STATUS };
+	return k;
+}
+
+static int64_t
+key_of(const struct dec_message *g, const struct dec_pair *pair)
+{
+	return pair && pair->key ? sim_int(g->msg, pair->key, -1) : -1;
 }
 
 /* The oldest request of the other side that this may answer; an error answers whatever was asked of its stream. */
 static void
-answer(struct dec_session *s, struct dec_message *g, int64_t stream)
+follow(struct dec_conn *c, struct dec_session *s, struct dec_message *g, const struct known *k)
 {
-	for (size_t i = 0; i < s->nasked; i++) {
-		struct dec_asked *a = &s->asked[i];
-
-		if (a->side == g->side || a->stream != stream || (!g->error && a->pair->answer != g->msg->type) ||
-		    (!g->error && a->pair->key && a->cp != sim_int(g->msg, a->pair->key, -1)))
-			continue;
-		g->asked_frame = a->frame;
-		g->asked_ns = a->at_ns;
-		memmove(a, a + 1, (--s->nasked - i) * sizeof(*a));
-		return;
-	}
-}
-
-static const struct known *
-known_of(struct dec_msg *d, const struct sim_iface *iface, uint16_t type)
-{
-	struct known *k = &d->known[(type ^ type >> 4) % KNOWN_TYPES];
-	const struct role *r;
-
-	if (k->iface == iface && k->type == type)
-		return k;
-	r = role_of(iface);
-	/* section_TSpkt_flag has the same number on both interfaces that have one */
-	*k = (struct known){ iface, type, one_of(type, r->of_client), one_of(type, r->of_server),
-		type == ECMG_CHANNEL_STATUS || type == EMMG_CHANNEL_SETUP || type == EMMG_CHANNEL_STATUS, dec_pair_of(iface, type) };
-	return k;
-}
-
-static void
-follow(struct dec_session *s, struct dec_message *g, const struct known *k)
-{
-	bool asks = k->pair && !s->conn->udp && !g->error;
-	uint16_t key;
+	bool answers = s->asked && (k->answers || g->error), asks = k->asks && !c->udp && !g->error;
+	struct dec_request r;
 	int64_t stream;
 
-	if (!s->nasked && !asks)
+	if (!answers && !asks)
 		return;
-	key = dec_stream_param(s->iface);
-	stream = key ? sim_int(g->msg, key, -1) : -1;
-	if (s->nasked)
-		answer(s, g, stream);
-	if (asks && !g->asked_frame)
-		ask(s, k->pair, g, stream);
+	stream = k->stream ? sim_int(g->msg, k->stream, -1) : -1;
+	if (answers && dec_ask_take(s->asked, 1 - g->side, stream, g->error ? 0 : g->msg->type, key_of(g, k->answers), &r)) {
+		g->asked_frame = r.frame;
+		g->asked_ns = r.at_ns;
+	} else if (asks) {
+		r = (struct dec_request){ g->frame, g->at_ns, stream, key_of(g, k->asks), k->asks->answer, (uint8_t)g->side };
+		c->user_held += dec_ask_add(&s->asked, &r);
+	}
 }
 
 /* ---- plausibility ---- */
@@ -258,30 +257,40 @@ learn(struct dec_session *s, const struct dec_message *g, const struct known *k)
 
 /* A datagram to a mux may lack what its TCP form must have: read it with the names of both, judge it by its own. */
 static void
-judge(struct dec_msg *d, const struct dec_session *s, const uint8_t *p, size_t len, struct sim_fault *why)
+judge(struct dec_msg *d, const struct dec_session *s, struct known *k, const uint8_t *p, size_t len, struct sim_fault *why)
 {
-	if (s->conn->udp && s->iface == &emmg_mux && be16(p + 1) == EMMG_DATA_PROVISION) {
-		sim_decode(&emmg_mux_udp, p, len, &d->msg, why);
-		sim_decode(&emmg_mux, p, len, &d->msg, NULL);
+	if (s->conn->udp && s->iface == &emmg_mux && k->type == EMMG_DATA_PROVISION) {
+		sim_decode_alike(&emmg_mux_udp, &known_of(d, &emmg_mux_udp, p)->shape, p, len, &d->msg, why);
+		sim_decode_alike(&emmg_mux, &k->shape, p, len, &d->msg, NULL);
 	} else {
-		sim_decode(s->iface, p, len, &d->msg, why);
+		sim_decode_alike(s->iface, &k->shape, p, len, &d->msg, why);
 	}
 }
 
+/* *g is the engine's, and member after member is told: clearing it cost as much as all the rest. */
 static void
-emit(struct dec_msg *d, struct dec_session *s, int side, const uint8_t *p, size_t len)
+emit(struct dec_msg *d, struct dec_conn *c, int side, const uint8_t *p, size_t len)
 {
-	struct dec_message g = { .session = s, .side = side, .at_ns = d->at_ns, .frame = d->frame, .p = p, .len = len,
-		.seq = d->end_seq - (uint32_t)(d->end - p), .msg = &d->msg };
-	const struct known *k;
+	struct dec_session *s = c->user;
+	struct dec_message *g = &d->out;
+	struct known *k = known_of(d, s->iface, p);
 
-	judge(d, s, p, len, &g.why);
-	k = known_of(d, s->iface, d->msg.type);
-	g.error = d->msg.def && sim_count(&d->msg, ERROR_STATUS) > 0;
-	learn(s, &g, k);
-	follow(s, &g, k);
+	g->session = s;
+	g->side = side;
+	g->at_ns = d->at_ns;
+	g->frame = d->frame;
+	g->p = p;
+	g->len = len;
+	g->seq = d->end_seq - (uint32_t)(d->end - p);
+	g->msg = &d->msg;
+	g->asked_frame = 0;
+	g->asked_ns = 0;
+	judge(d, s, k, p, len, &g->why);
+	g->error = d->msg.def && sim_value(&d->msg, ERROR_STATUS, 0);
+	learn(s, g, k);
+	follow(c, s, g, k);
 	s->half[side]->version = p[0];
-	d->user.message(d->user.self, &g);
+	d->user.message(d->user.self, g);
 }
 
 static void
@@ -334,7 +343,7 @@ hunt(struct dec_msg *d, struct dec_conn *c, int side, const uint8_t *p, size_t l
 	s = session_of(d, c, iface_of(d, s->iface ? s : NULL, (uint16_t)be16(p + at + 1)));
 	say_passed(d, s, side);
 	h->state = LOCKED;
-	emit(d, s, side, p + at, whole);
+	emit(d, c, side, p + at, whole);
 	return at + whole;
 }
 
@@ -361,7 +370,7 @@ start(struct dec_msg *d, struct dec_conn *c, int side, const uint8_t *p, size_t 
 		return 0;
 	s = session_of(d, c, iface);
 	h->state = LOCKED;
-	emit(d, s, side, p, whole);
+	emit(d, c, side, p, whole);
 	return whole;
 }
 
@@ -382,7 +391,7 @@ locked(struct dec_msg *d, struct dec_conn *c, int side, const uint8_t *p, size_t
 	}
 	if (whole > len)
 		return 0;
-	emit(d, s, side, p, whole);
+	emit(d, c, side, p, whole);
 	return whole;
 }
 
@@ -484,7 +493,7 @@ datagram(struct dec_msg *d, struct dec_conn *c, const uint8_t *p, size_t len)
 			return;
 		}
 		s = session_of(d, c, iface);
-		emit(d, s, 0, p, whole);
+		emit(d, c, 0, p, whole);
 		p += whole;
 		len -= whole;
 	}
@@ -602,7 +611,7 @@ ended(void *self, struct dec_conn *c)
 	}
 	if (s->iface && d->user.ended)
 		d->user.ended(d->user.self, s);
-	free(s->asked);
+	dec_ask_free(s->asked);
 	free(s);
 	c->user = NULL;
 }

@@ -22,7 +22,7 @@ struct dec_session {
 	/* of dec_msg.c */
 	bool client_known;
 	struct dec_half_msg *half[2];
-	struct dec_asked *asked; size_t nasked;
+	struct dec_ask *asked;
 };
 struct dec_message {
 	struct dec_session *session;

@@ -1,5 +1,5 @@
 # The decoder is compiled in, so that a fuzzing engine sees its branches.
-check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_emmg_channel %D%/fuzz_mux_intake
+check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_sim_shape %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_emmg_channel %D%/fuzz_mux_intake
 %C%_fuzz_sim_ecmg_SOURCES = %D%/fuzz_sim_ecmg.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/ecmg_scs.c
 %C%_fuzz_sim_ecmg_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_sim_ecmg_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
@@ -13,6 +13,9 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuz
 %C%_fuzz_playout_SOURCES = %D%/fuzz_playout.c %D%/fuzz_sim.h $(fuzz_main) proto/sim.c proto/playout.c
 %C%_fuzz_playout_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
 %C%_fuzz_playout_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
+%C%_fuzz_sim_shape_SOURCES = %D%/fuzz_sim_shape.c $(fuzz_main) proto/sim_shape.c proto/sim.c proto/ecmg_scs.c proto/emmg_mux.c proto/eis_scs.c proto/psig_mux.c
+%C%_fuzz_sim_shape_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
+%C%_fuzz_sim_shape_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 # the ECMG's engine, with its decoder and what it needs of lib/
 %C%_fuzz_ecmg_channel_SOURCES = %D%/fuzz_ecmg_channel.c $(fuzz_main) lib/ecmg_channel.c proto/sim.c proto/ecmg_scs.c
 %C%_fuzz_ecmg_channel_CFLAGS = $(AM_CFLAGS) $(AM_FUZZ)
@@ -29,5 +32,5 @@ check_PROGRAMS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuz
 %C%_fuzz_mux_intake_LDFLAGS = $(AM_LDFLAGS) $(AM_FUZZ)
 %C%_fuzz_mux_intake_LDADD = mux/libmux.la $(net_libs)
 if !FUZZERS
-TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_emmg_channel %D%/fuzz_mux_intake
+TESTS += %D%/fuzz_sim_ecmg %D%/fuzz_sim_emmg %D%/fuzz_sim_other %D%/fuzz_sim_shape %D%/fuzz_playout %D%/fuzz_ecmg_channel %D%/fuzz_emmg_channel %D%/fuzz_mux_intake
 endif

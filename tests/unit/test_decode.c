@@ -3,6 +3,7 @@
 #include <string.h>
 #include "proto/ecmg_scs.h"
 #include "tests/suite.h"
+#include "tools/dec_ask.h"
 #include "tools/dec_out.h"
 
 enum { STREAM = 30000, SEGMENTS = 2000 };
@@ -423,7 +424,108 @@ START_TEST(messages_of_bcast_are_known)
 }
 END_TEST
 
+/* ---- requests ---- */
+
+static struct dec_request
+request(uint64_t frame, int64_t stream, int64_t key)
+{
+	return (struct dec_request){ .frame = frame, .at_ns = (int64_t)frame * 1000, .stream = stream, .key = key, .answer = 0x0202, .side = 0 };
+}
+
+START_TEST(answers_are_told_from_one_another)
+{
+	struct dec_ask *a = NULL;
+	struct dec_request r;
+
+	ck_assert_int_eq(dec_ask_take(a, 0, 1, 0x0202, 1, &r), 0);
+	for (uint64_t k = 0; k < 600; k++) {	/* three crypto-periods of two hundred streams at once */
+		r = request(k + 1, (int64_t)(k % 200), (int64_t)(k / 200));
+		dec_ask_add(&a, &r);
+	}
+	ck_assert_int_eq(dec_ask_take(a, 1, 7, 0x0202, 1, &r), 0);	/* of the other side */
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0x0104, 1, &r), 0);	/* no answer to it */
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0x0202, 3, &r), 0);	/* of no period that was asked for */
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0x0202, 1, &r), 1);
+	ck_assert_uint_eq(r.frame, 208);
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0x0202, 1, &r), 0);	/* it has its answer */
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0, -1, &r), 1);	/* a refusal: the oldest */
+	ck_assert_uint_eq(r.frame, 8);
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0, -1, &r), 1);
+	ck_assert_uint_eq(r.frame, 408);
+	ck_assert_int_eq(dec_ask_take(a, 0, 7, 0, -1, &r), 0);
+	dec_ask_free(a);
+}
+END_TEST
+
+/* Against a list that is searched from its beginning: while fewer than half of DEC_ASKED wait, nothing is forgotten. */
+START_TEST(requests_are_found_as_in_a_list)
+{
+	static struct dec_request list[DEC_ASKED];
+	struct dec_ask *a = NULL;
+	size_t n = 0, held = 0;
+
+	seed = 11;
+	for (uint64_t frame = 1; frame < 200000; frame++) {
+		int64_t stream = (int64_t)draw(40) - 1, key = draw(4);
+		struct dec_request r = request(frame, stream, key), got_r;
+		size_t k = 0;
+
+		if (n < DEC_ASKED / 2 - 1 && draw(frame / 20000 % 2 ? 3 : 2) == 0) {
+			list[n++] = r;
+			held += dec_ask_add(&a, &r);
+			continue;
+		}
+		while (k < n && (list[k].stream != stream || list[k].key != key))
+			k++;
+		ck_assert_int_eq(dec_ask_take(a, 0, stream, 0x0202, key, &got_r), k < n);
+		if (k == n)
+			continue;
+		ck_assert_uint_eq(got_r.frame, list[k].frame);
+		memmove(&list[k], &list[k + 1], (--n - k) * sizeof(list[0]));
+	}
+	ck_assert_uint_le(held, DEC_ASKED * 80);
+	for (uint64_t frame = 1; frame < 100000; frame++) {	/* nobody answers */
+		struct dec_request r = request(frame, (int64_t)frame % 7, 0);
+
+		held += dec_ask_add(&a, &r);
+	}
+	ck_assert_uint_le(held, DEC_ASKED * 80);
+	dec_ask_free(a);
+}
+END_TEST
+
+/* One that has ended gives way before one that is open, and what comes late of it is known as sent again. */
+START_TEST(connections_that_ended_give_way_first)
+{
+	struct dec_tcp *t = dec_tcp_new(&user);
+	uint32_t isn[2] = { 1000, 2000 };
+	struct dec_segment quiet = segment(0, isn, 0, 100, DEC_ACK);
+
+	fresh();
+	quiet.ends.from[2] = 77;
+	dec_tcp_segment(t, &quiet, 0);
+	for (uint32_t k = 0; k < 3 * DEC_CONNECTIONS; k++) {
+		struct dec_segment s = segment(0, isn, 0, 0, DEC_RST);
+
+		memcpy(s.ends.from, &k, 4);
+		s.ends.from[3] = 1;
+		dec_tcp_segment(t, &s, 1);
+		dec_tcp_segment(t, &s, 2);
+	}
+	ck_assert_uint_eq(dec_tcp_evicted(t), 0);
+	quiet = segment(0, isn, 0, 150, DEC_ACK);	/* the half of it that is new */
+	quiet.ends.from[2] = 77;
+	dec_tcp_segment(t, &quiet, 3);
+	ck_assert_uint_eq(got[0].len, 150);
+	dec_tcp_flush(t);
+	dec_tcp_free(t);
+}
+END_TEST
+
 SUITE("decode", tcase_set_timeout(t, 120);
+      tcase_add_test(t, answers_are_told_from_one_another);
+      tcase_add_test(t, requests_are_found_as_in_a_list);
+      tcase_add_test(t, connections_that_ended_give_way_first);
       tcase_add_loop_test(t, any_cut_order_and_repetition_gives_the_same_octets, 0, 60);
       tcase_add_loop_test(t, what_is_missing_is_told_once_and_exactly, 0, 40);
       tcase_add_test(t, memory_is_bounded_whatever_comes);
