@@ -194,7 +194,7 @@ distribution(const struct hist *h)
 static const struct hist *
 main_hist(const struct app *a)
 {
-	return a->conf.side == LOAD_SCS ? &a->report.interval : &a->report.due;
+	return a->conf.side == LOAD_SCS ? &a->report.interval : &a->report.pace.due;
 }
 
 static double
@@ -210,12 +210,12 @@ print_counts(const struct app *a)
 	bool scs = a->conf.side == LOAD_SCS;
 	const struct { const char *name; uint64_t n; } rows[] = {
 		{ scs ? "asked while unanswered" : "answers to another question", r->wrong },
-		{ "answers unasked, or after the time-out", r->late }, { "without an answer", r->unanswered }, { "not sent: the stream was never free", r->unsent },
+		{ "answers unasked, or after the time-out", r->late }, { "without an answer", r->pace.unanswered }, { "not sent: the stream was never free", r->pace.unsent },
 		{ "messages that do not decode", r->bad }, { "errors", r->errors },
 		{ "connections refused", r->refused }, { "connections lost", r->lost },
 	};
 
-	printf("%" PRIu64 " requests, %" PRIu64 " answers, %.1f/s", r->sent, r->answered, per_second(a, r->answered));
+	printf("%" PRIu64 " requests, %" PRIu64 " answers, %.1f/s", r->pace.sent, r->answered, per_second(a, r->answered));
 	if (a->conf.rate > 0)
 		printf(" (asked for: %.0f/s)", a->conf.rate);
 	printf("; %.1f s, %u of %u connections were up", ms(r->ran_ns) / 1e3, r->up, scs ? r->up : a->conf.connections);
@@ -241,15 +241,15 @@ print_text(const struct app *a)
 	bool rate = a->conf.rate > 0;
 
 	print_counts(a);
-	if (r->sent_ns.n || r->ready.n)
+	if (r->pace.sent_ns.n || r->ready.n)
 		printf("\n%-16s %10s %10s %10s %10s %10s\n", "ms", "p50", "p99", "p99.9", "max", "mean");
 	if (rate)
-		line("from when due", &r->due);
-	line(a->conf.side == LOAD_SCS ? "our answers" : rate ? "from when sent" : "answers", &r->sent_ns);
+		line("from when due", &r->pace.due);
+	line(a->conf.side == LOAD_SCS ? "our answers" : rate ? "from when sent" : "answers", &r->pace.sent_ns);
 	line("set-up", &r->ready);
 	line("between requests", &r->interval);
-	if (rate && hist_quantile(&r->behind, 0.99) > 1000000)
-		printf("the generator itself was late by %.3f ms (p99): this machine is busy, or too slow\n", ms(hist_quantile(&r->behind, 0.99)));
+	if (rate && hist_quantile(&r->pace.behind, 0.99) > 1000000)
+		printf("the generator itself was late by %.3f ms (p99): this machine is busy, or too slow\n", ms(hist_quantile(&r->pace.behind, 0.99)));
 	if (a->histogram)
 		distribution(main_hist(a));
 }
@@ -285,18 +285,18 @@ print_json(const struct app *a)
 	j = json_pack("{s:s,s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:f,s:f,s:o}",
 	    "loaded", sides[a->conf.side], "at", gw_addr_text(&a->conf.at, at, sizeof(at)), "seconds", (double)r->ran_ns / 1e9,
 	    "connections", "asked", (json_int_t)a->conf.connections, "up", (json_int_t)r->up, "refused", (json_int_t)r->refused, "lost", (json_int_t)r->lost,
-	    "requests", "sent", (json_int_t)r->sent, "answered", (json_int_t)r->answered, "errors", (json_int_t)r->errors, "wrong", (json_int_t)r->wrong,
-	    "late", (json_int_t)r->late, "unanswered", (json_int_t)r->unanswered, "unsent", (json_int_t)r->unsent, "undecodable", (json_int_t)r->bad,
+	    "requests", "sent", (json_int_t)r->pace.sent, "answered", (json_int_t)r->answered, "errors", (json_int_t)r->errors, "wrong", (json_int_t)r->wrong,
+	    "late", (json_int_t)r->late, "unanswered", (json_int_t)r->pace.unanswered, "unsent", (json_int_t)r->pace.unsent, "undecodable", (json_int_t)r->bad,
 	    "misdeeds", (json_int_t)r->misdeeds, "rate_asked", a->conf.rate, "rate", per_second(a, r->answered), "errors", errors);
 	if (!j)
 		return;
 	if (a->conf.side == LOAD_SCS)
 		json_object_set_new(j, "interval_ms", json_hist(&r->interval, a->histogram));
 	else {
-		json_object_set_new(j, "from_due_ms", json_hist(&r->due, a->histogram));
+		json_object_set_new(j, "from_due_ms", json_hist(&r->pace.due, a->histogram));
 		json_object_set_new(j, "set_up_ms", json_hist(&r->ready, false));
 	}
-	json_object_set_new(j, "from_sent_ms", json_hist(&r->sent_ns, a->histogram && a->conf.side != LOAD_SCS));
+	json_object_set_new(j, "from_sent_ms", json_hist(&r->pace.sent_ns, a->histogram && a->conf.side != LOAD_SCS));
 	json_dumpf(j, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	putchar('\n');
 	json_decref(j);
@@ -312,7 +312,7 @@ verdict(const struct app *a)
 		return gw_exit_status(GW_EUNAVAIL);
 	if (a->conf.misdeed)
 		return a->conf.side != LOAD_SCS && (r->wrong || r->answered == 0);
-	return r->wrong || r->late || r->unanswered || r->unsent || r->bad || r->errors || r->refused || r->lost;
+	return r->wrong || r->late || r->pace.unanswered || r->pace.unsent || r->bad || r->errors || r->refused || r->lost;
 }
 
 /* ---- its life ---- */

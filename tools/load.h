@@ -14,7 +14,7 @@
 #include "lib/addr.h"
 #include "lib/err.h"
 #include "proto/sim.h"
-#include "tools/hist.h"
+#include "tools/pace.h"
 
 enum load_side { LOAD_ECMG, LOAD_MUX, LOAD_SCS };	/* who is loaded */
 enum { LOAD_ERRORS = 32, LOAD_FRAME = 2048, LOAD_CONNECTIONS = 65536, LOAD_STREAMS = 1024, LOAD_DATAGRAM = 1024, LOAD_ECM = 256 };
@@ -38,14 +38,13 @@ struct load_conf {
 	const struct load_misdeed *misdeed; unsigned every;	/* with every so many-th request; NULL: none */
 };
 struct load_report {
+	struct pace_report pace;	/* requests sent, unanswered, unsent, and their times */
 	unsigned up;			/* connections that have been ready */
 	uint64_t refused, lost;		/* connections that were not taken; that ended before we ended them */
-	uint64_t sent, answered, errors, wrong, late;	/* wrong: not what was asked for; late: after the time-out */
-	uint64_t unanswered, unsent;	/* unsent: due, but the stream was never free */
+	uint64_t answered, errors, wrong, late;	/* wrong: not what was asked for; late: after the time-out */
 	uint64_t misdeeds, bad;		/* bad: messages that do not decode */
 	struct { uint16_t status; uint64_t n; } error[LOAD_ERRORS]; unsigned nerrors;
-	struct hist due, sent_ns, ready;	/* ns; ready: of a connection, from its beginning to its last stream's set-up */
-	struct hist behind;		/* how late we were ourselves, with a rate */
+	struct hist ready;		/* ns; of a connection, from its beginning to its last stream's set-up */
 	struct hist interval;		/* LOAD_SCS: between two requests of a stream */
 	unsigned streams;		/* LOAD_SCS: set up at a time, at most */
 	int64_t ran_ns;

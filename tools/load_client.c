@@ -13,15 +13,12 @@
 
 enum { CHUNK = 262144, OUT = 65536, KEEP_MS = 20, DEAF_NS = 1000000000 };
 #define AGAIN_NS INT64_C(1000000000)
-enum stream_state { DOWN, IDLE, ASKED };
 enum conn_state { CLOSED, CONNECTING, SETTING_UP, READY, CLOSING };
 
-/* As it is asked: an answer is due at a time. behind: requests that are due since, a period apart. */
-struct stream { uint8_t state; uint16_t cp; uint32_t behind; int64_t due, sent, behind_due; };
 struct conn {
 	uv_tcp_t tcp; uv_connect_t connect;
 	struct load_client *client;
-	unsigned index, up, asked, next;	/* streams set up, with a request out, to be asked next */
+	unsigned index, up;			/* up: streams set up */
 	enum conn_state state;
 	bool was_ready;
 	int64_t since, retry, deaf_until;
@@ -35,11 +32,11 @@ struct load_client {
 	uv_loop_t *loop;
 	uv_timer_t keep;
 	uv_poll_t poll; int timer_fd;		/* of the schedule: to the nanosecond, as far as the kernel goes */
-	struct conn *conns; struct stream *streams;
+	struct conn *conns; uint16_t *cps;	/* of each stream: what it was asked for last */
+	struct pace pace;
 	struct load_wire wire; bool made;
-	unsigned opened, ready, known, asked, open;	/* known: connections that were ready once: they have requests due */
-	int64_t start, end, due, period;	/* due: of the next request; period: of a stream */
-	unsigned turn;				/* whose it is */
+	unsigned opened, ready, open;
+	int64_t start, end;
 	uint64_t count;
 	bool over, closing;
 	unsigned handles;
@@ -60,10 +57,11 @@ is_mux(const struct load_client *k)
 	return k->conf->side == LOAD_MUX;
 }
 
-static struct stream *
-stream_of(const struct conn *c, unsigned s)
+/* The timetable's number of a stream. */
+static unsigned
+slot_of(const struct conn *c, unsigned s)
 {
-	return &c->client->streams[(size_t)c->index * c->client->conf->streams + s];
+	return c->index * c->client->conf->streams + s;
 }
 
 static uint16_t
@@ -146,27 +144,21 @@ misbehave(struct conn *c, const uint8_t *good, size_t len)
 	k->len += n;
 }
 
-/* The request of a stream that is idle; it was to leave at `due`. */
+/* A request that the timetable wants. */
 static void
-ask(struct conn *c, unsigned i, int64_t due)
+ask(struct load_client *k, const struct pace_ask *a)
 {
-	struct load_client *k = c->client;
-	struct stream *s = stream_of(c, i);
+	struct conn *c = &k->conns[a->slot / k->conf->streams];
+	unsigned i = a->slot % k->conf->streams;
 	const struct load_misdeed *bad = k->conf->misdeed;
 	bool wrong = bad && ++k->count % k->conf->every == 0;
 	size_t at, len;
 
 	room_for(c, LOAD_FRAME);
 	at = k->len;
-	s->cp++;
-	len = load_wire_put(&k->wire, k->out + at, (uint16_t)c->index, (uint16_t)i, id_of(c, i), s->cp);
+	len = load_wire_put(&k->wire, k->out + at, (uint16_t)c->index, (uint16_t)i, id_of(c, i), ++k->cps[a->slot]);
 	k->len += len;
-	s->state = ASKED;
-	s->sent = now_ns();
-	s->due = k->conf->rate > 0 ? due : s->sent;
-	c->asked++;
-	k->asked++;
-	k->report->sent++;
+	pace_sent(&k->pace, a, now_ns());
 	if (!wrong)
 		return;
 	if (bad->id == LOAD_DRIBBLE) {
@@ -212,16 +204,9 @@ forget(struct conn *c)
 {
 	struct load_client *k = c->client;
 
-	for (unsigned i = 0; i < k->conf->streams; i++) {
-		struct stream *s = stream_of(c, i);
-		if (s->state == ASKED) {
-			k->asked--;
-			k->report->unanswered++;
-			hist_add(&k->report->due, now_ns() - s->due);
-		}
-		s->state = DOWN;
-	}
-	c->asked = c->up = 0;
+	for (unsigned i = 0; i < k->conf->streams; i++)
+		pace_down(&k->pace, slot_of(c, i), now_ns());
+	c->up = 0;
 }
 
 /* why NULL: it is our own doing. */
@@ -253,33 +238,17 @@ static void
 ready(struct conn *c)
 {
 	struct load_client *k = c->client;
+	struct pace_ask a;
 	int64_t now = now_ns();
 
 	c->state = READY;
 	k->ready++;
 	hist_add(&k->report->ready, now - c->since);
-	if (!c->was_ready) {
-		c->was_ready = true;
-		k->known++;
-		k->report->up++;
-	}
-	if (k->over)
-		return;
-	for (unsigned i = 0; i < k->conf->streams; i++) {
-		struct stream *s = stream_of(c, i);
-		s->state = IDLE;
-		if (k->conf->rate > 0 && s->behind > 0) {	/* what was due while it was away */
-			s->behind--;
-			ask(c, i, s->behind_due);
-			s->behind_due += k->period;
-		}
-		if (c->state != READY)
-			return;
-	}
-	for (unsigned i = 0; k->conf->rate <= 0 && i < k->conf->window && c->state == READY; i++) {
-		ask(c, c->next, now);
-		c->next = (c->next + 1) % k->conf->streams;
-	}
+	k->report->up += !c->was_ready;
+	c->was_ready = true;
+	for (unsigned i = 0; c->state == READY && i < k->conf->streams; i++)
+		if (pace_up(&k->pace, slot_of(c, i), now, &a))
+			ask(k, &a);
 	flush(c);
 }
 
@@ -289,28 +258,11 @@ static void
 answered(struct conn *c, unsigned i, bool well)
 {
 	struct load_client *k = c->client;
-	struct stream *s = stream_of(c, i);
-	int64_t now = now_ns();
+	struct pace_ask a;
 
-	s->state = IDLE;
-	c->asked--;
-	k->asked--;
-	if (well)
-		k->report->answered++;
-	hist_add(&k->report->sent_ns, now - s->sent);
-	hist_add(&k->report->due, now - s->due);
-	if (k->over || c->state != READY)
-		return;
-	if (k->conf->rate <= 0) {
-		while (stream_of(c, c->next)->state != IDLE)	/* this one is */
-			c->next = (c->next + 1) % k->conf->streams;
-		ask(c, c->next, now);
-		c->next = (c->next + 1) % k->conf->streams;
-	} else if (s->behind > 0) {
-		s->behind--;
-		ask(c, i, s->behind_due);
-		s->behind_due += k->period;
-	}
+	k->report->answered += well;
+	if (pace_answered(&k->pace, slot_of(c, i), now_ns(), &a))
+		ask(k, &a);
 }
 
 /* The answer to a request, which is most of what comes: without decoding it whole. */
@@ -320,16 +272,14 @@ on_answer(struct conn *c, const uint8_t *p, size_t len)
 	struct load_client *k = c->client;
 	int i = load_wire_find(p, len, is_mux(k) ? EMMG_STREAM_ID : ECMG_STREAM_ID);
 	int channel = load_wire_find(p, len, is_mux(k) ? EMMG_CHANNEL_ID : ECMG_CHANNEL_ID);
-	struct stream *s;
 
 	if (i < 0 || (unsigned)i >= k->conf->streams || channel != (int)(uint16_t)c->index) {
 		k->report->wrong++;
 		return;
 	}
-	s = stream_of(c, (unsigned)i);
-	if (s->state != ASKED)
+	if (!pace_out(&k->pace, slot_of(c, (unsigned)i)))
 		k->report->late++;
-	else if (!is_mux(k) && load_wire_find(p, len, ECMG_CP_NUMBER) != s->cp)
+	else if (!is_mux(k) && load_wire_find(p, len, ECMG_CP_NUMBER) != k->cps[slot_of(c, (unsigned)i)])
 		k->report->wrong++;
 	else
 		answered(c, (unsigned)i, true);
@@ -349,7 +299,7 @@ on_error(struct conn *c, const struct sim_msg *m)
 		drop(c, text);
 	} else if (is_mux(k) || (k->conf->misdeed && k->report->errors <= k->report->misdeeds)) {
 		return;		/* of data, which have no answer; the test behind them has. Or earned: the good request beside it gets its own. */
-	} else if (i >= 0 && i < k->conf->streams && stream_of(c, (unsigned)i)->state == ASKED) {
+	} else if (i >= 0 && i < k->conf->streams && pace_out(&k->pace, slot_of(c, (unsigned)i))) {
 		answered(c, (unsigned)i, false);
 	}
 }
@@ -485,46 +435,21 @@ dial(struct conn *c)
 
 /* ---- the schedule ---- */
 
-/* One request is due: to the next stream of those that have been ready, though it be busy or away. */
-static void
-one_due(struct load_client *k)
-{
-	const struct load_conf *conf = k->conf;
-	unsigned all = conf->connections * conf->streams;
-	struct conn *c;
-	struct stream *s;
-
-	do
-		c = &k->conns[(k->turn = (k->turn + 1) % all) % conf->connections];	/* connections in turn, then their streams */
-	while (!c->was_ready);
-	s = stream_of(c, k->turn / conf->connections);
-	if (s->state == IDLE) {
-		ask(c, k->turn / conf->connections, k->due);
-		hist_add(&k->report->behind, s->sent - k->due);
-		flush(c);
-	} else if (s->behind++ == 0) {
-		s->behind_due = k->due;
-	}
-}
-
 static void
 schedule(struct load_client *k)
 {
-	const struct load_conf *conf = k->conf;
 	struct itimerspec at = { { 0, 0 }, { 0, 0 } };
-	int64_t now = now_ns();
+	struct pace_ask a;
+	int64_t next;
 
-	if (k->over || k->known == 0 || conf->rate <= 0)
-		return;
-	if (k->due == 0)
-		k->due = now;
-	while (k->due <= now && k->due < k->end) {
-		one_due(k);
-		/* while connections are still being opened, the rate is that of those that are */
-		k->due += (int64_t)(1e9 / conf->rate * conf->connections / k->known);
+	while (pace_tick(&k->pace, now_ns(), &a)) {
+		ask(k, &a);
+		flush(&k->conns[a.slot / k->conf->streams]);
 	}
-	at.it_value.tv_sec = k->due / 1000000000;
-	at.it_value.tv_nsec = k->due % 1000000000;
+	if ((next = pace_next(&k->pace)) == INT64_MAX)
+		return;
+	at.it_value.tv_sec = next / 1000000000;
+	at.it_value.tv_nsec = next % 1000000000;
 	timerfd_settime(k->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -541,18 +466,6 @@ on_timer(uv_poll_t *poll, int status, int events)
 	schedule(k);
 }
 
-static void
-count_unsent(struct load_client *k)
-{
-	int64_t now = now_ns();
-
-	for (size_t i = 0; k->conf->rate > 0 && i < (size_t)k->conf->connections * k->conf->streams; i++)
-		for (struct stream *s = &k->streams[i]; s->behind > 0; s->behind--, s->behind_due += k->period) {
-			k->report->unsent++;
-			hist_add(&k->report->due, now - s->behind_due);	/* it would have taken that long at least */
-		}
-}
-
 /* No more requests; what is out may still be answered. */
 static void
 finish(struct load_client *k)
@@ -561,7 +474,7 @@ finish(struct load_client *k)
 		return;
 	k->over = true;
 	k->report->ran_ns = now_ns() - k->start;
-	count_unsent(k);
+	pace_finish(&k->pace, now_ns());
 }
 
 static void
@@ -591,24 +504,12 @@ end(struct load_client *k)
 static void
 time_out(struct load_client *k, struct conn *c, int64_t now)
 {
-	for (unsigned i = 0; c->asked > 0 && i < k->conf->streams; i++) {
-		struct stream *s = stream_of(c, i);
-		if (s->state != ASKED || now - s->sent < k->conf->timeout_ns)
-			continue;
-		s->state = IDLE;
-		c->asked--;
-		k->asked--;
-		k->report->unanswered++;
-		hist_add(&k->report->due, now - s->due);
-		hist_add(&k->report->sent_ns, now - s->sent);
-		if (!k->over && c->state == READY && k->conf->rate <= 0)
-			ask(c, i, now);
-		else if (!k->over && s->behind > 0) {
-			s->behind--;
-			ask(c, i, s->behind_due);
-			s->behind_due += k->period;
-		}
-	}
+	struct pace_ask a;
+	bool late;
+
+	for (unsigned i = 0; k->pace.group[c->index].asked > 0 && i < k->conf->streams; i++)
+		if (pace_overdue(&k->pace, slot_of(c, i), now, &late, &a))
+			ask(k, &a);
 	if (c->state == READY)
 		flush(c);
 }
@@ -618,7 +519,7 @@ on_keep(uv_timer_t *t)
 {
 	struct load_client *k = t->data;
 	const struct load_conf *conf = k->conf;
-	int64_t now = now_ns(), since = now - k->start;
+	int64_t now = now_ns();
 
 	if (k->closing) {
 		if (k->open == 0 && !uv_is_closing((uv_handle_t *)t)) {
@@ -627,7 +528,7 @@ on_keep(uv_timer_t *t)
 		}
 		return;
 	}
-	while (!k->over && k->opened < conf->connections && (conf->ramp_ns == 0 || since >= conf->ramp_ns / conf->connections * k->opened))
+	for (unsigned due = k->over ? 0 : pace_groups(&k->pace, now); k->opened < due;)
 		dial(&k->conns[k->opened++]);
 	for (unsigned i = 0; i < k->opened; i++) {
 		struct conn *c = &k->conns[i];
@@ -644,14 +545,14 @@ on_keep(uv_timer_t *t)
 	schedule(k);
 	if (now >= k->end || (k->report->up == 0 && k->opened == conf->connections && k->report->refused >= conf->connections))
 		finish(k);	/* or nobody is taken */
-	if (k->over && k->asked == 0)
+	if (k->over && k->pace.asked == 0)
 		end(k);
 }
 
 struct load_live
 load_client_live(const struct load_client *k)
 {
-	return (struct load_live){ k->ready, k->report->answered, k->report->errors, k->asked, k->over };
+	return (struct load_live){ k->ready, k->report->answered, k->report->errors, k->pace.asked, k->over };
 }
 
 void
@@ -671,7 +572,8 @@ load_client_free(struct load_client *k)
 	if (k->timer_fd >= 0)
 		close(k->timer_fd);
 	free(k->conns);
-	free(k->streams);
+	free(k->cps);
+	pace_close(&k->pace);
 	free(k);
 }
 
@@ -680,11 +582,13 @@ load_client_open(uv_loop_t *loop, const struct load_conf *conf, struct load_repo
 {
 	struct load_client *k = calloc(1, sizeof(*k));
 	struct gw_addr to = conf->at;
+	const struct pace_conf pace = { .groups = conf->connections, .slots = conf->streams, .rate = conf->rate, .window = conf->window, .start = now_ns(),
+		.ramp = conf->ramp_ns, .duration = conf->duration_ns, .timeout = conf->timeout_ns };
 
 	if (k)
 		k->timer_fd = -1;
 	if (!k || !(k->conns = calloc(conf->connections, sizeof(*k->conns))) ||
-	    !(k->streams = calloc((size_t)conf->connections * conf->streams, sizeof(*k->streams))))
+	    !(k->cps = calloc((size_t)conf->connections * conf->streams, sizeof(*k->cps))) || pace_open(&k->pace, &pace, &report->pace) < 0)
 		gw_fail(err, GW_ESYS, "no memory");
 	else if (gw_addr_resolve(&to, err) < 0)
 		;
@@ -697,9 +601,8 @@ load_client_open(uv_loop_t *loop, const struct load_conf *conf, struct load_repo
 		k->self = self;
 		k->loop = loop;
 		k->to = to.ss;
-		k->start = now_ns();
-		k->end = k->start + conf->duration_ns;
-		k->period = conf->rate > 0 ? (int64_t)(1e9 / conf->rate * conf->connections * conf->streams) : 0;
+		k->start = pace.start;
+		k->end = k->pace.end;
 		for (unsigned i = 0; i < conf->connections; i++)
 			k->conns[i] = (struct conn){ .client = k, .index = i };
 		uv_timer_init(loop, &k->keep);

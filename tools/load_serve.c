@@ -131,7 +131,7 @@ answer(struct peer *p, const struct later *a)
 	if (gw_link_send(p->link, s->out, len) < 0)
 		return;
 	s->report->answered++;
-	hist_add(&s->report->sent_ns, now_ns() - a->asked);
+	hist_add(&s->report->pace.sent_ns, now_ns() - a->asked);
 }
 
 static void on_answers(uv_timer_t *);
@@ -189,7 +189,7 @@ on_provision(struct peer *p, const struct sim_msg *m)
 	struct peer_stream *stream = stream_of(p, id);
 	int64_t now = now_ns();
 
-	r->sent++;
+	r->pace.sent++;
 	if (!stream) {
 		refuse(p, ECMG_STREAM_ERROR, id, ECMG_E_STREAM_ID);
 		return;
@@ -343,7 +343,7 @@ load_serve_stop(struct load_serve *s)
 		return;
 	s->over = true;
 	s->report->ran_ns = now_ns() - s->start;
-	s->report->unanswered = s->waiting;
+	s->report->pace.unanswered = s->waiting;
 	gw_listener_close(s->listener, NULL);
 	for (struct peer *p = s->peers, *next; p; p = next) {
 		next = p->next;

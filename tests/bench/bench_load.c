@@ -200,7 +200,7 @@ generate(uint16_t port, unsigned streams, double seconds, double *cpu, double *r
 	uv_timer_start(&watch, on_watch, 10, 10);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	load_client_free(r.client);
-	if (report.up != CONNECTIONS || report.unanswered || report.wrong || report.late || report.bad || report.lost || report.sent != report.answered)
+	if (report.up != CONNECTIONS || report.pace.unanswered || report.wrong || report.late || report.bad || report.lost || report.pace.sent != report.answered)
 		die("not every request was answered");
 	if (!r.begun || r.answers == 0)
 		die("too short");
