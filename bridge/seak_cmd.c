@@ -324,7 +324,7 @@ document(struct cmd *c, const char *path, struct gw_err *err)
 		setvbuf(f, NULL, _IONBF, 0);	/* no copy of a key in a buffer of stdio's */
 		n = fread(text, 1, SP4_DOCUMENT + 1, f);
 		fclose(f);
-		if (sp4_decode(schema, text, n, &m, &fault) < 0)
+		if (sp4_validate(schema, text, n, &m, &fault) < 0)
 			sp4_fail(err, &fault), gw_wrap(err, "%s", path);
 		else
 			rc = judge_document(c, &m, err);

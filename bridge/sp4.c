@@ -130,7 +130,7 @@ validate(struct sp4 *s, const char *path, char *text)
 	if (!f || ferror(f)) {
 		tell_unread(s, path, strerror(errno));
 	} else {
-		if (sp4_decode(s->schema, text, n, &m, &fault) < 0)
+		if (sp4_validate(s->schema, text, n, &m, &fault) < 0)
 			tell_faulty(s, path, &fault);
 		else
 			tell_valid(s, path, &m);
