@@ -278,10 +278,11 @@ set_absent(const struct sp4_row *rows, size_t n, char *base)
 	for (size_t i = 0; i < n; i++) {
 		const struct sp4_row *r = &rows[i];
 
-		if (r->type == SP4_NEST)
-			for (size_t k = 0; k < r->most; k++)
-				set_absent(r->rows, r->nrows, base + r->at + k * r->stride);
-		else if (r->type == SP4_INT || r->type == SP4_WORD || r->type == SP4_BOOL)
+		if (r->type == SP4_NEST) {	/* one, and the others like it */
+			set_absent(r->rows, r->nrows, base + r->at);
+			for (size_t k = 1; k < r->most; k++)
+				memcpy(base + r->at + k * r->stride, base + r->at, r->stride);
+		} else if (r->type == SP4_INT || r->type == SP4_WORD || r->type == SP4_BOOL)
 			*(int64_t *)(base + r->at) = r->absent;
 	}
 }
