@@ -1,7 +1,6 @@
 /* lib/http.c: libcurl's multi interface; its sockets are polls and its one time-out a timer of the loop */
 #include "lib/http.h"
 #include <curl/curl.h>
-#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "lib/secret.h"
 #include "lib/tls_name.h"
 
 enum { FIRST_BYTES = 4096, HEAD_BYTES = 65536, IDLE = 64, KEPT = 128 };
@@ -69,10 +69,10 @@ drop_call(struct call *c)
 	put_away(c->http, c->easy);
 	curl_slist_free_all(c->headers);
 	if (c->sent)
-		OPENSSL_cleanse(c->sent, c->sent_len);
+		gw_cleanse(c->sent, c->sent_len);
 	free(c->sent);
 	if (c->body)
-		OPENSSL_cleanse(c->body, c->cap);
+		gw_cleanse(c->body, c->cap);
 	free(c->body);
 	free(c);
 }
@@ -331,7 +331,7 @@ on_body(char *p, size_t one, size_t n, void *arg)
 		if (c->len > 0)
 			memcpy(q, c->body, c->len);
 		if (c->body)
-			OPENSSL_cleanse(c->body, c->cap);
+			gw_cleanse(c->body, c->cap);
 		free(c->body);
 		c->body = q;
 		c->cap = want;

@@ -84,7 +84,7 @@ gw_secret_equal(const struct gw_secret *s, const void *bytes, size_t len)
 void
 gw_cleanse(void *p, size_t len)
 {
-	OPENSSL_cleanse(p, len);
+	explicit_bzero(p, len);	/* no compiler leaves it out either, and OPENSSL_cleanse() takes eight octets at a time */
 }
 
 void
