@@ -1,6 +1,7 @@
 /* lib/xml.c */
 #include "lib/xml.h"
 #include <errno.h>
+#include <libxml/SAX2.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <libxml/xmlerror.h>
@@ -8,11 +9,12 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 #include <unistd.h>
 #include "lib/secret.h"
 
 /* While a document is read: what our own handlers found to be against the rules. */
-struct reading { startElementNsSAX2Func start; endElementNsSAX2Func end; unsigned depth; const char *why; };
+struct reading { unsigned depth; const char *why; };
 
 static void
 stop(xmlParserCtxt *p, const char *why)
@@ -34,7 +36,7 @@ on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *u
 		stop(p, "too deep");
 		return;
 	}
-	r->start(ctx, name, prefix, uri, nns, ns, natt, ndef, att);
+	xmlSAX2StartElementNs(ctx, name, prefix, uri, nns, ns, natt, ndef, att);
 }
 
 static void
@@ -44,7 +46,7 @@ on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri
 	struct reading *r = p->_private;
 
 	r->depth--;
-	r->end(ctx, name, prefix, uri);
+	xmlSAX2EndElementNs(ctx, name, prefix, uri);
 }
 
 /* Where entities, external documents and defaults come from; there is no good use of it here. */
@@ -74,11 +76,8 @@ quiet(void *ctx, const char *fmt, ...)
 }
 
 static void
-set_handlers(xmlParserCtxt *p, struct reading *r)
+set_handlers(xmlParserCtxt *p)
 {
-	p->_private = r;
-	r->start = p->sax->startElementNs;
-	r->end = p->sax->endElementNs;
 	p->sax->startElementNs = on_start;
 	p->sax->endElementNs = on_end;
 	p->sax->internalSubset = on_dtd;
@@ -87,6 +86,52 @@ set_handlers(xmlParserCtxt *p, struct reading *r)
 	p->sax->error = p->sax->fatalError = quiet;
 	p->sax->warning = quiet;
 	p->sax->serror = (xmlStructuredErrorFunc)on_fault;
+}
+
+/*
+ * A thread's parser, kept from one document to the next: a new one, with its dictionary of names, takes as long as a small document. It holds nothing
+ * of a document but names. It does not outlive one that was faulty, whose state nobody knows, or full of strange names, which would pile up.
+ */
+enum { KEPT_NAMES = 256 };
+static once_flag once = ONCE_FLAG_INIT;
+static tss_t kept;
+static bool may_keep;
+
+static void
+end_kept(void *p)
+{
+	xmlFreeParserCtxt(p);
+}
+
+static void
+begin_kept(void)
+{
+	may_keep = tss_create(&kept, end_kept) == thrd_success;
+}
+
+static xmlParserCtxt *
+take_parser(void)
+{
+	xmlParserCtxt *p;
+
+	call_once(&once, begin_kept);
+	p = may_keep ? tss_get(kept) : NULL;
+	if (p) {
+		tss_set(kept, NULL);
+		return p;
+	}
+	p = xmlNewParserCtxt();
+	if (p)
+		set_handlers(p);
+	return p;
+}
+
+static void
+put_back(xmlParserCtxt *p, bool clean)
+{
+	p->_private = NULL;
+	if (!clean || !may_keep || xmlDictSize(p->dict) > KEPT_NAMES || tss_set(kept, p) != thrd_success)
+		xmlFreeParserCtxt(p);
 }
 
 static xmlDoc *
@@ -169,18 +214,18 @@ gw_xml_parse(const void *text, size_t len, struct gw_err *err)
 		gw_fail(err, GW_EPEER, "line 1: an element has more than %d attributes", GW_XML_ATTRIBUTES);
 		return NULL;
 	}
-	p = xmlNewParserCtxt();
+	p = take_parser();
 	if (!p) {
 		gw_fail(err, GW_ESYS, "out of memory");
 		return NULL;
 	}
-	set_handlers(p, &r);
+	p->_private = &r;
 	doc = xmlCtxtReadMemory(p, text, (int)len, NULL, NULL, OPTIONS);
 	if (!doc || r.why || !xmlDocGetRootElement(doc)) {
 		xmlFreeDoc(doc);
 		doc = fault(p, &r, err);
 	}
-	xmlFreeParserCtxt(p);
+	put_back(p, doc != NULL);
 	return doc;
 }
 
@@ -356,5 +401,7 @@ grow(void *p, size_t n)
 int
 gw_xml_cleanse(void)
 {
+	mallopt(M_MMAP_THRESHOLD, 4 * GW_XML_BYTES);	/* what a long document takes would go back to the kernel, and come anew, page by page, with the next */
+	mallopt(M_TRIM_THRESHOLD, 16 * GW_XML_BYTES);
 	return xmlMemSetup(scrub, malloc, grow, strdup);
 }
