@@ -18,7 +18,8 @@
 #define NETWORK_NS (500 * LINT_MS)	/* beyond max_comp_time, before an answer is thought lost */
 #define LEAST_WAIT_NS LINT_SECOND
 #define UNKNOWN_LIMIT_NS (60 * LINT_SECOND)	/* CW_provision where channel_status was not captured */
-enum { FIRST_ROOM = 8, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12 };
+enum { FIRST_ROOM = 8, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12,
+	CALM = 64 };		/* messages after which what went before a gap no longer matters */
 
 struct ecm { uint64_t digest; struct lint_session *rep; size_t stream, period; };
 struct lint {
@@ -468,13 +469,41 @@ drop_wait(struct lint_live *l, size_t i)
 	memmove(&l->wait[i], &l->wait[i + 1], (--l->nwaits - i) * sizeof(l->wait[0]));
 }
 
-/* Octets of the one who should have answered were confirmed, and are not in the capture. */
+/* The other side has confirmed octets of this one that the capture has not, or not yet. */
 static bool
 unseen(const struct lint_live *l, int side)
 {
 	const struct dec_half *h = &l->s->conn->half[side];
 
-	return h->acked_known && (int32_t)(h->acked - h->next) > (h->fin ? 1 : 0);
+	return h->known && h->acked_known && (int32_t)(h->acked - h->next) > (h->fin ? 1 : 0);
+}
+
+/* What this one said comes only after its confirmation: the capture has frames in another order than they went. */
+static bool
+belated(const struct lint_live *l, int side)
+{
+	const struct dec_half *h = &l->s->conn->half[side];
+
+	return h->known && h->acked_known && (int32_t)(h->acked - h->next) >= 0;
+}
+
+/* Something of this side is not known: what it asked and answered, opened and closed. */
+static void
+forget(struct lint_live *l, int side)
+{
+	l->nwaits = 0;
+	l->lost[side] = true;
+	l->calm = 0;
+	l->streams_known = false;
+	l->channel = CHANNEL_UNKNOWN;
+	for (size_t i = 0; i < l->nst; i++) {
+		l->st[i].cp_known = false;
+		l->st[i].npace = 0;
+		l->st[i].ncps = 0;
+		l->st[i].state = STREAM_UNKNOWN;
+		l->st[i].allocated = false;
+		l->st[i].table_id = -1;
+	}
 }
 
 static void
@@ -966,6 +995,7 @@ message(void *self, const struct dec_message *g)
 	struct lint_wait wait;
 	char name[LINT_NAME];
 	size_t at, period;
+	bool disorder[2] = { false, false };
 
 	lint_now(t, g->at_ns);
 	if (!l && !(l = begin(t, g->session, g->frame, g->at_ns)))
@@ -987,6 +1017,9 @@ message(void *self, const struct dec_message *g)
 		find_control(&x);
 	else
 		x.st = lint_stream_of(l, x.stream);
+	for (int k = 0; k < 2 && !l->rep->udp; k++)
+		if ((disorder[k] = k == g->side ? belated(l, k) : unseen(l, k)))
+			forget(l, k);
 	overdue(l, g->at_ns);
 	if ((at = answered(l, &x)) != SIZE_MAX) {
 		wait = l->wait[at];
@@ -1001,6 +1034,11 @@ message(void *self, const struct dec_message *g)
 	lint_note(&x);
 	period = apply(l, &x);
 	ask(l, &x, period);
+	for (int k = 0; k < 2; k++)
+		if (disorder[k])
+			forget(l, k);
+	if (++l->calm == CALM)
+		l->lost[0] = l->lost[1] = false;
 	l->version[g->side] = g->msg->version;
 	l->last_side = g->side;
 	l->last_error = g->error;
@@ -1031,20 +1069,7 @@ trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, uint
 	judge(&x, ON_TROUBLE);
 	if (r->udp)
 		return;
-	/* What this side said there is not known: what it answered, what it opened and closed. */
-	for (size_t i = l->nwaits; i-- > 0; )
-		drop_wait(l, i);
-	l->lost[side] = true;
-	l->streams_known = false;
-	l->channel = CHANNEL_UNKNOWN;
-	for (size_t i = 0; i < l->nst; i++) {
-		l->st[i].cp_known = false;
-		l->st[i].npace = 0;
-		l->st[i].ncps = 0;
-		l->st[i].state = STREAM_UNKNOWN;
-		l->st[i].allocated = false;
-		l->st[i].table_id = -1;
-	}
+	forget(l, side);
 }
 
 static void

@@ -1092,7 +1092,8 @@ check_data_id(struct lint_seen *x)
 static void
 check_udp_stream(struct lint_seen *x)
 {
-	if (x->live->rep->udp && x->control && x->control->streams_known && x->control->channel == CHANNEL_OPEN && (!x->st || x->st->state == STREAM_CLOSED || x->st->state == STREAM_ASKED))
+	/* two connections, whose frames may have changed places: what TCP said last is a second old */
+	if (x->live->rep->udp && x->control && x->control->streams_known && x->control->channel == CHANNEL_OPEN && x->at_ns - x->control->rep->last_ns > LINT_SECOND && (!x->st || x->st->state == STREAM_CLOSED || x->st->state == STREAM_ASKED))
 		lint_found(x, x->side, EMMG_DATA_ID, "client_id 0x%08llx has no stream with data_id %lld open on its TCP connection, session %u", (unsigned long long)value(x, EMMG_CLIENT_ID),
 		    (long long)value(x, EMMG_DATA_ID), x->control->s->number);
 }

@@ -51,7 +51,7 @@ struct lint_live {
 	struct lint_session *rep; bool listed;	/* in the report; else it is freed with this */
 	enum lint_channel_state channel;
 	bool streams_known;		/* a stream that is not here is not open */
-	bool lost[2];			/* messages of this side may be missing */
+	bool lost[2]; unsigned calm;	/* messages of this side may be missing; messages since then */
 	bool dead;			/* the server wants the channel closed (0x7001) */
 	uint8_t version[2];		/* by side of the connection; 0: nothing yet */
 	bool limits;			/* channel_status was seen */
