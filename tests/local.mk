@@ -34,6 +34,7 @@ include %D%/unit/doors.mk
 include %D%/unit/sms.mk
 include %D%/unit/decode.mk
 include %D%/unit/load.mk
+include %D%/unit/lint_page.mk
 include %D%/unit/bridge.mk
 include %D%/unit/xs.mk
 include %D%/unit/sx.mk

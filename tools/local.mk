@@ -8,3 +8,4 @@ include %D%/replay.mk
 include %D%/load.mk
 include %D%/plugin_test.mk
 include %D%/lint.mk
+include %D%/lint_page.mk
