@@ -16,6 +16,7 @@ dist_man_MANS += %D%/simulgate-ecmg.8
 dist_man_MANS += %D%/simulgate-emmg.8
 dist_man_MANS += %D%/simulgate-mux.8
 dist_man_MANS += %D%/simulgate-scrambler.8
+dist_man_MANS += %D%/simulgate-scrub.1
 dist_man_MANS += %D%/simulgate-scs.8
 dist_man_MANS += %D%/simulgate-terminal.8
 made_pages = %D%/simulgate.1 %D%/simulgate.yaml.5 %D%/simulgate-keys.5 %D%/simulgate-protocol.7

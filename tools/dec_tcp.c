@@ -423,7 +423,7 @@ dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 	}
 	if (s->len > 0 && c->half[side].fin && ahead(seq + (uint32_t)s->len, c->half[side].fin_seq) > 0)
 		say(t, c, side, DEC_TCP_BEHIND_FIN);
-	if (s->len > 0 && t->user.segment)
+	if (t->user.segment)
 		t->user.segment(t->user.self, c, side, seq, s->len);
 	if (s->len > 0 && payload(t, c, side, s, seq, at_ns) < 0)
 		return -1;
@@ -454,7 +454,7 @@ dec_tcp_datagram(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 	if (!c && !(c = add(t, &s->ends, true, hash, at_ns)))
 		return -1;
 	touch(t, c);
-	if (s->len > 0 && t->user.segment)
+	if (t->user.segment)
 		t->user.segment(t->user.self, c, 0, c->half[0].next, s->len);
 	if (!c->half[0].ignore)
 		give(t, c, 0, s->p, s->len);

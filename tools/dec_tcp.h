@@ -48,7 +48,7 @@ struct dec_tcp_user {
 	/* No more will come of the connection, which is about to be forgotten. */
 	void (*end)(void *self, struct dec_conn *);
 	void (*event)(void *self, struct dec_conn *, int side, enum dec_tcp_event);	/* may be NULL; reset: once */
-	/* A segment or datagram with octets has come, of this sequence number: before any of them is given out. NULL: not wanted. */
+	/* A segment or datagram has come, of this sequence number; len may be 0: before any of it is given out. NULL: not wanted. */
 	void (*segment)(void *self, struct dec_conn *, int side, uint32_t seq, size_t len);
 };
 struct dec_tcp;

@@ -9,3 +9,4 @@ include %D%/load.mk
 include %D%/plugin_test.mk
 include %D%/lint.mk
 include %D%/lint_page.mk
+include %D%/scrub.mk

@@ -23,6 +23,7 @@ static const struct command {
 	{ "decode", NULL, "SimulCrypt captures and live traffic as text" },
 	{ "replay", NULL, "one side of a captured session, against a live peer" },
 	{ "diff", NULL, "two captures, compared by meaning" },
+	{ "scrub", NULL, "a capture that can be shared: keys, ids and addresses replaced" },
 	{ "lint", NULL, "what a captured peer does against the standard" },
 	{ "load", NULL, "many SimulCrypt channels at once, and how soon they are answered" },
 	{ "plugin-test", NULL, "the conformance of a KMS plugin" },

@@ -47,6 +47,7 @@ integration_once = \
 	%D%/neighbours.sh \
 	%D%/seak_example.sh \
 	%D%/sp4_xmllint.sh \
+	%D%/scrub_copies.sh \
 	%D%/tshark_emmg.sh \
 	%D%/tshark_simulcrypt.sh
 if !SANITIZERS
@@ -111,6 +112,7 @@ integration_tests += \
 	%D%/scrambler_flood.sh \
 	%D%/scrambler_io.sh \
 	%D%/scrambler_reload.sh \
+	%D%/scrub.sh \
 	%D%/scs_refusals.sh \
 	%D%/scs_vectors.sh \
 	%D%/sdp_sap.sh \
@@ -132,6 +134,7 @@ EXTRA_DIST += %D%/bsm_ua.py
 EXTRA_DIST += %D%/bsmlib.sh
 EXTRA_DIST += %D%/capture_copies.py
 EXTRA_DIST += %D%/calib.sh
+EXTRA_DIST += %D%/scrub_judge.py
 EXTRA_DIST += %D%/card_scs.py
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
 EXTRA_DIST += %D%/capture_copies.py %D%/decode_judge.py %D%/replay_lib.sh

@@ -33,6 +33,7 @@ check "every program and the configuration has a page" there \
 	simulgate-protocol.7 \
 	simulgate-replay.1 \
 	simulgate-scrambler.8 \
+	simulgate-scrub.1 \
 	simulgate-scs.8 \
 	simulgate-sp4.1 \
 	simulgate-subscribe.1 \
