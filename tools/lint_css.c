@@ -27,7 +27,7 @@ const char *const lint_css[] = {
 	".verdict strong{font-size:1.2rem;line-height:1.3;display:block;font-weight:650}.verdict p{margin:.2rem 0 0}"
 	".v0{background:var(--notebg)}.v1{background:var(--warnbg)}.v2{background:var(--errbg)}"
 	"dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(10.5rem,1fr));gap:.6rem 1.25rem;margin:.8rem 0}"
-	"dl>div{min-width:0}dt{color:var(--soft);font-size:.8rem}dd{margin:0;font-size:.93rem;font-variant-numeric:tabular-nums}",
+	"dl>div{min-width:0}.two{grid-column:span 2}.pictures td,.pictures tbody th{padding-top:.25rem;padding-bottom:.25rem}dt{color:var(--soft);font-size:.8rem}dd{margin:0;font-size:.93rem;font-variant-numeric:tabular-nums}",
 	"table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.5rem 0 1rem}"
 	"th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}"
 	"thead th{color:var(--soft);font-weight:500;font-size:.8rem;white-space:nowrap;border-bottom-color:var(--soft);vertical-align:bottom}"

@@ -11,7 +11,7 @@
 #include "tools/lint_page.h"
 #include "tools/lint_pic.h"
 
-enum { ROWS = 64 };
+enum { ROWS = 64, FEW = 8 };
 
 /* ---- writing ---- */
 
@@ -196,30 +196,33 @@ put_interface(struct page *p, const char *name)
 
 /* ---- the verdict ---- */
 
-/* Whoever broke the standard, if it was one only. */
+/* Whoever broke the standard: its address if it was one in one session, its role if all of one role did. */
 static void
 culprit(struct page *p)
 {
 	const struct lint_finding *first = NULL;
 	const struct lint_report *r = p->report;
-	const struct lint_session *s;
+	const struct lint_session *s = NULL;
+	bool one = true;
 
-	if (r->more_findings)
-		return;
 	for (size_t i = 0; i < r->nfindings; i++) {
 		const struct lint_finding *f = &r->findings[i];
+		const struct lint_session *of = f->rule->severity == LINT_ERROR ? session_of(r, f->session) : NULL;
 
 		if (f->rule->severity != LINT_ERROR)
 			continue;
-		if (f->side == LINT_EITHER || (first && (f->session != first->session || f->side != first->side)))
+		if (!of || f->side == LINT_EITHER || (first && (of->iface != s->iface || f->side != first->side)))
 			return;
+		one = one && (!first || of == s);
 		first = first ? first : f;
+		s = s ? s : of;
 	}
-	s = first ? session_of(r, first->session) : NULL;
-	if (!s)
+	if (!first || r->more_findings)
 		return;
 	page_put(p, " by the ");
 	page_text(p, lint_side_word(s->iface, first->side));
+	if (!one)
+		return;
 	page_put(p, " ");
 	page_text(p, first->side == LINT_CLIENT ? s->client : s->server);
 }
@@ -278,7 +281,7 @@ facts(struct page *p)
 
 	page_put(p, "<dl>");
 	if (r->counts.frames) {
-		fact(p, "Begins");
+		page_put(p, "<div class=\"two\"><dt>Begins</dt><dd>");
 		put_date(p, r->first_ns);
 		end_fact(p);
 		fact(p, "Lasts");
@@ -577,7 +580,7 @@ latency_row(struct page *p, const struct lint_latency *l)
 	page_put(p, "<td class=\"n\" data-l=\"Limit\">%s</td></tr>\n", l->limit_ns ? pic_span(l->limit_ns, text) : "");
 }
 
-/* Kinds of requests worth a picture: those with a limit, and the most frequent one. */
+/* Kinds of requests worth a picture: those with a limit, and the most frequent one, if it is frequent. */
 static bool
 pictured(const struct lint_session *s, const struct lint_latency *l)
 {
@@ -585,7 +588,7 @@ pictured(const struct lint_session *s, const struct lint_latency *l)
 
 	for (size_t i = 0; i < s->nlatencies; i++)
 		most = s->latency[i].n > most ? s->latency[i].n : most;
-	return l->hist && l->n > 0 && (l->limit_ns > 0 || l->n == most);
+	return l->hist && l->n > 0 && (l->limit_ns > 0 || (l->n == most && l->n >= FEW));
 }
 
 static void
@@ -842,6 +845,8 @@ has_kept(const struct page *p, const struct lint_session *s)
 static void
 head(struct page *p)
 {
+	const char *slash = strrchr(p->report->name, '/');
+
 	page_put(p, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
 	    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\"/>"
 	    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/><meta name=\"color-scheme\" content=\"light dark\"/>"
@@ -853,7 +858,7 @@ head(struct page *p)
 	page_put(p, "</style></head>\n<body><a class=\"skip\" href=\"#main\">To the findings</a>");
 	lint_svg_shapes(p);
 	page_put(p, "<header><p class=\"brand\"><b>simulgate lint</b> \u00b7 SimulCrypt conformance</p><h1>");
-	page_text(p, p->report->name);
+	page_text(p, slash && slash[1] ? slash + 1 : p->report->name);
 	page_put(p, "</h1>\n");
 }
 
@@ -886,9 +891,10 @@ body(struct page *p, bool *detailed, size_t left_out)
 	by_rule(p);
 	choose_sessions(r, detailed);
 	sessions(p, detailed);
-	for (size_t i = 0; i < r->nsessions; i++)
-		if (detailed[i] || (i < PAGE_SESSIONS && has_kept(p, r->sessions[i])))
-			session(p, r->sessions[i], detailed[i]);
+	for (int found = 1; found >= 0; found--)	/* what there is to look at comes first */
+		for (size_t i = 0; i < r->nsessions; i++)
+			if ((i < PAGE_SESSIONS || detailed[i]) && has_kept(p, r->sessions[i]) == found && (found || detailed[i]))
+				session(p, r->sessions[i], detailed[i]);
 	findings(p, NULL);
 	foot(p, left_out);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "lib/args.h"
 #include "proto/cpsig_psig.h"
@@ -19,7 +20,8 @@ static struct app {
 	struct lint_conf conf;
 	struct dec_msg_conf msg;
 	enum lint_severity fail_on;
-	const char *interface;
+	const char *interface, *page;
+	FILE *html;
 	bool json, rules, brief, progress;
 } app = { .fail_on = LINT_ERROR };
 static volatile sig_atomic_t stop;
@@ -97,6 +99,15 @@ take_live(void *self, const char *value, struct gw_err *err)
 	return 0;
 }
 
+static int
+take_html(void *self, const char *value, struct gw_err *err)
+{
+	(void)self;
+	(void)err;
+	app.page = value;
+	return 0;
+}
+
 #define FLAG(name, what) static int name(void *self, const char *value, struct gw_err *err) { (void)self; (void)value; (void)err; what = true; return 0; }
 FLAG(take_json, app.json)
 FLAG(take_rules, app.rules)
@@ -109,12 +120,13 @@ static const struct gw_option options[] = {
 	{ "rules", NULL, "list the rules", take_rules },
 	{ "brief", NULL, "only the counts", take_brief },
 	{ "json", NULL, "the report as JSON, an object a capture", take_json },
+	{ "html", "PAGE", "write the report as a page with pictures, too; -: to standard output instead of the text", take_html },
 	{ "live", "IFACE", "live traffic of a network interface, until it is interrupted", take_live },
 	{ "as", "NAME", "the interface, instead of finding out: ecmg, mux, eis, psig or cpsig", take_as },
 	{ "port", "N", "only connections with this port, which are SimulCrypt however they look", take_port },
 };
 static const struct gw_program program = {
-	"simulgate-lint", "[--json] FILE … | --live IFACE", "Reports what is wrong with SimulCrypt sessions, naming the clause of the standard.", options,
+	"simulgate-lint", "[--json] [--html PAGE] FILE … | --live IFACE", "Reports what is wrong with SimulCrypt sessions, naming the clause of the standard.", options,
 	sizeof(options) / sizeof(options[0]), 0, FILES,
 };
 
@@ -145,6 +157,52 @@ on_datagram(void *self, const struct dec_segment *s, uint64_t frame, int64_t at_
 	lint_air(self, s, frame, at_ns);
 }
 
+/* ---- the page ---- */
+
+/* Opened before anything is read: whoever waits for a large capture shall not learn at its end that there is no room for the page. */
+static int
+open_page(const char *capture, struct gw_err *err)
+{
+	struct stat page, from;
+
+	if (!app.page)
+		return 0;
+	if (strcmp(app.page, "-") == 0)
+		app.html = stdout;
+	else if (capture && stat(app.page, &page) == 0 && stat(capture, &from) == 0 && page.st_dev == from.st_dev && page.st_ino == from.st_ino)
+		return gw_fail(err, GW_EUSAGE, "%s is the capture itself", app.page);
+	else if (!(app.html = fopen(app.page, "w")))
+		return gw_fail(err, GW_ESYS, "%s: %s", app.page, strerror(errno));
+	return 0;
+}
+
+/* Nothing came of it: what was made for it goes, if it is a file at all. */
+static void
+drop_page(void)
+{
+	struct stat st;
+
+	if (app.html && app.html != stdout) {
+		if (fstat(fileno(app.html), &st) == 0 && S_ISREG(st.st_mode))
+			unlink(app.page);
+		fclose(app.html);
+	}
+	app.html = NULL;
+}
+
+static int
+write_page(const struct lint_report *r)
+{
+	FILE *f = app.html;
+	int rc;
+
+	if (!f)
+		return 0;
+	rc = lint_html(f, r);
+	app.html = NULL;
+	return (f != stdout && fclose(f) != 0) || rc < 0 ? -1 : 0;
+}
+
 /* The exit status. */
 static int
 report(struct lint *t, const char *name, const struct dec_counts *counts, const struct gw_err *err)
@@ -152,7 +210,9 @@ report(struct lint *t, const char *name, const struct dec_counts *counts, const 
 	const struct lint_report *r = lint_report(t, name, counts, !err->code && !stop, err->text);
 	struct lint_text_conf text = { .colour = term_colour(), .brief = app.brief, .width = term_width() };
 
-	if ((app.json ? lint_json(stdout, r) : lint_text(stdout, r, &text)) < 0) {
+	bool quiet = app.html == stdout;
+
+	if (write_page(r) < 0 || (!quiet && (app.json ? lint_json(stdout, r) : lint_text(stdout, r, &text)) < 0)) {
 		fprintf(stderr, "simulgate-lint: cannot write: %s\n", strerror(errno));
 		return gw_exit_status(GW_ESYS);
 	}
@@ -181,6 +241,7 @@ lint(const char *name)
 	if (err.code)
 		fprintf(stderr, "simulgate-lint: %s\n", err.text);
 	status = rc < 0 ? gw_exit_status(err.code) : report(t, name, &read.counts, &err);
+	drop_page();
 	lint_free(t);
 	return status;
 }
@@ -189,6 +250,7 @@ int
 main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_handler = on_signal };	/* without SA_RESTART: a pipe that is silent must not hold us */
+	struct gw_err err = { 0 };
 	struct gw_args args;
 	int status = gw_args(&program, &args, &app, argc, argv), worst = 0;
 
@@ -199,6 +261,14 @@ main(int argc, char **argv)
 	if ((app.interface != NULL) == (args.nrest > 0)) {
 		fprintf(stderr, "simulgate-lint: files (- is standard input), or --live; see --help\n");
 		return gw_exit_status(GW_EUSAGE);
+	}
+	if (app.page && args.nrest > 1) {
+		fprintf(stderr, "simulgate-lint: a page is of one capture\n");
+		return gw_exit_status(GW_EUSAGE);
+	}
+	if (open_page(args.nrest ? args.rest[0] : NULL, &err) < 0) {
+		fprintf(stderr, "simulgate-lint: %s\n", err.text);
+		return gw_exit_status(err.code);
 	}
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);

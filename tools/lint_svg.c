@@ -47,9 +47,9 @@ view_range(struct view *v, int64_t from, int64_t to)
 {
 	v->from = from;
 	v->to = to;
-	if (page_since(to, from) < 1000000) {	/* less than a ms is a moment: it stands in the middle of one */
-		v->from = from > INT64_MIN + 500000 ? from - 500000 : from;
-		v->to = v->from < INT64_MAX - 1000000 ? v->from + 1000000 : INT64_MAX;
+	if (page_since(to, from) < 1000000) {	/* less than a ms is a moment */
+		v->from = from < INT64_MAX - 1000000 ? from : INT64_MAX - 1000000;
+		v->to = v->from + 1000000;
 	}
 	v->time = (struct pic_axis){ (double)v->from, (double)v->to, false };
 	v->step = pic_time_step(page_since(v->to, v->from), TICKS);
@@ -635,9 +635,11 @@ data_heading(struct page *p, const struct lint_stream *s)
 	if (s->ecm_id >= 0)
 		page_put(p, ", data_id %lld", (long long)s->ecm_id);
 	page_put(p, " <span>");
-	page_count(p, s->data_messages, "data_provision", "data_provisions");
-	page_put(p, ", ");
-	page_count(p, s->data_bytes, "octet", "octets");
+	if (s->data_messages) {
+		page_count(p, s->data_messages, "data_provision", "data_provisions");
+		page_put(p, ", ");
+		page_count(p, s->data_bytes, "octet", "octets");
+	}
 	page_put(p, "</span></h4>");
 }
 
@@ -689,16 +691,36 @@ session_range(struct view *v)
 	view_range(v, from, to);
 }
 
+/* What the marks mean; those that the session has. */
 static void
-legend(struct page *p)
+legend(struct page *p, const struct lint_session *s)
 {
-	page_put(p, "<ul class=\"legend\"><li><svg aria-hidden=\"true\"><circle class=\"dot\" cx=\"11\" cy=\"6\" r=\"3\"/></svg>answer to CW_provision</li>"
-	    "<li><svg aria-hidden=\"true\"><use href=\"#mw\" transform=\"translate(11 6) scale(.8)\"/></svg>late</li>"
-	    "<li><svg aria-hidden=\"true\"><use href=\"#mo\" transform=\"translate(11 6)\"/></svg>refused or no answer</li>"
-	    "<li><svg aria-hidden=\"true\"><line class=\"limit\" x1=\"0\" x2=\"22\" y1=\"6\" y2=\"6\"/></svg>max_comp_time</li>"
-	    "<li><svg aria-hidden=\"true\"><rect class=\"cp1\" width=\"11\" height=\"12\"/><rect class=\"cp2\" x=\"11\" width=\"11\" height=\"12\"/></svg>crypto-period on air</li>"
-	    "<li><svg aria-hidden=\"true\"><rect class=\"guess\" x=\"1\" y=\"1\" width=\"20\" height=\"10\"/></svg>the same, its start not in the capture: from CW_provision on</li>"
-	    "<li><svg aria-hidden=\"true\"><rect class=\"win\" width=\"22\" height=\"12\"/><line class=\"air\" x1=\"2\" x2=\"20\" y1=\"6\" y2=\"6\"/></svg>ECM: window, seen on air</li></ul>\n");
+	enum { ALWAYS, LATE, BAD, LIMIT, KNOWN, GUESS, ECM, KINDS };
+	static const struct { int when; const char *picture, *says; } items[] = {
+		{ ALWAYS, "<circle class=\"dot\" cx=\"11\" cy=\"6\" r=\"3\"/>", "answer to CW_provision" },
+		{ LATE, "<use href=\"#mw\" transform=\"translate(11 6) scale(.8)\"/>", "late" },
+		{ BAD, "<use href=\"#mo\" transform=\"translate(11 6)\"/>", "refused or no answer" },
+		{ LIMIT, "<line class=\"limit\" x1=\"0\" x2=\"22\" y1=\"6\" y2=\"6\"/>", "max_comp_time" },
+		{ KNOWN, "<rect class=\"cp1\" width=\"11\" height=\"12\"/><rect class=\"cp2\" x=\"11\" width=\"11\" height=\"12\"/>", "crypto-period on air" },
+		{ GUESS, "<rect class=\"guess\" x=\"1\" y=\"1\" width=\"20\" height=\"10\"/>", "crypto-period from its CW_provision on: the capture does not say when it was on air" },
+		{ ECM, "<rect class=\"win\" width=\"22\" height=\"12\"/><line class=\"air\" x1=\"2\" x2=\"20\" y1=\"6\" y2=\"6\"/>", "ECM: its window, and seen on air" },
+	};
+	bool has[KINDS] = { [ALWAYS] = true, [LIMIT] = s->channel.max_comp_time > 0 };
+
+	for (size_t i = 0; i < s->nstreams; i++)
+		for (size_t k = 0; k < s->streams[i].nperiods; k++) {
+			const struct lint_period *c = &s->streams[i].periods[k];
+
+			has[LATE] |= c->late;
+			has[BAD] |= c->refused || c->latency_ns < 0;
+			has[c->start_ns ? KNOWN : GUESS] = true;
+			has[ECM] |= c->air_first_ns != 0 || (c->start_ns && s->channel.delay_start != INT32_MIN);
+		}
+	page_put(p, "<ul class=\"legend\">");
+	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++)
+		if (has[items[i].when])
+			page_put(p, "<li><svg aria-hidden=\"true\">%s</svg>%s</li>", items[i].picture, items[i].says);
+	page_put(p, "</ul>\n");
 }
 
 static bool
@@ -747,7 +769,7 @@ lint_svg_session(struct page *p, const struct lint_session *s)
 		periods = periods || s->streams[chosen[i]].nperiods;
 	page_put(p, "<figure>");
 	if (periods)
-		legend(p);
+		legend(p, s);
 	findings_lane(&v);
 	for (; drawn < n && p->octets < PAGE_PICTURES; drawn++)
 		one_stream(&v, &s->streams[chosen[drawn]]);

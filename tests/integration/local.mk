@@ -83,6 +83,7 @@ integration_tests += \
 	%D%/decode_cli.sh \
 	%D%/decode_live.sh \
 	%D%/diff_captures.sh \
+	%D%/lint_html.sh \
 	%D%/digest_judges.sh \
 	%D%/ecmg_crowd.sh \
 	%D%/ecmg_store.sh \
@@ -152,6 +153,7 @@ EXTRA_DIST += %D%/http_hostile.py
 EXTRA_DIST += %D%/ismacryp_judge.py
 EXTRA_DIST += %D%/leaks.py
 EXTRA_DIST += %D%/lib.sh
+EXTRA_DIST += %D%/lint_hostile.py %D%/lint_page.py
 EXTRA_DIST += %D%/ltkm_judge.py
 EXTRA_DIST += %D%/mux_ts.py
 EXTRA_DIST += %D%/probe.py
