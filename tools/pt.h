@@ -66,6 +66,7 @@ enum pt_gravity { PT_G_NOTE, PT_G_WARNING, PT_G_ERROR, PT_GRAVITIES };
 	X(LATE, "late", ERROR, "LIMITS", "99 of 100 answers take no longer than max_comp_time") \
 	X(LATEST, "latest", WARNING, "LIMITS", "no answer takes longer than max_comp_time") \
 	X(MEMORY, "memory", ERROR, "LIMITS", "memory does not grow with the crypto-periods") \
+	X(MEMORY_DOUBT, "memory-doubt", WARNING, "LIMITS", "memory does not grow with the first 65536 CP_numbers, or stops to (--seconds)") \
 	X(KEYS_END, "keys-end", WARNING, "LIMITS", "a year of crypto-periods gets its ECMs") \
 	X(STATUS, "error-status", ERROR, "ERRORS", "an error is -error_status of TS 103 197, or above 0x8000") \
 	X(SENTENCE, "sentence", ERROR, "ERRORS", "an error comes with its reason: one line of text") \
@@ -141,6 +142,7 @@ void pt_skip(const char *why);
 void pt_calling(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* what is called now, in case it does not return */
 void pt_called(void);
 int64_t pt_now_ns(void);
+size_t pt_threads(void);
 
 /* ---- pt_elf.c: the file, without running any of it */
 struct pt_elf { char exported[8][64]; size_t nexported; size_t constructors; bool textrel, execstack; };	/* nexported: in all; the first 8 are kept */
@@ -188,6 +190,8 @@ void pt_cw(const struct pt_ask *, uint16_t cp, uint8_t *out);	/* cw_len octets *
 bool pt_reveals(const struct pt_ask *, const uint8_t *p, size_t len);	/* 8 octets of one of its CWs are there */
 const char *pt_datagram_fault(uint8_t section_TSpkt_flag, const uint8_t *p, size_t len);	/* NULL: it is well formed */
 int64_t pt_memory(void);		/* octets that are allocated now */
+bool pt_sanitized(void);		/* freed memory stays with the process for a while */
+void pt_warm(void);			/* our own memory is all there before that of the process is looked at */
 
 /* ---- pt_tests.c */
 enum { PT_LOADED = 1, PT_OPENS = 2, PT_SERVES = 4, PT_MAKES = 8, PT_LTKMS = 16, PT_LATE = 32, PT_WORKERS = 64, PT_STREAMS = 128 };	/* what a test needs to be worth running */

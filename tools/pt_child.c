@@ -167,6 +167,12 @@ entries(const char *path)
 	return n;
 }
 
+size_t
+pt_threads(void)
+{
+	return entries("/proc/self/task");
+}
+
 static uint64_t
 environment(void)
 {
@@ -191,7 +197,7 @@ look(struct process *p)
 		p->directory[0] = '\0';
 	p->environment = environment();
 	p->descriptors = entries("/proc/self/fd");
-	p->threads = entries("/proc/self/task");
+	p->threads = pt_threads();
 	getrlimit(RLIMIT_NOFILE, &p->files);
 	getrlimit(RLIMIT_CORE, &p->core);
 }

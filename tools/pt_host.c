@@ -543,6 +543,8 @@ settle(struct pending *q, const struct pt_ask *a, int rc, const uint8_t *out, si
 {
 	got->rc = rc;
 	judge_rc(rc, cap, a);
+	if (rc >= 0 && (size_t)rc > cap)
+		got->rc = -ECMG_E_UNKNOWN;	/* as the host takes it */
 	if (rc == KMS_LATER && pt_plugin->calling == KMS_ASYNC)
 		return -1;
 	pthread_mutex_lock(&lock);
@@ -603,7 +605,7 @@ pt_send(struct pt_kms *k, const struct pt_ask *a, bool quick, struct pt_got *got
 	}
 	if (rc != KMS_LATER || pt_plugin->calling != KMS_ASYNC) {
 		settle(q, a, rc, out, cap, quick, got);
-		snprintf(got->why, sizeof(got->why), "%s", text);
+		snprintf(got->why, sizeof(got->why), "%s", rc == got->rc ? text : "the ECM is too long");
 	} else {
 		got->later = true;
 	}
@@ -655,11 +657,13 @@ struct pt_got *
 pt_ecm(struct pt_kms *k, const struct pt_ask *a)
 {
 	static struct pt_got got;
+	static bool once;	/* who has kept us waiting in vain is waited for no more than shortly */
 	const uint64_t handle = pt_send(k, a, false, &got);
 	struct pending *q = &ring[handle % RING];
 
 	if (got.later) {
-		if (!pt_await(0, pt->opt.patience)) {
+		if (!pt_await(0, once ? .02 : pt->opt.patience)) {
+			once = true;
 			pthread_mutex_lock(&lock);
 			got.missing = q->state == LATE;
 			q->state = got.missing ? ANSWERED : q->state;
@@ -707,12 +711,26 @@ pt_ltkm(struct pt_kms *k, const struct kms_ltkm *what, uint32_t index, uint8_t *
 
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
+bool
+pt_sanitized(void)
+{
+	return __sanitizer_get_current_allocated_bytes != NULL;
+}
+
+void
+pt_warm(void)
+{
+	memset(ring, 0, sizeof(ring));
+	memset(&pt->took_ns, 0, sizeof(pt->took_ns));
+}
+
 int64_t
 pt_memory(void)
 {
 	if (__sanitizer_get_current_allocated_bytes)
 		return (int64_t)__sanitizer_get_current_allocated_bytes() + (int64_t)CRYPTO_secure_used();
 #if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+	malloc_trim(0);	/* small pieces that are free are counted as free */
 	const struct mallinfo2 m = mallinfo2();
 
 	return (int64_t)(m.uordblks + m.hblkhd) + (int64_t)CRYPTO_secure_used();

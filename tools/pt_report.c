@@ -71,6 +71,16 @@ pt_report_progress(bool end)
 	fflush(stderr);
 }
 
+/* The rule has been told of another test. */
+static bool
+told(const struct pt_finding *f)
+{
+	for (unsigned k = 0; k < pt->nfindings && &pt->finding[k] != f; k++)
+		if (pt->finding[k].rule == f->rule)
+			return true;
+	return false;
+}
+
 static void
 tell_finding(const struct pt_finding *f)
 {
@@ -81,6 +91,8 @@ tell_finding(const struct pt_finding *f)
 	fill(f->what, LEFT);
 	if (f->times > 1)
 		printf("%*s%u times\n", LEFT, "", f->times);
+	if (told(f))
+		return;
 	if (*f->call) {
 		snprintf(text, sizeof(text), "at %s", f->call);
 		printf("%*s", LEFT, "");

@@ -45,6 +45,7 @@ integration_once = \
 	%D%/late_join.sh \
 	%D%/man_lint.sh \
 	%D%/neighbours.sh \
+	%D%/plugin_test.sh \
 	%D%/seak_example.sh \
 	%D%/sp4_xmllint.sh \
 	%D%/scrub_copies.sh \
@@ -170,3 +171,4 @@ EXTRA_DIST += %D%/tshark_judge.py
 EXTRA_DIST += %D%/xmlpeer.py
 EXTRA_DIST += %D%/xslib.sh
 EXTRA_DIST += %D%/keys_bsm.py
+EXTRA_DIST += %D%/bad_plugin.c
