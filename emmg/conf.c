@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/conf.h"
 #include "lib/ops.h"
 #include "lib/settings.h"
+#include "lib/takes.h"
 #include "proto/sim.h"
 
 /* UDP: the path MTU of Ethernet without IP and UDP headers, by address family; IPv6 for a name that is not resolved yet. */
@@ -19,45 +19,26 @@ static const struct gw_conf_word format_words[] = { { "section", EMMG_SECTION },
 #define ARG(m) GW_CONF_AT(emmg_args, m)
 #define STREAM(m) GW_CONF_AT(emmg_stream, m)
 static const struct gw_conf_row client_row = { .type = GW_CONF_UINT, ARG(one.c.client_id) };
-static const struct gw_conf_row channel_row = { .type = GW_CONF_UINT, ARG(one.c.channel_id) };
-static const struct gw_conf_row version_row = { .type = GW_CONF_UINT, ARG(version), .min = 1, .max = 5 };
-static const struct gw_conf_row format_row = { .type = GW_CONF_ENUM, ARG(format), .words = format_words, .nwords = 3 };
-static const struct gw_conf_row seconds_row = { .type = GW_CONF_UINT, ARG(seconds), .min = 1, .max = 4000000 };
-static const struct gw_conf_row datagrams_row = { .type = GW_CONF_UINT, ARG(datagrams), .min = 1, .max = EMMG_BATCH };
-static const struct gw_conf_row bytes_row = { .type = GW_CONF_UINT, ARG(bytes), .min = 64, .max = SIM_MAX };
 static const struct gw_conf_row data_id_row = { .type = GW_CONF_UINT, STREAM(s.data_id) };
 static const struct gw_conf_row data_type_row = { .type = GW_CONF_UINT, STREAM(s.data_type), .max = 1 };
 static const struct gw_conf_row bandwidth_row = { .type = GW_CONF_RATE, STREAM(s.bandwidth_bps), .min = 1000, .max = UINT32_MAX };
 
-#define TAKE(name)										\
-	static int take_##name(void *self, const char *value, struct gw_err *err)		\
-	{											\
-		return gw_conf_value(&name##_row, self, value, err);				\
-	}
-TAKE(channel)
-TAKE(version)
-TAKE(format)
-TAKE(seconds)
-TAKE(datagrams)
-TAKE(bytes)
+GW_TAKE(channel, GW_CONF_UINT, emmg_args, one.c.channel_id, .min = 0)
+GW_TAKE(version, GW_CONF_UINT, emmg_args, version, .min = 1, .max = 5)
+GW_TAKE(format, GW_CONF_ENUM, emmg_args, format, .words = format_words, .nwords = 3)
+GW_TAKE(seconds, GW_CONF_UINT, emmg_args, seconds, .min = 1, .max = 4000000)
+GW_TAKE(datagrams, GW_CONF_UINT, emmg_args, datagrams, .min = 1, .max = EMMG_BATCH)
+GW_TAKE(bytes, GW_CONF_UINT, emmg_args, bytes, .min = 64, .max = SIM_MAX)
+GW_TAKE_ADDR(to, emmg_args, one.to, GW_TCP)
+GW_TAKE_ADDR(udp, emmg_args, one.udp, GW_UDP)
+GW_TAKE_FLAG(loop, emmg_args, loop)
+GW_TAKE_FLAG(strict, emmg_args, one.c.strict)
 
 static int
 take_client(void *self, const char *value, struct gw_err *err)
 {
 	((struct emmg_args *)self)->given_client_id = true;
 	return gw_conf_value(&client_row, self, value, err);
-}
-
-static int
-take_to(void *self, const char *value, struct gw_err *err)
-{
-	return gw_addr_parse(value, GW_TCP, &((struct emmg_args *)self)->one.to, err);
-}
-
-static int
-take_udp(void *self, const char *value, struct gw_err *err)
-{
-	return gw_addr_parse(value, GW_UDP, &((struct emmg_args *)self)->one.udp, err);
 }
 
 /* One more stream, with its predecessor's type and bandwidth. */
@@ -135,24 +116,6 @@ static int
 take_set(void *self, const char *value, struct gw_err *err)
 {
 	return gw_setting(&((struct emmg_args *)self)->lines, value, err);
-}
-
-static int
-take_loop(void *self, const char *value, struct gw_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct emmg_args *)self)->loop = true;
-	return 0;
-}
-
-static int
-take_strict(void *self, const char *value, struct gw_err *err)
-{
-	(void)value;
-	(void)err;
-	((struct emmg_args *)self)->one.c.strict = true;
-	return 0;
 }
 
 static const struct gw_option options[] = {

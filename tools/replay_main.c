@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/link.h"
 #include "lib/loop.h"
+#include "lib/takes.h"
 #include "lib/udp.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
@@ -99,23 +100,16 @@ number(const char *value, double least, double most, double *out, struct gw_err 
 	return 0;
 }
 
-static int
-take_to(void *self, const char *value, struct gw_err *err)
-{
-	return gw_addr_parse(value, GW_TCP | GW_UNIX, &((struct app *)self)->to, err);
-}
-
-static int
-take_listen(void *self, const char *value, struct gw_err *err)
-{
-	return gw_addr_parse(value, GW_TCP | GW_UNIX, &((struct app *)self)->listen, err);
-}
-
-static int
-take_udp(void *self, const char *value, struct gw_err *err)
-{
-	return gw_addr_parse(value, GW_UDP, &((struct app *)self)->udp, err);
-}
+GW_TAKE_ADDR(to, app, to, GW_TCP | GW_UNIX)
+GW_TAKE_ADDR(listen, app, listen, GW_TCP | GW_UNIX)
+GW_TAKE_ADDR(udp, app, udp, GW_UDP)
+GW_TAKE(loop, GW_CONF_UINT, app, conf.loops, .max = 1000000000)
+GW_TAKE(version, GW_CONF_UINT, app, conf.version, .min = 1, .max = 255)
+GW_TAKE_TEXT(record, app, record_path)
+GW_TAKE_FLAG(strict, app, conf.alike.strict)
+GW_TAKE_FLAG(json, app, json)
+GW_TAKE_FLAG(secrets, app, secrets)
+GW_TAKE_BODY(fast, (void)value; (void)err; ((struct app *)self)->conf.speed = 0; return 0;)
 
 static int
 take_speed(void *self, const char *value, struct gw_err *err)
@@ -149,28 +143,6 @@ static int
 take_wait(void *self, const char *value, struct gw_err *err)
 {
 	return number(value, 0, 1e7, &((struct app *)self)->wait_s, err);
-}
-
-static int
-take_loop(void *self, const char *value, struct gw_err *err)
-{
-	double n;
-
-	if (number(value, 0, 1e9, &n, err) < 0)
-		return -1;
-	((struct app *)self)->conf.loops = (unsigned)n;
-	return 0;
-}
-
-static int
-take_version(void *self, const char *value, struct gw_err *err)
-{
-	double n;
-
-	if (number(value, 1, 255, &n, err) < 0)
-		return -1;
-	((struct app *)self)->conf.version = (uint8_t)n;
-	return 0;
 }
 
 static int
@@ -223,21 +195,6 @@ take_ignore(void *self, const char *value, struct gw_err *err)
 	c->ignored[c->nignored++] = value;
 	return 0;
 }
-
-static int
-take_record(void *self, const char *value, struct gw_err *err)
-{
-	(void)err;
-	((struct app *)self)->record_path = value;
-	return 0;
-}
-
-#define FLAG(name, what) static int name(void *self, const char *value, struct gw_err *err) { (void)value; (void)err; what; return 0; }
-FLAG(take_fast, ((struct app *)self)->conf.speed = 0)
-FLAG(take_strict, ((struct app *)self)->conf.alike.strict = true)
-FLAG(take_json, ((struct app *)self)->json = true)
-FLAG(take_secrets, ((struct app *)self)->secrets = true)
-#undef FLAG
 
 static const struct gw_option options[] = {
 	{ "as", "ROLE", "the side that is played: scs, ecmg, emmg or mux", take_as },
