@@ -10,16 +10,29 @@
 #define TOOLS_LOAD_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <uv.h>
 #include "lib/addr.h"
 #include "lib/err.h"
 #include "proto/sim.h"
+#include "tools/load_phone.h"
 #include "tools/pace.h"
 
-enum load_side { LOAD_ECMG, LOAD_MUX, LOAD_SCS };	/* who is loaded */
-enum { LOAD_ERRORS = 32, LOAD_FRAME = 2048, LOAD_CONNECTIONS = 65536, LOAD_STREAMS = 1024, LOAD_DATAGRAM = 1024, LOAD_ECM = 256 };
+enum load_side { LOAD_ECMG, LOAD_MUX, LOAD_SCS, LOAD_BSM };	/* who is loaded */
+enum { LOAD_ERRORS = 32, LOAD_FRAME = 2048, LOAD_CONNECTIONS = 65536, LOAD_STREAMS = 1024, LOAD_DATAGRAM = 1024, LOAD_ECM = 256, LOAD_ASKS = 16, LOAD_CODES = 64 };
 
 struct load_misdeed;
+struct load_bsm_conf {
+	const char *url, *bsf_url;	/* as given; bsf_url NULL: the root of url */
+	char *naf, *bsf;		/* bsf NULL: as naf */
+	const char *service;		/* whose STKMs are asked for */
+	const char *ca;			/* PEM; NULL: the system's */
+	const char *subscribers;	/* a file; NULL: made, from..upto */
+	unsigned from, upto;
+	struct gw_addr ltkm;		/* scheme 0: LTKMs are not looked at */
+	uint8_t asks[LOAD_ASKS]; unsigned nasks;	/* enum phone_ask, in turn */
+	bool mac_star;
+};
 struct load_conf {
 	enum load_side side;
 	struct gw_addr at;
@@ -36,6 +49,7 @@ struct load_conf {
 	/* an ECMG, LOAD_SCS */
 	unsigned lead, cw_per_msg, delay_ms;
 	const struct load_misdeed *misdeed; unsigned every;	/* with every so many-th request; NULL: none */
+	struct load_bsm_conf bsm;	/* LOAD_BSM; connections are terminals then, of one stream */
 };
 struct load_report {
 	struct pace_report pace;	/* requests sent, unanswered, unsent, and their times */
@@ -47,12 +61,30 @@ struct load_report {
 	struct hist ready;		/* ns; of a connection, from its beginning to its last stream's set-up */
 	struct hist interval;		/* LOAD_SCS: between two requests of a stream */
 	unsigned streams;		/* LOAD_SCS: set up at a time, at most */
+	struct load_bsm_report {
+		struct load_kind { uint64_t asked, done, failed; struct hist ns; } kind[PHONE_ASKS];	/* ns: of those that were done, from the first octet */
+		struct hist exchange;		/* of HTTP: a request, of which a kind takes one to three */
+		struct hist push;		/* from the registration or the LTKM Request to the first LTKM that comes after it */
+		uint64_t unknown;		/* B-TIDs that the BSM did not know any more */
+		uint64_t ltkms, pulls, again, refused, strangers;	/* again: sent again; refused: by the card; strangers: for nobody here */
+		struct { uint8_t kind; unsigned status; uint64_t n; } code[LOAD_CODES]; unsigned ncodes;	/* as phone_reply() says it */
+	} bsm;
 	int64_t ran_ns;
 	struct gw_err why;		/* the first connection that failed */
 };
 const struct sim_iface *load_iface(enum load_side);
+extern const char *const load_sides[];	/* by enum load_side */
 /* Counts an error_status. */
 void load_error(struct load_report *, uint16_t status);
+
+
+/* ---- tools/load_out.c: the report ---- */
+
+/* whole: with the distribution of load_times(). */
+void load_print_text(const struct load_conf *, const struct load_report *, bool whole);
+void load_print_json(const struct load_conf *, const struct load_report *, bool whole);
+/* The times that count most: of requests from when they were due; of an SCS, between its requests. */
+const struct hist *load_times(const struct load_conf *, const struct load_report *);
 
 /* What a peer should not do. */
 struct load_wire;
@@ -91,6 +123,16 @@ void load_client_stop(struct load_client *);
 void load_client_free(struct load_client *);
 struct load_live { unsigned up; uint64_t answered, errors, outstanding; bool over; };	/* for a line of progress; over: no more requests */
 struct load_live load_client_live(const struct load_client *);
+
+/* ---- tools/load_bsm.c: terminals ---- */
+
+struct load_bsm;
+struct load_bsm *load_bsm_open(uv_loop_t *, struct load_conf *, struct load_report *, void (*ended)(void *self), void *self, struct gw_err *);
+void load_bsm_stop(struct load_bsm *);
+void load_bsm_free(struct load_bsm *);
+struct load_live load_bsm_live(const struct load_bsm *);
+/* Subscribers from..upto as a file for simulgate subscribe; each key is that number's, and anybody's who can read this. */
+void load_bsm_print_subscribers(const struct load_bsm_conf *, FILE *);
 
 /* ---- tools/load_serve.c: an ECMG ---- */
 

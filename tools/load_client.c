@@ -2,13 +2,11 @@
  * tools/load_client.c: an SCS or an EMMG of many channels, each a connection of its own. One thread, one loop; what one read brings is answered
  * by one write. A connection that ends is opened again a second later.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
+#include "tools/alarm.h"
 #include "tools/load.h"
 
 enum { CHUNK = 262144, OUT = 65536, KEEP_MS = 20, DEAF_NS = 1000000000 };
@@ -31,7 +29,7 @@ struct load_client {
 	void (*ended)(void *self); void *self;
 	uv_loop_t *loop;
 	uv_timer_t keep;
-	uv_poll_t poll; int timer_fd;		/* of the schedule: to the nanosecond, as far as the kernel goes */
+	struct alarm alarm;			/* of the timetable */
 	struct conn *conns; uint16_t *cps;	/* of each stream: what it was asked for last */
 	struct pace pace;
 	struct load_wire wire; bool made;
@@ -438,32 +436,19 @@ dial(struct conn *c)
 static void
 schedule(struct load_client *k)
 {
-	struct itimerspec at = { { 0, 0 }, { 0, 0 } };
 	struct pace_ask a;
-	int64_t next;
 
 	while (pace_tick(&k->pace, now_ns(), &a)) {
 		ask(k, &a);
 		flush(&k->conns[a.slot / k->conf->streams]);
 	}
-	if ((next = pace_next(&k->pace)) == INT64_MAX)
-		return;
-	at.it_value.tv_sec = next / 1000000000;
-	at.it_value.tv_nsec = next % 1000000000;
-	timerfd_settime(k->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+	alarm_set(&k->alarm, pace_next(&k->pace));
 }
 
 static void
-on_timer(uv_poll_t *poll, int status, int events)
+on_alarm(void *self)
 {
-	struct load_client *k = poll->data;
-	uint64_t times;
-
-	(void)status;
-	(void)events;
-	if (read(k->timer_fd, &times, sizeof(times)) < 0 && errno != EAGAIN)
-		return;
-	schedule(k);
+	schedule(self);
 }
 
 /* No more requests; what is out may still be answered. */
@@ -524,11 +509,11 @@ on_keep(uv_timer_t *t)
 	if (k->closing) {
 		if (k->open == 0 && !uv_is_closing((uv_handle_t *)t)) {
 			uv_close((uv_handle_t *)&k->keep, on_handle);
-			uv_close((uv_handle_t *)&k->poll, on_handle);
+			alarm_close(&k->alarm, on_handle);
 		}
 		return;
 	}
-	for (unsigned due = k->over ? 0 : pace_groups(&k->pace, now); k->opened < due;)
+	for (unsigned due = k->over ? 0 : pace_opened(&k->pace, conf->connections, now); k->opened < due;)
 		dial(&k->conns[k->opened++]);
 	for (unsigned i = 0; i < k->opened; i++) {
 		struct conn *c = &k->conns[i];
@@ -569,8 +554,6 @@ load_client_free(struct load_client *k)
 {
 	if (!k)
 		return;
-	if (k->timer_fd >= 0)
-		close(k->timer_fd);
 	free(k->conns);
 	free(k->cps);
 	pace_close(&k->pace);
@@ -585,16 +568,12 @@ load_client_open(uv_loop_t *loop, const struct load_conf *conf, struct load_repo
 	const struct pace_conf pace = { .groups = conf->connections, .slots = conf->streams, .rate = conf->rate, .window = conf->window, .start = now_ns(),
 		.ramp = conf->ramp_ns, .duration = conf->duration_ns, .timeout = conf->timeout_ns };
 
-	if (k)
-		k->timer_fd = -1;
 	if (!k || !(k->conns = calloc(conf->connections, sizeof(*k->conns))) ||
 	    !(k->cps = calloc((size_t)conf->connections * conf->streams, sizeof(*k->cps))) || pace_open(&k->pace, &pace, &report->pace) < 0)
 		gw_fail(err, GW_ESYS, "no memory");
 	else if (gw_addr_resolve(&to, err) < 0)
 		;
-	else if ((k->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) < 0)
-		gw_fail(err, GW_ESYS, "timerfd: %s", strerror(errno));
-	else {
+	else if (alarm_open(&k->alarm, loop, on_alarm, k, err) == 0) {
 		k->conf = conf;
 		k->report = report;
 		k->ended = ended;
@@ -606,10 +585,8 @@ load_client_open(uv_loop_t *loop, const struct load_conf *conf, struct load_repo
 		for (unsigned i = 0; i < conf->connections; i++)
 			k->conns[i] = (struct conn){ .client = k, .index = i };
 		uv_timer_init(loop, &k->keep);
-		uv_poll_init(loop, &k->poll, k->timer_fd);
-		k->keep.data = k->poll.data = k;
+		k->keep.data = k;
 		k->handles = 2;
-		uv_poll_start(&k->poll, UV_READABLE, on_timer);
 		uv_timer_start(&k->keep, on_keep, 0, KEEP_MS);
 		return k;
 	}

@@ -42,13 +42,11 @@ pace_close(struct pace *p)
 }
 
 unsigned
-pace_groups(const struct pace *p, int64_t now)
+pace_opened(const struct pace *p, unsigned n, int64_t now)
 {
-	const struct pace_conf *c = &p->conf;
-	int64_t apart = c->ramp / c->groups;
-	int64_t n = apart > 0 ? (now - c->start) / apart + 1 : c->groups;
+	int64_t apart = p->conf.ramp / n, due = apart > 0 ? (now - p->conf.start) / apart + 1 : n;
 
-	return n < 1 ? 1 : n < c->groups ? (unsigned)n : c->groups;
+	return due < 1 ? 1 : due < n ? (unsigned)due : n;
 }
 
 /* What was due on the slot while it was busy or away. */
@@ -161,6 +159,12 @@ bool
 pace_out(const struct pace *p, unsigned slot)
 {
 	return p->slot[slot].state == ASKED;
+}
+
+bool
+pace_ready(const struct pace *p, unsigned slot)
+{
+	return p->slot[slot].state != DOWN;
 }
 
 /* One request is due: to the next slot of the groups that have been up, though it be busy or away. */

@@ -43,8 +43,8 @@ struct pace_ask { unsigned slot; int64_t due; };
 int pace_open(struct pace *, const struct pace_conf *, struct pace_report *);
 void pace_close(struct pace *);		/* quiet on a zeroed one */
 
-/* How many groups are to have been opened by now: 1..groups. */
-unsigned pace_groups(const struct pace *, int64_t now);
+/* How many of n (groups, or slots) are to have been opened by now, as the ramp has it: 1..n. */
+unsigned pace_opened(const struct pace *, unsigned n, int64_t now);
 /* All that follows returns true with a request to be made. */
 bool pace_up(struct pace *, unsigned slot, int64_t now, struct pace_ask *);	/* the slot can be asked */
 bool pace_answered(struct pace *, unsigned slot, int64_t now, struct pace_ask *);	/* its request has its answer */
@@ -56,6 +56,7 @@ void pace_sent(struct pace *, const struct pace_ask *, int64_t now);
 void pace_down(struct pace *, unsigned slot, int64_t now);	/* cannot be asked; what was out is unanswered */
 int64_t pace_next(const struct pace *);	/* INT64_MAX: nothing is due by itself */
 bool pace_out(const struct pace *, unsigned slot);	/* a request of it is out */
+bool pace_ready(const struct pace *, unsigned slot);	/* it is up */
 /* Its time is over, or it is stopped: nothing more is asked; what was due and never left is counted with the time that it has waited. */
 void pace_finish(struct pace *, int64_t now);
 #endif

@@ -25,7 +25,7 @@ static const struct command {
 	{ "diff", NULL, "two captures, compared by meaning" },
 	{ "scrub", NULL, "a capture that can be shared: keys, ids and addresses replaced" },
 	{ "lint", NULL, "what a captured peer does against the standard" },
-	{ "load", NULL, "many SimulCrypt channels at once, and how soon they are answered" },
+	{ "load", NULL, "many SimulCrypt channels or terminals at once, and how soon they are answered" },
 	{ "plugin-test", NULL, "the conformance of a KMS plugin" },
 	{ "scs", NULL, "the synchroniser: crypto-periods, control words, ECMs" },
 	{ "ecmg", NULL, "the ECM generator that hosts a KMS plugin" },

@@ -102,6 +102,7 @@ integration_tests += \
 	%D%/ismacryp_programs.sh \
 	%D%/kms_store.sh \
 	%D%/load.sh \
+	%D%/load_bsm.sh \
 	%D%/malformed.sh \
 	%D%/mux_crowd.sh \
 	%D%/mux_ts.sh \

@@ -167,10 +167,10 @@ START_TEST(groups_come_and_go)
 	struct pace_ask a;
 
 	open_with((struct pace_conf){ .groups = 2, .slots = 1, .rate = 100, .start = S, .ramp = 2 * S, .duration = 9 * S, .timeout = S });
-	ck_assert_uint_eq(pace_groups(&p, S), 1);
-	ck_assert_uint_eq(pace_groups(&p, 2 * S - 1), 1);
-	ck_assert_uint_eq(pace_groups(&p, 2 * S), 2);
-	ck_assert_uint_eq(pace_groups(&p, 99 * S), 2);
+	ck_assert_uint_eq(pace_opened(&p, 2, S), 1);
+	ck_assert_uint_eq(pace_opened(&p, 2, 2 * S - 1), 1);
+	ck_assert_uint_eq(pace_opened(&p, 2, 2 * S), 2);
+	ck_assert_uint_eq(pace_opened(&p, 2, 99 * S), 2);
 	ck_assert(!pace_up(&p, 0, S, &a));
 	run(S, 2 * S);
 	ck_assert_uint_ge(r.sent, 49);

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# tests/integration/load_bsm.sh: simulgate load bsm: terminals of subscribers of its own making, and of those of a file, bootstrap, register, ask for
+# keys and fetch STKMs at our BSM; what it counts is what the BSM has counted. A BSM that stands still is seen by all that was due meanwhile.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=bsmlib.sh
+. "$here/bsmlib.sh"
+for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-load" "$SIMULGATE_LIBEXEC/simulgate-load"; do [ ! -x "$tool" ] || break; done
+plan 17
+status=0
+load() { within 60 "$tool" bsm "$@" --json >"$dir/out.json" 2>>"$dir/log/load"; status=$?; }
+at=(--naf bsm.example.net --bsf bsf.example.net)
+# says EXPRESSION: r, the report, is as it should be
+says() { "$PYTHON" -c 'import json, sys
+r = json.load(open(sys.argv[1])); q = r["requests"]; b = r["bsm"]; k = b["kinds"]
+assert eval(sys.argv[2]), r' "$dir/out.json" "$1"; }
+exits() { same "$status" "$1"; }
+
+bsm_headend 2s "requests: 100, "
+url=http://127.0.0.1:$p_http
+rise bsm
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
+check "subscribers that are made, as a file for the BSM" eval '(umask 077 && "$tool" bsm --range 1-30 --print-subscribers >"$dir/made.csv")'
+check "which it takes" subscribe subscriber import "$dir/made.csv"
+know >/dev/null || bail "it knows alice and dora"
+for i in 1 2 3; do buy "load$i" >/dev/null || bail "load$i buys"; done
+buy dora >/dev/null || bail "dora buys"
+
+# -- made ones: three of thirty have bought something, and get an LTKM for each registration
+load "$url" "${at[@]}" --range 1-30 --rate 60 --ramp 300ms --duration 2s --timeout 20s --ltkm "udp://127.0.0.2:$p_phone"
+check "a rate: all of it is answered" exits 0
+check "all terminals bootstrapped, and registered about as often as asked" says \
+	'r["connections"]["up"] == 30 == k["bootstrap"]["done"] and 60 < q["sent"] == k["register"]["done"] <= 125 and not b["failures"]'
+check "all times are there, and those from when due are the longer ones" says \
+	'r["from_due_ms"]["n"] == r["from_sent_ms"]["n"] == q["sent"] and r["from_due_ms"]["p50"] >= r["from_sent_ms"]["p50"] >= k["register"]["ms"]["min"] > 0 and b["http_ms"]["n"] >= q["sent"] + 60'
+check "LTKMs came, and no card refused one" says 'b["ltkm"]["keys"] >= 3 and b["ltkm"]["refused"] == 0 == b["ltkm"]["strangers"] and b["ltkm_ms"]["n"] >= 3'
+check "they are verified: the BSM has heard it" delivered 3
+done=$("$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["bsm"]["kinds"]["register"]["done"])' "$dir/out.json")
+check "the BSM has counted as many registrations" await_status 15 "$dir/bsm.sock" "s['requests']['registrations'] == $done and s['registered']['reachable'] == 30"
+
+# -- a file; a key is there from the registration, and then asked for
+load "$url" "${at[@]}" --subscribers "$dir/keys/subscribers.yaml" --window 2 --ask register,ltkm --duration 700ms --timeout 20s --ltkm "udp://127.0.0.2:$p_phone"
+check "those of a file, one of whom was given its keys" says 'r["connections"]["up"] == 4 and k["bootstrap"]["done"] == 3 and k["register"]["done"] > 8'
+check "LTKM Requests are answered" says 'k["ltkm"]["done"] >= 1'
+load "$url" "${at[@]}" --range 1-3 --rate 20 --ask stkm --service nothing --duration 500ms --timeout 20s
+check "what the BSM refuses is told by kind and status" says "$status == 1 and list(b['failures']) == ['stkm 404'] and q['errors'] == k['stkm']['failed'] == q['sent']"
+load "$url" "${at[@]}" --range 31-32 --rate 20 --duration 500ms --timeout 20s
+check "a subscriber that the BSM does not know: nobody is up" says "$status == 69 and r['connections']['refused'] == 2 and 'bootstrap 401' in b['failures']"
+
+# -- one that stands still
+(load "$url" "${at[@]}" --range 1-5 --rate 100 --duration 4s --timeout 30s --histogram; exit "$status") &
+loading=$!
+await_status 15 "$dir/bsm.sock" "s['requests']['registrations'] >= $(value "$dir/bsm.sock" 's["requests"]["registrations"]') + 20" >/dev/null
+freeze bsm
+sleep 2	# the fault itself
+thaw bsm
+wait "$loading"
+slow='lambda h: sum(n[2] for n in r[h]["buckets"] if n[0] > 500)'
+check "a BSM that stands still: five have waited, many were due" says \
+	"(lambda slow: slow('from_sent_ms') <= 10 and slow('from_due_ms') > 100 and r['from_due_ms']['p99'] > 1000)($slow)"
+
+check "nobody there: 69" eval 'load "http://127.0.0.1:1" "${at[@]}" --range 1-2 --duration 500ms; exits 69'
+check "no subscribers: 64" eval 'load "$url" "${at[@]}"; exits 64'
+check "an unknown question: 64" eval 'load "$url" "${at[@]}" --range 1-2 --ask coffee; exits 64'
+check "SIGTERM ends the BSM" stop bsm 15
