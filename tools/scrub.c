@@ -500,8 +500,8 @@ struct scrub *
 scrub_new(struct scrub_pen *pen, struct scrub_out *out, const struct dec_msg_conf *conf, struct scrub_seen *learn, const struct scrub_seen *only)
 {
 	struct scrub *s = calloc(1, sizeof(*s));
-	struct dec_msg_user messages = { s, message, trouble, partial };
-	struct dec_tcp_user stream = { s, data, gap, ended, segment };
+	struct dec_msg_user messages = { .self = s, .message = message, .trouble = trouble, .partial = partial };
+	struct dec_tcp_user stream = { .self = s, .data = data, .gap = gap, .end = ended, .segment = segment };
 
 	if (!s)
 		return NULL;
