@@ -11,7 +11,7 @@
 #include "lib/secret.h"
 #include "lib/tls_name.h"
 
-enum { FIRST_BYTES = 4096, HEAD_BYTES = 65536, IDLE = 64, KEPT = 128 };
+enum { FIRST_BYTES = 4096, HEAD_BYTES = 65536, IDLE = 64, KEPT = 128, URLS = 4 };
 
 /*
  * A socket of libcurl's, from its first transfer until it is closed: between two of them libcurl lets go of it, but a poll that is ended and begun anew
@@ -39,6 +39,7 @@ struct gw_http {
 	char *certificate, *private_key, *ca, *local, *identity;
 	CURLM *multi;
 	CURL *idle[IDLE]; unsigned nidle;	/* easy handles with all set that does not change: a new one costs more than a small request */
+	struct { char *text; CURLU *parts; } urls[URLS];	/* the first few, which for most clients are all: libcurl would take one apart for each request */
 	uv_timer_t timer;
 	unsigned handles, depth;	/* depth: within calls into libcurl and to the program */
 	bool closing;
@@ -59,6 +60,7 @@ put_away(struct gw_http *h, CURL *e)
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, NULL);
 	curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(e, CURLOPT_CURLU, NULL);
 	h->idle[h->nidle++] = e;
 }
 
@@ -445,12 +447,36 @@ set_once(CURL *e, struct gw_http *h)
 	return ok;
 }
 
+/* Its parts, lent until the client ends; NULL: it has too many URLs, or this is none, as libcurl will say. */
+static CURLU *
+parts_of(struct gw_http *h, const char *url)
+{
+	unsigned i = 0;
+
+	while (i < URLS && h->urls[i].text && strcmp(h->urls[i].text, url) != 0)
+		i++;
+	if (i == URLS || h->urls[i].text)
+		return i < URLS ? h->urls[i].parts : NULL;
+	h->urls[i].parts = curl_url();
+	h->urls[i].text = strdup(url);
+	if (h->urls[i].parts && h->urls[i].text && curl_url_set(h->urls[i].parts, CURLUPART_URL, url, 0) == CURLUE_OK)
+		return h->urls[i].parts;
+	curl_url_cleanup(h->urls[i].parts);
+	free(h->urls[i].text);
+	h->urls[i].parts = NULL;
+	h->urls[i].text = NULL;
+	return NULL;
+}
+
 static bool
 set_up(struct call *c, const char *method, const char *url, unsigned ms)
 {
 	CURL *e = c->easy;
 	const bool ok = set_text(e, CURLOPT_URL, url);
+	CURLU *parts = parts_of(c->http, url);
 
+	if (parts)
+		curl_easy_setopt(e, CURLOPT_CURLU, parts);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, c);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(ms ? ms : c->http->conf.total_ms));
@@ -582,6 +608,10 @@ end(struct gw_http *h)
 	while (h->nidle > 0)
 		curl_easy_cleanup(h->idle[--h->nidle]);
 	curl_multi_cleanup(h->multi);
+	for (unsigned i = 0; i < URLS; i++) {
+		curl_url_cleanup(h->urls[i].parts);
+		free(h->urls[i].text);
+	}
 	while (!LIST_EMPTY(&h->watches))	/* libcurl's own sockets, which it does not close by us */
 		end_watch(LIST_FIRST(&h->watches));
 	uv_close((uv_handle_t *)&h->timer, on_timer_closed);
