@@ -710,7 +710,7 @@ check_comp_time(struct lint_seen *x)
 {
 	int64_t comp = value(x, ECMG_MAX_COMP_TIME), least = value(x, ECMG_MIN_CP_DURATION) * 100;
 
-	if (comp >= 0 && least >= 0 && comp >= least)
+	if (comp >= 0 && least > 0 && comp >= least)
 		lint_found(x, x->side, ECMG_MAX_COMP_TIME, "%lld ms; it is to be less than min_CP_duration, %lld ms", (long long)comp, (long long)least);
 }
 
@@ -878,7 +878,7 @@ check_cw_same(struct lint_seen *x)
 {
 	const struct sim_value *v;
 
-	if (!x->st || x->st->ncps < 2 || sim_count(x->g->msg, ECMG_CW_ENCRYPTION))
+	if (!x->st || x->st->ncps == 0 || sim_count(x->g->msg, ECMG_CW_ENCRYPTION))	/* periods before the first may have any word */
 		return;
 	for (size_t i = 0; (v = sim_value(x->g->msg, ECMG_CP_CW, i)) != NULL; i++) {
 		uint16_t cp = (uint16_t)be16(v->p), before = (uint16_t)(cp - 1);
