@@ -19,14 +19,14 @@ dist_man_MANS += %D%/simulgate-scrambler.8
 dist_man_MANS += %D%/simulgate-scrub.1
 dist_man_MANS += %D%/simulgate-scs.8
 dist_man_MANS += %D%/simulgate-terminal.8
-made_pages = %D%/simulgate.1 %D%/simulgate.yaml.5 %D%/simulgate-keys.5 %D%/simulgate-protocol.7
+made_pages = %D%/simulgate.1 %D%/simulgate.yaml.5 %D%/simulgate-keys.5 %D%/simulgate-protocol.7 %D%/simulgate-lint.1
 man_MANS += $(made_pages)
 CLEANFILES += $(made_pages)
-EXTRA_DIST += %D%/simulgate.1.in %D%/simulgate.yaml.5.in %D%/simulgate-keys.5.in %D%/simulgate-protocol.7.in %D%/fold.awk
+EXTRA_DIST += %D%/simulgate.1.in %D%/simulgate.yaml.5.in %D%/simulgate-keys.5.in %D%/simulgate-protocol.7.in %D%/simulgate-lint.1.in %D%/fold.awk
 
 noinst_PROGRAMS += %D%/pages
 %C%_pages_SOURCES = %D%/pages.c
-%C%_pages_LDADD = $(kms_libs)
+%C%_pages_LDADD = tools/liblint.la tools/libdecode.la $(kms_libs)
 make_page = $(AM_V_GEN)$(SED) 's,[@]docdir@,$(docdir),' $(srcdir)/$@.in >$@-i && \
 	%D%/pages$(EXEEXT) $(srcdir)/examples/headend.yaml <$@-i >$@-t && \
 	$(AWK) -f $(srcdir)/%D%/fold.awk $@-t >$@ && rm -f $@-i $@-t
@@ -38,4 +38,6 @@ page_deps = %D%/pages$(EXEEXT) %D%/fold.awk examples/headend.yaml
 %D%/simulgate-keys.5: %D%/simulgate-keys.5.in $(page_deps)
 	$(make_page)
 %D%/simulgate-protocol.7: %D%/simulgate-protocol.7.in $(page_deps)
+	$(make_page)
+%D%/simulgate-lint.1: %D%/simulgate-lint.1.in $(page_deps)
 	$(make_page)

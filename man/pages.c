@@ -1,6 +1,6 @@
 /*
  * man/pages.c: fills the lists of the manual from the tables that the programs work by. Template on standard input, page on
- * standard output; a line "@exit@", "@yaml@", "@keys PROFILE@", "@iface NAME@" or "@example@" (argument: a file) is replaced.
+ * standard output; a line "@exit@", "@yaml@", "@keys PROFILE@", "@lint@", "@iface NAME@" or "@example@" (argument: a file) is replaced.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "proto/emmg_mux.h"
 #include "proto/playout.h"
 #include "proto/psig_mux.h"
+#include "tools/lint.h"
 
 /* Codes of OMA BCAST, the same everywhere, are listed once. */
 static const struct { const char *name; const struct sim_iface *iface; uint16_t last; } ifaces[] = {
@@ -100,6 +101,19 @@ statuses(const struct sim_iface *iface, uint16_t last)
 	printf(".El\n");
 }
 
+static void
+rules(void)
+{
+	const struct lint_rule *r;
+
+	printf(".Bl -tag -width Ds\n");
+	for (size_t n = 0; (r = lint_rule(n)) != NULL; n++)
+		printf(".It Ic %s\n%s\n(%s, %s, %s%s%s).\n", r->id, r->says, r->iface ? r->iface->name : "all interfaces", lint_severity_word(r->severity),
+		    r->side == LINT_EITHER ? "either side" : r->iface ? lint_side_word(r->iface, r->side) : r->side == LINT_CLIENT ? "the client" : "the server",
+		    r->clause ? "; " : "", r->clause ? r->clause : "");
+	printf(".El\n");
+}
+
 static int
 copy(const char *path)
 {
@@ -128,6 +142,8 @@ fill(char *what, const char *example)
 		return keys_print_mdoc(what[5] == 's', stdout), 0;
 	if (strcmp(what, "keys usim") == 0)
 		return usim_print_mdoc(stdout), 0;
+	if (strcmp(what, "lint") == 0)
+		return rules(), 0;
 	if (strcmp(what, "example") == 0)
 		return copy(example);
 	for (size_t i = 0; i < sizeof(ifaces) / sizeof(ifaces[0]); i++)

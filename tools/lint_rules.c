@@ -1277,7 +1277,7 @@ check_air_late_ecm(struct lint_seen *x)
 	int rep = x->rep->channel.ECM_rep_period;
 	int64_t pause = p->air_repeats ? x->at_ns - p->air_last_ns : 0;
 
-	if (rep > 0 && pause > 2 * rep * LINT_MS + 200 * LINT_MS)
+	if (rep > 0 && !newer_on_air(x) && pause > 2 * rep * LINT_MS + 200 * LINT_MS)
 		lint_found(x, -1, ECMG_REP_PERIOD, "the ECM of CP %u was off the air for %.0f ms; ECM_rep_period is %d ms", p->cp, ms(pause), rep);
 }
 

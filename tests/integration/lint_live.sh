@@ -12,11 +12,18 @@ sed -i "s/crypto_period: 5s/crypto_period: 2s/; s/tcp:\/\/127.0.0.1:7001/tcp:\/\
 	s/127.0.0.1:7080/127.0.0.1:$m/; s/127.0.0.1:4359\"/127.0.0.1:$n\", ltkm_port: $o/; s/127.0.0.2:4359/127.0.0.2:$o/
 	s/127.0.0.1:7020/127.0.0.1:$h/; s/239\.255\.1\.1:5020/$g:$l/
 	s/239\.255\.0\.1:5004/$g:$c/; s/239\.255\.1\.1:5004/$g:$d/; s/239\.255\.1\.1:5010/$g:$e/; s/239\.255\.1\.1:5012/$g:$f/" "$dir/examples/headend.yaml"
+buys() {
+	"$(program "")" kms init --config "$dir/examples/headend.yaml" &&
+		"$(program "")" subscribe subscriber add "$dir/examples/keys/subscribers.yaml" --config "$dir/examples/headend.yaml" &&
+		"$(program "")" subscribe add --subscriber phone --service news --config "$dir/examples/headend.yaml"
+}
+buys >>"$dir/log/buys" 2>&1 || bail "the phone's subscriber buys the programme"
 within 20 "$lint" --live no-such-interface >"$dir/said" 2>&1
 check "an interface that is not there: status 69" same $? 69
 start listens "$lint" --live lo --json
-# a datagram of nobody's is enough to know that it listens: the count of what it read rises
-listens() { [ -n "$(awk '/^voluntary/ && $2 > 3' "/proc/${pid[listens]}/status")" ] && alive listens; }
+# it has a socket for packets, or has ended
+socket() { readlink "/proc/${pid[listens]}/fd/"* 2>/dev/null | grep -q socket; }
+listens() { alive listens && socket; }
 await 20 "lint to listen" listens || { grep -qiE 'permi|CAP_NET_RAW' "$dir/log/listens" && missing "permission to capture"; bail "lint listens"; }
 within 60 "$(program "")" run "$dir/examples/headend.yaml" --seconds 14 >"$dir/log/out" 2>"$dir/log/run"
 check "the head-end ran" same $? 0

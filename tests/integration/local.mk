@@ -43,6 +43,7 @@ integration_once = \
 	%D%/install.sh \
 	%D%/ismacryp_judges.sh \
 	%D%/late_join.sh \
+	%D%/lint_live.sh \
 	%D%/man_lint.sh \
 	%D%/neighbours.sh \
 	%D%/plugin_test.sh \
@@ -83,6 +84,7 @@ integration_tests += \
 	%D%/cissa_openssl.sh \
 	%D%/decode_cli.sh \
 	%D%/decode_live.sh \
+	%D%/lint_cli.sh \
 	%D%/diff_captures.sh \
 	%D%/lint_html.sh \
 	%D%/digest_judges.sh \
@@ -153,6 +155,7 @@ EXTRA_DIST += %D%/gst_sdp.c
 EXTRA_DIST += %D%/hostile.py
 EXTRA_DIST += %D%/http_hostile.py
 EXTRA_DIST += %D%/ismacryp_judge.py
+EXTRA_DIST += %D%/lint_captures.py
 EXTRA_DIST += %D%/leaks.py
 EXTRA_DIST += %D%/lib.sh
 EXTRA_DIST += %D%/lint_hostile.py %D%/lint_page.py
