@@ -8,7 +8,7 @@
 #include "lib/hex.h"
 #include "tools/dec_words.h"
 
-enum { ROOM = 1 << 16, KINDS = 128, GUESSES = 64, SHORT = 8, ENDS = 64, TLV = 4, FIELDS_WIDTH = 80 };
+enum { ROOM = 1 << 16, KINDS = 128, GUESSES = 64, SHORT = 8, ENDS = 64, TLV = 4, FIELDS_WIDTH = 80, WORD = 40, LADDER = 26, ARROW = LADDER + 6 };
 
 struct kind {			/* what is counted of one message of one interface */
 	const struct sim_iface *iface; uint16_t type; const char *name;
@@ -145,6 +145,16 @@ columns(const char *p, size_t len, size_t width, size_t *cut)
 	return n;
 }
 
+/* A number that is cut is another number: back to the last space, if that is near. */
+static size_t
+whole_words(const char *p, size_t cut)
+{
+	for (size_t i = cut; i > 0 && cut - i < WORD; i--)
+		if (p[i - 1] == ' ')
+			return i;
+	return cut;
+}
+
 /* Ends the line; what the terminal has no room for is left out. A line that was flushed in parts stays as it is. */
 static void
 newline(struct dec_out *o)
@@ -153,7 +163,7 @@ newline(struct dec_out *o)
 
 	if (o->conf.width && o->conf.mode != DEC_JSON && o->len > o->line &&
 	    columns(o->text + o->line, o->len - o->line, o->conf.width, &cut) > o->conf.width) {
-		o->len = o->line + cut;
+		o->len = o->line + whole_words(o->text + o->line, cut);
 		puts_(o, "\u2026");
 		colour(o, PLAIN);
 	}
@@ -175,6 +185,11 @@ paragraph(struct dec_out *o, unsigned indent, const char *text)
 		if (n > room) {
 			for (k = room; k > 0 && text[k] != ' '; k--)
 				;
+			for (size_t in = k; in > 0 && text[in] != ']'; in--)	/* a clause stays in one piece */
+				if (text[in] == '[' && in > 1) {
+					k = in - 1;
+					break;
+				}
 			n = k ? k : room;
 		}
 		putf(o, "%*s", (int)indent, "");
@@ -340,7 +355,13 @@ put_value(struct dec_out *o, const struct field *f, bool brief)
 		put(o, "}", 1);
 		break;
 	}
-	for (const char *u = f->param ? f->param->unit : NULL; u && *u; u++)
+}
+
+/* "ms", "x100ms". */
+static void
+put_unit(struct dec_out *o, const struct field *f)
+{
+	for (const char *u = f->param && !f->masked ? f->param->unit : NULL; u && *u; u++)
 		if (*u != ' ')
 			put(o, u, 1);
 }
@@ -361,6 +382,7 @@ put_fields(struct dec_out *o, const struct sim_iface *iface, const struct sim_me
 			putf(o, "0x%04x", f.type);
 		put(o, "=", 1);
 		put_value(o, &f, brief);
+		put_unit(o, &f);
 	}
 }
 
@@ -625,32 +647,43 @@ ladder_message(struct dec_out *o, const struct dec_message *g)
 	if (!s->shown) {
 		show_session(o, s);
 		roles(s->iface, &client, &n, &server, &m);
-		putf(o, "                   %.*s %*s %.*s", (int)n, client, (int)(36 - n), "", (int)m, server);
+		putf(o, "                 %.*s %*s %.*s", (int)n, client, (int)(ARROW - n), "", (int)m, server);
 		newline(o);
 	}
 	put_clock(o, g->at_ns);
-	putf(o, " #%-3u  ", s->number);
+	putf(o, " #%-2u ", s->number);
 	called = name_of(g, name);
 	w = strlen(called);
 	colour(o, g->error || g->why.verdict != SIM_OK ? RED : asks ? PLAIN : GREEN);
 	puts_(o, asks ? "|--" : "|<-");
-	for (size_t k = w; k < 30; k += 2)
+	for (size_t k = w; k < LADDER; k += 2)
 		put(o, "-", 1);
 	putf(o, " %s ", called);
-	for (size_t k = w + 1; k < 30; k += 2)
+	for (size_t k = w + 1; k < LADDER; k += 2)
 		put(o, "-", 1);
 	puts_(o, asks ? "->|" : "--|");
 	colour(o, PLAIN);
 	put_latency(o, g);
-	for (size_t k = 0; k < 2; k++)
-		if (keys[k] && sim_count(g->msg, keys[k]))
-			putf(o, " %s=%lld", k ? "stream" : "channel", (long long)sim_int(g->msg, keys[k], 0));
-	if (strncmp(s->iface->name, "ECMG", 4) == 0 && sim_count(g->msg, 0x0012))
-		putf(o, " CP=%lld", (long long)sim_int(g->msg, 0x0012, 0));
 	put_fault(o, g);
 	if (g->error)
 		put_refusal(o, g);
+	for (size_t k = 0; k < 2; k++)
+		if (keys[k] && sim_count(g->msg, keys[k]))
+			putf(o, "%s%lld", k ? "/" : " ch ", (long long)sim_int(g->msg, keys[k], 0));
+	if (strncmp(s->iface->name, "ECMG", 4) == 0 && sim_count(g->msg, 0x0012))
+		putf(o, " CP %lld", (long long)sim_int(g->msg, 0x0012, 0));
 	newline(o);
+}
+
+/* " ms"; units of tenths of a second in seconds, too. */
+static void
+say_unit(struct dec_out *o, const struct field *f)
+{
+	if (!f->param || !f->param->unit || f->masked)
+		return;
+	putf(o, " %s", f->param->unit);
+	if (strcmp(f->param->unit, "x100 ms") == 0 && f->len && f->len <= 4)
+		putf(o, " (%.1f s)", (double)number(f->p, f->len) / 10);
 }
 
 static void
@@ -669,6 +702,7 @@ say_field(struct dec_out *o, const struct dec_message *g, const struct field *f,
 	putf(o, " (0x%04x) = ", f->type);
 	if (f->kind != SIM_GROUP || f->masked)
 		put_value(o, f, f->len > 20);
+	say_unit(o, f);
 	if (!f->masked && f->kind <= SIM_HEX)
 		words = dec_value_words(g->session->iface, f->type, (int64_t)number(f->p, f->len));
 	if (words)
@@ -953,12 +987,18 @@ dec_out_summary(struct dec_out *o, const struct dec_counts *c)
 		some(o, c->evicted, "connections given up for want of room");
 		newline(o);
 	}
+	if (o->nkinds) {
+		colour(o, DIM);
+		putf(o, "  %-18s %-22s %8s  %s", "interface", "message", "count", "ms: least/mean/most");
+		colour(o, PLAIN);
+		newline(o);
+	}
 	for (size_t i = 0; i < o->nkinds; i++) {
 		const struct kind *k = &o->kind[i];
 
 		putf(o, "  %-18s %-22s %8llu", k->iface->name, k->name, (unsigned long long)k->n);
 		if (k->answers)
-			putf(o, "  %.3f/%.3f/%.3f ms", (double)k->min_ns / 1e6, (double)k->sum_ns / (double)k->answers / 1e6, (double)k->max_ns / 1e6);
+			putf(o, "  %.3f/%.3f/%.3f", (double)k->min_ns / 1e6, (double)k->sum_ns / (double)k->answers / 1e6, (double)k->max_ns / 1e6);
 		if (k->faults) {
 			colour(o, RED);
 			putf(o, "  %llu faulty", (unsigned long long)k->faults);

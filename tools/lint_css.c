@@ -37,7 +37,7 @@ const char *const lint_css[] = {
 	".says{display:block;color:var(--soft);font-size:.87rem}"
 	"tr:target{background:var(--tint)}"
 	"section.session{border-top:1px solid var(--line);margin-top:2.5rem}section.session h2{margin-top:1.3rem}"
-	".ends{margin:0;display:flex;flex-wrap:wrap;gap:.1rem .6rem}"
+	".ends{margin:0;max-width:none;display:flex;flex-wrap:wrap;gap:.1rem .6rem}"
 	".pictures{display:grid;grid-template-columns:minmax(0,1.55fr) minmax(0,1fr);gap:0 2.5rem;align-items:start}"
 	"figure{margin:.6rem 0 1.2rem}figcaption{color:var(--soft);font-size:.87rem;max-width:52rem;margin-top:.35rem}"
 	".legend{display:flex;flex-wrap:wrap;gap:.15rem 1.1rem;color:var(--soft);font-size:.82rem;padding:0;margin:.3rem 0;list-style:none}"

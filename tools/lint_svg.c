@@ -477,7 +477,7 @@ few_columns(struct view *v, const struct lint_stream *s, const struct pic_axis *
 static struct pic_axis
 answer_axis(const struct view *v, const struct lint_stream *s)
 {
-	double lo = 0, hi = v->session->channel.max_comp_time > 0 ? (double)v->session->channel.max_comp_time * 1e6 : 0;
+	double limit = v->session->channel.max_comp_time > 0 ? (double)v->session->channel.max_comp_time * 1e6 : 0, lo = limit, hi = limit;
 
 	for (size_t k = 0; k < s->nperiods; k++) {
 		double took = (double)s->periods[k].latency_ns;
@@ -864,7 +864,8 @@ lint_svg_latency(struct page *p, const struct lint_session *s, const struct lint
 {
 	static const struct { double share; const char *name; } marks[] = { { 0.5, "p50" }, { 0.99, "p99" }, { 0.999, "p99.9" } };
 	enum { MARKED = sizeof(marks) / sizeof(marks[0]) };
-	double lo = (double)(l->min_ns > 1000 ? l->min_ns : 1000), hi = (double)(l->max_ns > l->limit_ns ? l->max_ns : l->limit_ns);
+	int64_t least = l->limit_ns && l->limit_ns < l->min_ns ? l->limit_ns : l->min_ns;
+	double lo = (double)(least > 1000 ? least : 1000), hi = (double)(l->max_ns > l->limit_ns ? l->max_ns : l->limit_ns);
 	struct pic_axis a = pic_log_axis(lo, hi);
 	uint64_t bars[PIC_BARS], most = pic_bars(l->hist, &a, bars);
 	char name[PIC_TEXT];

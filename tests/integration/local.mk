@@ -85,6 +85,7 @@ integration_tests += \
 	%D%/decode_cli.sh \
 	%D%/decode_live.sh \
 	%D%/lint_cli.sh \
+	%D%/bench_terminal.sh \
 	%D%/diff_captures.sh \
 	%D%/lint_html.sh \
 	%D%/digest_judges.sh \
@@ -171,6 +172,7 @@ EXTRA_DIST += %D%/simmux.py
 EXTRA_DIST += %D%/simwire.py
 EXTRA_DIST += %D%/smsc.js
 EXTRA_DIST += %D%/sockets.py
+EXTRA_DIST += %D%/terminal.py
 EXTRA_DIST += %D%/tshark_judge.py
 EXTRA_DIST += %D%/xmlpeer.py
 EXTRA_DIST += %D%/xslib.sh
