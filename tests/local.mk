@@ -34,6 +34,7 @@ include %D%/unit/doors.mk
 include %D%/unit/sms.mk
 include %D%/unit/decode.mk
 include %D%/unit/lint.mk
+include %D%/unit/scrub.mk
 include %D%/unit/load.mk
 include %D%/unit/lint_page.mk
 include %D%/unit/bridge.mk

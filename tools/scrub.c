@@ -7,16 +7,16 @@
 #include "tools/scrub_net.h"
 
 enum {
-	KEPT = 64,		/* segments whose octets are known that are remembered for those that come again */
+	KEPT = 32,		/* segments whose octets are known that are remembered for those that come again */
 	SETTLED = 1 << 17,	/* octets behind the last one given out: nothing that is being put together reaches that far back */
-	HALF_MAX = 1 << 16, ALL_MAX = 1 << 20,	/* segments that are remembered: of a direction, of all */
+	HALF_MAX = 1 << 16, ALL_MAX = 1 << 19,	/* segments that are remembered: of a direction, of all */
 	PIECES = 1 << 14,	/* of a datagram */
 	RUN = 2048, TCP = 6,
 };
 #define NOWHERE UINT64_MAX
 
 /* Octets [seq, seq + len) of a direction stand at `at` of the output, the checksum over them at sum_at (NOWHERE: none follows them). */
-struct place { uint32_t seq, len; uint64_t at, sum_at; };
+struct place { uint32_t seq, len; uint64_t at, sum_at; uint32_t filled; };	/* filled: octets, as far as they are counted */
 struct tracked { struct place *p; size_t n, room; uint32_t top, done; bool any; };
 struct tracker { struct tracked half[2]; uint64_t number; };
 /* Octets [from, from + len) of an IP payload, or of the payload of TCP or UDP. */
@@ -73,15 +73,17 @@ fill(struct scrub *s, uint64_t at, uint64_t sum_at, bool udp, const uint8_t *p, 
 
 /* What of [seq, seq + n) stands in the place. A part at an odd offset is widened by the octet before it, so that sums stay aligned. */
 static void
-fill_place(struct scrub *s, const struct place *q, bool udp, uint32_t seq, const uint8_t *p, size_t n)
+fill_place(struct scrub *s, struct place *q, bool udp, uint32_t seq, const uint8_t *p, size_t n)
 {
 	int64_t from = ahead(seq, q->seq);	/* of p[0] in the place */
-	size_t skip = from < 0 ? (size_t)-from : 0, to = from < 0 ? 0 : (size_t)from, len;
+	size_t skip = from < 0 ? (size_t)-from : 0, to = from < 0 ? 0 : (size_t)from, len, fresh;
 
 	if (skip >= n || to >= q->len)
 		return;
 	len = n - skip < q->len - to ? n - skip : q->len - to;
-	s->counts.filled += len;
+	fresh = q->filled + len <= q->len ? len : q->len - q->filled;	/* what is filled twice counts once */
+	q->filled += (uint32_t)fresh;
+	s->counts.filled += fresh;
 	p += skip;
 	if (to & 1 && q->sum_at != NOWHERE) {
 		uint8_t two[2];
@@ -157,10 +159,9 @@ room(struct scrub *s, struct tracked *h, uint32_t next)
 
 /* Octets that have come before get what stands there already: nothing, or what was filled in. */
 static void
-again(struct scrub *s, const struct dec_conn *c, struct tracked *h, const struct place *q)
+again(struct scrub *s, const struct dec_conn *c, const struct tracked *h, struct place *q)
 {
 	const struct dec_session *session = c->user;
-	uint64_t filled = s->counts.filled;
 	uint8_t run[RUN];
 
 	for (size_t i = 0; i < h->n; i++) {
@@ -177,8 +178,10 @@ again(struct scrub *s, const struct dec_conn *c, struct tracked *h, const struct
 			fill_place(s, q, c->udp, old->seq + at, run, n);
 		}
 	}
-	if (!session || !session->iface)
-		s->counts.filled = filled;
+	if (!session || !session->iface) {	/* blank octets */
+		s->counts.filled -= q->filled;
+		q->filled = 0;
+	}
 }
 
 static void
@@ -189,7 +192,7 @@ remember(struct scrub *s, struct dec_conn *c, int side, uint32_t seq)
 	if ((c->udp || c->half[side].ignore) && h->n > 0)
 		drop(s, h, h->n);
 	for (size_t i = 0; i < s->nnow && !c->half[side].ignore; i++) {
-		struct place q = { seq + (uint32_t)s->now[i].from, (uint32_t)s->now[i].len, s->now[i].at, s->sum_at };
+		struct place q = { seq + (uint32_t)s->now[i].from, (uint32_t)s->now[i].len, s->now[i].at, s->sum_at, 0 };
 
 		if (!h->any)
 			h->top = h->done = q.seq;

@@ -45,7 +45,7 @@ check "ids, addresses and access criteria can be kept" same "$(plain "$dir/kept.
 words() { decode --json --secrets --message CW_provision "$1" | grep -o '"cp":[0-9]*,"value":"[0-9a-f]*"' | sort -u; }
 check "keys are not" same "$(comm -12 <(words "$ecmg") <(words "$dir/kept.pcap"))" ""
 check "nor can they be: status 64" same "$(status --keep keys "$ecmg" "$dir/kept.pcap")" 64
-check "a list writes nothing" same "$(status --list --key "$dir/key" "$ecmg"; find "$dir" -maxdepth 1 -name "*.pcap*" | wc -l)" $'0\n7'
+check "a list writes nothing" same "$(status --list --key "$dir/key" "$ecmg"; find "$dir" -maxdepth 1 -name "*.pcap" | wc -l)" $'0\n7'
 check "and shows pseudonyms" grep -Eq '^ids +Super_CAS_id +0x4adc0001 -> 0x' "$dir/said.scrub"
 check "those of the capture" grep -q "$(ids "$out" | xargs printf '0x%08x')" "$dir/said.scrub"
 status --ports "$ecmg" "$dir/ports.pcap" >/dev/null
