@@ -73,9 +73,12 @@ post_answer(struct ecmg_host *h, uint64_t handle, const uint8_t *ecm, int rc, co
 static void
 plugin_answer(void *ctx, uint64_t handle, const uint8_t *ecm, size_t len, int error, const char *why)
 {
-	if (error == 0 && len > KMS_ECM_MAX) {
+	if (error == 0 && (len > KMS_ECM_MAX || (len && !ecm))) {
 		error = -ECMG_E_UNKNOWN;
-		why = "the plugin's ECM is too long";
+		why = len > KMS_ECM_MAX ? "the plugin's ECM is too long" : "the plugin's answer has no ECM";
+	} else if (error > 0) {		/* taken for success it would be an empty ECM: a crypto-period that nobody can receive */
+		error = -ECMG_E_UNKNOWN;
+		why = "the plugin's answer has an error that is neither 0 nor -error_status";
 	}
 	post_answer(ctx, handle, ecm, error < 0 ? error : (int)len, why);
 }

@@ -1,5 +1,6 @@
 /*
- * kms-plugin.h: the whole contract between Simulgate's ECMG and a KMS. Installed as <simulgate/kms-plugin.h>.
+ * kms-plugin.h: the whole contract between Simulgate's ECMG and EMMG and a KMS. Installed as <simulgate/kms-plugin.h>;
+ * simulgate-kms-plugin(3) says more of each rule, `simulgate plugin-test` tries a plugin by them.
  * SPDX-License-Identifier: Apache-2.0 OR MIT
  *
  * A plugin is a shared object that exports one symbol, kms_plugin_entry. No globals, no constructors, no exit(), no signal
@@ -93,7 +94,9 @@ struct kms_plugin {
 	/* Bytes written to out (0: broadcast no ECM for this CP), -error_status with why, or KMS_LATER. The same request again
 	 * gives the same octets. */
 	int (*ecm)(void *state, const struct kms_request *, uint8_t *out, size_t cap, char *why, size_t why_cap);
-	void (*close)(void *state);	/* every answer() has returned before */
+	/* The hosts wait for the answers that are owed, but not for ever: what is still owed is dropped. When it returns no thread of the plugin's
+	 * is left, and none calls the host: its code may be unloaded. */
+	void (*close)(void *state);
 	/*
 	 * May be NULL, or beyond `size`: this KMS makes no EMMs. Datagram number `index` (from 0) of those that should be on air
 	 * now: its bytes, 0 when there is no such number (the EMMG begins again with 0), or -error_status of clause 6.2 with why.

@@ -20,7 +20,7 @@ struct state {
 	pthread_t threads[64];
 	int nthreads;
 };
-struct later { struct state *st; uint64_t handle; size_t len; int rc; uint8_t ecm[256]; long ms; };
+struct later { struct state *st; uint64_t handle; size_t len; int rc; uint8_t ecm[256]; long ms; char mode[4]; };
 
 static void
 sleep_ms(long ms)
@@ -88,7 +88,12 @@ later(void *arg)
 	struct later *l = arg;
 
 	sleep_ms(l->ms);
-	l->st->host->answer(l->st->host->ctx, l->handle, l->ecm, l->rc < 0 ? 0 : (size_t)l->rc, l->rc < 0 ? l->rc : 0, l->rc < 0 ? "told to fail" : NULL);
+	if (memcmp(l->mode, "PLUS", 4) == 0)		/* an error that is none */
+		l->st->host->answer(l->st->host->ctx, l->handle, NULL, 0, 0x11, "positive");
+	else if (memcmp(l->mode, "NONE", 4) == 0)	/* an ECM that is not there */
+		l->st->host->answer(l->st->host->ctx, l->handle, NULL, 20, 0, NULL);
+	else
+		l->st->host->answer(l->st->host->ctx, l->handle, l->ecm, l->rc < 0 ? 0 : (size_t)l->rc, l->rc < 0 ? l->rc : 0, l->rc < 0 ? "told to fail" : NULL);
 	free(l);
 	return NULL;
 }
@@ -107,6 +112,7 @@ ecm(void *state, const struct kms_request *q, uint8_t *out, size_t cap, char *wh
 		if (!l || st->nthreads == 64)
 			abort();
 		*l = (struct later){ .st = st, .handle = q->handle, .ms = ms };
+		memcpy(l->mode, q->cws[0].cw, sizeof(l->mode));
 		l->rc = answer(q, l->ecm, why, why_cap);
 		pthread_create(&st->threads[st->nthreads++], NULL, later, l);
 		rc = KMS_LATER;

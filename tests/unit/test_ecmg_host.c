@@ -158,6 +158,25 @@ START_TEST(asynchronous_answers_come_in_any_order)
 }
 END_TEST
 
+START_TEST(impossible_answers_are_errors)
+{
+	struct gw_err err = { 0 };
+	struct ecmg_host *h = load("plug_async", "", &err);
+	uint8_t out[256];
+	char why[240];
+
+	ck_assert_int_eq(ask(h, 1, 1, "PLUS....", out, why), KMS_LATER);
+	ck_assert_int_eq(ask(h, 2, 2, "NONE....", out, why), KMS_LATER);
+	while (ngot < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+	for (size_t k = 0; k < 2; k++) {
+		ck_assert_int_eq(got[k].rc, -0x7000);
+		ck_assert_ptr_nonnull(strstr(got[k].why, "the plugin's answer"));
+	}
+	end(h);
+}
+END_TEST
+
 START_TEST(close_waits_for_the_last_answer)
 {
 	static const char *const plugins[] = { "plug_worker", "plug_async" };
@@ -175,4 +194,4 @@ END_TEST
 
 SUITE("ecmg_host", tcase_add_loop_test(t, bad_plugins_are_refused_with_a_sentence, 0, sizeof(refused) / sizeof(refused[0]));
     tcase_add_test(t, inline_answers_at_once); tcase_add_test(t, worker_threads_do_not_wait_for_each_other);
-    tcase_add_test(t, asynchronous_answers_come_in_any_order); tcase_add_loop_test(t, close_waits_for_the_last_answer, 0, 2))
+    tcase_add_test(t, asynchronous_answers_come_in_any_order); tcase_add_test(t, impossible_answers_are_errors); tcase_add_loop_test(t, close_waits_for_the_last_answer, 0, 2))
