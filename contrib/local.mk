@@ -1,6 +1,5 @@
-# contrib/: units for systemd, a plugin to start one's own from, a row for DVB-CSA2 that is not built
-EXTRA_DIST += %D%/plugin-example/Makefile %D%/plugin-example/README %D%/plugin-example/example.c \
-	%D%/systemd/README %D%/systemd/simulgate.sysusers %D%/systemd/simulgate.target %D%/systemd/simulgate-.service.d/common.conf \
+# contrib/: units for systemd, a row for DVB-CSA2 that is not built
+EXTRA_DIST += %D%/systemd/README %D%/systemd/simulgate.sysusers %D%/systemd/simulgate.target %D%/systemd/simulgate-.service.d/common.conf \
 	%D%/systemd/simulgate-bridge@.service %D%/systemd/simulgate-bsm@.service %D%/systemd/simulgate-ecmg@.service %D%/systemd/simulgate-emmg@.service %D%/systemd/simulgate-mux.service %D%/systemd/simulgate-scrambler.service \
 	%D%/systemd/simulgate-scs.service %D%/systemd/simulgate-terminal@.service
 EXTRA_DIST += %D%/csa2/README

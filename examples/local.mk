@@ -12,3 +12,6 @@ nobase_dist_doc_DATA += %D%/profiles/standard.yaml %D%/profiles/tsduck-like.yaml
 # one SEAK for three BSMs
 nobase_dist_doc_DATA += %D%/seak/README %D%/seak/headend.yaml %D%/seak/certificates.sh %D%/seak/keys/bsm1.yaml %D%/seak/keys/bsm2.yaml \
 	%D%/seak/keys/bsm3.yaml %D%/seak/keys/hub.yaml
+# a KMS plugin to start one's own from: a project of its own, which builds against an installed Simulgate
+nobase_dist_doc_DATA += %D%/kms-plugin/README %D%/kms-plugin/Makefile %D%/kms-plugin/example.h %D%/kms-plugin/example.c \
+	%D%/kms-plugin/settings.c %D%/kms-plugin/message.c %D%/kms-plugin/worker.c
