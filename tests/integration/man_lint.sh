@@ -27,6 +27,8 @@ check "every program and the configuration has a page" there \
 	simulgate-emmg.8 \
 	simulgate-keys.5 \
 	simulgate-kms.1 \
+	simulgate-kms-plugin.3 \
+	simulgate-plugin-test.1 \
 	simulgate-load.1 \
 	simulgate-mux.8 \
 	simulgate-play.1 \
