@@ -273,10 +273,19 @@ plain_text(const uint8_t *p, size_t len)
 	return true;
 }
 
+/* Of a message that no table knows, as where --as says the wrong thing, the names of parameters may be wrong, too. */
+static const struct sim_message unknown;
+
+static const struct sim_message *
+rules_of(const struct dec_message *g)
+{
+	return g->msg->def ? g->msg->def : &unknown;
+}
+
 static bool
 has_secrets(const struct sim_iface *iface, const struct sim_message *def)
 {
-	for (size_t k = 0; def && k < def->n; k++) {
+	for (size_t k = 0; k < def->n; k++) {
 		const struct sim_param *param = sim_param_find(iface, def->uses[k].type);
 		if (param && param->flags & SIM_SECRET)
 			return true;
@@ -284,7 +293,16 @@ has_secrets(const struct sim_iface *iface, const struct sim_message *def)
 	return false;
 }
 
-/* A field as it is shown: what no table knows may be a key, too, where the message carries keys. */
+/* Keys are masked, and what may be one: all that is unknown in a message that carries keys or in a compound (def NULL), what is long in one that is unknown. */
+static bool
+may_be_secret(const struct sim_iface *iface, const struct sim_message *def, const struct sim_param *param, size_t len)
+{
+	if (param && param->flags & SIM_SECRET)
+		return true;
+	return def == &unknown ? !param || len > SHORT : !param && (!def || has_secrets(iface, def));
+}
+
+/* A field as it is shown. */
 struct field { const struct sim_iface *iface; const struct sim_param *param; uint16_t type; const uint8_t *p; size_t len; bool masked, cp; enum sim_kind kind; };
 
 static struct field
@@ -294,7 +312,7 @@ field_of(const struct dec_out *o, const struct sim_iface *iface, const struct si
 
 	f.param = sim_param_find(iface, f.type);
 	f.kind = f.param ? f.param->kind : SIM_BYTES;
-	f.masked = !o->conf.secrets && (f.param ? (f.param->flags & SIM_SECRET) != 0 : has_secrets(iface, def));
+	f.masked = !o->conf.secrets && may_be_secret(iface, def, f.param, f.len);
 	f.cp = f.param && f.param->flags & SIM_CP && f.len >= 2;
 	if (f.kind == SIM_TEXT ? !plain_text(f.p, f.len) : f.kind <= SIM_HEX ? f.len == 0 || f.len > 8 : f.kind == SIM_TIME && f.len != 8)
 		f.kind = SIM_BYTES;
@@ -501,7 +519,7 @@ json_message(struct dec_out *o, const struct dec_message *g)
 	else
 		putf(o, "{\"text\":\"%s\",\"parameter\":%u,\"offset\":%zu}", sim_verdict_text(g->why.verdict), g->why.param, g->why.offset);
 	puts_(o, ",\"fields\":");
-	json_fields(o, g, g->msg->def, g->p, SIM_HEADER, g->len);
+	json_fields(o, g, rules_of(g), g->p, SIM_HEADER, g->len);
 	puts_(o, "}");
 	newline(o);
 }
@@ -629,7 +647,7 @@ line_message(struct dec_out *o, const struct dec_message *g)
 	if (g->error)
 		put_refusal(o, g);
 	put_payload_names(o, g);
-	put_fields(o, s->iface, g->msg->def ? g->msg->def : &(struct sim_message){ 0 }, g->p, SIM_HEADER, g->len, true);
+	put_fields(o, s->iface, rules_of(g), g->p, SIM_HEADER, g->len, true);
 	newline(o);
 }
 
@@ -764,7 +782,7 @@ fields_message(struct dec_out *o, const struct dec_message *g)
 		put_refusal(o, g);
 		newline(o);
 	}
-	say_fields(o, g, g->msg->def, g->p, SIM_HEADER, g->len, 3);
+	say_fields(o, g, rules_of(g), g->p, SIM_HEADER, g->len, 3);
 }
 
 /* ---- filters and counts ---- */

@@ -27,7 +27,10 @@ assert any("latency_us" in g for g in lines)' < <(decode --json "$ecmg")
 words=$(decode --json --secrets --message CW_provision "$ecmg" | grep -o '"cp":[0-9]*,"value":"[0-9a-f]*"' | sed 's/.*:"//; s/"//' | sort -u)
 check "there are control words to be masked" test "$(wc -w <<<"$words")" -ge 4
 none() { ! grep -F "$words" "$dir/masked"; }
-for how in --json -v --ladder; do decode $how --message CW_provision "$ecmg"; done >"$dir/masked"
+for how in --json -v --ladder --errors; do
+	decode $how --message CW_provision "$ecmg"
+	for as in mux eis psig playout; do decode $how --as $as --port 22223 "$ecmg"; done	# the wrong names
+done >"$dir/masked"
 check "and none is shown unless asked for" none
 check "every line of -v has 80 columns at most" same "$(decode -v "$ecmg" | awk 'length > 80' | head -3)" ""
 

@@ -1,10 +1,16 @@
 /* tests/unit/test_decode.c: the engines of simulgate-decode: reassembly against a model, recognition wherever a capture begins, masks */
 #include <stdlib.h>
 #include <string.h>
+#include "proto/cpsig_psig.h"
 #include "proto/ecmg_scs.h"
+#include "proto/eis_scs.h"
+#include "proto/emmg_mux.h"
+#include "proto/playout.h"
+#include "proto/psig_mux.h"
 #include "tests/suite.h"
 #include "tools/dec_ask.h"
 #include "tools/dec_out.h"
+#include "tools/dec_words.h"
 
 enum { STREAM = 30000, SEGMENTS = 2000 };
 
@@ -522,7 +528,27 @@ START_TEST(connections_that_ended_give_way_first)
 }
 END_TEST
 
+/* ---- words ---- */
+
+START_TEST(every_parameter_has_a_meaning_and_every_message_a_clause)	/* _i: interface */
+{
+	static const struct sim_iface *const ifaces[] = { &ecmg_scs, &emmg_mux, &eis_scs, &psig_mux, &cpsig_psig, &playout };
+	const struct sim_iface *iface = ifaces[_i];
+	char clause[64];
+
+	for (size_t k = 0; k < iface->nparams; k++) {
+		const char *meaning = dec_meaning(iface, iface->params[k].type);
+
+		ck_assert_msg(meaning && *meaning, "%s: %s", iface->name, iface->params[k].name);
+		ck_assert_msg(*dec_clause_param(iface, iface->params[k].type), "%s: %s", iface->name, iface->params[k].name);
+	}
+	for (size_t k = 0; k < iface->nmessages; k++)
+		ck_assert_msg(*dec_clause_message(iface, iface->messages[k].type, clause, sizeof(clause)), "%s", iface->messages[k].name);
+}
+END_TEST
+
 SUITE("decode", tcase_set_timeout(t, 120);
+      tcase_add_loop_test(t, every_parameter_has_a_meaning_and_every_message_a_clause, 0, 6);
       tcase_add_test(t, answers_are_told_from_one_another);
       tcase_add_test(t, requests_are_found_as_in_a_list);
       tcase_add_test(t, connections_that_ended_give_way_first);
