@@ -17,7 +17,7 @@ struct kind {			/* what is counted of one message of one interface */
 struct dec_out {
 	struct dec_out_conf conf;
 	int64_t first_ns, last_ns; bool begun;
-	uint64_t messages, faults, errors, gaps, lost, passed, truncated;
+	uint64_t air, messages, faults, errors, gaps, lost, passed, truncated;
 	unsigned sessions;
 	struct kind kind[KINDS]; size_t nkinds;
 	uint8_t guess[GUESSES];		/* where the kind of a type was found last */
@@ -805,11 +805,11 @@ peer_is(const struct ip_ends *e, int side, const char *want)
 }
 
 static bool
-of_peer(const struct dec_out *o, const struct dec_session *s)
+of_peer(const struct dec_out *o, const struct ip_ends *e)
 {
 	const char *peer = o->conf.filter.peer;
 
-	return !peer || peer_is(&s->conn->ends, 0, peer) || peer_is(&s->conn->ends, 1, peer);
+	return !peer || peer_is(e, 0, peer) || peer_is(e, 1, peer);
 }
 
 static bool
@@ -830,7 +830,7 @@ wanted(const struct dec_out *o, const struct dec_message *g)
 	if (f->message && strcmp(f->message, name_of(g, name)) != 0)
 		return false;
 	return (f->channel < 0 || has(g, dec_channel_param(iface), f->channel)) && (f->stream < 0 || has(g, dec_stream_param(iface), f->stream)) &&
-	    of_peer(o, g->session);
+	    of_peer(o, &g->session->conn->ends);
 }
 
 static struct kind *
@@ -901,7 +901,7 @@ trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, uint
 	};
 	struct dec_out *o = self;
 
-	if (!of_peer(o, s))
+	if (!of_peer(o, &s->conn->ends))
 		return;
 	o->gaps += what == DEC_GAP;
 	o->lost += what == DEC_GAP ? octets : 0;
@@ -921,6 +921,62 @@ trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, uint
 	putf(o, " #%u %s !! %llu %s", s->number, side == s->client ? ">" : "<", (unsigned long long)octets, words[what].text);
 	colour(o, PLAIN);
 	newline(o);
+}
+
+static void
+json_air(struct dec_out *o, const struct dec_segment *s, const char *name, const char *text, uint64_t frame, int64_t at_ns)
+{
+	char from[ENDS], to[ENDS];
+
+	end_text(&s->ends, 0, from);
+	end_text(&s->ends, 1, to);
+	putf(o, "{\"event\":\"air\",\"transport\":\"udp\",\"from\":\"%s\",\"to\":\"%s\",\"frame\":%llu,\"time\":%lld.%09lld,\"length\":%zu,", from, to,
+	    (unsigned long long)frame, (long long)(at_ns / 1000000000), (long long)(at_ns % 1000000000), s->len);
+	putf(o, "\"payload\":{\"kind\":\"%s\",\"text\":", name);
+	json_text(o, text, strlen(text));
+	puts_(o, "}}");
+	newline(o);
+}
+
+static void
+line_air(struct dec_out *o, const struct dec_segment *s, const char *name, const char *text, int64_t at_ns)
+{
+	char to[ENDS];
+
+	end_text(&s->ends, 1, to);
+	put_clock(o, at_ns);
+	putf(o, " on air %s ", to);
+	colour(o, GREEN);
+	puts_(o, name);
+	colour(o, PLAIN);
+	if (o->conf.mode == DEC_FIELDS) {
+		newline(o);
+		paragraph(o, 3, text);
+	} else {
+		size_t n = strlen(name);
+
+		putf(o, "%s%s", strncmp(text, name, n) == 0 ? "" : " ", strncmp(text, name, n) == 0 ? text + n : text);
+		newline(o);
+	}
+}
+
+void
+dec_out_air(void *self, const struct dec_segment *s, uint64_t frame, int64_t at_ns)
+{
+	struct dec_out *o = self;
+	const struct dec_filter *f = &o->conf.filter;
+	char text[1024];
+	const char *name;
+
+	if (s->len == 0 || f->errors || f->channel >= 0 || f->stream >= 0 || !of_peer(o, &s->ends) ||
+	    !(name = dec_payload(2, s->p, s->len, text, sizeof(text))) || (f->message && strcmp(f->message, name) != 0))
+		return;
+	o->air++;
+	o->last_ns = at_ns;
+	if (o->conf.mode == DEC_JSON)
+		json_air(o, s, name, text, frame, at_ns);
+	else if (o->conf.mode != DEC_SUMMARY)
+		line_air(o, s, name, text, at_ns);
 }
 
 struct dec_msg_user
@@ -965,9 +1021,10 @@ json_summary(struct dec_out *o, const struct dec_counts *c)
 	putf(o, "{\"event\":\"summary\",\"frames\":%llu,\"tcp\":%llu,\"udp\":%llu,\"other\":%llu,\"broken\":%llu,\"cut\":%llu,\"sessions\":%u,",
 	    (unsigned long long)c->frames, (unsigned long long)c->tcp, (unsigned long long)c->udp, (unsigned long long)c->other,
 	    (unsigned long long)c->broken, (unsigned long long)c->cut, o->sessions);
-	putf(o, "\"messages\":%llu,\"faults\":%llu,\"errors\":%llu,\"gaps\":%llu,\"octets_missing\":%llu,\"octets_passed_over\":%llu,\"evicted\":%llu}",
+	putf(o, "\"messages\":%llu,\"faults\":%llu,\"errors\":%llu,\"gaps\":%llu,\"octets_missing\":%llu,\"octets_passed_over\":%llu,\"evicted\":%llu,\"air\":%llu}",
 	    (unsigned long long)o->messages, (unsigned long long)o->faults, (unsigned long long)o->errors, (unsigned long long)o->gaps,
-	    (unsigned long long)o->lost, (unsigned long long)o->passed, (unsigned long long)c->evicted);
+	    (unsigned long long)o->lost, (unsigned long long)o->passed, (unsigned long long)c->evicted,
+	    (unsigned long long)o->air);
 	newline(o);
 }
 
@@ -986,7 +1043,7 @@ dec_out_summary(struct dec_out *o, const struct dec_counts *c)
 		flush(o);
 		return;
 	}
-	if (o->conf.mode != DEC_SUMMARY && o->messages)
+	if (o->conf.mode != DEC_SUMMARY && (o->messages || o->air))
 		newline(o);
 	putf(o, "%llu frames: %llu TCP, %llu UDP", (unsigned long long)c->frames, (unsigned long long)c->tcp, (unsigned long long)c->udp);
 	some(o, c->fragments, "fragments");
@@ -998,6 +1055,7 @@ dec_out_summary(struct dec_out *o, const struct dec_counts *c)
 	some(o, o->errors, "refusals");
 	some(o, o->faults, "faulty");
 	some(o, o->truncated, "cut off");
+	some(o, o->air, "datagrams on air");
 	newline(o);
 	if (o->gaps || o->passed || c->evicted) {
 		putf(o, "%llu gaps (%llu octets)", (unsigned long long)o->gaps, (unsigned long long)o->lost);

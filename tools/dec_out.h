@@ -3,6 +3,7 @@
 #define TOOLS_DEC_OUT_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "tools/dec_net.h"
 #include "tools/dec_read.h"
 
 enum dec_mode { DEC_LINES, DEC_FIELDS, DEC_JSON, DEC_LADDER, DEC_SUMMARY };
@@ -24,6 +25,8 @@ struct dec_out;
 struct dec_out *dec_out_new(const struct dec_out_conf *);	/* NULL: no memory */
 void dec_out_free(struct dec_out *);
 struct dec_msg_user dec_out_sink(struct dec_out *);
+/* For dec_read.datagram, with self the dec_out: what is on air of OMA BCAST is shown, too; other datagrams are passed over. */
+void dec_out_air(void *self, const struct dec_segment *, uint64_t frame, int64_t at_ns);
 /* Times are shown from this one on; before the first message. */
 void dec_out_begin(struct dec_out *, int64_t at_ns);
 uint64_t dec_out_messages(const struct dec_out *);

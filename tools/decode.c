@@ -21,7 +21,7 @@ static struct decode {
 	struct dec_out_conf out_conf;
 	struct dec_msg_conf msg_conf;
 	const char *interface;
-	bool live, progress;
+	bool live, air, progress;
 } app = { .out_conf = { .write = write_out, .filter = { .channel = -1, .stream = -1 } } };
 static volatile sig_atomic_t stop;
 
@@ -117,6 +117,15 @@ take_errors(void *self, const char *value, struct gw_err *err)
 }
 
 static int
+take_air(void *self, const char *value, struct gw_err *err)
+{
+	(void)value;
+	(void)err;
+	((struct decode *)self)->air = true;
+	return 0;
+}
+
+static int
 take_peer(void *self, const char *value, struct gw_err *err)
 {
 	(void)err;
@@ -167,6 +176,7 @@ static const struct gw_option options[] = {
 	{ "errors", NULL, "only refusals, faulty messages and gaps", take_errors },
 	{ "as", "NAME", "the interface, instead of finding out: ecmg, mux, eis, psig, cpsig or playout", take_as },
 	{ "port", "N", "only connections with this port, which are SimulCrypt however they look", take_port },
+	{ "air", NULL, "STKMs, LTKMs and BCROs in other UDP datagrams, too, as on the way to receivers", take_air },
 	{ "interface", "IFACE", "live traffic of a network interface instead of files; or -i", take_interface },
 };
 static const struct gw_program program = {
@@ -204,7 +214,8 @@ static int
 decode(const char *name)
 {
 	struct dec_out *out = dec_out_new(&app.out_conf);
-	struct dec_read read = { .msg = app.msg_conf, .live = app.live, .stop = &stop, .first = on_first, .frame = on_frame };
+	struct dec_read read = { .msg = app.msg_conf, .live = app.live, .stop = &stop, .first = on_first, .frame = on_frame,
+		.datagram = app.air ? dec_out_air : NULL };
 	struct gw_err err = { 0 };
 	int rc = -1, status;
 

@@ -57,8 +57,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		dec_msg_now(d, at, now);
 		if (kind == DEC_TCP)
 			dec_tcp_segment(t, &s, now);
-		else if (kind == DEC_UDP)
+		else if (kind == DEC_UDP) {
 			dec_tcp_datagram(t, &s, now);
+			dec_out_air(o, &s, at, now);
+		}
 		if (dec_tcp_held(t) > DEC_HELD + 65536 + 1024)
 			abort();
 		at += n;
