@@ -167,7 +167,7 @@ static int
 check_misdeed(struct app *a, struct gw_err *err)
 {
 	for (const struct load_misdeed *d = load_misdeeds; a->misdeed && a->conf.side != LOAD_BSM && d->name; d++)
-		if (strcmp(d->name, a->misdeed) == 0 && d->scs == (a->conf.side == LOAD_SCS)) {
+		if (strcmp(d->name, a->misdeed) == 0 && d->scs == (a->conf.side == LOAD_SCS) && !(d->ecmg_only && a->conf.side == LOAD_MUX)) {
 			a->conf.misdeed = d;
 			return 0;
 		}
@@ -255,13 +255,14 @@ static int
 verdict(const struct app *a)
 {
 	const struct load_report *r = &a->report;
+	char expected[LOAD_WORDS];
 
 	if (r->up == 0)
 		return gw_exit_status(GW_EUNAVAIL);
 	if (a->conf.side == LOAD_BSM)
 		return r->pace.unanswered || r->pace.unsent || r->errors || r->refused || r->bsm.unknown || r->bsm.refused;
 	if (a->conf.misdeed)
-		return a->conf.side != LOAD_SCS && (r->wrong || r->answered == 0);
+		return !load_judge(&a->conf, r, expected);
 	return r->wrong || r->late || r->pace.unanswered || r->pace.unsent || r->bad || r->errors || r->refused || r->lost;
 }
 

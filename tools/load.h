@@ -57,6 +57,7 @@ struct load_report {
 	uint64_t refused, lost;		/* connections that were not taken; that ended before we ended them */
 	uint64_t answered, errors, wrong, late;	/* wrong: not what was asked for; late: after the time-out */
 	uint64_t misdeeds, bad;		/* bad: messages that do not decode */
+	uint64_t tested, recovered;	/* answers to our channel_tests; of LOAD_SCS: after a misdeed */
 	struct { uint16_t status; uint64_t n; } error[LOAD_ERRORS]; unsigned nerrors;
 	struct hist ready;		/* ns; of a connection, from its beginning to its last stream's set-up */
 	struct hist interval;		/* LOAD_SCS: between two requests of a stream */
@@ -88,10 +89,30 @@ const struct hist *load_times(const struct load_conf *, const struct load_report
 
 /* What a peer should not do. */
 struct load_wire;
-struct load_misdeed { const char *name, *help; bool scs; unsigned id; };	/* scs: of an ECMG, toward an SCS */
-extern const struct load_misdeed load_misdeeds[];	/* ends with name NULL */
 enum { LOAD_GARBAGE, LOAD_TRUNCATED, LOAD_VERSION, LOAD_UNKNOWN, LOAD_MISSING, LOAD_OVERLAP, LOAD_DRIBBLE, LOAD_VANISH, LOAD_DEAF,
+	LOAD_PARAMETER, LOAD_WINDOW, LOAD_OVERSIZED, LOAD_HALF, LOAD_MUTE, LOAD_FLOOD, LOAD_STORM,
 	LOAD_SILENT, LOAD_REFUSE, LOAD_WRONG };
+/* What the peer is to make of it. */
+enum load_duty {
+	LOAD_MUST,	/* each time one error of `status`, and nothing else suffers */
+	LOAD_MAY,	/* such an error, or nothing; nothing else suffers */
+	LOAD_NO_HARM,	/* everything is answered as if nothing had been */
+	LOAD_TESTS,	/* the same, and each channel_test by a channel_status */
+	LOAD_CUT,	/* the connection is lost; the next is taken, and others do not suffer */
+	LOAD_GO_ON,	/* an SCS asks on, and is answered */
+};
+enum { LOAD_STATUSES = 3, LOAD_TESTS_AT_ONCE = 100, LOAD_BIG = 65540 };
+struct load_misdeed {
+	const char *name, *help;
+	bool scs, ecmg_only;	/* scs: of an ECMG, toward an SCS */
+	unsigned id;
+	enum load_duty duty; uint16_t status[2][LOAD_STATUSES];	/* of an ECMG, of a MUX; 0 ends; none: any */
+};
+extern const struct load_misdeed load_misdeeds[];	/* ends with name NULL */
+struct load_report;
+/* Whether the peer did its duty; in words what that is, LOAD_WORDS octets. */
+enum { LOAD_WORDS = 160 };
+bool load_judge(const struct load_conf *, const struct load_report *, char expected[LOAD_WORDS]);
 
 /* ---- tools/load_wire.c: messages that are made once by the tables, and then differ in a few places ---- */
 
@@ -112,6 +133,8 @@ size_t load_wire_message(const struct load_conf *, uint16_t message, uint16_t ch
 int load_wire_find(const uint8_t *frame, size_t len, uint16_t type);
 /* A misdeed's octets (LOAD_FRAME) beside a request `good` of len octets; 0: it is done by other means. */
 size_t load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out);
+/* A request that goes in place of the good one, at most LOAD_BIG octets; 0: it is not done this way. */
+size_t load_wire_instead(unsigned misdeed, enum load_side, const uint8_t *good, size_t len, uint8_t *out);
 
 /* ---- tools/load_client.c: an SCS, or an EMMG ---- */
 

@@ -11,6 +11,7 @@
 
 enum { CHUNK = 262144, OUT = 65536, KEEP_MS = 20, DEAF_NS = 1000000000 };
 #define AGAIN_NS INT64_C(1000000000)
+#define LINGER_NS INT64_C(500000000)	/* for what misdeeds earn */
 enum conn_state { CLOSED, CONNECTING, SETTING_UP, READY, CLOSING };
 
 struct conn {
@@ -18,8 +19,9 @@ struct conn {
 	struct load_client *client;
 	unsigned index, up;			/* up: streams set up */
 	enum conn_state state;
-	bool was_ready;
-	int64_t since, retry, deaf_until;
+	bool was_ready, storm;			/* storm: it comes back at once */
+	int64_t since, retry, deaf_until, mute_until;
+	uint8_t *held; size_t nheld;		/* what is said later */
 	uint8_t *rest; size_t have;		/* of a frame that is not whole yet */
 	uint8_t status[256]; size_t status_len;	/* the peer's channel_status, which is what its tests are answered with */
 };
@@ -34,11 +36,12 @@ struct load_client {
 	struct pace pace;
 	struct load_wire wire; bool made;
 	unsigned opened, ready, open;
-	int64_t start, end;
+	int64_t start, end, over_at;
 	uint64_t count;
 	bool over, closing;
 	unsigned handles;
 	struct sockaddr_storage to;
+	uint8_t whole[LOAD_FRAME], big[LOAD_BIG];	/* a request that is misbehaved with; what goes in its place */
 	uint8_t in[CHUNK], out[OUT]; size_t len;	/* len: of what waits to be written to the connection in hand */
 	struct sim_msg m;
 };
@@ -79,6 +82,21 @@ on_written(uv_write_t *req, int status)
 	free(req);
 }
 
+/* It is mute: all of it goes later. */
+static void
+hold(struct conn *c)
+{
+	struct load_client *k = c->client;
+	uint8_t *more = realloc(c->held, c->nheld + k->len);
+
+	if (more) {
+		memcpy(more + c->nheld, k->out, k->len);
+		c->held = more;
+		c->nheld += k->len;
+	}
+	k->len = 0;
+}
+
 /* What was put together for the connection goes; what the socket does not take is kept by libuv. */
 static void
 flush(struct conn *c)
@@ -90,6 +108,10 @@ flush(struct conn *c)
 
 	if (k->len == 0)
 		return;
+	if (c->mute_until) {
+		hold(c);
+		return;
+	}
 	n = uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
 	n = n < 0 ? 0 : n;
 	if ((size_t)n < k->len && (w = malloc(sizeof(*w) + k->len - (size_t)n))) {
@@ -134,12 +156,65 @@ misbehave(struct conn *c, const uint8_t *good, size_t len)
 		uv_read_stop((uv_stream_t *)&c->tcp);
 		return;
 	}
+	if (id == LOAD_FLOOD) {
+		for (int i = 0; i < LOAD_TESTS_AT_ONCE; i++)
+			say(c, is_mux(k) ? EMMG_CHANNEL_TEST : ECMG_CHANNEL_TEST, 0);
+		return;
+	}
 	n = load_wire_bad(id, good, len, bad);
 	if (n == 0)
 		return;
 	room_for(c, n);
 	memcpy(k->out + k->len, bad, n);
 	k->len += n;
+}
+
+static void
+put(struct conn *c, const uint8_t *p, size_t len)
+{
+	struct load_client *k = c->client;
+
+	for (size_t n; len > 0; p += n, len -= n) {
+		if (k->len == OUT)
+			flush(c);
+		n = len < OUT - k->len ? len : OUT - k->len;
+		memcpy(k->out + k->len, p, n);
+		k->len += n;
+	}
+}
+
+/* A misdeed with a request that is due: beside it, in its place, or with how it goes. */
+static void
+do_bad(struct conn *c, unsigned id, const uint8_t *good, size_t len)
+{
+	struct load_client *k = c->client;
+	size_t n = load_wire_instead(id, k->conf->side, good, len, k->big), half = id == LOAD_HALF || id == LOAD_VANISH ? len / 2 : 0;
+
+	if (n) {
+		k->report->misdeeds++;
+		put(c, k->big, n);
+	} else if (id == LOAD_DRIBBLE) {
+		k->report->misdeeds++;
+		for (flush(c); n < len; n++) {
+			put(c, good + n, 1);
+			flush(c);
+		}
+	} else if (id == LOAD_VANISH || id == LOAD_STORM) {
+		k->report->misdeeds++;
+		put(c, good, half);
+		flush(c);
+		c->storm = id == LOAD_STORM;
+		drop(c, NULL);
+	} else if (id == LOAD_HALF || id == LOAD_MUTE) {
+		put(c, good, half);
+		flush(c);
+		k->report->misdeeds += c->mute_until == 0;
+		c->mute_until = c->mute_until ? c->mute_until : now_ns() + DEAF_NS;
+		put(c, good + half, len - half);
+	} else {
+		put(c, good, len);
+		misbehave(c, good, len);
+	}
 }
 
 /* A request that the timetable wants. */
@@ -159,25 +234,9 @@ ask(struct load_client *k, const struct pace_ask *a)
 	pace_sent(&k->pace, a, now_ns());
 	if (!wrong)
 		return;
-	if (bad->id == LOAD_DRIBBLE) {
-		uint8_t all[LOAD_FRAME];
-		memcpy(all, k->out + at, len);
-		k->len = at;
-		flush(c);
-		for (size_t j = 0; j < len; j++) {
-			k->out[0] = all[j];
-			k->len = 1;
-			flush(c);
-		}
-		k->report->misdeeds++;
-	} else if (bad->id == LOAD_VANISH) {
-		k->len = at + len / 2;
-		k->report->misdeeds++;
-		flush(c);
-		drop(c, NULL);
-	} else {
-		misbehave(c, k->out + at, len);
-	}
+	k->len = at;
+	memcpy(k->whole, k->out + at, len);
+	do_bad(c, bad->id, k->whole, len);
 }
 
 /* ---- connections ---- */
@@ -190,10 +249,12 @@ on_closed(uv_handle_t *h)
 
 	c->state = CLOSED;
 	free(c->rest);
-	c->rest = NULL;
-	c->have = 0;
+	free(c->held);
+	c->rest = c->held = NULL;
+	c->have = c->nheld = 0;
 	k->open--;
-	c->retry = now_ns() + AGAIN_NS;
+	c->retry = now_ns() + (c->storm ? 0 : AGAIN_NS);
+	c->storm = false;
 }
 
 /* What was asked has no answer any more. */
@@ -283,6 +344,13 @@ on_answer(struct conn *c, const uint8_t *p, size_t len)
 		answered(c, (unsigned)i, true);
 }
 
+/* The request itself was the misdeed: its error is its answer. */
+static bool
+in_place(unsigned misdeed)
+{
+	return misdeed == LOAD_PARAMETER || misdeed == LOAD_WINDOW || misdeed == LOAD_OVERSIZED;
+}
+
 static void
 on_error(struct conn *c, const struct sim_msg *m)
 {
@@ -295,7 +363,7 @@ on_error(struct conn *c, const struct sim_msg *m)
 		char text[256];
 		sim_print(m, text, sizeof(text));
 		drop(c, text);
-	} else if (is_mux(k) || (k->conf->misdeed && k->report->errors <= k->report->misdeeds)) {
+	} else if (is_mux(k) || (k->conf->misdeed && !in_place(k->conf->misdeed->id) && k->report->errors <= k->report->misdeeds)) {
 		return;		/* of data, which have no answer; the test behind them has. Or earned: the good request beside it gets its own. */
 	} else if (i >= 0 && i < k->conf->streams && pace_out(&k->pace, slot_of(c, (unsigned)i))) {
 		answered(c, (unsigned)i, false);
@@ -308,8 +376,10 @@ on_status(struct conn *c, const struct sim_msg *m, const uint8_t *p, size_t len)
 	struct load_client *k = c->client;
 	struct gw_err err = { 0 };
 
-	if (c->status_len)
-		return;		/* the answer to a test */
+	if (c->status_len) {
+		k->report->tested++;
+		return;
+	}
 	if (!k->made && load_wire_request(&k->wire, k->conf, (uint8_t)sim_int(m, ECMG_LEAD_CW, 0), (uint8_t)sim_int(m, ECMG_CW_PER_MSG, 1), &err) < 0) {
 		drop(c, err.text);
 		return;
@@ -423,7 +493,7 @@ dial(struct conn *c)
 	c->state = CONNECTING;
 	c->since = now_ns();
 	c->status_len = 0;
-	c->deaf_until = 0;
+	c->deaf_until = c->mute_until = 0;
 	c->tcp.data = c->connect.data = c;
 	uv_tcp_init(k->loop, &c->tcp);
 	k->open++;
@@ -458,6 +528,7 @@ finish(struct load_client *k)
 	if (k->over)
 		return;
 	k->over = true;
+	k->over_at = now_ns();
 	k->report->ran_ns = now_ns() - k->start;
 	pace_finish(&k->pace, now_ns());
 }
@@ -477,6 +548,7 @@ end(struct load_client *k)
 	k->closing = true;
 	for (unsigned i = 0; i < k->conf->connections; i++) {
 		struct conn *c = &k->conns[i];
+		c->mute_until = 0;
 		if (c->state == READY) {
 			say(c, is_mux(k) ? EMMG_CHANNEL_CLOSE : ECMG_CHANNEL_CLOSE, 0);
 			flush(c);
@@ -497,6 +569,32 @@ time_out(struct load_client *k, struct conn *c, int64_t now)
 			ask(k, &a);
 	if (c->state == READY)
 		flush(c);
+}
+
+/* It was mute: all that it had to say. */
+static void
+speak(struct conn *c)
+{
+	uint8_t *held = c->held;
+	size_t n = c->nheld;
+
+	c->held = NULL;
+	c->nheld = 0;
+	c->mute_until = 0;
+	if (n)
+		put(c, held, n);
+	flush(c);
+	free(held);
+}
+
+/* What misdeeds earn has come, or will not. */
+static bool
+settled(const struct load_client *k, int64_t now)
+{
+	const struct load_misdeed *d = k->conf->misdeed;
+	char expected[LOAD_WORDS];
+
+	return !d || now >= k->over_at + LINGER_NS || ((d->duty == LOAD_MUST || d->duty == LOAD_TESTS) && load_judge(k->conf, k->report, expected));
 }
 
 static void
@@ -523,6 +621,8 @@ on_keep(uv_timer_t *t)
 			c->deaf_until = 0;
 			uv_read_start((uv_stream_t *)&c->tcp, room, on_read);
 		}
+		if (c->mute_until && now >= c->mute_until && c->state == READY)
+			speak(c);
 		if (c->state == SETTING_UP && now - c->since >= conf->timeout_ns)
 			drop(c, "no answer to the set-up");
 		time_out(k, c, now);
@@ -530,7 +630,7 @@ on_keep(uv_timer_t *t)
 	schedule(k);
 	if (now >= k->end || (k->report->up == 0 && k->opened == conf->connections && k->report->refused >= conf->connections))
 		finish(k);	/* or nobody is taken */
-	if (k->over && k->pace.asked == 0)
+	if (k->over && k->pace.asked == 0 && settled(k, now))
 		end(k);
 }
 

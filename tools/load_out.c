@@ -49,6 +49,7 @@ per_second(const struct load_report *r, uint64_t n)
 static void
 print_counts(const struct load_conf *c, const struct load_report *r)
 {
+	char expected[LOAD_WORDS];
 	bool scs = c->side == LOAD_SCS;
 	const struct { const char *name; uint64_t n; } rows[] = {
 		{ scs ? "asked while unanswered" : "answers to another question", r->wrong },
@@ -70,8 +71,12 @@ print_counts(const struct load_conf *c, const struct load_report *r)
 	for (unsigned i = 0; i < r->nerrors; i++)
 		printf("    0x%04x %-58s %10" PRIu64 "\n", r->error[i].status, sim_status_words(load_iface(c->side), r->error[i].status)->name,
 		    r->error[i].n);
-	if (c->misdeed)
-		printf("  %-36s %10" PRIu64 "\n", c->misdeed->name, r->misdeeds);
+	if (c->misdeed) {
+		bool good = load_judge(c, r, expected);
+
+		printf("  %-36s %10" PRIu64 "\n  as it should be (%s): %s\n", c->misdeed->name, r->misdeeds, expected,
+		    r->misdeeds == 0 ? "never tried" : good ? "yes" : "no");
+	}
 	if (r->why.code)
 		printf("  first failure: %s\n", r->why.text);
 }
@@ -167,7 +172,7 @@ json_bsm(const struct load_bsm_report *r, bool whole)
 void
 load_print_json(const struct load_conf *c, const struct load_report *r, bool whole)
 {
-	char at[GW_ADDR_TEXT], code[8];
+	char at[GW_ADDR_TEXT], code[8], expected[LOAD_WORDS];
 	json_t *errors = json_object(), *j;
 
 	for (unsigned i = 0; i < r->nerrors; i++) {
@@ -182,6 +187,12 @@ load_print_json(const struct load_conf *c, const struct load_report *r, bool who
 	    "misdeeds", (json_int_t)r->misdeeds, "rate_asked", c->rate, "rate", per_second(r, r->answered), "errors", errors);
 	if (!j)
 		return;
+	if (c->misdeed) {
+		bool good = load_judge(c, r, expected);
+
+		json_object_set_new(j, "misbehaviour", json_pack("{s:s,s:I,s:s,s:b}", "kind", c->misdeed->name, "done", (json_int_t)r->misdeeds, "expected",
+		    expected, "as_expected", good && r->misdeeds > 0));
+	}
 	if (c->side == LOAD_BSM)
 		json_object_set_new(j, "bsm", json_bsm(&r->bsm, whole));
 	if (c->side == LOAD_SCS)

@@ -131,6 +131,7 @@ answer(struct peer *p, const struct later *a)
 	if (gw_link_send(p->link, s->out, len) < 0)
 		return;
 	s->report->answered++;
+	s->report->recovered += s->report->misdeeds > 0 && !bad;
 	hist_add(&s->report->pace.sent_ns, now_ns() - a->asked);
 }
 

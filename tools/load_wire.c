@@ -1,29 +1,91 @@
 /* tools/load_wire.c: messages that are made once by the tables, and then differ in a few places */
+#include <stdio.h>
 #include <string.h>
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 #include "tools/load.h"
 
 enum { CHANNEL, STREAM, ID, CP, WORD, KEY_ID };	/* kinds of places */
-enum { TLV = 4, CW_MAX = 64, CW_COUNT = 8 };
+enum { TLV = 4, CW_MAX = 64, CW_COUNT = 8, UNASSIGNED = 0x7abc };	/* a parameter_type that DVB has reserved */
 
+#define STATUS(...) { __VA_ARGS__ }
 const struct load_misdeed load_misdeeds[] = {
-	{ "garbage", "random octets where a message should begin", false, LOAD_GARBAGE },
-	{ "truncated", "a message that ends within a parameter", false, LOAD_TRUNCATED },
-	{ "version", "protocol_version 9", false, LOAD_VERSION },
-	{ "unknown", "a message_type that there is not", false, LOAD_UNKNOWN },
-	{ "missing", "a request without its last mandatory parameter", false, LOAD_MISSING },
-	{ "overlap", "a second request on a stream whose first has no answer yet", false, LOAD_OVERLAP },
-	{ "dribble", "a request in segments of one octet", false, LOAD_DRIBBLE },
-	{ "vanish", "half a request, then the connection is reset", false, LOAD_VANISH },
-	{ "deaf", "answers are not read for a second", false, LOAD_DEAF },
-	{ "silent", "no answer", true, LOAD_SILENT },
-	{ "refuse", "stream_error instead of the answer", true, LOAD_REFUSE },
-	{ "wrong", "the answer is for another crypto-period", true, LOAD_WRONG },
-	{ "garbage", "random octets where a message should begin", true, LOAD_GARBAGE },
-	{ "vanish", "the connection is closed instead of an answer", true, LOAD_VANISH },
-	{ NULL, NULL, false, 0 },
+	{ "garbage", "random octets where a message should begin", false, false, LOAD_GARBAGE, LOAD_CUT, STATUS({ 0 }, { 0 }) },
+	{ "truncated", "a message that ends within a parameter", false, false, LOAD_TRUNCATED, LOAD_MUST, STATUS({ 0x0001 }, { 0x0001 }) },
+	{ "oversized", "a message as long as the length field goes", false, false, LOAD_OVERSIZED, LOAD_MAY,
+		STATUS({ 0x0004, 0x000f, 0x0011 }, { 0x0004, 0x000b, 0x000f }) },
+	{ "version", "protocol_version 9", false, false, LOAD_VERSION, LOAD_MUST, STATUS({ 0x0002 }, { 0x0002 }) },
+	{ "unknown", "a message_type that there is not", false, false, LOAD_UNKNOWN, LOAD_MAY, STATUS({ 0x0003 }, { 0x0003 }) },
+	{ "parameter", "a request with a parameter_type that there is not", false, false, LOAD_PARAMETER, LOAD_MAY, STATUS({ 0x000e }, { 0x000a }) },
+	{ "missing", "a request without its last mandatory parameter", false, false, LOAD_MISSING, LOAD_MUST, STATUS({ 0x0010 }, { 0x000c }) },
+	{ "window", "control words of other crypto-periods than the one asked for needs", false, true, LOAD_WINDOW, LOAD_MUST, STATUS({ 0x000b }, { 0 }) },
+	{ "overlap", "a second request on a stream whose first has no answer yet", false, false, LOAD_OVERLAP, LOAD_MAY, STATUS({ 0 }, { 0 }) },
+	{ "flood", "a hundred channel_tests at once", false, false, LOAD_FLOOD, LOAD_TESTS, STATUS({ 0 }, { 0 }) },
+	{ "dribble", "a request in segments of one octet", false, false, LOAD_DRIBBLE, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "half", "half a request, and a second later the rest", false, false, LOAD_HALF, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "mute", "nothing is said for a second", false, false, LOAD_MUTE, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "deaf", "answers are not read for a second", false, false, LOAD_DEAF, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "vanish", "half a request, then the connection is reset", false, false, LOAD_VANISH, LOAD_CUT, STATUS({ 0 }, { 0 }) },
+	{ "storm", "the connection is reset, and at once opened anew", false, false, LOAD_STORM, LOAD_CUT, STATUS({ 0 }, { 0 }) },
+	{ "silent", "no answer", true, false, LOAD_SILENT, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "refuse", "stream_error instead of the answer", true, false, LOAD_REFUSE, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "wrong", "the answer is for another crypto-period", true, false, LOAD_WRONG, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "garbage", "random octets where a message should begin", true, false, LOAD_GARBAGE, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "vanish", "the connection is closed instead of an answer", true, false, LOAD_VANISH, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ NULL, NULL, false, false, 0, LOAD_MUST, STATUS({ 0 }, { 0 }) },
 };
+
+static const uint16_t *
+statuses(const struct load_conf *c)
+{
+	return c->misdeed->status[c->side == LOAD_MUX];
+}
+
+/* How many errors were such as the misdeed may earn. */
+static uint64_t
+earned(const struct load_conf *c, const struct load_report *r)
+{
+	const uint16_t *s = statuses(c);
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->nerrors; i++)
+		for (int k = 0; k < LOAD_STATUSES && s[k]; k++)
+			n += r->error[i].status == s[k] ? r->error[i].n : 0;
+	return s[0] ? n : r->errors;
+}
+
+static void
+words(const struct load_conf *c, char *out, size_t cap)
+{
+	static const char *const duties[] = { [LOAD_MUST] = "each time an error:", [LOAD_MAY] = "nothing, or an error:", [LOAD_NO_HARM] = "it is answered all the same",
+		[LOAD_TESTS] = "each channel_test is answered by a channel_status, and requests as ever", [LOAD_CUT] = "the connection is lost, and a new one taken",
+		[LOAD_GO_ON] = "the SCS goes on" };
+	const uint16_t *s = statuses(c);
+	size_t n = (size_t)snprintf(out, cap, "%s", duties[c->misdeed->duty]);
+
+	for (int k = 0; k < LOAD_STATUSES && s[k] && n < cap; k++)
+		n += (size_t)snprintf(out + n, cap - n, "%s 0x%04x", k ? " or" : "", s[k]);
+	if (c->misdeed->duty == LOAD_MAY && !s[0] && n < cap)
+		snprintf(out + n, cap - n, " any");
+}
+
+bool
+load_judge(const struct load_conf *c, const struct load_report *r, char expected[LOAD_WORDS])
+{
+	uint64_t n = earned(c, r);
+	bool well = r->answered > 0 && r->wrong == 0 && r->refused == 0, whole = well && r->lost == 0 && r->pace.unanswered == 0 && r->bad == 0;
+
+	words(c, expected, LOAD_WORDS);
+	switch (c->misdeed->duty) {
+	case LOAD_MUST: return whole && n == r->misdeeds && n == r->errors;
+	case LOAD_MAY: return whole && n == r->errors && n <= r->misdeeds;
+	case LOAD_NO_HARM: return whole && r->errors == 0;
+	case LOAD_TESTS: return whole && r->errors == 0 && r->tested == r->misdeeds * LOAD_TESTS_AT_ONCE;
+	case LOAD_CUT: return well;
+	case LOAD_GO_ON: return r->misdeeds == 0 || r->recovered > 0;
+	}
+	return false;
+}
 
 const struct sim_iface *
 load_iface(enum load_side side)
@@ -251,4 +313,45 @@ load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out)
 	default:
 		return 0;
 	}
+}
+
+/* The first parameter of that type; 0: there is none. */
+static size_t
+place_of(const uint8_t *frame, size_t len, uint16_t type)
+{
+	for (size_t at = SIM_HEADER; at + TLV <= len; at += TLV + get16(frame + at + 2))
+		if (get16(frame + at) == type)
+			return at;
+	return 0;
+}
+
+size_t
+load_wire_instead(unsigned misdeed, enum load_side side, const uint8_t *good, size_t len, uint8_t *out)
+{
+	size_t first = sim_frame_length(good, len), behind = len - first, n = first, at;	/* behind: of a MUX's request, the test */
+
+	memcpy(out, good, first);
+	switch (misdeed) {
+	case LOAD_PARAMETER:
+		put16(out + n, UNASSIGNED);
+		put16(out + n + 2, 2);
+		put16(out + n + TLV, 0xbeef);
+		n += TLV + 2;
+		break;
+	case LOAD_OVERSIZED:	/* one parameter more, that fills it */
+		put16(out + n, side == LOAD_MUX ? (unsigned)EMMG_DATAGRAM : (unsigned)ECMG_ACCESS_CRITERIA);
+		put16(out + n + 2, (unsigned)(LOAD_BIG - n - TLV - behind));
+		memset(out + n + TLV, 0xff, LOAD_BIG - n - TLV - behind);
+		n = LOAD_BIG - behind;
+		break;
+	case LOAD_WINDOW:	/* a thousand crypto-periods on */
+		for (at = place_of(out, first, ECMG_CP_CW); at && at + TLV <= first && get16(out + at) == ECMG_CP_CW; at += TLV + get16(out + at + 2))
+			put16(out + at + TLV, (get16(out + at + TLV) + 1000) & 0xffff);
+		break;
+	default:
+		return 0;
+	}
+	put16(out + 3, (unsigned)(n - SIM_HEADER));
+	memcpy(out + n, good + first, behind);
+	return n + behind;
 }

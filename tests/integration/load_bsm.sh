@@ -15,12 +15,14 @@ says() { "$PYTHON" -c 'import json, sys
 r = json.load(open(sys.argv[1])); q = r["requests"]; b = r["bsm"]; k = b["kinds"]
 assert eval(sys.argv[2]), r' "$dir/out.json" "$1"; }
 exits() { same "$status" "$1"; }
+make_subscribers() { (umask 077 && "$tool" bsm --range 1-30 --print-subscribers >"$dir/made.csv"); }
+ends() { load "${@:2}"; exits "$1"; }
 
 bsm_headend 2s "requests: 100, "
 url=http://127.0.0.1:$p_http
 rise bsm
 await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
-check "subscribers that are made, as a file for the BSM" eval '(umask 077 && "$tool" bsm --range 1-30 --print-subscribers >"$dir/made.csv")'
+check "subscribers that are made, as a file for the BSM" make_subscribers
 check "which it takes" subscribe subscriber import "$dir/made.csv"
 know >/dev/null || bail "it knows alice and dora"
 for i in 1 2 3; do buy "load$i" >/dev/null || bail "load$i buys"; done
@@ -59,7 +61,7 @@ slow='lambda h: sum(n[2] for n in r[h]["buckets"] if n[0] > 500)'
 check "a BSM that stands still: five have waited, many were due" says \
 	"(lambda slow: slow('from_sent_ms') <= 10 and slow('from_due_ms') > 100 and r['from_due_ms']['p99'] > 1000)($slow)"
 
-check "nobody there: 69" eval 'load "http://127.0.0.1:1" "${at[@]}" --range 1-2 --duration 500ms; exits 69'
-check "no subscribers: 64" eval 'load "$url" "${at[@]}"; exits 64'
-check "an unknown question: 64" eval 'load "$url" "${at[@]}" --range 1-2 --ask coffee; exits 64'
+check "nobody there: 69" ends 69 "http://127.0.0.1:1" "${at[@]}" --range 1-2 --duration 500ms
+check "no subscribers: 64" ends 64 "$url" "${at[@]}"
+check "an unknown question: 64" ends 64 "$url" "${at[@]}" --range 1-2 --ask coffee
 check "SIGTERM ends the BSM" stop bsm 15

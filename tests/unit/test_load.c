@@ -137,6 +137,81 @@ START_TEST(misdeeds)	/* _i: LOAD_ECMG, LOAD_MUX */
 }
 END_TEST
 
+/* In place of the request: its frames are whole, and what stands behind it is untouched. */
+START_TEST(in_its_place)	/* _i: LOAD_ECMG, LOAD_MUX */
+{
+	static const unsigned kinds[] = { LOAD_PARAMETER, LOAD_OVERSIZED, LOAD_WINDOW };
+	static uint8_t bad[LOAD_BIG];
+	struct load_conf c = conf_of((enum load_side)_i, 3);
+	struct load_wire w;
+	size_t len, n, first, behind;
+
+	ck_assert_int_eq(load_wire_request(&w, &c, 1, 2, NULL), 0);
+	len = load_wire_put(&w, out, 1, 2, 3, 4);
+	behind = len - sim_frame_length(out, len);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		n = load_wire_instead(kinds[i], c.side, out, len, bad);
+		ck_assert_uint_le(n, LOAD_BIG);
+		first = sim_frame_length(bad, n);
+		ck_assert_uint_eq(first + behind, n);
+		ck_assert_mem_eq(bad + first, out + len - behind, behind);
+		if (kinds[i] == LOAD_OVERSIZED)
+			ck_assert_uint_eq(n, LOAD_BIG);
+		else
+			ck_assert_int_eq(sim_decode(load_iface(c.side), bad, first, &m, &why), 0);
+	}
+	if (_i == LOAD_ECMG) {	/* the last of them: of crypto-periods 1004 and 1005 */
+		ck_assert_uint_eq(sim_count(&m, ECMG_CP_CW), 2);
+		ck_assert_mem_eq(sim_value(&m, ECMG_CP_CW, 0)->p, "\3\xec", 2);
+		ck_assert_mem_eq(sim_value(&m, ECMG_CP_CW, 1)->p, "\3\xed", 2);
+	}
+	ck_assert_uint_eq(load_wire_instead(LOAD_TRUNCATED, c.side, out, len, bad), 0);
+}
+END_TEST
+
+static const struct load_misdeed *
+misdeed(const char *name)
+{
+	const struct load_misdeed *d = load_misdeeds;
+
+	while (strcmp(d->name, name) != 0)
+		d++;
+	return d;
+}
+
+START_TEST(verdicts)
+{
+	static const struct { const char *misdeed; uint64_t done; uint16_t status; uint64_t errors, lost; bool well; } rows[] = {
+		{ "missing", 3, 0x0010, 3, 0, true }, { "missing", 3, 0x000f, 3, 0, false }, { "missing", 3, 0x0010, 2, 0, false },
+		{ "missing", 3, 0x0010, 4, 0, false }, { "missing", 3, 0x0010, 3, 1, false },
+		{ "unknown", 3, 0, 0, 0, true }, { "unknown", 3, 0x0003, 3, 0, true }, { "unknown", 3, 0x0001, 3, 0, false },
+		{ "oversized", 3, 0x0011, 3, 0, true }, { "overlap", 3, 0x7000, 2, 0, true },
+		{ "dribble", 3, 0, 0, 0, true }, { "dribble", 3, 0x0001, 1, 0, false }, { "dribble", 3, 0, 0, 1, false },
+		{ "vanish", 3, 0, 0, 2, true }, { "flood", 3, 0, 0, 0, false },
+	};
+	static struct load_report r;
+	struct load_conf c = conf_of(LOAD_ECMG, 3);
+	char text[LOAD_WORDS];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		c.misdeed = misdeed(rows[i].misdeed);
+		r.answered = 10;
+		r.misdeeds = rows[i].done;
+		r.lost = rows[i].lost;
+		r.errors = rows[i].errors;
+		for (uint64_t n = 0; n < rows[i].errors; n++)
+			load_error(&r, rows[i].status);
+		ck_assert_msg(load_judge(&c, &r, text) == rows[i].well, "row %zu: %s", i, text);
+	}
+	r.tested = 3 * LOAD_TESTS_AT_ONCE;	/* of the last row, the flood */
+	ck_assert(load_judge(&c, &r, text));
+	c.misdeed = misdeed("oversized");
+	load_judge(&c, &r, text);
+	ck_assert_str_eq(text, "nothing, or an error: 0x0004 or 0x000f or 0x0011");
+}
+END_TEST
+
 START_TEST(finding)
 {
 	struct load_conf c = conf_of(LOAD_ECMG, 3);
@@ -155,4 +230,5 @@ START_TEST(finding)
 END_TEST
 
 SUITE("load", tcase_add_loop_test(t, provisions, 1, 6); tcase_add_test(t, windows_that_are_too_wide); tcase_add_loop_test(t, data, 1, 6);
-	tcase_add_loop_test(t, set_ups, 1, 6); tcase_add_loop_test(t, misdeeds, LOAD_ECMG, LOAD_MUX + 1); tcase_add_test(t, finding))
+	tcase_add_loop_test(t, set_ups, 1, 6); tcase_add_loop_test(t, misdeeds, LOAD_ECMG, LOAD_MUX + 1); tcase_add_test(t, finding);
+	tcase_add_loop_test(t, in_its_place, LOAD_ECMG, LOAD_MUX + 1); tcase_add_test(t, verdicts))
