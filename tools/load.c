@@ -53,6 +53,7 @@ NUMBER(lead, GW_CONF_UINT, conf.lead, 0, 7)
 NUMBER(cw_per_msg, GW_CONF_UINT, conf.cw_per_msg, 1, 8)
 NUMBER(delay, GW_CONF_DURATION, conf.delay_ms, 0, 60000)
 NUMBER(every, GW_CONF_UINT, conf.every, 1, UINT32_MAX)
+GW_TAKE_ADDR(udp, app, conf.udp, GW_UDP)
 GW_TAKE_FLAG(bcast, app, conf.bcast)
 GW_TAKE_FLAG(json, app, json)
 GW_TAKE_FLAG(histogram, app, histogram)
@@ -138,6 +139,7 @@ static const struct gw_option options[] = {
 	{ "bcast", NULL, "ecmg, scs: as for OMA BCAST: protection, key identifiers, STKMs", take_bcast },
 	{ "client-id", "ID", "mux: default 0x4ae60001", take_client_id },
 	{ "data-id", "N", "mux: of the first stream; others follow; default 1", take_data_id },
+	{ "udp", "ADDR", "mux: data go to udp://HOST:PORT; control stays on TCP", take_udp },
 	{ "size", "N", "mux: octets of a datagram; default 184. scs: of an ECM", take_size },
 	{ "lead-cw", "N", "scs: lead_CW of channel_status; default 0", take_lead },
 	{ "cw-per-msg", "N", "scs: CW_per_msg; default 1", take_cw_per_msg },
@@ -225,6 +227,8 @@ check_usage(struct app *a, char **rest, int nrest, struct gw_err *err)
 		c->connections = LOAD_CONNECTIONS;
 	if ((side == LOAD_BSM ? check_bsm(a, nrest > 1 ? rest[1] : NULL, err) : check_peer(a, rest, nrest, err)) < 0 || check_misdeed(a, err) < 0)
 		return -1;
+	if (c->udp.scheme && (side != LOAD_MUX || a->misdeed))
+		return gw_fail(err, GW_EUSAGE, "--udp is for data toward a mux, and not with --misbehave");
 	if (a->rate && c->window)
 		return gw_fail(err, GW_EUSAGE, "--rate and --window: one of the two");
 	if (side != LOAD_BSM && c->window > c->streams)

@@ -36,6 +36,7 @@ struct load_bsm_conf {
 struct load_conf {
 	enum load_side side;
 	struct gw_addr at;
+	struct gw_addr udp;		/* LOAD_MUX: where data go to; scheme 0: by TCP */
 	unsigned connections, streams;	/* streams: of each connection, which is a channel */
 	unsigned window;		/* requests outstanding on a connection; 0: by rate */
 	double rate;			/* requests a second, of all; 0: by window */
@@ -57,6 +58,7 @@ struct load_report {
 	uint64_t refused, lost;		/* connections that were not taken; that ended before we ended them */
 	uint64_t answered, errors, wrong, late;	/* wrong: not what was asked for; late: after the time-out */
 	uint64_t misdeeds, bad;		/* bad: messages that do not decode */
+	uint64_t datagrams, unsendable;	/* by UDP: sent; refused by this machine */
 	uint64_t tested, recovered;	/* answers to our channel_tests; of LOAD_SCS: after a misdeed */
 	struct { uint16_t status; uint64_t n; } error[LOAD_ERRORS]; unsigned nerrors;
 	struct hist ready;		/* ns; of a connection, from its beginning to its last stream's set-up */

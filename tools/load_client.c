@@ -4,8 +4,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
+#include "lib/udp.h"
 #include "tools/alarm.h"
 #include "tools/load.h"
 
@@ -41,6 +43,7 @@ struct load_client {
 	bool over, closing;
 	unsigned handles;
 	struct sockaddr_storage to;
+	int udp;				/* for data; -1: they go the same way as all else */
 	uint8_t whole[LOAD_FRAME], big[LOAD_BIG];	/* a request that is misbehaved with; what goes in its place */
 	uint8_t in[CHUNK], out[OUT]; size_t len;	/* len: of what waits to be written to the connection in hand */
 	struct sim_msg m;
@@ -217,6 +220,21 @@ do_bad(struct conn *c, unsigned id, const uint8_t *good, size_t len)
 	}
 }
 
+/* The first message of the request that was put together goes by UDP; its test follows on the connection. */
+static void
+send_data(struct load_client *k, size_t at, size_t len)
+{
+	size_t first = sim_frame_length(k->out + at, len);
+	struct gw_packet pk = { k->out + at, first };
+
+	if (gw_udp_send(k->udp, &pk, 1) == 1)
+		k->report->datagrams++;
+	else
+		k->report->unsendable++;
+	memmove(k->out + at, k->out + at + first, len - first);
+	k->len -= first;
+}
+
 /* A request that the timetable wants. */
 static void
 ask(struct load_client *k, const struct pace_ask *a)
@@ -232,6 +250,8 @@ ask(struct load_client *k, const struct pace_ask *a)
 	len = load_wire_put(&k->wire, k->out + at, (uint16_t)c->index, (uint16_t)i, id_of(c, i), ++k->cps[a->slot]);
 	k->len += len;
 	pace_sent(&k->pace, a, now_ns());
+	if (k->udp >= 0)
+		send_data(k, at, len);
 	if (!wrong)
 		return;
 	k->len = at;
@@ -654,6 +674,8 @@ load_client_free(struct load_client *k)
 {
 	if (!k)
 		return;
+	if (k->udp >= 0)
+		close(k->udp);
 	free(k->conns);
 	free(k->cps);
 	pace_close(&k->pace);
@@ -664,14 +686,16 @@ struct load_client *
 load_client_open(uv_loop_t *loop, const struct load_conf *conf, struct load_report *report, void (*ended)(void *), void *self, struct gw_err *err)
 {
 	struct load_client *k = calloc(1, sizeof(*k));
-	struct gw_addr to = conf->at;
+	struct gw_addr to = conf->at, udp = conf->udp;
 	const struct pace_conf pace = { .groups = conf->connections, .slots = conf->streams, .rate = conf->rate, .window = conf->window, .start = now_ns(),
 		.ramp = conf->ramp_ns, .duration = conf->duration_ns, .timeout = conf->timeout_ns };
 
+	if (k)
+		k->udp = -1;
 	if (!k || !(k->conns = calloc(conf->connections, sizeof(*k->conns))) ||
 	    !(k->cps = calloc((size_t)conf->connections * conf->streams, sizeof(*k->cps))) || pace_open(&k->pace, &pace, &report->pace) < 0)
 		gw_fail(err, GW_ESYS, "no memory");
-	else if (gw_addr_resolve(&to, err) < 0)
+	else if (gw_addr_resolve(&to, err) < 0 || (udp.scheme && (gw_addr_resolve(&udp, err) < 0 || (k->udp = gw_udp_sender(&udp, err)) < 0)))
 		;
 	else if (alarm_open(&k->alarm, loop, on_alarm, k, err) == 0) {
 		k->conf = conf;

@@ -55,6 +55,7 @@ print_counts(const struct load_conf *c, const struct load_report *r)
 		{ scs ? "asked while unanswered" : "answers to another question", r->wrong },
 		{ "answers unasked, or after the time-out", r->late }, { "without an answer", r->pace.unanswered }, { "not sent: the stream was never free", r->pace.unsent },
 		{ "messages that do not decode", r->bad }, { "errors", r->errors },
+		{ "datagrams by UDP", r->datagrams }, { "datagrams that this machine refused", r->unsendable },
 		{ "connections refused", r->refused }, { "connections lost", r->lost },
 	};
 
@@ -179,12 +180,12 @@ load_print_json(const struct load_conf *c, const struct load_report *r, bool who
 		snprintf(code, sizeof(code), "0x%04x", r->error[i].status);
 		json_object_set_new(errors, code, json_integer((json_int_t)r->error[i].n));
 	}
-	j = json_pack("{s:s,s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:f,s:f,s:o}",
+	j = json_pack("{s:s,s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:f,s:f,s:o}",
 	    "loaded", load_sides[c->side], "at", c->side == LOAD_BSM ? c->bsm.url : gw_addr_text(&c->at, at, sizeof(at)), "seconds", (double)r->ran_ns / 1e9,
 	    "connections", "asked", (json_int_t)c->connections, "up", (json_int_t)r->up, "refused", (json_int_t)r->refused, "lost", (json_int_t)r->lost,
 	    "requests", "sent", (json_int_t)r->pace.sent, "answered", (json_int_t)r->answered, "errors", (json_int_t)r->errors, "wrong", (json_int_t)r->wrong,
 	    "late", (json_int_t)r->late, "unanswered", (json_int_t)r->pace.unanswered, "unsent", (json_int_t)r->pace.unsent, "undecodable", (json_int_t)r->bad,
-	    "misdeeds", (json_int_t)r->misdeeds, "rate_asked", c->rate, "rate", per_second(r, r->answered), "errors", errors);
+	    "misdeeds", (json_int_t)r->misdeeds, "datagrams", (json_int_t)r->datagrams, "unsendable", (json_int_t)r->unsendable, "rate_asked", c->rate, "rate", per_second(r, r->answered), "errors", errors);
 	if (!j)
 		return;
 	if (c->misdeed) {

@@ -6,7 +6,7 @@
 example=/usr/share/doc/libbitstream-dev/examples/dvb_ecmg.c
 need socat "$CC"
 [ -r "$example" ] || missing "$example of libbitstream-dev"
-plan 39
+plan 41
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-load" "$SIMULGATE_LIBEXEC/simulgate-load"; do [ ! -x "$tool" ] || break; done
 status=0
 load() { within 60 "$tool" "$@" --json >"$dir/out.json" 2>>"$dir/log/load"; status=$?; }
@@ -16,11 +16,11 @@ r = json.load(open(sys.argv[1])); q = r["requests"]
 assert eval(sys.argv[2]), r' "$dir/out.json" "$1"; }
 exits() { same "$status" "$1"; }
 
-ports ecmg mux example_port scs
+ports ecmg mux mux_udp example_port scs
 sg ecmg ecmg --listen "tcp://127.0.0.1:$ecmg" --plugin lab --set CW_per_msg=2 --set lead_CW=1 --status "unix://$dir/ecmg.sock"
 maps=()
 for i in 1 2 3 4 5 6; do maps+=(--map "0x4ae60001/$i=udp://127.0.0.1:$mux"); done
-sg mux mux --listen "tcp://127.0.0.1:$mux" "${maps[@]}" --status "unix://$dir/mux.sock"
+sg mux mux --listen "tcp://127.0.0.1:$mux" --udp "udp://127.0.0.1:$mux_udp" "${maps[@]}" --status "unix://$dir/mux.sock"
 await_port 15 "$ecmg" && await_port 15 "$mux" || bail "ECMG and MUX listen"
 
 # -- an ECMG
@@ -62,6 +62,10 @@ check "garbage costs the connection, no more" says 'r["misbehaviour"]["as_expect
 load mux "tcp://127.0.0.1:$mux" --connections 2 --streams 3 --rate 100 --duration 1s --timeout 15s
 check "a MUX: all is answered" exits 0
 check "on all streams" says '50 < q["sent"] == q["answered"]'
+load mux "tcp://127.0.0.1:$mux" --udp "udp://127.0.0.1:$mux_udp" --connections 2 --streams 3 --rate 100 --duration 1s --timeout 15s
+check "data by UDP: all is answered" says "$status == 0 and 50 < q['sent'] == q['answered'] == q['datagrams'] and q['unsendable'] == 0"
+sent=$("$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["requests"]["datagrams"])' "$dir/out.json")
+check "the MUX has had as many datagrams" await_status 15 "$dir/mux.sock" "s['emmg']['udp']['datagrams'] == $sent"
 for kind in truncated version missing flood half storm; do
 	check "a MUX and $kind" misbehaves mux "$kind" "$mux"
 done
