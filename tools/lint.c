@@ -749,7 +749,7 @@ provision(struct lint_live *l, const struct lint_seen *x)
 {
 	struct lint_st *st = add_stream(l, x->stream);
 
-	if (!st)
+	if (!st || !sim_count(x->g->msg, ECMG_CP_NUMBER))
 		return SIZE_MAX;
 	if (st->state == STREAM_UNKNOWN && !l->streams_known)
 		st->state = STREAM_OPEN;
@@ -1026,7 +1026,9 @@ message(void *self, const struct dec_message *g)
 		x.wait = &wait;
 	}
 	count_message(l, &x);
-	judge(&x, ON_MESSAGE);
+	judge(&x, ON_OCTETS);
+	if (g->why.verdict == SIM_OK)
+		judge(&x, ON_MESSAGE);
 	if (x.wait) {
 		drop_wait(l, at);
 		count_answer(l, x.wait, g->at_ns);

@@ -1262,7 +1262,7 @@ check_air_short(struct lint_seen *x)
 	int64_t took;
 
 	/* the one before was seen from its beginning: it has a predecessor */
-	if (!before || !before->start_ns || r->periods[x->period].air_repeats || c->min_CP_duration <= 0)
+	if (!before || !before->start_ns || before->cp == r->periods[x->period].cp || r->periods[x->period].air_repeats || c->min_CP_duration <= 0)
 		return;
 	took = x->at_ns - before->air_first_ns;
 	if (took < c->min_CP_duration * 100 * LINT_MS - tolerance(x))
@@ -1286,7 +1286,8 @@ check_air_skipped(struct lint_seen *x)
 {
 	const struct lint_stream *r = x->stream_rep;
 
-	if (x->period < 2 || r->periods[x->period].air_repeats || r->periods[x->period - 1].air_repeats || !r->periods[x->period - 2].air_repeats ||
+	/* a period that was asked for again has two ECMs, of which one goes on air */
+	if (x->period < 2 || r->periods[x->period].cp != (uint16_t)(r->periods[x->period - 2].cp + 2) || r->periods[x->period].air_repeats || r->periods[x->period - 1].air_repeats || !r->periods[x->period - 2].air_repeats ||
 	    !r->periods[x->period - 1].answered_ns || r->periods[x->period - 1].refused || r->periods[x->period - 1].late)
 		return;
 	lint_found(x, -1, ECMG_ECM_DATAGRAM, "the ECM of CP %u was answered in frame %llu and not seen on air, those of CP %u and %u were", r->periods[x->period - 1].cp,
@@ -1307,22 +1308,22 @@ check_air_skipped(struct lint_seen *x)
 
 const struct lint_check lint_checks[] = {
 	/* id, interface, clause, severity, side, what it says; when, message, clause of the parameter, check */
-	{ { "malformed", ANY, S103197 "4.4.1", ERROR, EITHER, "parameters fill a message exactly" }, ON_MESSAGE, 0, false, check_malformed },
-	{ { "param-missing", ANY, NULL, ERROR, EITHER, "a message carries its mandatory parameters" }, ON_MESSAGE, 0, false, check_missing },
-	{ { "param-wanted", &eis_scs, NULL, NOTICE, EITHER, "a message carries what others of its kind do" }, ON_MESSAGE, 0, false, check_wanted },
-	{ { "param-length", ANY, NULL, ERROR, EITHER, "a parameter has the length that its definition gives" }, ON_MESSAGE, 0, true, check_length },
-	{ { "param-repeated", ANY, NULL, ERROR, EITHER, "a parameter stands as often as the message may have it" }, ON_MESSAGE, 0, false, check_repeated },
-	{ { "param-unknown", ANY, S103197 "4.4.1", WARNING, EITHER, "parameter_types below 0x8000 are those of the standard" }, ON_MESSAGE, 0, false, check_unknown },
-	{ { "param-unlisted", ANY, NULL, WARNING, EITHER, "a message has only parameters that are its own, in this version" }, ON_MESSAGE, 0, false, check_unlisted },
-	{ { "value-reserved", ANY, NULL, ERROR, EITHER, "a value is none that is reserved" }, ON_MESSAGE, 0, true, check_value },
-	{ { "value-boolean", ANY, S103197 "4.4.1", WARNING, EITHER, "a boolean is 0 or 1" }, ON_MESSAGE, 0, false, check_boolean },
-	{ { "value-time", ANY, NULL, ERROR, EITHER, "a time is one, in binary" }, ON_MESSAGE, 0, true, check_time },
-	{ { "version-unknown", ANY, S103197 "4.4.1", ERROR, EITHER, "protocol_version is one that the interface has" }, ON_MESSAGE, 0, false, check_version },
-	{ { "version-unusual", ANY, S103197 "4.4.1", NOTICE, EITHER, "protocol_version 4 is that of EIS and (P)SIG" }, ON_MESSAGE, 0, false, check_version_unusual },
-	{ { "version-change", ANY, S103197 "4.4.1", ERROR, EITHER, "protocol_version stays the same on a connection" }, ON_MESSAGE, 0, false, check_version_change },
-	{ { "version-mirror", ANY, S103197 "4.4.1", WARNING, SERVER, "a server answers with the client's protocol_version" }, ON_MESSAGE, 0, false, check_version_mirror },
-	{ { "message-unknown", ANY, S103197 "4.4.1", WARNING, EITHER, "message_types below 0x8000 are those of the standard" }, ON_MESSAGE, 0, false, check_message },
-	{ { "message-direction", ANY, NULL, ERROR, EITHER, "a message comes from the side that may send it" }, ON_MESSAGE, 0, false, check_direction },
+	{ { "malformed", ANY, S103197 "4.4.1", ERROR, EITHER, "parameters fill a message exactly" }, ON_OCTETS, 0, false, check_malformed },
+	{ { "param-missing", ANY, NULL, ERROR, EITHER, "a message carries its mandatory parameters" }, ON_OCTETS, 0, false, check_missing },
+	{ { "param-wanted", &eis_scs, NULL, NOTICE, EITHER, "a message carries what others of its kind do" }, ON_OCTETS, 0, false, check_wanted },
+	{ { "param-length", ANY, NULL, ERROR, EITHER, "a parameter has the length that its definition gives" }, ON_OCTETS, 0, true, check_length },
+	{ { "param-repeated", ANY, NULL, ERROR, EITHER, "a parameter stands as often as the message may have it" }, ON_OCTETS, 0, false, check_repeated },
+	{ { "param-unknown", ANY, S103197 "4.4.1", WARNING, EITHER, "parameter_types below 0x8000 are those of the standard" }, ON_OCTETS, 0, false, check_unknown },
+	{ { "param-unlisted", ANY, NULL, WARNING, EITHER, "a message has only parameters that are its own, in this version" }, ON_OCTETS, 0, false, check_unlisted },
+	{ { "value-reserved", ANY, NULL, ERROR, EITHER, "a value is none that is reserved" }, ON_OCTETS, 0, true, check_value },
+	{ { "value-boolean", ANY, S103197 "4.4.1", WARNING, EITHER, "a boolean is 0 or 1" }, ON_OCTETS, 0, false, check_boolean },
+	{ { "value-time", ANY, NULL, ERROR, EITHER, "a time is one, in binary" }, ON_OCTETS, 0, true, check_time },
+	{ { "version-unknown", ANY, S103197 "4.4.1", ERROR, EITHER, "protocol_version is one that the interface has" }, ON_OCTETS, 0, false, check_version },
+	{ { "version-unusual", ANY, S103197 "4.4.1", NOTICE, EITHER, "protocol_version 4 is that of EIS and (P)SIG" }, ON_OCTETS, 0, false, check_version_unusual },
+	{ { "version-change", ANY, S103197 "4.4.1", ERROR, EITHER, "protocol_version stays the same on a connection" }, ON_OCTETS, 0, false, check_version_change },
+	{ { "version-mirror", ANY, S103197 "4.4.1", WARNING, SERVER, "a server answers with the client's protocol_version" }, ON_OCTETS, 0, false, check_version_mirror },
+	{ { "message-unknown", ANY, S103197 "4.4.1", WARNING, EITHER, "message_types below 0x8000 are those of the standard" }, ON_OCTETS, 0, false, check_message },
+	{ { "message-direction", ANY, NULL, ERROR, EITHER, "a message comes from the side that may send it" }, ON_OCTETS, 0, false, check_direction },
 	{ { "octets-strange", ANY, S103197 "4.4.1", ERROR, EITHER, "a connection carries messages and nothing else" }, ON_TROUBLE, 0, false, check_strange },
 	{ { "message-cut", ANY, S103197 "4.4.1", WARNING, EITHER, "a connection does not end within a message" }, ON_TROUBLE, 0, false, check_truncated },
 	{ { "error-number", ANY, NULL, ERROR, EITHER, "error_status is a number of this interface" }, ON_MESSAGE, 0, true, check_error_number },
@@ -1373,11 +1374,11 @@ const struct lint_check lint_checks[] = {
 	{ { "air-window", &ecmg_scs, S103197 "5.3", ERROR, EITHER, "an ECM is on air from delay_start to delay_stop of its crypto-period" }, ON_AIR, 0, false, check_air_window },
 	{ { "air-short", &ecmg_scs, S103197 "5.3", ERROR, EITHER, "ECMs on air do not change faster than min_CP_duration" }, ON_AIR, 0, false, check_air_short },
 	{ { "air-repetition", &ecmg_scs, S103197 "5.3", WARNING, EITHER, "an ECM is repeated on air every ECM_rep_period" }, ON_AIR, 0, false, check_air_late_ecm },
-	{ { "air-skipped", &ecmg_scs, S103197 "5.5.8", WARNING, EITHER, "an ECM that was made goes on air" }, ON_AIR, 0, false, check_air_skipped },
+	{ { "air-skipped", &ecmg_scs, S103197 "5.5.8", NOTICE, EITHER, "an ECM that was made goes on air" }, ON_AIR, 0, false, check_air_skipped },
 
-	{ { "udp-message", &emmg_mux, S103197 "6.3.1", ERROR, CLIENT, "only data_provision goes by UDP" }, ON_MESSAGE, 0, false, check_udp_message },
-	{ { "udp-version", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data go by UDP from protocol_version 2 on" }, ON_MESSAGE, 0, false, check_udp_version },
-	{ { "udp-param", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data by UDP do not name channel and stream" }, ON_MESSAGE, EMMG_DATA_PROVISION, false, check_by_udp },
+	{ { "udp-message", &emmg_mux, S103197 "6.3.1", ERROR, CLIENT, "only data_provision goes by UDP" }, ON_OCTETS, 0, false, check_udp_message },
+	{ { "udp-version", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data go by UDP from protocol_version 2 on" }, ON_OCTETS, 0, false, check_udp_version },
+	{ { "udp-param", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data by UDP do not name channel and stream" }, ON_OCTETS, EMMG_DATA_PROVISION, false, check_by_udp },
 	{ { "udp-stream", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "a stream that sends by UDP is open by TCP" }, ON_MESSAGE, EMMG_DATA_PROVISION, false, check_udp_stream },
 	{ { "flag-changed", &emmg_mux, NULL, ERROR, EITHER, "section_TSpkt_flag holds as long as the channel" }, ON_MESSAGE, EMMG_CHANNEL_STATUS, false, check_flag_repeated },
 	{ { "client-changed", &emmg_mux, NULL, ERROR, EITHER, "a message names the client of its channel" }, ON_MESSAGE, 0, false, check_client },

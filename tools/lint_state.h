@@ -81,11 +81,12 @@ struct lint_seen {
 	struct lint_session *rep; struct lint_stream *stream_rep; size_t period; const char *where;
 	enum dec_tcp_event event; enum dec_trouble trouble; uint64_t octets;
 };
-enum lint_on { ON_MESSAGE, ON_OVERDUE, ON_END, ON_TCP, ON_TROUBLE, ON_AIR };
+/* ON_OCTETS: any message; ON_MESSAGE: one that is well-formed, so that what is wrong is told once. */
+enum lint_on { ON_OCTETS, ON_MESSAGE, ON_OVERDUE, ON_END, ON_TCP, ON_TROUBLE, ON_AIR };
 struct lint_check {
 	struct lint_rule rule;
 	enum lint_on on;
-	uint16_t type;			/* ON_MESSAGE: of this message only; 0: of any */
+	uint16_t type;			/* ON_OCTETS, ON_MESSAGE: of this message only; 0: of any */
 	bool of_param;			/* the clause is that of the parameter, where the rule has none */
 	void (*check)(struct lint_seen *);
 };
