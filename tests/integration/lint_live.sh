@@ -42,7 +42,7 @@ judged() {
 	ours = {s["session"]: s for s in report["sessions"] if s["server"].rsplit(":")[-1] in ports}
 	if what == "clean":
 	    wrong = [f for f in report["findings"] if f["session"] in ours and f["severity"] != "notice"]
-	    assert not wrong, wrong
+	    assert not wrong, "\n".join(f"{f['rule']}: {f['text']}" for f in wrong)
 	    kinds = {s["interface"] for s in ours.values()}
 	    assert kinds == {"ECMG<=>SCS", "EMMG<=>MUX"}, kinds
 	periods = [p for s in ours.values() for t in s["streams"] for p in t["crypto_periods"]]
