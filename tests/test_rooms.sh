@@ -19,7 +19,7 @@ may=(
 	"bsm: proto lib kms"
 	"bridge: proto lib cwg kms"
 	"tools: proto lib kms"
-	"man: proto lib kms"
+	"man: proto lib kms tools"
 )
 # Pure: no I/O, clock, allocation, event loop, cryptography.
 pure='assert ctype endian inttypes limits stdarg stdbool stddef stdint stdio string arpa/inet netinet/in'
