@@ -311,32 +311,56 @@ fill(const struct sx_stream *s, const struct ecmg_request *q, const struct ecmg_
 		}
 }
 
+/* What is to be hashed, gathered: most of it is a few octets long, and a call of libcrypto's costs more than they do. */
+struct gathered { struct sx_ecmg *engine; size_t n; uint8_t octets[512]; };
+
 static void
-put(struct sx_ecmg *e, const void *p, size_t len)
+hash_gathered(struct gathered *g)
+{
+	EVP_DigestUpdate(g->engine->mdctx, g->octets, g->n);
+	gw_cleanse(g->octets, g->n);	/* there are keys among them */
+	g->n = 0;
+}
+
+static void
+put(struct gathered *g, const void *p, size_t len)
 {
 	const uint32_t n = (uint32_t)len;	/* a length before each: no two different ones run together alike */
 
-	EVP_DigestUpdate(e->mdctx, &n, sizeof(n));
-	if (p && len)
-		EVP_DigestUpdate(e->mdctx, p, len);
+	if (sizeof(n) + len > sizeof(g->octets) - g->n)
+		hash_gathered(g);
+	memcpy(g->octets + g->n, &n, sizeof(n));
+	g->n += sizeof(n);
+	if (len > sizeof(g->octets) - g->n) {
+		hash_gathered(g);
+		EVP_DigestUpdate(g->engine->mdctx, p, len);
+	} else if (p && len) {
+		memcpy(g->octets + g->n, p, len);
+		g->n += len;
+	}
 }
 
 /* own: of the key of the message's first CP alone; else of all that it asks with. */
 static void
 digest(struct sx_ecmg *e, const struct sp4_msg *m, size_t from, size_t nkeys, bool whole, uint8_t out[SX_DIGEST])
 {
+	struct gathered g;
+
+	g.engine = e;
+	g.n = 0;
 	EVP_DigestInit_ex2(e->mdctx, e->md, NULL);
 	for (size_t k = from; k < from + nkeys; k++) {
 		const struct sp4_key_context *c = &m->keys[k];
 		const int64_t head[] = { c->cp, c->protection, c->authenticated, whole ? c->duration_ds : 0 };
-		put(e, head, sizeof(head));
-		put(e, c->key_id.p, c->key_id.len);
-		put(e, c->material.p, c->material.len);
-		put(e, c->cw_encryption.p, c->cw_encryption.len);
+		put(&g, head, sizeof(head));
+		put(&g, c->key_id.p, c->key_id.len);
+		put(&g, c->material.p, c->material.len);
+		put(&g, c->cw_encryption.p, c->cw_encryption.len);
 	}
-	put(e, m->stkm.access_criteria.p, m->stkm.access_criteria.len);
+	put(&g, m->stkm.access_criteria.p, m->stkm.access_criteria.len);
 	if (whole)
-		put(e, &m->stkm.cp, sizeof(m->stkm.cp));
+		put(&g, &m->stkm.cp, sizeof(m->stkm.cp));
+	hash_gathered(&g);
 	EVP_DigestFinal_ex(e->mdctx, out, NULL);
 }
 
@@ -368,16 +392,23 @@ keep(struct sx_stream *s, uint16_t cp, const uint8_t *whole, const uint8_t *own,
  * One that came unasked is made with the keys that the BSM had by then: in mode C it will do if its only key is the one that is wanted. In mode A
  * the keys are the BSM's own.
  */
-static const struct sx_kept *
-kept_for(const struct sx_stream *s, uint16_t cp, size_t nkeys, const uint8_t whole[SX_DIGEST], const uint8_t own[SX_DIGEST])
+static bool
+will_do(struct sx_ecmg *e, const struct sx_kept *k, const struct sp4_msg *m, const uint8_t whole[SX_DIGEST])
 {
-	for (unsigned i = 0; i < SX_KEPT; i++) {
-		const struct sx_kept *k = &s->kept[i];
-		if (!k->there || k->cp != cp)
-			continue;
-		if (k->asked ? memcmp(k->whole, whole, SX_DIGEST) == 0 : nkeys == 0 || (nkeys == 1 && memcmp(k->own, own, SX_DIGEST) == 0))
-			return k;
-	}
+	uint8_t own[SX_DIGEST];
+
+	if (k->asked || m->n_keys != 1)
+		return k->asked ? memcmp(k->whole, whole, SX_DIGEST) == 0 : m->n_keys == 0;
+	digest(e, m, 0, 1, false, own);
+	return memcmp(k->own, own, SX_DIGEST) == 0;
+}
+
+static const struct sx_kept *
+kept_for(struct sx_ecmg *e, const struct sx_stream *s, uint16_t cp, const struct sp4_msg *m, const uint8_t whole[SX_DIGEST])
+{
+	for (unsigned i = 0; i < SX_KEPT; i++)
+		if (s->kept[i].there && s->kept[i].cp == cp && will_do(e, &s->kept[i], m, whole))
+			return &s->kept[i];
 	return NULL;
 }
 
@@ -514,7 +545,7 @@ sx_ecmg_ecm(struct sx_ecmg *e, const struct ecmg_request *q, int64_t now_us, uin
 {
 	struct sx_stream *s = find(e, q->super_cas_id, q->ecm_id);
 	const struct ecmg_cw *cw[2] = { cw_of(q, q->cp_number), cw_of(q, (uint16_t)(q->cp_number + 1)) };
-	uint8_t whole[SX_DIGEST], own[SX_DIGEST];
+	uint8_t whole[SX_DIGEST];
 	const struct sx_kept *k;
 	struct key_id id[2];
 	struct sp4_msg m;
@@ -536,8 +567,7 @@ sx_ecmg_ecm(struct sx_ecmg *e, const struct ecmg_request *q, int64_t now_us, uin
 			identify(s, cw[i], &id[i]);
 	fill(s, q, cw, id, &m);
 	digest(e, &m, 0, m.n_keys, true, whole);
-	digest(e, &m, 0, m.n_keys ? 1 : 0, false, own);
-	k = kept_for(s, q->cp_number, m.n_keys, whole, own);
+	k = kept_for(e, s, q->cp_number, &m, whole);
 	if (k && k->len <= cap) {
 		const char *reason = NULL;
 		const int rc = held_back(e, s, k->stkm, k->len, &reason);
