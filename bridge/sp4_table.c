@@ -312,6 +312,27 @@ is_text(const char *s, int64_t *n)
 	return true;
 }
 
+static bool
+is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* Letters, a colon, and then what stands for itself anywhere (RFC 3986: scheme, path-rootless): most are so, and need not be taken apart to know it. */
+static bool
+is_plain_uri(const char *s)
+{
+	const char *first = s;
+
+	while (is_letter(*s))
+		s++;
+	if (s == first || *s++ != ':' || !*s)
+		return false;
+	while (is_letter(*s) || (*s >= '0' && *s <= '9') || *s == '-' || *s == '_' || *s == '.' || *s == ':')
+		s++;
+	return !*s;
+}
+
 /* anyURI: what a URI can't have is taken as if it were escaped; the rest must be RFC 2396. */
 static bool
 is_uri(const char *s)
@@ -341,7 +362,7 @@ wrong_text(const struct sp4_row *r, const char *s, bool *semantic)
 		return "it is empty";
 	if (r->hi && n > r->hi)
 		return "it is too long";
-	if (n && r->type == SP4_URI && !is_uri(s))
+	if (n && r->type == SP4_URI && !is_plain_uri(s) && !is_uri(s))
 		return "it is no URI";
 	*semantic = true;
 	return n == 0 && (r->flags & SP4_FILLED) ? "it is empty" : NULL;

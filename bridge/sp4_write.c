@@ -67,12 +67,23 @@ put_hex(struct writer *w, const struct sp4_octets *o)
 	}
 }
 
+/* None is negative: sp4_wrong has seen to it. */
+static void
+put_number(struct writer *w, int64_t n)
+{
+	char digits[20], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	put(w, p, (size_t)(digits + sizeof(digits) - p));
+}
+
 static int
 put_value(struct writer *w, const struct sp4_row *row, const void *value)
 {
 	bool semantic;
 	const char *why = sp4_wrong(row, value, &semantic);
-	char number[24];
 
 	if (why)
 		return wrong(w, semantic ? SP4_SEMANTIC : SP4_INVALID, row, why);
@@ -81,9 +92,7 @@ put_value(struct writer *w, const struct sp4_row *row, const void *value)
 	case SP4_HEX: put_hex(w, value); break;
 	case SP4_WORD: puts_(w, row->words[*(const int64_t *)value]); break;
 	case SP4_BOOL: puts_(w, *(const int64_t *)value ? "true" : "false"); break;
-	default:
-		snprintf(number, sizeof(number), "%lld", (long long)*(const int64_t *)value);
-		puts_(w, number);
+	default: put_number(w, *(const int64_t *)value);
 	}
 	return 0;
 }
