@@ -146,7 +146,7 @@ fill_up(const struct ex_flight *f, struct sp4_msg *m)
 static void
 take_answer(struct ex_flight *f, const struct gw_reply *r)
 {
-	struct sp4_msg *m = calloc(1, sizeof(*m));
+	struct sp4_msg *m = malloc(sizeof(*m));		/* of several KiB, which sp4_decode sets */
 	struct sp4_fault fault = { .verdict = SP4_NO_MEMORY };
 	struct gw_err err = { 0 };
 	const char *why;
@@ -156,6 +156,7 @@ take_answer(struct ex_flight *f, const struct gw_reply *r)
 		end(f, EX_WRONG, NULL, "out of memory");
 		return;
 	}
+	m->memory = NULL;
 	if (strcmp(r->content_type, "application/xml") != 0 && strcmp(r->content_type, "text/xml") != 0) {
 		end(f, EX_WRONG, NULL, "the answer is not XML by its content type");
 	} else if (sp4_decode(f->ex->schema, r->body, r->len, m, &fault) < 0) {
