@@ -28,7 +28,7 @@
 #include "tests/bench/bare.h"
 #include "tests/bench/ceiling.h"
 
-enum { CONNECTIONS = 16, STREAMS = 64, MANY = 1000, PERIOD_S = 10, ROUNDS = 5, ROOM = 16384, STKM = 96 };
+enum { CONNECTIONS = 16, STREAMS = 64, MANY = 1000, PERIOD_S = 10, ROUNDS = 15, ROOM = 16384, STKM = 96 };
 
 static char dir[] = "/tmp/simulgate-bench.XXXXXX";
 static uint16_t bsm_port, face_port;
