@@ -184,7 +184,7 @@ again(struct ex_flight *f, int64_t wait_us, const char *reason)
 	}
 	if (!f->peer->silent)	/* once, until it answers again */
 		gw_log(GW_WARNING, "peer_silent", reason, "peer=%s url=%s", f->peer->name, f->peer->conf->url ? f->peer->conf->url : "");
-	f->peer->silent = true;
+	ex_set_silent(f->ex, f->peer, true);
 	gw_due_set(&f->ex->dues, &f->due, at);
 	ex_tick(f->ex);
 }
@@ -220,7 +220,7 @@ on_reply(void *self, const struct gw_reply *r)
 	}
 	if (!later && p->silent)
 		gw_log(GW_NOTICE, "peer_back", NULL, "peer=%s", p->name);
-	p->silent = p->silent && later;
+	ex_set_silent(f->ex, p, p->silent && later);
 	if (r->status)
 		snprintf(text, sizeof(text), "HTTP %u", r->status);
 	else

@@ -75,6 +75,7 @@ struct ex {
 	struct gw_httpd *httpd;			/* NULL: nobody calls */
 	LIST_HEAD(, ex_peer) peers;
 	LIST_HEAD(, ex_line) lines;
+	struct { ex_told *told; void *self; } watcher;
 	struct { ex_handler *handle; void *self; } handlers[SP4_TAGS + 1][EX_HANDLERS];	/* in the order of their coming */
 	LIST_HEAD(, ex_call) calls, answered;
 	unsigned ncalls, nflights;
@@ -94,6 +95,7 @@ struct ex {
 };
 
 struct ex_peer *ex_peer(const struct ex *, const struct he_sp4_peer *);
+void ex_set_silent(struct ex *, struct ex_peer *, bool silent);	/* tells the watcher of a change */
 /* What went wrong at our door, for the log, the status and the counters. who: a peer's name or an address. */
 void ex_refused(struct ex *, struct ex_peer *, const char *who, unsigned http, const char *why);
 char *ex_keep(const char *);			/* a copy; NULL of NULL, and when there is no memory */

@@ -47,6 +47,31 @@ ex_peer(const struct ex *ex, const struct he_sp4_peer *conf)
 }
 
 void
+ex_watch(struct ex *ex, ex_told *told, void *self)
+{
+	ex->watcher.told = told;
+	ex->watcher.self = self;
+}
+
+bool
+ex_silent(const struct ex *ex, const struct he_sp4_peer *conf)
+{
+	const struct ex_peer *p = ex_peer(ex, conf);
+
+	return p && p->silent;
+}
+
+void
+ex_set_silent(struct ex *ex, struct ex_peer *p, bool silent)
+{
+	if (p->silent == silent)
+		return;
+	p->silent = silent;
+	if (ex->watcher.told && !ex->closing)
+		ex->watcher.told(ex->watcher.self, p->conf, silent);
+}
+
+void
 ex_refused(struct ex *ex, struct ex_peer *p, const char *who, unsigned http, const char *why)
 {
 	char status[16] = "-";

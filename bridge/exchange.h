@@ -68,6 +68,11 @@ int ex_reconf(struct ex *, const struct headend *, const struct he_bridge *, str
  */
 void ex_close(struct ex *);
 
+/* A peer has stopped answering (no connection, no answer, or too busy, at the latest attempt), or answers or calls again. One listener; not after ex_close. */
+typedef void ex_told(void *self, const struct he_sp4_peer *, bool silent);
+void ex_watch(struct ex *, ex_told *, void *self);
+bool ex_silent(const struct ex *, const struct he_sp4_peer *);	/* as it was told last */
+
 /* For status, metrics: of one peer. */
 struct ex_counts { uint64_t sent, answered, failed, retried, received, repeated, refused; int64_t last_heard_us, last_failed_us; };
 void ex_counted(const struct ex *, const struct he_sp4_peer *, struct ex_counts *);

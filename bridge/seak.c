@@ -9,11 +9,11 @@
 #include "lib/grow.h"
 #include "lib/secret.h"
 
-static const int64_t second = 1000000, kept_us = INT64_C(86400) * 1000000;	/* kept: how long after its end a SEAK is remembered */
+static const int64_t second = 1000000, grace_us = SEAK_GRACE_MS * INT64_C(1000), kept_us = INT64_C(86400) * 1000000;	/* kept: how long after its end a SEAK is remembered */
 enum { LONGEST_S = 60 };	/* between two attempts */
 
 struct seak_flight { struct delivery *delivery; struct service *service; };	/* both NULL: nobody waits for it any more */
-struct peer { char *id; bool called; unsigned busy; struct delivery *first, *last; };
+struct peer { char *id; bool called; int64_t lost_us; unsigned busy; struct delivery *first, *last; };	/* lost_us: since when it does not answer; 0: it does */
 
 struct look { struct gw_due due; bool at_gate; };	/* of the heap: a delivery's next attempt, or an item's gate and end; first in either */
 
@@ -149,11 +149,36 @@ open_gate(struct seak_sync *s, struct item *i, int64_t now_us, bool all, const c
 	audit(s, i, "", now_us, why);
 }
 
+static bool
+out_of_reach(const struct peer *p, int64_t now_us)
+{
+	return p->lost_us && now_us >= p->lost_us + grace_us;
+}
+
+/* When the first of those that are still waited for, and do not answer, is not waited for any more. */
+static int64_t
+patience_ends(const struct item *i, int64_t now_us)
+{
+	int64_t at = INT64_MAX;
+
+	for (size_t k = 0; k < i->service->n; k++) {
+		const struct delivery *d = &i->deliveries[k];
+
+		if (d->state != SEAK_DELIVERED && !d->silent && d->peer->lost_us && !out_of_reach(d->peer, now_us) && d->peer->lost_us + grace_us < at)
+			at = d->peer->lost_us + grace_us;
+	}
+	return at;
+}
+
 static void
 set_gate(struct seak_sync *s, struct item *i)
 {
 	int64_t at = over(i, s->now_us) || i->row.open_us || !i->row.first_us ? INT64_MAX : i->row.first_us + i->service->wait_us;
 	int64_t end = end_us(i), gone = end == INT64_MAX ? end : end + kept_us;
+	int64_t patience = over(i, s->now_us) || i->row.open_us ? INT64_MAX : patience_ends(i, s->now_us);
+
+	if (patience < at)
+		at = patience;
 
 	if (end > s->now_us && end < at)
 		at = end;
@@ -178,6 +203,8 @@ look_at_gate(struct seak_sync *s, struct item *i, int64_t now_us)
 			confirmed += strcmp(d->peer->id, i->row.generator) != 0;
 			continue;
 		}
+		if (out_of_reach(d->peer, now_us))
+			continue;
 		missing += !d->silent;
 		untried += !d->tried && d->peer->called;
 	}
@@ -196,6 +223,9 @@ look_at_gate(struct seak_sync *s, struct item *i, int64_t now_us)
 static void
 set_back(struct seak_sync *s, int64_t now_us)
 {
+	for (size_t k = 0; k < s->npeers; k++)
+		if (s->peers[k]->lost_us > now_us)
+			s->peers[k]->lost_us = now_us;
 	for (size_t v = 0; v < s->nservices; v++)
 		for (struct item *i = s->services[v].items; i; i = i->next) {
 			for (size_t k = 0; k < s->services[v].n; k++)
@@ -376,10 +406,39 @@ seak_delivered(struct seak_sync *s, struct seak_flight *f, enum seak_end end, un
 	next_of(s, d->peer);
 }
 
+static struct peer *
+peer_called(const struct seak_sync *s, const char *who)
+{
+	for (size_t k = 0; k < s->npeers; k++)
+		if (strcmp(s->peers[k]->id, who) == 0)
+			return s->peers[k];
+	return NULL;
+}
+
+void
+seak_lost(struct seak_sync *s, const char *who, int64_t now_us)
+{
+	struct peer *p = peer_called(s, who);
+
+	clock_is(s, now_us);
+	if (!p || p->lost_us)
+		return;
+	p->lost_us = now_us;
+	for (size_t v = 0; v < s->nservices; v++)
+		for (struct item *i = s->services[v].items; i; i = i->next)
+			if (delivery_to(i, p))
+				set_gate(s, i);
+}
+
 void
 seak_heard(struct seak_sync *s, const char *who, int64_t now_us)
 {
+	struct peer *p = peer_called(s, who);
+
 	clock_is(s, now_us);
+	if (!p)
+		return;
+	p->lost_us = 0;
 	for (size_t v = 0; v < s->nservices; v++)
 		for (struct item *i = s->services[v].items; i; i = i->next)
 			for (size_t k = 0; k < s->services[v].n; k++) {

@@ -58,6 +58,12 @@ void seak_offered(struct seak_sync *, void *call, const char *who, const char *u
 enum seak_end { SEAK_ANSWERED, SEAK_REFUSED, SEAK_SILENT };	/* with a status; with HTTP's no; not at all */
 void seak_delivered(struct seak_sync *, struct seak_flight *, enum seak_end, unsigned status, const char *reason, int64_t now_us);
 void seak_responded(struct seak_sync *, struct seak_flight *, enum seak_end, unsigned status, const char *reason, const struct seak_said *, int64_t now_us);
+/*
+ * A peer does not answer, whatever it was that was sent to it: after SEAK_GRACE_MS nothing waits for it, neither what is under way nor what comes, until it is
+ * heard again.
+ */
+enum { SEAK_GRACE_MS = 1500 };
+void seak_lost(struct seak_sync *, const char *who, int64_t now_us);
 /* A sign of life of a peer that was silent: what it is to have goes to it now. */
 void seak_heard(struct seak_sync *, const char *who, int64_t now_us);
 void seak_tick(struct seak_sync *, int64_t now_us);

@@ -262,6 +262,15 @@ is_bsm(const struct seak_run *r, const char *urn)
 	return !r->sync;
 }
 
+/* One that calls, and did not answer: it is tried at once, and waited for meanwhile. */
+static void
+heard(struct seak_run *r, const struct he_sp4_peer *from, int64_t now_us)
+{
+	seak_heard(r->sync, from->id, now_us);
+	if (ex_silent(r->ex, from))
+		seak_lost(r->sync, from->id, now_us);
+}
+
 static bool
 on_asked(void *self, struct ex_call *call, const struct he_sp4_peer *from, const struct sp4_msg *m)
 {
@@ -274,7 +283,7 @@ on_asked(void *self, struct ex_call *call, const struct he_sp4_peer *from, const
 		seak_bsm_asked(r->bsm, call, from->id, m->service, now);
 	else {
 		seak_asked(r->sync, call, from->id, m->service, now);
-		seak_heard(r->sync, from->id, now);
+		heard(r, from, now);
 	}
 	wake(r);
 	return true;
@@ -293,10 +302,35 @@ on_offered(void *self, struct ex_call *call, const struct he_sp4_peer *from, con
 		seak_bsm_offered(r->bsm, call, from->id, m->service, &said, now);
 	else {
 		seak_offered(r->sync, call, from->id, m->service, &said, now);
-		seak_heard(r->sync, from->id, now);
+		heard(r, from, now);
 	}
 	wake(r);
 	return true;
+}
+
+/* What the gate waits for is who answers. */
+static void
+on_told(void *self, const struct he_sp4_peer *peer, bool silent)
+{
+	struct seak_run *r = self;
+	int64_t now = gw_utc_us();
+
+	if (r->closing || !r->sync)
+		return;
+	if (silent)
+		seak_lost(r->sync, peer->id, now);
+	else
+		seak_heard(r->sync, peer->id, now);
+	wake(r);
+}
+
+/* A new engine is told of those who do not answer already. */
+static void
+tell_all(struct seak_run *r)
+{
+	for (size_t i = 0; r->sync && i < r->conf->npeers; i++)
+		if (ex_silent(r->ex, &r->conf->peers[i]))
+			seak_lost(r->sync, r->conf->peers[i].id, gw_utc_us());
 }
 
 /* ---- time ---- */
@@ -405,6 +439,7 @@ seak_run_open(uv_loop_t *loop, const struct headend *he, const struct he_bridge 
 	r->bsm = e.bsm;
 	ex_handle(ex, 17, on_asked, r);
 	ex_handle(ex, 19, on_offered, r);
+	ex_watch(ex, on_told, r);
 	if (conf->nseak)
 		gw_timer_at(&r->timer, 0);
 	return r;
@@ -427,6 +462,7 @@ seak_run_reconf(struct seak_run *r, const struct headend *he, const struct he_br
 	r->bsm = e.bsm;
 	r->he = he;
 	r->conf = conf;
+	tell_all(r);
 	if (r->store)
 		gw_timer_at(&r->timer, 0);
 	return 0;
@@ -447,6 +483,7 @@ seak_run_close(struct seak_run *r)
 	if (!r)
 		return;
 	r->closing = true;
+	ex_watch(r->ex, NULL, NULL);
 	while (r->failed) {
 		struct trip *t = r->failed;
 

@@ -6,14 +6,14 @@
 # shellcheck source=calib.sh
 . "$here/calib.sh"
 need curl openssl
-plan 6
+plan 7
 
 schemas=$top_srcdir/bridge
 authority ca
 certificate ca hub DNS:hub.example IP:127.0.0.1
 certificate ca back DNS:back.example IP:127.0.0.1
 certificate ca hand DNS:hand.example
-ports hub back face drm
+ports hub back face drm nobody
 install -m 600 "$top_srcdir/examples/keys/drm.yaml" "$dir/drm.yaml"
 # service KMS ECM_ID: at the far end the ECM_id of the service's own stream is another one, of no use there
 service() {
@@ -39,8 +39,9 @@ bridge:
     peers:
       back: { id: back.example, roles: bsm, url: "https://127.0.0.1:$back" }
       hand: { id: hand.example, roles: bsm }
+      dead: { id: dead.example, roles: bsm, url: "https://127.0.0.1:$nobody" }
     ecmg: [{ kms: far, peer: back }]
-    seak: [{ service: news, generator: hand, others: back, wait: 1s }]
+    seak: [{ service: news, generator: hand, others: [back, dead], wait: 60s }]
 EOF
 cat >"$dir/back.yaml" <<EOF
 $(common back)
@@ -83,3 +84,6 @@ refusals=$(grep -c 'error=0x8013' "$dir/log/scs")
 check "… which does not help" await_log 30 scs 'error=0x8013' $((refusals + 2))
 check "the one that they name is delivered" deliver 7
 check "and they go on air" await_status 30 "$dir/scs.sock" "u['released'] >= 2"
+# It opened before the first attempt to deliver to the dead one had its end, ten seconds long.
+first() { grep -E 'event=seak .*cid_extension=99 .*(gate open|is out of reach)' "$dir/log/hub" | head -n 1 | grep 'gate open'; }
+check "a BSM that is not there did not hold it up" first

@@ -620,6 +620,37 @@ START_TEST(gate_opens_when_nobody_is_in_reach)
 }
 END_TEST
 
+START_TEST(gate_does_not_wait_for_who_is_known_to_be_away)
+{
+	struct world *w = world(3, "bsm1");
+
+	start_hub(w);
+	w->node[3].down = true;
+	seak_lost(w->hub, "bsm3", w->now_us - 2 * second);
+	w->rtt_us = second;
+	offer(w, 1, 7, 1);
+	w->wire[w->nwire - 1].at_us = w->now_us + 10 * second;
+	ck_assert_int_eq(w->wire[w->nwire - 1].to, 3);
+	ck_assert(!air(w, 7));
+	run(w, 2);
+	ck_assert(air(w, 7));		/* the other has confirmed */
+	seak_heard(w->hub, "bsm3", w->now_us);
+	w->rtt_us = 20 * second;
+	w->node[3].down = false;
+	offer(w, 1, 8, 2);
+	run(w, 19);
+	ck_assert(!air(w, 8));		/* it is waited for again */
+	seak_lost(w->hub, "bsm2", w->now_us);
+	seak_lost(w->hub, "bsm3", w->now_us);
+	w->wire[w->nwire - 1].at_us = w->wire[w->nwire - 2].at_us = w->now_us + 10 * second;
+	run_until(w, w->now_us + (SEAK_GRACE_MS - 100) * INT64_C(1000));
+	ck_assert(!air(w, 8));
+	run_until(w, w->now_us + 200 * INT64_C(1000));
+	ck_assert(air(w, 8));
+	end(w);
+}
+END_TEST
+
 START_TEST(gate_waits_for_who_can_only_ask)
 {
 	struct world *w = world(3, "bsm1");
@@ -1179,7 +1210,7 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, retries_double_up_to_a_minute_until_the_end); tcase_add_test(t, who_returns_catches_up_when_it_is_heard);
     tcase_add_test(t, a_restart_forgets_nothing); tcase_add_test(t, gate_waits_for_who_refuses_but_not_for_ever);
     tcase_add_test(t, gate_waits_for_an_answer); tcase_add_test(t, gate_opens_when_nobody_is_in_reach);
-    tcase_add_test(t, gate_waits_for_who_can_only_ask); tcase_add_test(t, a_clock_that_is_set_back_stops_nothing);
+    tcase_add_test(t, gate_does_not_wait_for_who_is_known_to_be_away); tcase_add_test(t, gate_waits_for_who_can_only_ask); tcase_add_test(t, a_clock_that_is_set_back_stops_nothing);
     tcase_add_test(t, a_clock_that_is_set_back_shows_in_whatever_comes);
     tcase_add_test(t, a_restart_with_an_earlier_clock_opens_the_gate_in_time); tcase_add_test(t, a_gate_does_not_wait_for_who_has_gone);
     tcase_add_test(t, pulls_walk_through_all); tcase_add_test(t, an_unknown_seak_is_asked_of_its_generator);
