@@ -18,6 +18,7 @@ struct bridge {
 	struct gw_life life;
 	struct bridge_args args;
 	struct bridge_conf conf;
+	struct bridge_kept { struct bridge_conf conf; struct bridge_kept *next; } *kept;	/* readings that were refused, and that a part may still point into */
 	struct ex *ex;
 	void *part[BRIDGE_PARTS];	/* by row; NULL: not open */
 	struct gw_ops *ops;
@@ -25,7 +26,7 @@ struct bridge {
 };
 
 /*
- * A part. open: NULL with *err; it may use what rows above have opened. reconf: another reading of the file, after ex_reconf; 0, or -1 with *err and it
+ * A part. open: NULL with *err; it may use what rows above have opened. reconf: another reading of the file, after ex_take; 0, or -1 with *err and it
  * is as it was. close frees by itself once handles have closed; it is called from the last row to the first, after ex_close (before it, with `first`), and
  * quiet on NULL. status: an object, the caller's. collect may be NULL.
  */
@@ -46,5 +47,7 @@ void *bridge_part(const struct bridge *, const char *name);	/* NULL: not open (y
 /* bridge/shell.c */
 int bridge_open(struct bridge *, struct gw_err *);	/* what was opened is closed by bridge_close */
 void bridge_close(struct bridge *);
-int bridge_reload(struct bridge *, struct bridge_conf *fresh, struct gw_err *);	/* takes the fresh one, or leaves everything as it was */
+/* Takes the fresh one, in any case; -1 with *err: everything is as it was. */
+int bridge_reload(struct bridge *, struct bridge_conf *fresh, struct gw_err *);
+void bridge_let_go(struct bridge *);			/* of refused readings, when nobody points there */
 #endif

@@ -306,13 +306,28 @@ take_peer(struct ex *ex, const struct he_sp4_peer *conf, struct gw_err *err)
 }
 
 int
+ex_check(struct ex *ex, const struct headend *he, const struct he_bridge *b, struct gw_err *err)
+{
+	return fixed(he, ex->conf, b, err) < 0 || credentials_fit(b, err) < 0 ? -1 : 0;
+}
+
+int
 ex_reconf(struct ex *ex, const struct headend *he, const struct he_bridge *b, struct gw_err *err)
+{
+	if (ex_check(ex, he, b, err) < 0)
+		return -1;
+	ex_take(ex, he, b);
+	return 0;
+}
+
+void
+ex_take(struct ex *ex, const struct headend *he, const struct he_bridge *b)
 {
 	struct ex_peer *p, *next;
 	struct gw_err why = { 0 };
 
-	if (fixed(he, ex->conf, b, err) < 0 || credentials_fit(b, err) < 0 || (ex->httpd && gw_httpd_reload(ex->httpd, err) < 0))
-		return -1;
+	if (ex->httpd && gw_httpd_reload(ex->httpd, &why) < 0)
+		gw_log(GW_ERR, "certificate_not_taken", why.text, "bridge=%s", b->name);
 	ex->he = he;
 	ex->conf = b;
 	for (p = LIST_FIRST(&ex->peers); p; p = next) {
@@ -327,7 +342,6 @@ ex_reconf(struct ex *ex, const struct headend *he, const struct he_bridge *b, st
 		if (take_peer(ex, &b->peers[i], &why) < 0)
 			gw_log(GW_ERR, "peer_not_taken", why.text, "peer=%s", b->peers[i].name);
 	ex_tick(ex);
-	return 0;
 }
 
 void

@@ -61,7 +61,14 @@ void ex_status(struct ex_call *, unsigned status, const char *reason);	/* an ans
  * Opens what the bridge's part of the file says. The file is lent for ever, or until ex_reconf. dir: of the schemas. NULL with *err.
  */
 struct ex *ex_open(uv_loop_t *, const struct headend *, const struct he_bridge *, const char *dir, struct gw_err *);
-/* Another reading of the file: peers come, go and change by name, certificates are read again; 0, or -1 with *err and all stays as it was. */
+/* May another reading of the file be taken? Its certificates are read. 0, or -1 with *err. */
+int ex_check(struct ex *, const struct headend *, const struct he_bridge *, struct gw_err *);
+/*
+ * It is: peers come, go and change by name. This cannot fail, so that there is a way back from any reading to the one before: for a peer without memory it is
+ * said in the log, and certificates that the server does not take leave it with those that it has.
+ */
+void ex_take(struct ex *, const struct headend *, const struct he_bridge *);
+/* Both; -1 with *err and all stays as it was. */
 int ex_reconf(struct ex *, const struct headend *, const struct he_bridge *, struct gw_err *);
 /*
  * Every exchange of ours ends with EX_CANCELLED first; no handler is called any more; calls are good until the loop's next turn. Quiet on NULL.

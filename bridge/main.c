@@ -32,7 +32,6 @@ reload(void *self)
 		gw_log(GW_ERR, "reload_refused", err.text, "bridge=%s", app->conf.b->name);
 	} else if (bridge_reload(app, &fresh, &err) < 0) {
 		gw_log(GW_ERR, "reload_refused", err.text, "bridge=%s", app->conf.b->name);
-		bridge_conf_free(&fresh);
 	} else {
 		gw_log(GW_NOTICE, "reload", NULL, "bridge=%s peers=%zu", app->conf.b->name, app->conf.b->npeers);
 	}
@@ -90,6 +89,7 @@ main(int argc, char **argv)
 			gw_log(GW_WARNING, "xml_memory", "libxml2 is in use already: what it frees is not cleansed", "");
 		status = serve(&app, &err);
 	}
+	bridge_let_go(&app);
 	bridge_conf_free(&app.conf);
 	bridge_args_free(&app.args);
 	return status;

@@ -1,4 +1,5 @@
 /* bridge/shell.c: opens the parts in order, closes them, gives them another reading of the file; and what operators see */
+#include <stdlib.h>
 #include <string.h>
 #include "bridge/bridge.h"
 
@@ -69,26 +70,60 @@ is_open(const struct bridge *app, size_t i)
 	return app->part[i] && bridge_parts[i].reconf;
 }
 
+void
+bridge_let_go(struct bridge *app)
+{
+	while (app->kept) {
+		struct bridge_kept *k = app->kept;
+
+		app->kept = k->next;
+		bridge_conf_free(&k->conf);
+		free(k);
+	}
+}
+
+/* A part that could not go back has pointers into the reading that it was given: that one stays until another has been taken by all. */
+static void
+keep(struct bridge *app, const struct bridge_conf *refused)
+{
+	struct bridge_kept *k = malloc(sizeof(*k));
+
+	if (k) {
+		*k = (struct bridge_kept){ *refused, app->kept };
+		app->kept = k;
+	}
+	gw_log(GW_ERR, "reload_half", "not everything could go back to the old file: reload a good one, or restart", "bridge=%s", app->conf.b->name);
+}
+
 int
 bridge_reload(struct bridge *app, struct bridge_conf *fresh, struct gw_err *err)
 {
 	struct bridge_conf old = app->conf;
+	bool back = true;
 	size_t n = 0;
-	int rc = ex_reconf(app->ex, fresh->he, fresh->b, err);
+	int rc;
 
-	if (rc < 0)
+	if (ex_check(app->ex, fresh->he, fresh->b, err) < 0) {
+		bridge_conf_free(fresh);
 		return -1;
+	}
+	ex_take(app->ex, fresh->he, fresh->b);
+	rc = 0;
 	while (n < bridge_nparts && (!is_open(app, n) || (rc = bridge_parts[n].reconf(app->part[n], fresh->he, fresh->b, err)) == 0))
 		n++;
 	if (rc == 0) {
 		app->conf = *fresh;
 		bridge_conf_free(&old);
+		bridge_let_go(app);
 		return 0;
 	}
-	/* Back: the old file was good for all of them. */
-	ex_reconf(app->ex, old.he, old.b, NULL);
-	while (n-- > 0)
-		if (is_open(app, n))
-			bridge_parts[n].reconf(app->part[n], old.he, old.b, NULL);
+	ex_take(app->ex, old.he, old.b);
+	for (n++; n-- > 0; )	/* with the one that refused */
+		if (is_open(app, n) && bridge_parts[n].reconf(app->part[n], old.he, old.b, NULL) < 0)
+			back = false;
+	if (back)
+		bridge_conf_free(fresh);
+	else
+		keep(app, fresh);
 	return -1;
 }
