@@ -20,6 +20,7 @@ struct maker {
 	const struct he_unit *conf;	/* NULL: the file has it no more */
 	char *id, *content;
 	int64_t epoch, newest;		/* newest -1: none was ever made */
+	int64_t moved_us;		/* monotonic: when newest grew the last time; 0: not since the start */
 	struct recent recent[RECENT]; uint64_t uses;
 	uint64_t n, offered, confirmed, refused, given;
 	char why[160];
@@ -55,7 +56,7 @@ recent_of(struct maker *m, int64_t cp)
 	return NULL;
 }
 
-/* In the place of the one that was used the longest ago: an answer lends RECENT of them at most, and none of those may go. */
+/* In the place of the one that was used the longest ago. */
 static struct recent *
 remember(struct maker *m, int64_t cp, size_t len)
 {
@@ -124,6 +125,7 @@ key_of(struct maker *m, int64_t cp, struct gw_err *err)
 		if (cp % STEP == 0 && cp - m->newest < STEP)
 			gw_store_trim(m->made->store, m->conf->id, m->epoch, cp - KEPT);
 		m->newest = cp;
+		m->moved_us = gw_mono_us();
 	}
 	return r;
 }
@@ -216,17 +218,33 @@ br_keys_make(struct br_keys *k, const char *unit, uint16_t cp, struct br_key *ou
 
 /* The crypto-periods that are asked for; without a KeyContext the two newest. */
 static size_t
-wanted(const struct maker *m, const struct sp4_msg *msg, uint16_t cps[RECENT])
+wanted(const struct maker *m, const struct sp4_msg *msg, uint16_t cps[SP4_KEYS])
 {
-	size_t n = msg->n_keys < RECENT ? msg->n_keys : RECENT;
-
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < msg->n_keys; i++)
 		cps[i] = (uint16_t)msg->keys[i].cp;
-	if (n)
-		return n;
+	if (msg->n_keys)
+		return msg->n_keys;
 	cps[0] = (uint16_t)(m->newest > 0 ? m->newest - 1 : 0);
 	cps[1] = (uint16_t)(cps[0] + 1);
 	return 2;
+}
+
+/*
+ * A BSA asks for the crypto-periods that are next. Further than time can have gone on (at half a period each) it may not go: two leaps of half of what
+ * CP_number counts, and a CP_number would mean another key than it did. Only how long we were away ourselves nobody knows.
+ */
+static bool
+too_far(const struct maker *m, const uint16_t *cps, size_t n)
+{
+	int64_t most = m->newest + STEP;
+
+	if (m->newest < 0 || !m->moved_us)
+		return false;
+	most += 2 * (gw_mono_us() - m->moved_us) / (1000 * (int64_t)m->conf->service->crypto_period_ms);
+	for (size_t i = 0; i < n; i++)
+		if (unwrap_cp(m, cps[i]) > most)
+			return true;
+	return false;
 }
 
 static const char *
@@ -240,27 +258,40 @@ mismatch(const struct maker *m, const struct sp4_msg *msg)
 	return NULL;
 }
 
+/* The answer has its own copies: there may be more keys in it than are remembered. */
 static void
 give(struct maker *m, struct ex_call *call, const struct sp4_msg *msg)
 {
 	struct sp4_msg answer;
-	uint16_t cps[RECENT];
-	uint8_t ids[RECENT][8];
+	uint16_t cps[SP4_KEYS];
+	uint8_t ids[SP4_KEYS][8];
+	struct gw_secret copies;
 	struct gw_err err = { 0 };
-	size_t n = wanted(m, msg, cps);
+	const size_t n = wanted(m, msg, cps), len = tek_length(m->conf->service);
 
+	if (too_far(m, cps, n)) {
+		ex_status(call, BR_INVALID, "this crypto-period is too far ahead");
+		return;
+	}
+	if (gw_secret_new(&copies, n * len) < 0) {
+		ex_status(call, BR_SERVER_ERROR, "out of locked memory");
+		return;
+	}
 	sp4_init(&answer, 2);
 	answer.status = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct recent *r = key_of(m, unwrap_cp(m, cps[i]), &err);
 		if (!r) {
+			gw_secret_free(&copies);
 			ex_status(call, BR_NOT_GENERATED, err.text);
 			return;
 		}
 		fill(m, r, &answer, ids[i]);
+		answer.data[i].p = memcpy((uint8_t *)copies.p + i * len, r->material.p, len);
 	}
 	m->given++;
 	ex_answer(call, &answer);
+	gw_secret_free(&copies);
 }
 
 static bool

@@ -696,6 +696,60 @@ START_TEST(old_and_new_keys_in_one_answer)
 }
 END_TEST
 
+/* A BSA gets as many as a message names, in their order. */
+START_TEST(many_keys_in_one_answer)
+{
+	struct br_key made;
+	uint8_t first[TEK];
+	struct ex_call c = { .tag = 1 };
+	struct gw_err err = { 0 };
+	struct sp4_msg m;
+	char of_audio[] = "urn:c/audio";
+
+	as_bsm();
+	ck_assert_int_eq(br_keys_make(keys, audio, 0, &made, &err), 0);
+	memcpy(first, made.material, TEK);
+	sp4_init(&m, 1);
+	m.content = of_audio;
+	for (m.n_keys = 0; m.n_keys < SP4_KEYS; m.n_keys++)
+		m.keys[m.n_keys].cp = (int64_t)m.n_keys, m.keys[m.n_keys].protection = SP4_SRTP, m.keys[m.n_keys].authenticated = 1;
+	ck_assert(ex.handler[1](ex.self[1], &c, &peers[1], &m) && c.answered && c.status == 0 && c.n == SP4_KEYS);
+	ck_assert_mem_eq(c.key[0], first, TEK);
+	ck_assert_int_eq(c.cp[7], 7);
+	ck_assert_int_eq(br_keys_make(keys, audio, 7, &made, &err), 0);
+	ck_assert_mem_eq(c.key[7], made.material, TEK);
+}
+END_TEST
+
+/* What a CP_number means is not for a BSA to move. */
+START_TEST(nobody_asks_too_far_ahead)
+{
+	static const struct { int64_t cp; unsigned status; } asks[] = { { 32000, BR_INVALID }, { 5 + 1000, BR_INVALID }, { 5 + 64, 0 }, { 32069, BR_INVALID }, { 5, 0 } };
+	struct br_key made;
+	uint8_t first[TEK];
+	struct ex_call c = { .tag = 1 };
+	struct gw_err err = { 0 };
+	struct sp4_msg m;
+	char of_audio[] = "urn:c/audio";
+
+	as_bsm();
+	service.crypto_period_ms = 10000;
+	ck_assert_int_eq(br_keys_make(keys, audio, 5, &made, &err), 0);
+	memcpy(first, made.material, TEK);
+	sp4_init(&m, 1);
+	m.content = of_audio;
+	m.n_keys = 1;
+	m.keys[0].protection = SP4_SRTP, m.keys[0].authenticated = 1;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		m.keys[0].cp = asks[i].cp;
+		c = (struct ex_call){ .tag = 1 };
+		ck_assert(ex.handler[1](ex.self[1], &c, &peers[1], &m));
+		ck_assert_msg(c.status == asks[i].status, "%d: status %u", (int)asks[i].cp, c.status);
+	}
+	ck_assert_mem_eq(c.key[0], first, TEK);
+}
+END_TEST
+
 /* A file that fails leaves nothing behind. */
 START_TEST(a_file_that_fails)
 {
@@ -751,5 +805,6 @@ SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_ti
     tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, the_scs_keeps_another_key); tcase_add_test(t, no_more_than_there_is_room_for);
     tcase_add_test(t, a_bsm_without_a_url); tcase_add_test(t, a_key_that_comes_too_late_does_not_stay);
     tcase_add_test(t, the_end_of_another_service_confirms_nothing); tcase_add_test(t, a_service_goes_while_its_bsm_is_asked);
-    tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, a_file_that_fails);
+    tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, many_keys_in_one_answer);
+    tcase_add_test(t, nobody_asks_too_far_ahead); tcase_add_test(t, a_file_that_fails);
     tcase_add_test(t, what_is_made_is_offered_given_and_stays); tcase_add_test(t, another_file))
