@@ -12,6 +12,7 @@ struct tek_link {
 	struct gw_dialer *dialer;
 	struct gw_link *link;
 	bool up;			/* follower_status has come */
+	char where[200];		/* the socket, for the log */
 	struct sim_msg msg;		/* 16 KiB: not for the stack */
 };
 
@@ -67,7 +68,7 @@ on_status(struct br_keys *k, const struct sim_msg *m)
 {
 	(void)m;
 	k->link->up = true;
-	gw_log(GW_NOTICE, "scs_up", "keys are brought to the SCS", "bridge=%s", k->b->name);
+	gw_log(GW_NOTICE, "scs_up", "keys are brought to the SCS", "bridge=%s peer=%s", k->b->name, k->link->where);
 }
 
 static void
@@ -75,7 +76,7 @@ on_error(struct br_keys *k, const struct sim_msg *m)
 {
 	const struct sim_value *why = sim_value(m, PLAYOUT_ERROR_INFORMATION, 0);
 
-	gw_log_limited(&k->rate, GW_ERR, "scs_error", NULL, "error=0x%04x reason=%.*s", (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0),
+	gw_log_limited(&k->rate, GW_ERR, "scs_error", NULL, "bridge=%s peer=%s interface=playout error=0x%04x reason=%.*s", k->b->name, k->link->where, (unsigned)sim_int(m, PLAYOUT_ERROR_STATUS, 0),
 	    why ? (int)why->len : 0, why ? (const char *)why->p : "");
 }
 
@@ -103,8 +104,8 @@ on_frame(void *self, struct gw_link *link, const uint8_t *bytes, size_t len)
 
 	(void)link;
 	if (sim_decode(&playout, bytes, len, &l->msg, &why) < 0) {
-		gw_log_limited(&l->k->rate, GW_ERR, "message_refused", sim_verdict_text(why.verdict), "peer=scs param=0x%04x offset=%zu", why.param,
-		    why.offset);
+		gw_log_limited(&l->k->rate, GW_ERR, "message_refused", sim_verdict_text(why.verdict), "bridge=%s peer=%s interface=playout param=0x%04x offset=%zu",
+		    l->k->b->name, l->where, why.param, why.offset);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(heard) / sizeof(heard[0]); i++)
@@ -134,7 +135,7 @@ on_down(void *self, struct gw_link *link, const struct gw_err *why)
 	(void)link;
 	l->link = NULL;
 	if (l->up && !l->k->closing)
-		gw_log(GW_WARNING, "scs_down", why ? why->text : "closed", "bridge=%s", l->k->b->name);
+		gw_log(GW_WARNING, "scs_down", why ? why->text : "closed", "bridge=%s peer=%s interface=playout", l->k->b->name, l->where);
 	l->up = false;
 	if (!l->k->closing)
 		tek_bsa_lost(l->k);
@@ -146,8 +147,8 @@ struct tek_link *
 tek_link_open(struct br_keys *k, struct gw_err *err)
 {
 	struct tek_link *l = calloc(1, sizeof(*l));
-	char where[200];
-	struct gw_addr scs;
+	char where[sizeof(l->where)];
+	struct gw_addr scs = { 0 };
 
 	snprintf(where, sizeof(where), "unix://%s/scs.sock", k->he->playout);
 	if (!l || gw_addr_parse(where, GW_UNIX, &scs, err) < 0 || !(l->dialer = gw_dial(k->loop, &scs, 1, &ops, NULL, l))) {
@@ -157,6 +158,7 @@ tek_link_open(struct br_keys *k, struct gw_err *err)
 		return NULL;
 	}
 	l->k = k;
+	memcpy(l->where, where, sizeof(l->where));
 	gw_dialer_max_backoff(l->dialer, BACKOFF_MS);
 	k->handles++;
 	return l;

@@ -145,6 +145,15 @@ check_identifier(struct gw_conf *c, char *const *member, const char *key)
 		gw_conf_fail(c, member, "%s: it has 1 to 200 characters", key);
 }
 
+/* Of a bridge or peer: @source and @destination, which the store of SEAKs and its audit keep whole. */
+static void
+check_id(struct gw_conf *c, char *const *member)
+{
+	check_identifier(c, member, "id");
+	if (*member && strlen(*member) > 128)
+		gw_conf_fail(c, member, "id: it has 1 to 128 characters");
+}
+
 static bool
 https(const struct he_sp4_peer *p)
 {
@@ -160,7 +169,7 @@ check_peer(struct gw_conf *c, void *object)
 
 	if (!p->id && p->name && !gw_conf_given(c, &p->id))
 		gw_conf_text(c, &p->id, p->name);
-	check_identifier(c, &p->id, "id");
+	check_id(c, &p->id);
 	if (!p->identity && p->id && !gw_conf_given(c, &p->identity))
 		gw_conf_text(c, &p->identity, p->id);
 	check_identifier(c, &p->identity, "identity");
@@ -309,7 +318,7 @@ check_bridge(struct gw_conf *c, void *object)
 
 	if (!b->id && b->name && !gw_conf_given(c, &b->id))
 		gw_conf_text(c, &b->id, b->name);
-	check_identifier(c, &b->id, "id");
+	check_id(c, &b->id);
 	check_tls(c, b);
 	for (size_t i = 0; ids && i < b->npeers; i++) {
 		ids[i].member = gw_conf_given(c, &b->peers[i].id) ? (const void *)&b->peers[i].id : &b->peers[i].name;

@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl
-plan 24
+plan 25
 export SIMULGATE_SCHEMAS=$top_srcdir/bridge
 ports p_front p_back p_ecmg
 write() {	# [PEER]
@@ -45,6 +45,9 @@ check "no schemas, no start" same "$(status_of "$bridge" --config "$conf" --brid
 sed 's/^    plain: true//' "$conf" >"$dir/bad.yaml"
 check "a file that would send keys in clear is refused" same "$(status_of "$bridge" --config "$dir/bad.yaml" --bridge front)" 78
 check "… with the place" grep -q 'bad.yaml:9:13: tcp:// needs plain: true' "$dir/refused"
+sed "s/bsm1.operator.example/$(printf 'x%.0s' {1..129})/" "$conf" >"$dir/bad.yaml"
+status_of "$bridge" --config "$dir/bad.yaml" --bridge front >/dev/null
+check "so is an id that is too long to be kept" grep -q 'bad.yaml:11:19: id: it has 1 to 128 characters' "$dir/refused"
 
 start run "$front" run "$conf"
 check "simulgate run starts one for each" await_log 30 run '^ready'
