@@ -18,6 +18,7 @@ include %D%/doors.mk
 include %D%/sms.mk
 include %D%/commands.mk
 include %D%/decode.mk
+include %D%/lint.mk
 include %D%/scrub.mk
 include %D%/load.mk
 include %D%/bridge.mk
