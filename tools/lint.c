@@ -455,6 +455,8 @@ count_answer(struct lint_live *l, const struct lint_wait *w, int64_t at_ns)
 		n->limit_ns = l->rep->channel.max_comp_time * LINT_MS;
 		n->late += took > n->limit_ns;
 	}
+	if (w->overdue && n->unanswered)
+		n->unanswered--;
 	if (n->n++ == 0 || took < n->min_ns)
 		n->min_ns = took;
 	n->max_ns = took > n->max_ns ? took : n->max_ns;
@@ -509,17 +511,15 @@ forget(struct lint_live *l, int side)
 static void
 overdue(struct lint_live *l, int64_t now_ns)
 {
-	for (size_t i = 0; i < l->nwaits; ) {
+	for (size_t i = 0; i < l->nwaits; i++) {
 		struct lint_wait w = l->wait[i];
 		const struct sim_message *m = sim_message_find(w.pair->iface, w.pair->request);
 		struct lint_seen x = seen_of(l);
 		struct lint_latency *n;
 
-		if (now_ns - w.at_ns <= w.limit_ns) {
-			i++;
+		if (w.overdue || now_ns - w.at_ns <= w.limit_ns)
 			continue;
-		}
-		drop_wait(l, i);
+		l->wait[i].overdue = true;
 		if (unseen(l, 1 - w.side) || l->lost[1 - w.side])
 			continue;
 		x.wait = &w;
@@ -929,6 +929,10 @@ ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 
 	if (!p || l->rep->udp || x->g->error || x->g->why.verdict == SIM_MALFORMED)
 		return;
+	for (size_t i = l->nwaits; i-- > 0; )	/* what is asked for again is answered once */
+		if (l->wait[i].overdue && l->wait[i].pair == p && l->wait[i].side == x->side && l->wait[i].stream == x->stream &&
+		    l->wait[i].key == (p->key ? sim_int(x->g->msg, p->key, -1) : -1))
+			drop_wait(l, i);
 	if (l->nwaits == LINT_WAITS)
 		drop_wait(l, 0);
 	l->wait[l->nwaits++] = (struct lint_wait){ .pair = p, .class = x->kind->class, .side = x->side, .channel = x->channel, .stream = x->stream,

@@ -460,7 +460,7 @@ check_dropped(struct lint_seen *x)
 		const struct lint_wait *w = &l->wait[i];
 		const struct sim_message *m = sim_message_find(w->pair->iface, w->pair->request);
 
-		if (lint_whose(l, w->side) != LINT_CLIENT || l->lost[0] || l->lost[1] || l->s->conn->half[w->side].fin || !l->s->conn->half[1 - w->side].fin)
+		if (w->overdue || lint_whose(l, w->side) != LINT_CLIENT || l->lost[0] || l->lost[1] || l->s->conn->half[w->side].fin || !l->s->conn->half[1 - w->side].fin)
 			continue;
 		x->frame = w->frame;
 		x->at_ns = w->at_ns;

@@ -26,6 +26,7 @@ struct lint_wait {
 	int64_t channel, stream, key, at_ns, limit_ns;
 	uint64_t frame;
 	size_t period;			/* of the report; SIZE_MAX: none */
+	bool overdue;			/* that was told; the answer may come yet */
 	bool cws_right;			/* it had the control words that were asked for */
 };
 /* A stream, from its setup on; what was kept of it when it is set up again is its report only. */

@@ -293,6 +293,7 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	{ "nominal-comp", { SETUP, "1 0< v2 0003 000e:0001 0002:00 0003:ff38 0004:ff38 0007:01f4 0008:0002 0009:0000 000a:01 000b:02 000c:0bb8\n", STREAM STREAM_OK CLOSE } },
 	{ "ac-missing", { SETUP STATUS STREAM, "3 0< v2 0103 000e:0001 000f:0001 0019:0005 0011:01\n", CW0 ECM0, CLOSE } },
 	{ "ecm-late", { OPEN, CW0, ECM("210", "0007", "81", "0707"), CLOSE } },
+	{ "ecm-late", { OPEN, CW0, ECM("900", "0007", "81", "0707"), CW1 ECM1, CLOSE } },
 	{ "ecm-format", { OPEN, CW0, "20 0< v2 0202 000e:0001 000f:0001 0012:0007 0015:8170030707\n", CLOSE } },
 	{ "ecm-format", { SETUP STATUS_AS("0002:01 0003:ff38 0004:ff38 0007:01f4 0008:0002 0009:000a 000a:01 000b:02 000c:0064"), STREAM STREAM_OK, CW0 ECM0, CLOSE } },
 	{ "ecm-table-id", { OPEN, CW0 ECM0, CW1, ECM("2020", "0008", "81", "0808"), CLOSE } },
