@@ -43,3 +43,6 @@ page_deps = %D%/pages$(EXEEXT) %D%/fold.awk examples/headend.yaml
 	$(make_page)
 %D%/simulgate-lint.1: %D%/simulgate-lint.1.in $(page_deps)
 	$(make_page)
+picturesdir = $(docdir)/pictures
+dist_pictures_DATA = %D%/pictures/decode-fields.png %D%/pictures/decode-ladder.png %D%/pictures/decode-summary.png %D%/pictures/lint-page-dark.png \
+	%D%/pictures/lint-page.png %D%/pictures/lint.png %D%/pictures/load.png

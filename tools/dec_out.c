@@ -1051,7 +1051,7 @@ dec_out_summary(struct dec_out *o, const struct dec_counts *c)
 	some(o, c->broken, "broken");
 	some(o, c->cut, "cut by the capture");
 	newline(o);
-	putf(o, "%llu messages in %u sessions", (unsigned long long)o->messages, o->sessions);
+	putf(o, "%llu message%s in %u session%s", (unsigned long long)o->messages, o->messages == 1 ? "" : "s", o->sessions, o->sessions == 1 ? "" : "s");
 	some(o, o->errors, "refusals");
 	some(o, o->faults, "faulty");
 	some(o, o->truncated, "cut off");

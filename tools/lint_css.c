@@ -31,7 +31,7 @@ const char *const lint_css[] = {
 	"table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.5rem 0 1rem}"
 	"th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}"
 	"thead th{color:var(--soft);font-weight:500;font-size:.8rem;white-space:nowrap;border-bottom-color:var(--soft);vertical-align:bottom}"
-	"tbody th{font-weight:500}td:last-child,th:last-child{padding-right:0}"
+	"th{overflow-wrap:break-word}tbody th{font-weight:500}td:last-child,th:last-child{padding-right:0}"
 	".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}.nw{white-space:nowrap}"
 	".sev{white-space:nowrap}.sev svg{width:14px;height:14px;vertical-align:-2px;margin-right:.35rem}.s2{color:var(--err)}.s1{color:var(--warn)}.s0{color:var(--note)}"
 	".says{display:block;color:var(--soft);font-size:.87rem}"
@@ -63,7 +63,7 @@ const char *const lint_css[] = {
 	".lane{grid-template-columns:52px minmax(0,1fr)}dl{grid-template-columns:1fr 1fr;gap:.5rem 1rem}}\n",
 	"@media print{:root{--bg:#fff;--panel:#f6f7f9;--line:#ccd2d9;--text:#000;--soft:#444e5a;--accent:#0b62b0;--tint:#d5e6f6;--err:#b93a00;--errbg:#fcebe3;"
 	"--warn:#8f5f00;--warnbg:#fdf4dd;--note:#56616f;--notebg:#eef1f4;--ok:#00705a;--okbg:#e0f3ee;--cp1:#c9d1da;--cp2:#e3e8ed}"
-	"body{font-size:9.5pt;print-color-adjust:exact;-webkit-print-color-adjust:exact}header,main,footer{max-width:none;padding-left:0;padding-right:0}"
+	"html{font-size:11.5px}body{font-size:1rem;print-color-adjust:exact;-webkit-print-color-adjust:exact}header,main,footer{max-width:none;padding-left:0;padding-right:0}"
 	"a{color:inherit;text-decoration:none}.skip,nav{display:none}thead{display:table-header-group}tr,figure,.verdict,.lane{break-inside:avoid}h2,h3,h4{break-after:avoid}"
 	"@page{margin:16mm 14mm}}\n",
 	NULL

@@ -101,7 +101,8 @@ grid_line(struct view *v, int64_t at_ns, unsigned n, int height)
 static void
 grid_text(struct view *v, int64_t at_ns, unsigned n, int height)
 {
-	page_put(v->page, "<text%s x=\"%.2f%%\" y=\"%d\" text-anchor=\"middle\">", n % 2 ? " class=\"wide\"" : "", across(v, at_ns), height - 5);
+	page_put(v->page, "<text%s x=\"%.2f%%\" y=\"%d\" text-anchor=\"%s\">", n % 2 ? " class=\"wide\"" : "", across(v, at_ns), height - 5,
+	    across(v, at_ns) > 97 ? "end" : "middle");
 	put_clock(v, at_ns);
 	page_put(v->page, "</text>");
 }
@@ -854,8 +855,8 @@ hist_axis(struct page *p, const struct pic_axis *a)
 
 		page_put(p, "<line class=\"base\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%d\"/>", x, x, BARS_FOOT, BARS_FOOT + 4);
 		if (n <= 10 || i % 2 == 0)
-			page_put(p, "<text%s x=\"%.2f%%\" y=\"%d\" text-anchor=\"middle\">%s</text>", n > 5 && i % (n > 10 ? 4 : 2) ? " class=\"wide\"" : "", x, BARS_FOOT + 17,
-			    pic_span((int64_t)(at[i] + 0.5), text));
+			page_put(p, "<text%s x=\"%.2f%%\" y=\"%d\" text-anchor=\"%s\">%s</text>", n > 5 && i % (n > 10 ? 4 : 2) ? " class=\"wide\"" : "", x, BARS_FOOT + 17,
+			    x > 97 ? "end" : "middle", pic_span((int64_t)(at[i] + 0.5), text));
 	}
 }
 

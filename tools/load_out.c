@@ -62,7 +62,7 @@ print_counts(const struct load_conf *c, const struct load_report *r)
 	printf("%" PRIu64 " requests, %" PRIu64 " answers, %.1f/s", r->pace.sent, r->answered, per_second(r, r->answered));
 	if (c->rate > 0)
 		printf(" (asked for: %.0f/s)", c->rate);
-	printf("; %.1f s, %u of %u %s were up", ms(r->ran_ns) / 1e3, r->up, scs ? r->up : c->connections, c->side == LOAD_BSM ? "terminals" : "connections");
+	printf("\n%.1f s, %u of %u %s were up", ms(r->ran_ns) / 1e3, r->up, scs ? r->up : c->connections, c->side == LOAD_BSM ? "terminals" : "connections");
 	if (scs)
 		printf(", %u streams", r->streams);
 	printf("\n");
