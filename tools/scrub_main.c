@@ -346,7 +346,10 @@ pass(FILE *f, const char *name, int fd, struct scrub_seen *learn, const struct s
 	struct scrub *s = out ? scrub_new(app.pen, out, &app.msg, learn, only) : NULL;
 	int rc = s ? scrub_capture(s, out, &source, name, &stop, on_progress, err) : gw_fail(err, GW_ESYS, "no memory");
 
-	if (rc >= 0 && ferror(f)) {
+	if (rc >= 0 && stop) {	/* which may have come within a frame */
+		*err = (struct gw_err){ 0 };
+		rc = 0;
+	} else if (rc >= 0 && ferror(f)) {
 		gw_fail(err, GW_ESYS, "%s: cannot be read", name);
 		rc = 1;
 	}

@@ -2,7 +2,7 @@
 # tests/integration/scrub.sh: simulgate scrub as its user meets it: keys, what is kept, other traffic, pcapng, broken captures, pipes, exit statuses.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-plan 41
+plan 46
 for bin in "$SIMULGATE_LIBEXEC/tools" "$SIMULGATE_LIBEXEC"; do [ ! -x "$bin/simulgate-scrub" ] || break; done
 captures=$top_srcdir/tests/data/captures
 ecmg=$captures/third-party-ecmg-scs.pcap
@@ -21,6 +21,15 @@ check "what was replaced is said" grep -q '^keys  *31 replaced: CP_CW_combinatio
 check "decode counts the same" same "$(summary "$out")" "$(summary "$ecmg")"
 for what in "$ecmg" "$out"; do decode --json --secrets "$what" >"$dir/${what##*/}.json"; done
 verdicts "$PYTHON" "$here/scrub_judge.py" "by itself" "$ecmg" "$dir/${ecmg##*/}.json" "$out" "$dir/out.pcap.json"
+# rule, severity, session, side, frame, message, parameter, count: what is found, but for the values that it is said with
+findings() {
+	"$bin/simulgate-lint" --json "$1" 2>>"$dir/log/lint" | "$PYTHON" -c 'import json, sys
+for f in json.load(sys.stdin)["findings"]:
+    print(*(f[k] for k in ("rule", "severity", "session", "side", "frame", "message", "parameter", "count")))'
+}
+check "lint finds something" test -n "$(findings "$ecmg")"
+check "and afterwards the same" same "$(findings "$out")" "$(findings "$ecmg")"
+check "diff finds nothing but access criteria" within 60 "$bin/simulgate-diff" --ignore access_criteria "$ecmg" "$out"
 status --key "$dir/key" "$ecmg" "$dir/again.pcap" >/dev/null
 check "the same key: the same capture" same "$(sum "$dir/again.pcap")" "$(sum "$out")"
 status "$ecmg" "$dir/random.pcap" >/dev/null
@@ -104,5 +113,19 @@ check "a capture that breaks off: status 1" same "$(status "$dir/short.pcap" "$d
 check "with what was before" same "$(summary "$dir/out-short.pcap")" "$(summary "$dir/short.pcap")"
 echo "no capture, but longer than the header of one is" >"$dir/text.pcap"
 check "no capture: status 78, and nothing written" same "$(status "$dir/text.pcap" "$dir/none.pcap"; ls "$dir"/none.pcap* 2>/dev/null)" 78
+# a capture that does not end, ended by a signal
+mkfifo "$dir/pipe"
+"$bin/simulgate-scrub" "$dir/pipe" "$dir/ended.pcap" >>"$dir/log/ended" 2>&1 &
+pid[ended]=$!
+exec 7>"$dir/pipe"
+cat "$ecmg" >&7
+read_all() { [ "$(awk '/^rchar/ { print $2 }' "/proc/${pid[ended]}/io")" -gt "$(stat -c %s "$ecmg")" ]; }
+await 30 "the pipe to be read" read_all
+kill -INT "${pid[ended]}"
+exec 7>&-
+wait "${pid[ended]}"
+check "a signal: status 1, and what was before" same "$?/$(summary "$dir/ended.pcap" | head -1)" "1/$(summary "$ecmg" | head -1)"
+unset 'pid[ended]'
+check "which is said" grep -q ': interrupted: .* has the first 148 frames' "$dir/log/ended"
 check "onto itself: status 64" same "$(status "$dir/short.pcap" "$dir/short.pcap")" 64
 check "onto a pipe: status 64" same "$(status "$ecmg" -)" 64
