@@ -36,6 +36,7 @@ include %D%/unit/decode.mk
 include %D%/unit/lint.mk
 include %D%/unit/scrub.mk
 include %D%/unit/load.mk
+include %D%/unit/plugin.mk
 include %D%/unit/lint_page.mk
 include %D%/unit/bridge.mk
 include %D%/unit/xs.mk

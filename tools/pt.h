@@ -80,6 +80,7 @@ enum pt_gravity { PT_G_NOTE, PT_G_WARNING, PT_G_ERROR, PT_GRAVITIES };
 	X(LTKM_NONE, "ltkm-none", NOTE, "EMMS AND LTKMS", "there is something to send") \
 	X(CLEAR, "cw-in-ecm", ERROR, "SECRETS", "no 8 octets of a control word are in its ECM") \
 	X(CW_LOG, "cw-in-log", ERROR, "SECRETS", "no control word gets into a log text, a reason or an output") \
+	X(CW_LEFT, "cw-left", WARNING, "SECRETS", "copies of control words are cleansed") \
 	X(OUTPUT, "output", WARNING, "SECRETS", "what there is to say goes to host->log, not to stdout or stderr")
 #define PT_X(name, id, gravity, section, rule) PT_R_##name,
 enum pt_rule_id { PT_RULES(PT_X) PT_NRULES };
@@ -192,6 +193,10 @@ const char *pt_datagram_fault(uint8_t section_TSpkt_flag, const uint8_t *p, size
 int64_t pt_memory(void);		/* octets that are allocated now */
 bool pt_sanitized(void);		/* freed memory stays with the process for a while */
 void pt_warm(void);			/* our own memory is all there before that of the process is looked at */
+
+/* ---- pt_scan.c */
+void pt_scan_add(const struct pt_ask *);	/* the control word of its CP is looked for */
+size_t pt_scan(char *where, size_t cap);	/* how often they are found in the process's memory */
 
 /* ---- pt_tests.c */
 enum { PT_LOADED = 1, PT_OPENS = 2, PT_SERVES = 4, PT_MAKES = 8, PT_LTKMS = 16, PT_LATE = 32, PT_WORKERS = 64, PT_STREAMS = 128 };	/* what a test needs to be worth running */

@@ -16,7 +16,7 @@
 #include "lib/secret.h"
 #include "tools/pt.h"
 
-enum { SECRET_KIB = 1024, SIGNALS = 65, ENDING_MS = 500 };
+enum { SECRET_KIB = 1024, SIGNALS = 65, ENDING_MS = 200 };
 
 struct pt_shared *pt;
 

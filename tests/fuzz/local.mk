@@ -22,3 +22,4 @@ include %D%/lint.mk
 include %D%/scrub.mk
 include %D%/load.mk
 include %D%/bridge.mk
+include %D%/plugin.mk

@@ -328,6 +328,11 @@ bad_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 		sprintf(text + 20 + 2 * i, "%02X", cw->cw[i]);
 	s->host.log(s->host.ctx, KMS_LOG_DEBUG, text);
 #endif
+#ifdef BAD_CLEANSE
+	uint8_t *copy = malloc(64 + CW_MAX);
+	memcpy(copy + 64, cw->cw, cw->cw_len);
+	free(copy);
+#endif
 #ifdef BAD_LENGTH
 	return (int)cap + 1;
 #endif

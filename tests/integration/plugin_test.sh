@@ -13,11 +13,11 @@ bad=(
 	"EXIT exit" "CRASH crash" "ABORT crash" "HANG hang" "OVERREAD overread" "KEPT kept-pointer" "CONST overwrite" "OVERWRITE overwrite"
 	"UNDERWRITE overwrite" "CHANNEL channel-values" "CHANNEL_SAME channel-same" "DOUBT +channel-doubt" "CAS unknown-super-cas-id"
 	"ECM_ID unknown-ecm-id" "WINDOW keys-end window" "LENGTH length" "SMALL small-cap" "SAME same" "DIFFERENT different" "FORM form" "TS form"
-	"CRC crc" "TABLE_ID +table-id" "LATE blocks late" "MEMORY memory" "STATUS error-status" "SENTENCE sentence" "CLEAR cw-in-ecm" "LOG cw-in-log"
+	"CRC crc" "TABLE_ID +table-id" "LATE blocks late" "MEMORY memory" "STATUS error-status" "SENTENCE sentence" "CLEAR cw-in-ecm" "LOG cw-in-log" "CLEANSE +cw-left"
 	"LATER later" "TWICE answer-once" "HANDLE answer-missing answer-once" "NEVER answer-missing" "AFTER_CLOSE answer-after-close"
 	"LTKM ltkm" "LTKM_FORM ltkm-form" "LTKM_STATUS error-status"
 )
-plan $((9 + ${#bad[@]}))
+plan $((10 + ${#bad[@]}))
 
 program=$SIMULGATE_LIBEXEC/simulgate-plugin-test
 [ -x "$program" ] || program=$SIMULGATE_LIBEXEC/tools/simulgate-plugin-test
@@ -54,6 +54,8 @@ build GOOD "$dir/good.so" || bail "a good plugin compiles" "$(cat "$dir/log/cc.G
 check "what keeps every rule conforms" conforms "$dir/good.so"
 build LATER "$dir/later.so"
 check "and so it does with later answers" conforms "$dir/later.so"
+narrow() { same "$(run "$dir/later.so" --set broken=1 --seconds 0.1 | tail -n +2 | grep -E '.{81}')" ""; }
+check "the report is 80 columns wide" narrow
 run "$dir/nothing.so" >"$dir/said" 2>&1
 check "no plugin: 66" same $? 66
 run >"$dir/said" 2>&1
