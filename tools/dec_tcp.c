@@ -425,7 +425,8 @@ dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 		say(t, c, side, DEC_TCP_BEHIND_FIN);
 	if (t->user.segment)
 		t->user.segment(t->user.self, c, side, seq, s->len);
-	if (s->len > 0 && payload(t, c, side, s, seq, at_ns) < 0)
+	/* what a reset brings says why, and is none of the stream: RFC 9293, 3.5.2 */
+	if (s->len > 0 && !(s->flags & DEC_RST) && payload(t, c, side, s, seq, at_ns) < 0)
 		return -1;
 	for (int k = 0; k < 2; k++)
 		if (c->half[k].first) {
