@@ -96,6 +96,8 @@ pace_up(struct pace *p, unsigned slot, int64_t now, struct pace_ask *ask)
 	if (!g->known) {
 		g->known = true;
 		p->known++;
+		if (p->due > now)	/* the rate is that of one group more, from now on */
+			p->due = now + (int64_t)((double)(p->due - now) * (p->known - 1) / p->known);
 	}
 	p->slot[slot].state = IDLE;
 	if (by_rate(p))

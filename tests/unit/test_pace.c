@@ -190,5 +190,31 @@ START_TEST(groups_come_and_go)
 }
 END_TEST
 
+/* Fifty groups come up within two seconds: as many requests as half of the rate would be, from the first moment on. */
+START_TEST(a_ramp_is_even)
+{
+	struct pace_ask a;
+	uint64_t sent;
+
+	open_with((struct pace_conf){ .groups = 50, .slots = 1, .rate = 200, .start = S, .ramp = 2 * S, .duration = 9 * S, .timeout = S });
+	for (unsigned g = 0; g < 50; g++) {
+		ck_assert(!pace_up(&p, g, S + g * 40 * MS, &a));
+		run(S + g * 40 * MS, S + (g + 1) * 40 * MS);
+		if (g == 24) {
+			ck_assert_uint_ge(r.sent, 45);	/* an eighth of two seconds' */
+			ck_assert_uint_le(r.sent, 57);
+		}
+	}
+	ck_assert_uint_ge(r.sent, 198);
+	ck_assert_uint_le(r.sent, 207);
+	sent = r.sent;
+	run(3 * S, 4 * S);
+	ck_assert_uint_ge(r.sent, sent + 199);
+	ck_assert_uint_le(r.sent, sent + 201);
+	pace_close(&p);
+}
+END_TEST
+
 SUITE("pace", tcase_add_test(t, a_rate_is_kept); tcase_add_test(t, a_peer_that_stands_still); tcase_add_test(t, what_never_left_has_waited);
-	tcase_add_test(t, a_time_out_frees_the_slot); tcase_add_loop_test(t, a_window_is_kept, 1, 9); tcase_add_test(t, groups_come_and_go))
+	tcase_add_test(t, a_time_out_frees_the_slot); tcase_add_loop_test(t, a_window_is_kept, 1, 9); tcase_add_test(t, groups_come_and_go);
+	tcase_add_test(t, a_ramp_is_even))
