@@ -146,16 +146,12 @@ fill_up(const struct ex_flight *f, struct sp4_msg *m)
 static void
 take_answer(struct ex_flight *f, const struct gw_reply *r)
 {
-	struct sp4_msg *m = malloc(sizeof(*m));		/* of several KiB, which sp4_decode sets */
+	struct sp4_msg msg, *const m = &msg;		/* of several KiB, which sp4_decode sets */
 	struct sp4_fault fault = { .verdict = SP4_NO_MEMORY };
 	struct gw_err err = { 0 };
 	const char *why;
 
 	f->peer->counts.last_heard_us = gw_utc_us();
-	if (!m) {
-		end(f, EX_WRONG, NULL, "out of memory");
-		return;
-	}
 	m->memory = NULL;
 	if (strcmp(r->content_type, "application/xml") != 0 && strcmp(r->content_type, "text/xml") != 0) {
 		end(f, EX_WRONG, NULL, "the answer is not XML by its content type");
@@ -169,7 +165,6 @@ take_answer(struct ex_flight *f, const struct gw_reply *r)
 		end(f, EX_ANSWERED, m, m->reason ? m->reason : "");
 	}
 	sp4_fini(m);
-	free(m);
 }
 
 /* Again later, or not any more. */

@@ -11,7 +11,7 @@
 #include "lib/secret.h"
 #include "lib/tls_name.h"
 
-enum { FIRST_BYTES = 4096, HEAD_BYTES = 65536, IDLE = 64, KEPT = 128, URLS = 4 };
+enum { FIRST_BYTES = 1024, HEAD_BYTES = 65536, IDLE = 64, KEPT = 128, URLS = 4 };
 
 /*
  * A socket of libcurl's, from its first transfer until it is closed: between two of them libcurl lets go of it, but a poll that is ended and begun anew
