@@ -12,6 +12,7 @@
 enum {
 	EX_CALLS = 4096, EX_PEER_CALLS = 1024,	/* that wait for their answer; more: 503 */
 	EX_FLIGHTS = 65536,			/* exchanges of ours under way */
+	EX_ANSWER_MS = 30000,			/* what has no answer by then gets status 19: longer than a client waits, and than anything here takes */
 	EX_LAST = 16,				/* refusals that are remembered in words */
 };
 
@@ -60,6 +61,8 @@ struct ex_call {		/* one that a peer began */
 	uint8_t hash[EX_HASH];
 	int tag;
 	bool answered;
+	bool late;				/* its peer had its answer, for none came in time: whoever has the call may still answer it */
+	uint64_t began_ms;			/* of the loop */
 	char *source, *message_id, *service, *content, *schedule;
 	char *octets; size_t len;
 };
@@ -77,7 +80,7 @@ struct ex {
 	LIST_HEAD(, ex_line) lines;
 	struct { ex_told *told; void *self; } watcher;
 	struct { ex_handler *handle; void *self; } handlers[SP4_TAGS + 1][EX_HANDLERS];	/* in the order of their coming */
-	LIST_HEAD(, ex_call) calls, answered;
+	LIST_HEAD(, ex_call) calls, answered, late;
 	unsigned ncalls, nflights;
 	LIST_HEAD(, ex_flight) flights;
 	struct gw_dues dues;
@@ -85,6 +88,7 @@ struct ex {
 	uv_check_t check;			/* the answers of a turn of the loop are kept together */
 	uv_idle_t idle;
 	unsigned handles;
+	uint64_t trimmed_ms;
 	uint64_t sequence;
 	char *buffer;				/* SP4_DOCUMENT + 1 octets: one document, cleansed after use */
 	bool closing;
@@ -108,6 +112,7 @@ int ex_serve(struct ex *, struct gw_err *);
 void ex_serve_close(struct ex *);		/* the server's end; calls stay valid */
 void ex_flush(struct ex *);			/* answers of this turn are kept and leave */
 void ex_drop_calls(struct ex *);
+void ex_expire(struct ex *, uint64_t now_ms);	/* calls that wait too long; now and then */
 void ex_forget_peer(struct ex *, struct ex_peer *);	/* its calls are nobody's from now on */
 
 /* ---- bridge/ex_client.c ---- */

@@ -122,7 +122,7 @@ call_free(struct ex_call *c)
 	LIST_REMOVE(c, entry);
 	if (c->peer)
 		c->peer->calls--;
-	c->ex->ncalls--;
+	c->ex->ncalls -= !c->late;
 	ex_wipe(c->octets, c->len);
 	free(c->source);
 	free(c->message_id);
@@ -137,7 +137,7 @@ ex_drop_calls(struct ex *ex)
 {
 	struct ex_call *c;
 
-	while ((c = LIST_FIRST(&ex->calls)) != NULL || (c = LIST_FIRST(&ex->answered)) != NULL)
+	while ((c = LIST_FIRST(&ex->calls)) != NULL || (c = LIST_FIRST(&ex->answered)) != NULL || (c = LIST_FIRST(&ex->late)) != NULL)
 		call_free(c);
 }
 
@@ -177,6 +177,7 @@ new_call(struct ex *ex, struct ex_peer *p, struct gw_exchange *x, const struct s
 	c->ex = ex;
 	c->peer = p;
 	c->tag = (int)m->tag;
+	c->began_ms = uv_now(ex->loop);
 	p->calls++;
 	ex->ncalls++;
 	LIST_INSERT_HEAD(&ex->calls, c, entry);
@@ -324,7 +325,7 @@ ex_answer(struct ex_call *c, struct sp4_msg *m)
 		free(to);
 		return;
 	}
-	if (c->ex->closing) {	/* nobody hears it any more */
+	if (c->ex->closing || c->late) {	/* nobody hears it any more */
 		free(to);
 		call_free(c);
 		return;
@@ -361,6 +362,37 @@ ex_status(struct ex_call *c, unsigned status, const char *reason)
 	m->reason = reason && *reason ? reason : NULL;
 	ex_answer(c, m);
 	free(m);
+}
+
+/* Its peer is answered by a copy of it; the call itself stays for whoever has it, and counts no more. */
+static void
+expire(struct ex_call *c)
+{
+	struct ex_call *copy = malloc(sizeof(*copy));
+
+	if (!copy)	/* the next time */
+		return;
+	*copy = *c;
+	LIST_REMOVE(c, entry);
+	LIST_INSERT_HEAD(&c->ex->late, c, entry);
+	LIST_INSERT_HEAD(&copy->ex->calls, copy, entry);
+	c->late = true;
+	c->peer = NULL;
+	c->source = c->message_id = c->service = c->content = c->schedule = NULL;
+	SLIST_INIT(&c->waiters);
+	ex_status(copy, BR_DELAYED, "there was no answer in time");
+}
+
+void
+ex_expire(struct ex *ex, uint64_t now_ms)
+{
+	struct ex_call *c, *next;
+
+	for (c = LIST_FIRST(&ex->calls); c; c = next) {
+		next = LIST_NEXT(c, entry);
+		if (now_ms - c->began_ms >= EX_ANSWER_MS)
+			expire(c);
+	}
 }
 
 /* ---- the end of a turn: what was answered is made durable at once, and then leaves ---- */

@@ -11,7 +11,7 @@
 #include "lib/secret.h"
 #include "lib/xml.h"
 
-enum { TRIM_MS = 60000 };
+enum { TRIM_MS = 60000, EXPIRE_MS = 1000 };
 
 /* ---- small things ---- */
 
@@ -140,7 +140,12 @@ static void
 on_trim(uv_timer_t *t)
 {
 	struct ex *ex = t->data;
+	uint64_t now = uv_now(ex->loop);
 
+	ex_expire(ex, now);
+	if (now - ex->trimmed_ms < TRIM_MS)
+		return;
+	ex->trimmed_ms = now;
 	ex_store_trim(ex->store, gw_utc_us());
 }
 
@@ -198,7 +203,8 @@ begin(struct ex *ex, const char *dir, struct gw_err *err)
 			return gw_wrap(err, "peer %s", p->name);
 	}
 	ex_store_trim(ex->store, gw_utc_us());
-	uv_timer_start(&ex->trim, on_trim, TRIM_MS, TRIM_MS);
+	ex->trimmed_ms = uv_now(ex->loop);
+	uv_timer_start(&ex->trim, on_trim, EXPIRE_MS, EXPIRE_MS);
 	uv_check_start(&ex->check, on_check);
 	return ex_serve(ex, err) < 0 ? gw_wrap(err, "bridge %s", b->name) : 0;
 }
@@ -220,6 +226,7 @@ ex_open(uv_loop_t *loop, const struct headend *he, const struct he_bridge *b, co
 	LIST_INIT(&ex->lines);
 	LIST_INIT(&ex->calls);
 	LIST_INIT(&ex->answered);
+	LIST_INIT(&ex->late);
 	LIST_INIT(&ex->flights);
 	open_handles(ex);
 	if (begin(ex, dir, err) == 0)

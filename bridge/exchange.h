@@ -41,7 +41,10 @@ typedef void ex_done(void *self, const struct ex_result *);
  */
 int ex_send(struct ex *, const struct he_sp4_peer *, struct sp4_msg *, unsigned attempt_ms, int64_t give_up_us, ex_done *, void *self, struct gw_err *);
 
-/* An exchange that a peer began; good until it is answered, which happens once. After ex_close answers go nowhere. */
+/*
+ * An exchange that a peer began; good until it is answered, which happens once. After ex_close answers go nowhere. After half a minute the peer is told
+ * status 19; the call stays good, and its answer then goes nowhere.
+ */
 struct ex_call;
 /*
  * A request or delivery that is well-formed, of a known peer, for us, and new: answered now or later by ex_answer or ex_status. msg is good for the

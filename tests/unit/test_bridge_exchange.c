@@ -404,6 +404,56 @@ START_TEST(wrong_answers_become_status_7)
 END_TEST
 
 /* Everything under way ends once; who answers then speaks to nobody. */
+/* What nobody answers is answered after a while; whoever has the call may still answer it, or never. */
+START_TEST(a_call_that_nobody_answers_ends)
+{
+	struct ex_counts n;
+
+	open_both("");
+	answers = false;
+	ck_assert_int_eq(send_to(0, 5, 20000, 0, NULL), 0);
+	ck_assert_int_eq(send_to(0, 5, 20000, 0, NULL), 0);
+	run_until(&seen.handled, 2);
+	ex_expire(back, uv_now(&loop) + EX_ANSWER_MS / 2);
+	ck_assert_uint_eq(back->ncalls, 2);
+	ex_expire(back, uv_now(&loop) + EX_ANSWER_MS);
+	run_until(&seen.done, 2);
+	ck_assert_int_eq(seen.end[0], EX_ANSWERED);
+	ck_assert_int_eq(seen.status, 19);
+	ck_assert_str_eq(seen.reason, "there was no answer in time");
+	ck_assert_uint_eq(back->ncalls, 0);
+	ex_counted(back, &he->bridge[1].peers[0], &n);
+	ck_assert_uint_eq(n.refused, 2);
+	ex_status(seen.waiting[0], 0, NULL);
+	ck_assert_uint_eq(back->ncalls, 0);
+	close_both();
+}
+END_TEST
+
+START_TEST(a_server_that_is_full_says_when_to_come_again)
+{
+	struct ex_counts n = { 0 };
+	int64_t began = gw_mono_us();
+
+	open_both("");
+	back->ncalls += EX_CALLS;
+	ck_assert_int_eq(send_to(0, 5, 0, 0, NULL), 0);
+	while (n.refused == 0) {
+		uv_run(&loop, UV_RUN_ONCE);
+		ex_counted(back, &he->bridge[1].peers[0], &n);
+	}
+	ck_assert_uint_eq(back->http[5], 1);	/* 503, Retry-After: 1 */
+	ck_assert_int_eq(seen.done, 0);
+	back->ncalls -= EX_CALLS;
+	run_until(&seen.done, 1);
+	ck_assert_int_eq(seen.end[0], EX_ANSWERED);
+	ck_assert_uint_eq(seen.attempts, 2);
+	ck_assert_int_ge(gw_mono_us() - began, 1000000);	/* without it: after 0.2 s */
+	ck_assert_int_eq(seen.handled, 1);
+	close_both();
+}
+END_TEST
+
 START_TEST(closing_ends_all)
 {
 	open_both("");
@@ -490,5 +540,6 @@ SUITE("bridge_exchange", tcase_add_test(t, waits_grow_to_a_minute);
       tcase_add_loop_test(t, it_is_given_up_in_time, 0, 2);
       tcase_add_test(t, connections_are_bounded);
       tcase_add_test(t, wrong_answers_become_status_7);
-      tcase_add_test(t, closing_ends_all);
+      tcase_add_test(t, closing_ends_all); tcase_add_test(t, a_call_that_nobody_answers_ends);
+    tcase_add_test(t, a_server_that_is_full_says_when_to_come_again);
       tcase_add_test(t, peers_come_and_go); tcase_add_test(t, stores_do_not_move))
