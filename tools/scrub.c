@@ -11,7 +11,7 @@ enum {
 	SETTLED = 1 << 17,	/* octets behind the last one given out: nothing that is being put together reaches that far back */
 	HALF_MAX = 1 << 16, ALL_MAX = 1 << 19,	/* segments that are remembered: of a direction, of all */
 	PIECES = 1 << 14,	/* of a datagram */
-	RUN = 2048, TCP = 6,
+	RUN = 2048,
 };
 #define NOWHERE UINT64_MAX
 
