@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -152,6 +153,7 @@ struct process {
 	uint64_t environment;
 	size_t descriptors, threads;
 	struct rlimit files, core;
+	int dumpable;
 };
 
 static size_t
@@ -200,6 +202,7 @@ look(struct process *p)
 	p->threads = pt_threads();
 	getrlimit(RLIMIT_NOFILE, &p->files);
 	getrlimit(RLIMIT_CORE, &p->core);
+	p->dumpable = prctl(PR_GET_DUMPABLE);
 }
 
 static void
@@ -223,6 +226,8 @@ compare(const struct process *a, const struct process *b)
 		pt_find(PT_R_PROCESS, "it changed the environment");
 	if (a->files.rlim_cur != b->files.rlim_cur || a->core.rlim_cur != b->core.rlim_cur)
 		pt_find(PT_R_PROCESS, "it changed a resource limit");
+	if (a->dumpable != b->dumpable)
+		pt_find(PT_R_PROCESS, "it made the process %sdumpable: the hosts are not, for core dumps hold keys", b->dumpable ? "" : "un");
 	if (b->descriptors > a->descriptors)
 		pt_find(PT_R_DESCRIPTORS, "%zu descriptors are open after close() that were not before open()", b->descriptors - a->descriptors);
 	if (b->threads > a->threads)
@@ -257,6 +262,22 @@ judge_output(int fd)
 		pt_find(PT_R_CW_LOG, "it writes a control word to stdout or stderr");
 }
 
+static void *
+nothing(void *self)
+{
+	return self;
+}
+
+/* A first thread may bring others with it that stay, such as ThreadSanitizer's own. */
+static void
+first_thread(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, nothing, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
 void
 pt_child(const struct pt_test *test, int out)
 {
@@ -268,6 +289,8 @@ pt_child(const struct pt_test *test, int out)
 	dup2(out, STDOUT_FILENO);
 	dup2(out, STDERR_FILENO);
 	catch_faults();
+	first_thread();
+	usleep(1000);
 	look(&before);
 	if (!(test->needs & PT_LOADED) || pt_host_load() == 0) {
 		pt_guard_init();

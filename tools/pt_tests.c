@@ -13,7 +13,7 @@
 #include "proto/stkm.h"
 #include "tools/pt.h"
 
-enum { WHY = 240, SEED = 0x51a7e, YEAR_CPS = 365 * 86400 / 10, FIRST_CP = 65000, IN_FLIGHT = 32, MANY = 128, OPENS = 100, ROUND_MAX = 20000 };
+enum { WHY = 240, SEED = 0x51a7e, YEAR_CPS = 365 * 86400 / 10, FIRST_CP = 65000, IN_FLIGHT = 32, FEW = 64, CP_NUMBERS = 65536, MANY = 128, OPENS = 100, ROUND_MAX = 20000 };
 
 /* ---- the shared object and its entry */
 
@@ -830,13 +830,13 @@ resident(void)
 
 struct mark { uint64_t n; int64_t allocated, resident; };
 
-/* Growth that goes on in every quarter but the first is none of a cache that fills. */
+/* Growth that goes on in every part but the first is none of a cache that fills. */
 static void
 judge_growth(const struct mark m[5])
 {
 	const uint64_t n = m[4].n - m[1].n;
 	const int64_t heap = m[4].allocated - m[1].allocated, pages = m[4].resident - m[1].resident;
-	const enum pt_rule_id rule = m[1].n >= 65536 ? PT_R_MEMORY : PT_R_MEMORY_DOUBT;	/* something may be kept for each CP_number */
+	const enum pt_rule_id rule = m[1].n >= CP_NUMBERS ? PT_R_MEMORY : PT_R_MEMORY_DOUBT;	/* something may be kept for each CP_number */
 	bool heap_on = n > 0, pages_on = n > 0;
 
 	for (int q = 2; q < 5; q++) {
@@ -874,6 +874,7 @@ year(void)
 	struct mark marks[5];
 	const int64_t begin = pt_now_ns(), limit = (int64_t)(pt->opt.seconds * 1e9);
 	unsigned quarter = 0;
+	double warm = 0;
 	char why[256] = "";
 	uint64_t i = 0;
 
@@ -882,10 +883,14 @@ year(void)
 		return;
 	for (;;) {
 		const int64_t spent = pt_now_ns() - begin;
-		const double part = (double)i / YEAR_CPS, time = limit ? (double)spent / (double)limit : 1;
-		const bool end = i == YEAR_CPS || spent >= limit;
-		if (quarter < 5 && (end || (part > time ? part : time) * 4 >= quarter)) {
+		const bool end = i == YEAR_CPS || (spent >= limit && (i >= FEW || spent >= limit + (int64_t)(1e9 * pt->opt.patience)));
+		const double by_time = limit ? (double)spent / (double)limit : 1, by_number = (double)i / YEAR_CPS;
+		const double part = by_time > by_number ? by_time : by_number;
+		/* The first mark at once, the next when each CP_number has been there, or half of the time is over; then three in equal parts. */
+		const bool due = quarter == 0 || end || (quarter == 1 ? i >= CP_NUMBERS || part >= .5 : part >= warm + (1 - warm) * (quarter - 1) / 3);
+		if (quarter < 5 && due) {
 			pt_await(0, pt->opt.patience);
+			warm = quarter == 1 ? part : warm;
 			marks[quarter++] = (struct mark){ i, pt_memory(), resident() };
 		}
 		if (end)

@@ -37,7 +37,7 @@ caught() {
 	rule=${rule#+}
 	[ "$what" != MEMORY ] || seconds=2	# what is kept for each CP_number is no leak
 	build "BAD_$what" "$dir/$what.so" || { cat "$dir/log/cc.BAD_$what"; return 1; }
-	got=$(run "$dir/$what.so" --json --seconds $seconds --patience 0.4)
+	got=$(run "$dir/$what.so" --json --seconds $seconds --patience 1)
 	status=$?
 	rm -f "$dir/$what.so"
 	same "$status $(found error warning <<<"$got")" "$want $rule" || { "$PYTHON" -m json.tool <<<"$got" | grep -A9 '"severity"' | head -60; return 1; }
