@@ -16,7 +16,7 @@ struct partial {
 	uint8_t *p;			/* WHOLE octets, from the first use on */
 	uint8_t map[WHOLE / UNIT / 8];
 };
-struct dec_net { struct partial partial[DEC_FRAGMENTED]; uint64_t clock; };
+struct dec_net { struct partial partial[DEC_FRAGMENTED]; uint64_t clock, gave_way; };
 struct view { const uint8_t *p; size_t len, cut; };
 
 static unsigned
@@ -100,6 +100,16 @@ dec_net_free(struct dec_net *net)
 	free(net);
 }
 
+uint64_t
+dec_net_torn(const struct dec_net *net)
+{
+	uint64_t n = net->gave_way;
+
+	for (size_t i = 0; i < DEC_FRAGMENTED; i++)
+		n += net->partial[i].born > 0;
+	return n;
+}
+
 /* The datagram that a fragment belongs to; a new one takes a free place, or that of the oldest. NULL: no memory. */
 static struct partial *
 partial_of(struct dec_net *net, const struct ip_ends *ends, uint8_t proto, uint32_t id)
@@ -117,6 +127,7 @@ partial_of(struct dec_net *net, const struct ip_ends *ends, uint8_t proto, uint3
 	}
 	if (!oldest->p && !(oldest->p = calloc(1, WHOLE)))
 		return NULL;
+	net->gave_way += oldest->born > 0;
 	p = oldest->p;
 	memset(oldest, 0, sizeof(*oldest));
 	oldest->p = p;

@@ -26,6 +26,7 @@ enum { DEC_FRAGMENTED = 32 };
 struct dec_net;
 struct dec_net *dec_net_new(void);	/* NULL: no memory */
 void dec_net_free(struct dec_net *);
+uint64_t dec_net_torn(const struct dec_net *);	/* datagrams of which fragments are missing: those that gave way, and those that wait */
 bool dec_net_knows(int link);		/* a DLT_ of libpcap */
 /* One frame of caplen octets, of the wire_len (>= caplen) that it had. Checksums are not verified: captures of a sender lack them. */
 enum dec_frame dec_net_read(struct dec_net *, int link, const void *frame, size_t caplen, size_t wire_len, struct dec_segment *);

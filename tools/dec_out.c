@@ -1021,10 +1021,10 @@ json_summary(struct dec_out *o, const struct dec_counts *c)
 	putf(o, "{\"event\":\"summary\",\"frames\":%llu,\"tcp\":%llu,\"udp\":%llu,\"other\":%llu,\"broken\":%llu,\"cut\":%llu,\"sessions\":%u,",
 	    (unsigned long long)c->frames, (unsigned long long)c->tcp, (unsigned long long)c->udp, (unsigned long long)c->other,
 	    (unsigned long long)c->broken, (unsigned long long)c->cut, o->sessions);
-	putf(o, "\"messages\":%llu,\"faults\":%llu,\"errors\":%llu,\"gaps\":%llu,\"octets_missing\":%llu,\"octets_passed_over\":%llu,\"evicted\":%llu,\"air\":%llu}",
+	putf(o, "\"messages\":%llu,\"faults\":%llu,\"errors\":%llu,\"gaps\":%llu,\"octets_missing\":%llu,\"octets_passed_over\":%llu,\"evicted\":%llu,\"torn\":%llu,\"air\":%llu}",
 	    (unsigned long long)o->messages, (unsigned long long)o->faults, (unsigned long long)o->errors, (unsigned long long)o->gaps,
 	    (unsigned long long)o->lost, (unsigned long long)o->passed, (unsigned long long)c->evicted,
-	    (unsigned long long)o->air);
+	    (unsigned long long)c->torn, (unsigned long long)o->air);
 	newline(o);
 }
 
@@ -1050,6 +1050,7 @@ dec_out_summary(struct dec_out *o, const struct dec_counts *c)
 	some(o, c->other, "others");
 	some(o, c->broken, "broken");
 	some(o, c->cut, "cut by the capture");
+	some(o, c->torn, "datagrams without all their fragments");
 	newline(o);
 	putf(o, "%llu message%s in %u session%s", (unsigned long long)o->messages, o->messages == 1 ? "" : "s", o->sessions, o->sessions == 1 ? "" : "s");
 	some(o, o->errors, "refusals");

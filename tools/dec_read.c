@@ -143,6 +143,7 @@ dec_read(struct dec_read *conf, const char *name, struct gw_err *err)
 		rc = read_all(&r, name, err);
 		dec_tcp_flush(r.tcp);
 		conf->counts.evicted = dec_tcp_evicted(r.tcp);
+		conf->counts.torn = dec_net_torn(r.net);
 	}
 	dec_tcp_free(r.tcp);
 	dec_msg_free(r.msg);

@@ -7,7 +7,7 @@
 #include "lib/err.h"
 #include "tools/dec_msg.h"
 
-struct dec_counts { uint64_t frames, tcp, udp, other, fragments, broken, cut, evicted; int64_t last_ns; };	/* last_ns: when the latest was */
+struct dec_counts { uint64_t frames, tcp, udp, other, fragments, broken, cut, evicted; int64_t last_ns; uint64_t torn; };	/* last_ns: when the latest was; torn: datagrams that lack fragments */
 struct dec_read {
 	struct dec_msg_conf msg;
 	struct dec_msg_user user;

@@ -2,6 +2,8 @@
 """tests/integration/decode_kinds.py: captures of rarer kinds, and what simulgate-decode makes of them.
 
 decode_kinds.py make DATA DIR      DIR/KIND.pcap for each of KINDS: one ECMG<=>SCS exchange each, in one link layer or IP of its own; DIR/air.pcap
+decode_kinds.py flood KIND N       a capture of N hostile packets to stdout: connections (half a message each, none ever ends), fragments (none is ever whole), gap
+                                   (octets behind one that never comes)
 decode_kinds.py schema FILE ...    every object of the JSON files has the members that simulgate-decode(1) names, and no others
 """
 import json
@@ -95,6 +97,30 @@ def make(data, out):
     write(f"{out}/air.pcap", ETHER, frames)
 
 
+def of_flood(kind, k):
+    half = SETUP + b"\3\2\1\xff\xff" + bytes(100)
+    if kind == "connections":
+        return IP(src=f"10.{k >> 16}.{k >> 8 & 255}.{k & 255}", dst="10.0.0.2") / TCP(sport=4000, dport=2000, flags="A", seq=1) / Raw(half)
+    if kind == "fragments":
+        return IP(src="10.0.0.1", dst="10.0.0.2", id=k & 0xffff, proto=17, flags="MF", frag=k % 90) / Raw(bytes(800))
+    return IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=4000, dport=2000, flags="A", seq=1 + k * 1400 + (9000 if k else 0)) / Raw(half if k == 0 else bytes(1400))
+
+
+def flood(kind, n):
+    """Built once and patched, as scapy takes a millisecond a packet."""
+    first, other = (bytes(of_flood(kind, k)) for k in (0, 1))
+    sys.stdout.buffer.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, RAW))
+    for k in range(int(n)):
+        p = bytearray(first if k == 0 else other)
+        if kind == "connections":
+            p[13:16] = k.to_bytes(3, "big")
+        elif kind == "fragments":
+            p[4:6] = (k & 0xffff).to_bytes(2, "big")
+        elif k:
+            p[24:28] = (9001 + k * 1400).to_bytes(4, "big")
+        sys.stdout.buffer.write(struct.pack("<IIII", 1700000000 + k // 1000, 0, len(p), len(p)) + p)
+
+
 FIELD = {"type", "name", "length", "value"}
 FIELD_MAY = {"unit", "words", "cp", "masked", "payload"}
 OF_SESSION = {"event", "session", "interface", "transport", "from", "to", "sender"}
@@ -103,7 +129,7 @@ MEMBERS = {
     "gap": (OF_SESSION | {"octets"}, set()), "passed_over": (OF_SESSION | {"octets"}, set()), "truncated": (OF_SESSION | {"octets"}, set()),
     "air": ({"event", "transport", "from", "to", "frame", "time", "length", "payload"}, set()),
     "summary": ({"event", "frames", "tcp", "udp", "other", "broken", "cut", "sessions", "messages", "faults", "errors", "gaps", "octets_missing",
-                 "octets_passed_over", "evicted", "air"}, set()),
+                 "octets_passed_over", "evicted", "torn", "air"}, set()),
 }
 
 

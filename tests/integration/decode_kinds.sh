@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 "$PYTHON" -c 'import scapy.all' 2>/dev/null || missing python3-scapy
 kinds=(vlan provider padded null null6 loop raw6 ipv4 ipv6 extended options)
-plan $((${#kinds[@]} + 8))
+plan $((${#kinds[@]} + 11))
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-decode" "$SIMULGATE_LIBEXEC/simulgate-decode"; do [ ! -x "$tool" ] || break; done
 captures=$top_srcdir/tests/data/captures
 ecmg=$captures/third-party-ecmg-scs.pcap
@@ -40,3 +40,9 @@ check "filters together are what each leaves of the others" same "$(decode --jso
 	grep -c '"event":"message"')" "$(all | grep ':22223"' | grep '"message":"ECM_response"' | grep '"name":"ECM_channel_id","length":2,"value":1[,}]' | \
 	grep -c '"name":"ECM_stream_id","length":2,"value":1[,}]')"
 check "errors of one stream alone" same "$(decode --json --errors --stream 1 "$ecmg" | grep -c '"message":"stream_error"')" "$(all | grep -c '"message":"stream_error"')"
+
+# what there is no room for is told
+flood() { "$PYTHON" "$here/decode_kinds.py" flood "$@" 2>>"$dir/log/scapy" | decode --summary -; }
+check "connections without end: those that were silent longest are given up" grep -q "^0 gaps (0 octets), 1808 connections given up" <(flood connections 10000)
+check "fragments without end" grep -q "20000 fragments, 20000 datagrams without all their fragments" <(flood fragments 20000)
+check "a gap that is never filled" grep -q "^1 gaps (10276 octets), 1398705 octets passed over" <(flood gap 1000)
