@@ -529,6 +529,38 @@ fan_out(struct seak_sync *s, struct item *i, int64_t now_us)
 	set_gate(s, i);
 }
 
+/*
+ * A SEAK without an end is never over, but its generator's newer ones have taken its place. The oldest of them, when nothing but such a one can make room; NULL:
+ * there is none. Nobody's SEAKs supersede another's.
+ */
+static struct item *
+superseded(const struct service *v, const char *who, enum seak_kind kind)
+{
+	struct item *oldest = NULL;
+	size_t n = 0;
+
+	for (struct item *i = v->items; i; i = i->next) {
+		if (i->row.kind != kind || end_us(i) != INT64_MAX || strcmp(i->row.generator, who) != 0)
+			continue;
+		n++;
+		if (!oldest || i->row.since_us < oldest->row.since_us || (i->row.since_us == oldest->row.since_us && i->row.id < oldest->row.id))
+			oldest = i;
+	}
+	return n >= SEAK_ENDLESS ? oldest : NULL;
+}
+
+/* After one that was accepted is kept. */
+static void
+supersede(struct seak_sync *s, struct service *v, const char *who, enum seak_kind kind, int64_t now_us)
+{
+	struct item *i = v->nitems[kind] > SEAK_MOST ? superseded(v, who, kind) : NULL;
+
+	if (!i)
+		return;
+	audit(s, i, who, now_us, "forgotten: it has no end, and newer ones of its generator need its place");
+	forget(s, i);
+}
+
 /* Rules 1 to 3, without a change of anything. *known: the instance that is there. */
 static unsigned
 judge(const struct seak_sync *s, const char *who, const char *urn, const struct seak_said *said, int64_t now_us, struct item **known, const char **reason)
@@ -555,7 +587,7 @@ judge(const struct seak_sync *s, const char *who, const char *urn, const struct 
 		NO(BR_INVALID, "its validity is over, or empty");
 	if (v->generator && strcmp(v->generator, who) != 0)
 		NO(BR_NOT_PERMITTED, "another BSM generates the SEAKs of this service");
-	if (v->nitems[said->kind] >= SEAK_MOST)
+	if (v->nitems[said->kind] >= SEAK_MOST && !superseded(v, who, said->kind))
 		NO(BR_DELAYED, "too many SEAKs of this service are valid");
 	return BR_OK;
 #undef NO
@@ -589,6 +621,7 @@ keep(struct seak_sync *s, struct service *v, const char *who, const struct seak_
 	s->counts.stored++;
 	snprintf(what, sizeof(what), "generated it; %zu others are to have it", v->n - 1);
 	audit(s, i, who, now_us, what);
+	supersede(s, v, who, said->kind, now_us);
 	return i;
 }
 

@@ -141,6 +141,26 @@ long_over(const struct own *i, int64_t now_us)
 	return i->row.to_s < INT64_MAX - kept_s && now_us / second >= i->row.to_s + kept_s;
 }
 
+/* What has no end is never over: the oldest goes that the BSD/A has brought, when there are newer ones. As in bridge/seak.c. */
+static void
+supersede(struct seak_bsm *b, struct ours *v, int64_t now_us)
+{
+	struct own *oldest = NULL;
+	size_t n = 0;
+
+	for (struct own *i = v->items; i; i = i->next) {
+		if (i->row.to_s != INT64_MAX || strcmp(i->row.generator, v->bsda) != 0)
+			continue;
+		n++;
+		if (!oldest || i->row.since_us < oldest->row.since_us || (i->row.since_us == oldest->row.since_us && i->row.id < oldest->row.id))
+			oldest = i;
+	}
+	if (n < SEAK_ENDLESS)
+		return;
+	audit(b, oldest, v->bsda, now_us, "forgotten: it has no end, and newer ones need its place");
+	forget(b, v, oldest);
+}
+
 /* Makes room: what is over goes before its time. */
 static bool
 make_room(struct seak_bsm *b, struct ours *v, int64_t now_us)
@@ -150,6 +170,8 @@ make_room(struct seak_bsm *b, struct ours *v, int64_t now_us)
 		if (over(i, now_us) && i != newest(v))
 			forget(b, v, i);
 	}
+	if (v->n >= 2 * SEAK_MOST)
+		supersede(b, v, now_us);
 	return v->n < 2 * SEAK_MOST;
 }
 

@@ -501,6 +501,44 @@ END_TEST
 
 /* ---- who is away ---- */
 
+static unsigned
+offer_endless(struct world *w, int from, uint32_t ext)
+{
+	uint8_t key[SEAK_LEN];
+	struct seak_said s = seak(ext, (uint8_t)ext, key);
+
+	s.from_s = INT64_MIN;
+	s.to_s = INT64_MAX;
+	seak_offered(w->hub, call_of(from, NULL, 0, true), names[from], urn, &s, w->now_us);
+	run(w, 1);
+	return w->last_status;
+}
+
+/* What has no end makes room for what comes after it, the oldest first; nobody's for another's. */
+START_TEST(seaks_without_an_end_make_room)
+{
+	struct world *w = world(2, NULL);
+	size_t audits;
+
+	start_hub(w);
+	ck_assert_uint_eq(offer_endless(w, 2, 1000), BR_OK);
+	for (uint32_t k = 1; k < SEAK_MOST; k++)
+		ck_assert_uint_eq(offer_endless(w, 1, k), BR_OK);
+	ck_assert(air(w, 1) && air(w, 2) && air(w, 1000));
+	ck_assert_uint_eq(offer_endless(w, 2, 1001), BR_DELAYED);	/* it has one itself */
+	audits = w->audits;
+	ck_assert_uint_eq(offer_endless(w, 1, 64), BR_OK);
+	ck_assert_uint_gt(w->audits, audits + 2);	/* generated, confirmed, open; forgotten */
+	ck_assert(!air(w, 1) && air(w, 2) && air(w, 64) && air(w, 1000));
+	for (uint32_t k = 65; k < 200; k++)
+		ck_assert_uint_eq(offer_endless(w, 1, k), BR_OK);
+	ck_assert(!air(w, 136) && air(w, 137) && air(w, 199) && air(w, 1000));
+	restart_hub(w);
+	ck_assert(air(w, 199) && air(w, 1000) && !air(w, 1));
+	end(w);
+}
+END_TEST
+
 START_TEST(retries_double_up_to_a_minute_until_the_end)
 {
 	static const int64_t gaps[] = { 1, 2, 4, 8, 16, 32, 60, 60 };
@@ -1206,7 +1244,7 @@ END_TEST
 
 SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_reaches_all_in_one_round_trip);
     tcase_add_test(t, second_delivery_is_idempotent_or_a_conflict); tcase_add_test(t, statuses);
-    tcase_add_test(t, what_cannot_be_stored_is_not_confirmed); tcase_add_test(t, instances_are_bounded);
+    tcase_add_test(t, what_cannot_be_stored_is_not_confirmed); tcase_add_test(t, instances_are_bounded); tcase_add_test(t, seaks_without_an_end_make_room);
     tcase_add_test(t, retries_double_up_to_a_minute_until_the_end); tcase_add_test(t, who_returns_catches_up_when_it_is_heard);
     tcase_add_test(t, a_restart_forgets_nothing); tcase_add_test(t, gate_waits_for_who_refuses_but_not_for_ever);
     tcase_add_test(t, gate_waits_for_an_answer); tcase_add_test(t, gate_opens_when_nobody_is_in_reach);
