@@ -23,6 +23,7 @@ struct sx_emmg_door {
 	void (*note)(void *self, enum gw_level, const char *event, const struct he_bridge_emmg *, const char *why);
 };
 
+/* SX_SEEN: so many are remembered of a stream; with more within a repetition the oldest is taken for new, and goes once too often. */
 enum { SX_QUEUE = 64, SX_QUEUE_OCTETS = 1 << 20, SX_SEEN = 256, SX_FAILURES = 10 };
 struct sx_parcel;	/* a data_provision */
 STAILQ_HEAD(sx_parcels, sx_parcel);

@@ -173,6 +173,26 @@ START_TEST(the_same_is_not_sent_again)
 }
 END_TEST
 
+/* More different ones within a repetition than are remembered: the oldest goes twice, which is all. */
+START_TEST(what_is_forgotten_is_sent_again)
+{
+	char text[16];
+
+	start();
+	for (int i = 0; i <= SX_SEEN; i++) {
+		snprintf(text, sizeof(text), "d%d", i);
+		ck_assert(provide(1, text, NULL));
+		confirmed(0);
+		out[nout = 0] = '\0';
+	}
+	ck_assert(provide(1, "d1", NULL));	/* the oldest that is remembered */
+	said("");
+	ck_assert(provide(1, "d0", NULL));
+	said("11 to a urn:news id=1 rep=10000 bw=64 window=30 until=30: d0\n");
+	stop();
+}
+END_TEST
+
 START_TEST(many_datagrams_are_parted)
 {
 	static uint8_t buf[SIM_MAX];
@@ -314,6 +334,6 @@ START_TEST(another_file)
 END_TEST
 
 SUITE("bridge_sx_emmg", tcase_add_test(t, one_delivery_a_provision); tcase_add_test(t, the_same_is_not_sent_again);
-    tcase_add_test(t, many_datagrams_are_parted); tcase_add_test(t, what_fails_for_a_while_is_sent_again);
+    tcase_add_test(t, what_is_forgotten_is_sent_again); tcase_add_test(t, many_datagrams_are_parted); tcase_add_test(t, what_fails_for_a_while_is_sent_again);
     tcase_add_test(t, after_ten_failures_the_emmg_is_told); tcase_add_test(t, the_queue_has_an_end);
     tcase_add_test(t, requests_get_the_last_objects); tcase_add_test(t, another_file))
