@@ -18,7 +18,7 @@
 #define NETWORK_NS (500 * LINT_MS)	/* beyond max_comp_time, before an answer is thought lost */
 #define LEAST_WAIT_NS LINT_SECOND
 #define UNKNOWN_LIMIT_NS (60 * LINT_SECOND)	/* CW_provision where channel_status was not captured */
-enum { FIRST_ROOM = 8, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12,
+enum { FIRST_ROOM = 8, FOLLOWED_STREAMS = 1 << 15, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12,
 	CALM = 64 };		/* messages after which what went before a gap no longer matters */
 
 struct ecm { uint64_t digest; struct lint_session *rep; size_t stream, period; };
@@ -30,10 +30,11 @@ struct lint {
 	struct lint_live *lives;
 	uint64_t key[2];
 	int64_t now_ns, first_ns;
-	size_t nperiods, nstreams, nhists;
+	size_t nperiods, nstreams, nhists, nfollowed;
 	uint32_t bucket[BUCKETS];		/* findings by what makes them equal: place + 1 */
 	uint32_t *chain;
 	struct ecm *ecms; bool any_ecm;
+	struct sim_msg strict;			/* the message as a strict receiver reads it */
 };
 
 /* ---- words ---- */
@@ -395,11 +396,16 @@ add_stream(struct lint_live *l, int64_t id)
 
 	if (st)
 		return st;
-	if (l->nst == LINT_STREAMS || !more_room((void **)&l->st, &l->st_room, l->nst, sizeof(*l->st))) {
+	if (l->nst == LINT_STREAMS || (l->nst == l->nst_most && l->lint->nfollowed == FOLLOWED_STREAMS) ||
+	    !more_room((void **)&l->st, &l->st_room, l->nst, sizeof(*l->st))) {
 		l->streams_known = false;
 		return NULL;
 	}
 	st = &l->st[l->nst++];
+	if (l->nst > l->nst_most) {
+		l->nst_most = l->nst;
+		l->lint->nfollowed++;
+	}
 	*st = (struct lint_st){ .id = id, .rep = reported_stream(l, id) };
 	forget_stream(st);
 	return st;
@@ -935,6 +941,8 @@ ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 			drop_wait(l, i);
 	if (l->nwaits == LINT_WAITS)
 		drop_wait(l, 0);
+	if (!more_room((void **)&l->wait, &l->wait_room, l->nwaits, sizeof(*l->wait)))
+		return;
 	l->wait[l->nwaits++] = (struct lint_wait){ .pair = p, .class = x->kind->class, .side = x->side, .channel = x->channel, .stream = x->stream,
 		.key = p->key ? sim_int(x->g->msg, p->key, -1) : -1, .at_ns = x->at_ns, .limit_ns = limit_of(l, p), .frame = x->frame, .period = period,
 		.cws_right = p->request == ECMG_CW_PROVISION && lint_window_right(x) };
@@ -990,6 +998,15 @@ find_control(struct lint_seen *x)
 	}
 }
 
+/* Most messages are as the tables say: one look tells. */
+static bool
+strict(struct lint *t, const struct lint_seen *x)
+{
+	const struct sim_iface *iface = x->live->rep->udp && x->iface == &emmg_mux ? &emmg_mux_udp : x->iface;
+
+	return sim_decode_as(iface, SIM_STRICT, x->g->p, x->g->len, &t->strict, NULL) == 0;
+}
+
 static void
 message(void *self, const struct dec_message *g)
 {
@@ -1030,6 +1047,8 @@ message(void *self, const struct dec_message *g)
 		x.wait = &wait;
 	}
 	count_message(l, &x);
+	if (!strict(t, &x))
+		judge(&x, ON_PARAMS);
 	judge(&x, ON_OCTETS);
 	if (g->why.verdict == SIM_OK)
 		judge(&x, ON_MESSAGE);
@@ -1117,6 +1136,8 @@ ended(void *self, struct dec_session *s)
 		l->next->prev = l->prev;
 	if (!l->listed)
 		free_session(l->rep);
+	t->nfollowed -= l->nst_most;
+	free(l->wait);
 	free(l->st);
 	free(l);
 	s->user = NULL;
@@ -1241,6 +1262,7 @@ lint_free(struct lint *t)
 		t->lives = l->next;
 		if (!l->listed)
 			free_session(l->rep);
+		free(l->wait);
 		free(l->st);
 		free(l);
 	}

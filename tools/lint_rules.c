@@ -288,7 +288,8 @@ check_boolean(struct lint_seen *x)
 {
 	struct walk w = walk(x);
 
-	each(&w, one_boolean, NULL, x);
+	if (x->iface == &eis_scs || x->kind->class == STREAM_STATUS)
+		each(&w, one_boolean, NULL, x);
 }
 
 static void
@@ -306,7 +307,8 @@ check_time(struct lint_seen *x)
 {
 	struct walk w = walk(x);
 
-	each(&w, one_time, NULL, x);
+	if (x->iface->ngroups)	/* the interfaces that have times have groups */
+		each(&w, one_time, NULL, x);
 }
 
 /* ---- versions, types, directions ---- */
@@ -1308,14 +1310,14 @@ check_air_skipped(struct lint_seen *x)
 
 const struct lint_check lint_checks[] = {
 	/* id, interface, clause, severity, side, what it says; when, message, clause of the parameter, check */
-	{ { "malformed", ANY, S103197 "4.4.1", ERROR, EITHER, "parameters fill a message exactly" }, ON_OCTETS, 0, false, check_malformed },
-	{ { "param-missing", ANY, NULL, ERROR, EITHER, "a message carries its mandatory parameters" }, ON_OCTETS, 0, false, check_missing },
-	{ { "param-wanted", &eis_scs, NULL, NOTICE, EITHER, "a message carries what others of its kind do" }, ON_OCTETS, 0, false, check_wanted },
-	{ { "param-length", ANY, NULL, ERROR, EITHER, "a parameter has the length that its definition gives" }, ON_OCTETS, 0, true, check_length },
-	{ { "param-repeated", ANY, NULL, ERROR, EITHER, "a parameter stands as often as the message may have it" }, ON_OCTETS, 0, false, check_repeated },
-	{ { "param-unknown", ANY, S103197 "4.4.1", WARNING, EITHER, "parameter_types below 0x8000 are those of the standard" }, ON_OCTETS, 0, false, check_unknown },
-	{ { "param-unlisted", ANY, NULL, WARNING, EITHER, "a message has only parameters that are its own, in this version" }, ON_OCTETS, 0, false, check_unlisted },
-	{ { "value-reserved", ANY, NULL, ERROR, EITHER, "a value is none that is reserved" }, ON_OCTETS, 0, true, check_value },
+	{ { "malformed", ANY, S103197 "4.4.1", ERROR, EITHER, "parameters fill a message exactly" }, ON_PARAMS, 0, false, check_malformed },
+	{ { "param-missing", ANY, NULL, ERROR, EITHER, "a message carries its mandatory parameters" }, ON_PARAMS, 0, false, check_missing },
+	{ { "param-wanted", &eis_scs, NULL, NOTICE, EITHER, "a message carries what others of its kind do" }, ON_PARAMS, 0, false, check_wanted },
+	{ { "param-length", ANY, NULL, ERROR, EITHER, "a parameter has the length that its definition gives" }, ON_PARAMS, 0, true, check_length },
+	{ { "param-repeated", ANY, NULL, ERROR, EITHER, "a parameter stands as often as the message may have it" }, ON_PARAMS, 0, false, check_repeated },
+	{ { "param-unknown", ANY, S103197 "4.4.1", WARNING, EITHER, "parameter_types below 0x8000 are those of the standard" }, ON_PARAMS, 0, false, check_unknown },
+	{ { "param-unlisted", ANY, NULL, WARNING, EITHER, "a message has only parameters that are its own, in this version" }, ON_PARAMS, 0, false, check_unlisted },
+	{ { "value-reserved", ANY, NULL, ERROR, EITHER, "a value is none that is reserved" }, ON_PARAMS, 0, true, check_value },
 	{ { "value-boolean", ANY, S103197 "4.4.1", WARNING, EITHER, "a boolean is 0 or 1" }, ON_OCTETS, 0, false, check_boolean },
 	{ { "value-time", ANY, NULL, ERROR, EITHER, "a time is one, in binary" }, ON_OCTETS, 0, true, check_time },
 	{ { "version-unknown", ANY, S103197 "4.4.1", ERROR, EITHER, "protocol_version is one that the interface has" }, ON_OCTETS, 0, false, check_version },
@@ -1378,7 +1380,7 @@ const struct lint_check lint_checks[] = {
 
 	{ { "udp-message", &emmg_mux, S103197 "6.3.1", ERROR, CLIENT, "only data_provision goes by UDP" }, ON_OCTETS, 0, false, check_udp_message },
 	{ { "udp-version", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data go by UDP from protocol_version 2 on" }, ON_OCTETS, 0, false, check_udp_version },
-	{ { "udp-param", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data by UDP do not name channel and stream" }, ON_OCTETS, EMMG_DATA_PROVISION, false, check_by_udp },
+	{ { "udp-param", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "data by UDP do not name channel and stream" }, ON_PARAMS, EMMG_DATA_PROVISION, false, check_by_udp },
 	{ { "udp-stream", &emmg_mux, S103197 "6.3.1", WARNING, CLIENT, "a stream that sends by UDP is open by TCP" }, ON_MESSAGE, EMMG_DATA_PROVISION, false, check_udp_stream },
 	{ { "flag-changed", &emmg_mux, NULL, ERROR, EITHER, "section_TSpkt_flag holds as long as the channel" }, ON_MESSAGE, EMMG_CHANNEL_STATUS, false, check_flag_repeated },
 	{ { "client-changed", &emmg_mux, NULL, ERROR, EITHER, "a message names the client of its channel" }, ON_MESSAGE, 0, false, check_client },

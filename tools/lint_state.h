@@ -56,8 +56,8 @@ struct lint_live {
 	bool dead;			/* the server wants the channel closed (0x7001) */
 	uint8_t version[2];		/* by side of the connection; 0: nothing yet */
 	bool limits;			/* channel_status was seen */
-	struct lint_wait wait[LINT_WAITS]; size_t nwaits;
-	struct lint_st *st; size_t nst, st_room;
+	struct lint_wait *wait; size_t nwaits, wait_room;
+	struct lint_st *st; size_t nst, st_room, nst_most;
 	int last_side; bool last_error;	/* of the message before */
 	int service_flag, component_flag, max_scg;	/* EIS; -1: not known */
 };
@@ -82,8 +82,8 @@ struct lint_seen {
 	struct lint_session *rep; struct lint_stream *stream_rep; size_t period; const char *where;
 	enum dec_tcp_event event; enum dec_trouble trouble; uint64_t octets;
 };
-/* ON_OCTETS: any message; ON_MESSAGE: one that is well-formed, so that what is wrong is told once. */
-enum lint_on { ON_OCTETS, ON_MESSAGE, ON_OVERDUE, ON_END, ON_TCP, ON_TROUBLE, ON_AIR };
+/* ON_PARAMS: a message that a strict receiver would refuse; ON_OCTETS: any; ON_MESSAGE: one that is well-formed, so that what is wrong is told once. */
+enum lint_on { ON_PARAMS, ON_OCTETS, ON_MESSAGE, ON_OVERDUE, ON_END, ON_TCP, ON_TROUBLE, ON_AIR };
 struct lint_check {
 	struct lint_rule rule;
 	enum lint_on on;
