@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
-"""tests/integration/decode_kinds.py: captures of rarer kinds, and what simulgate-decode makes of them.
+"""tests/integration/decode_kinds.py: captures of rarer kinds, for simulgate-decode.
 
-decode_kinds.py make DATA DIR      DIR/KIND.pcap for each of KINDS: one ECMG<=>SCS exchange each, in one link layer or IP of its own; DIR/air.pcap
-decode_kinds.py flood KIND N       a capture of N hostile packets to stdout: connections (half a message each, none ever ends), fragments (none is ever whole), gap
-                                   (octets behind one that never comes)
-decode_kinds.py schema FILE ...    every object of the JSON files has the members that simulgate-decode(1) names, and no others
+decode_kinds.py DATA DIR   writes DIR/KIND.pcap for each of KINDS: one ECMG<=>SCS exchange each, in one link layer or IP of its own; DIR/air.pcap; and hostile
+ones: connections.pcap (half a message each, none ever ends), fragments.pcap (no datagram is ever whole), gap.pcap (octets behind one that never comes)
 """
 import json
 import random
@@ -95,6 +93,8 @@ def make(data, out):
     frames = [ETH / IP(src="10.0.0.1", dst="239.1.1.1") / UDP(sport=5000, dport=5010) / Raw(p) for p in air]
     frames += [ETH / IP(src="10.0.0.1", dst="239.1.1.2") / UDP(sport=5000, dport=5004) / Raw(p) for p in junk]
     write(f"{out}/air.pcap", ETHER, frames)
+    for kind, n in (("connections", 10000), ("fragments", 5000), ("gap", 1000)):
+        flood(f"{out}/{kind}.pcap", kind, n)
 
 
 def of_flood(kind, k):
@@ -106,11 +106,11 @@ def of_flood(kind, k):
     return IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=4000, dport=2000, flags="A", seq=1 + k * 1400 + (9000 if k else 0)) / Raw(half if k == 0 else bytes(1400))
 
 
-def flood(kind, n):
-    """Built once and patched, as scapy takes a millisecond a packet."""
+def flood(name, kind, n):
+    """Packets are built once and patched: scapy takes a millisecond for each."""
     first, other = (bytes(of_flood(kind, k)) for k in (0, 1))
-    sys.stdout.buffer.write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, RAW))
-    for k in range(int(n)):
+
+    def packet(k):
         p = bytearray(first if k == 0 else other)
         if kind == "connections":
             p[13:16] = k.to_bytes(3, "big")
@@ -118,48 +118,8 @@ def flood(kind, n):
             p[4:6] = (k & 0xffff).to_bytes(2, "big")
         elif k:
             p[24:28] = (9001 + k * 1400).to_bytes(4, "big")
-        sys.stdout.buffer.write(struct.pack("<IIII", 1700000000 + k // 1000, 0, len(p), len(p)) + p)
+        return p
+    write(name, RAW, map(packet, range(n)))
 
 
-FIELD = {"type", "name", "length", "value"}
-FIELD_MAY = {"unit", "words", "cp", "masked", "payload"}
-OF_SESSION = {"event", "session", "interface", "transport", "from", "to", "sender"}
-MEMBERS = {
-    "message": (OF_SESSION | {"frame", "time", "version", "type", "message", "length", "fault", "fields"}, {"answers", "latency_us"}),
-    "gap": (OF_SESSION | {"octets"}, set()), "passed_over": (OF_SESSION | {"octets"}, set()), "truncated": (OF_SESSION | {"octets"}, set()),
-    "air": ({"event", "transport", "from", "to", "frame", "time", "length", "payload"}, set()),
-    "summary": ({"event", "frames", "tcp", "udp", "other", "broken", "cut", "sessions", "messages", "faults", "errors", "gaps", "octets_missing",
-                 "octets_passed_over", "evicted", "torn", "air"}, set()),
-}
-
-
-def check(keys, must, may, what):
-    assert must <= set(keys) <= must | may, (what, set(keys) ^ must)
-
-
-def fields(all_of_them):
-    for f in all_of_them:
-        check(f, FIELD, FIELD_MAY, f)
-        if isinstance(f["value"], list):
-            fields(f["value"])
-        if "payload" in f:
-            check(f["payload"], {"kind", "text"}, set(), f)
-
-
-def schema(*names):
-    seen = set()
-    for name in names:
-        with open(name, encoding="utf-8") as lines:
-            objects = [json.loads(line) for line in lines]
-        assert [g["event"] for g in objects].index("summary") == len(objects) - 1, name
-        for g in objects:
-            check(g, *MEMBERS[g["event"]], g["event"])
-            seen.add(g["event"])
-            if g["event"] == "message":
-                fields(g["fields"])
-                if g["fault"]:
-                    check(g["fault"], {"text", "parameter", "offset"}, set(), g)
-    print(*sorted(seen))
-
-
-globals()[sys.argv[1]](*sys.argv[2:])
+make(sys.argv[1], sys.argv[2])

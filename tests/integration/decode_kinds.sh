@@ -9,7 +9,7 @@ for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-decode" "$SIMULGATE_LIBEXEC/simu
 captures=$top_srcdir/tests/data/captures
 ecmg=$captures/third-party-ecmg-scs.pcap
 decode() { "$tool" "$@" 2>>"$dir/log/decode"; }
-"$PYTHON" "$here/decode_kinds.py" make "$top_srcdir/tests/data" "$dir" 2>>"$dir/log/scapy" || bail "scapy writes captures"
+"$PYTHON" "$here/decode_kinds.py" "$top_srcdir/tests/data" "$dir" 2>>"$dir/log/scapy" || bail "scapy writes captures"
 for kind in "${kinds[@]}"; do
 	check "$kind: a request and its answer" same "$(decode --json "$dir/$kind.pcap" | grep -c -e '"message":"channel_setup".*"fault":null' \
 		-e '"message":"channel_status".*"latency_us":1000000.000,"fault":null')" 2
@@ -29,7 +29,7 @@ decode --json --as eis --port 22223 "$ecmg" >"$dir/wrong.json"
 for copy in midway lost; do decode --json "$dir/ecmg-$copy.pcap" >"$dir/$copy.json"; done
 head -c 9000 "$ecmg" >"$dir/short.pcap"
 decode --json "$dir/short.pcap" >"$dir/short.json"
-check "every object has the members that the manual names" "$PYTHON" "$here/decode_kinds.py" schema "$dir"/*.json
+check "every object has the members that the manual names" "$PYTHON" "$here/decode_schema.py" "$dir"/*.json
 # the first session as it was printed when the schema was laid down: a change is a change for those who read it
 golden=$top_srcdir/tests/data/decode/session.json
 decode --json --peer 127.0.0.1:42420 "$ecmg" >"$dir/session"
@@ -42,7 +42,7 @@ check "filters together are what each leaves of the others" same "$(decode --jso
 check "errors of one stream alone" same "$(decode --json --errors --stream 1 "$ecmg" | grep -c '"message":"stream_error"')" "$(all | grep -c '"message":"stream_error"')"
 
 # what there is no room for is told
-flood() { "$PYTHON" "$here/decode_kinds.py" flood "$@" 2>>"$dir/log/scapy" | decode --summary -; }
-check "connections without end: those that were silent longest are given up" grep -q "^0 gaps (0 octets), 1808 connections given up" <(flood connections 10000)
-check "fragments without end" grep -q "20000 fragments, 20000 datagrams without all their fragments" <(flood fragments 20000)
-check "a gap that is never filled" grep -q "^1 gaps (10276 octets), 1398705 octets passed over" <(flood gap 1000)
+tells() { decode --summary "$dir/$1.pcap" | grep -q "$2"; }
+check "connections without end: those that were silent longest are given up" tells connections "^0 gaps (0 octets), 1808 connections given up"
+check "fragments without end" tells fragments "5000 fragments, 5000 datagrams without all their fragments"
+check "a gap that is never filled" tells gap "^1 gaps (10276 octets), 1398705 octets passed over"
