@@ -29,7 +29,7 @@ struct dec_half_msg {
 };
 /* What the tables say of a type of message of a version, looked up once. */
 struct known {
-	const struct sim_iface *iface; uint16_t type; uint8_t version; bool of_client, of_server, has_format;
+	const struct sim_iface *iface; uint16_t type; uint8_t version; bool of_client, of_server, has_format, refuses;
 	uint16_t stream;			/* the parameter that names it */
 	const struct dec_pair *asks, *answers;	/* NULL: it does not */
 	struct sim_shape shape;
@@ -142,6 +142,15 @@ one_of(uint16_t type, const uint16_t *list)
 	return false;
 }
 
+static bool
+carries(const struct sim_message *def, uint16_t param)
+{
+	for (size_t k = 0; def && k < def->n; k++)
+		if (def->uses[k].type == param)
+			return true;
+	return false;
+}
+
 static struct known *
 known_of(struct dec_msg *d, const struct sim_iface *iface, const uint8_t *p)
 {
@@ -153,7 +162,7 @@ known_of(struct dec_msg *d, const struct sim_iface *iface, const uint8_t *p)
 		return k;
 	r = role_of(iface);
 	/* section_TSpkt_flag has the same number on both interfaces that have one */
-	*k = (struct known){ .iface = iface, .type = type, .version = p[0], .stream = r->stream, .of_client = one_of(type, r->of_client),
+	*k = (struct known){ .iface = iface, .type = type, .version = p[0], .stream = r->stream, .refuses = carries(sim_message_find(iface, type), ERROR_STATUS), .of_client = one_of(type, r->of_client),
 		.of_server = one_of(type, r->of_server), .asks = dec_pair_of(iface, type), .answers = answered_by(iface, type),
 		.has_format = type == ECMG_CHANNEL_STATUS || type == EMMG_CHANNEL_SETUP || type == EMMG_CHANNEL_STATUS };
 	return k;
@@ -286,7 +295,7 @@ emit(struct dec_msg *d, struct dec_conn *c, int side, const uint8_t *p, size_t l
 	g->asked_frame = 0;
 	g->asked_ns = 0;
 	judge(d, s, k, p, len, &g->why);
-	g->error = d->msg.def && sim_value(&d->msg, ERROR_STATUS, 0);
+	g->error = k->refuses && d->msg.def && sim_value(&d->msg, ERROR_STATUS, 0);
 	learn(s, g, k);
 	follow(c, s, g, k);
 	s->half[side]->version = p[0];
