@@ -477,6 +477,14 @@ drop_wait(struct lint_live *l, size_t i)
 	memmove(&l->wait[i], &l->wait[i + 1], (--l->nwaits - i) * sizeof(l->wait[0]));
 }
 
+/* What was asked of a stream that is closed, or (-1) of a whole channel, need not be answered any more: TS 103 197, 5.5.5 and 6.2.5.5. */
+static void
+nothing_due(struct lint_live *l, int64_t stream)
+{
+	for (size_t i = 0; i < l->nwaits; i++)
+		l->wait[i].moot = l->wait[i].moot || stream < 0 || l->wait[i].stream == stream;
+}
+
 /* The other side has confirmed octets of this one that the capture has not, or not yet. */
 static bool
 unseen(const struct lint_live *l, int side)
@@ -519,15 +527,17 @@ overdue(struct lint_live *l, int64_t now_ns)
 {
 	for (size_t i = 0; i < l->nwaits; i++) {
 		struct lint_wait w = l->wait[i];
-		const struct sim_message *m = sim_message_find(w.pair->iface, w.pair->request);
-		struct lint_seen x = seen_of(l);
+		const struct sim_message *m;
+		struct lint_seen x;
 		struct lint_latency *n;
 
-		if (w.overdue || now_ns - w.at_ns <= w.limit_ns)
+		if (w.overdue || w.moot || now_ns - w.at_ns <= w.limit_ns)
 			continue;
 		l->wait[i].overdue = true;
 		if (unseen(l, 1 - w.side) || l->lost[1 - w.side])
 			continue;
+		m = sim_message_find(w.pair->iface, w.pair->request);
+		x = seen_of(l);
 		x.wait = &w;
 		x.side = 1 - w.side;
 		x.frame = w.frame;
@@ -556,7 +566,7 @@ answered(const struct lint_live *l, const struct lint_seen *x)
 			const struct lint_wait *w = &l->wait[i];
 			bool error = x->kind->class == CHANNEL_ERROR || x->kind->class == STREAM_ERROR;
 
-			if (w->side == x->side || (!error && !strict))
+			if (w->side == x->side || (error ? w->moot : !strict))
 				continue;
 			if (!error && (w->pair->answer != m->type || w->stream != x->stream || (w->pair->key && w->key != sim_int(m, w->pair->key, -1))))
 				continue;
@@ -891,6 +901,7 @@ apply(struct lint_live *l, struct lint_seen *x)
 		for (size_t i = 0; i < l->nst; i++)
 			if (l->st[i].state != STREAM_CLOSED)
 				close_stream(l, &l->st[i], x->at_ns);
+		nothing_due(l, -1);
 		break;
 	case CHANNEL_ERROR:
 	case STREAM_ERROR:
@@ -906,7 +917,11 @@ apply(struct lint_live *l, struct lint_seen *x)
 		if (x->st)
 			x->st->state = STREAM_CLOSING;
 		break;
-	case STREAM_CLOSE_RESPONSE: close_stream(l, x->st, x->at_ns); break;
+	case STREAM_CLOSE_RESPONSE:
+		close_stream(l, x->st, x->at_ns);
+		if (x->stream >= 0)
+			nothing_due(l, x->stream);
+		break;
 	case STREAM_ASK:
 		take_for_open(l, x);
 		if (x->iface == &ecmg_scs)
@@ -936,7 +951,7 @@ ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 	if (!p || l->rep->udp || x->g->error || x->g->why.verdict == SIM_MALFORMED)
 		return;
 	for (size_t i = l->nwaits; i-- > 0; )	/* what is asked for again is answered once */
-		if (l->wait[i].overdue && l->wait[i].pair == p && l->wait[i].side == x->side && l->wait[i].stream == x->stream &&
+		if ((l->wait[i].overdue || l->wait[i].moot) && l->wait[i].pair == p && l->wait[i].side == x->side && l->wait[i].stream == x->stream &&
 		    l->wait[i].key == (p->key ? sim_int(x->g->msg, p->key, -1) : -1))
 			drop_wait(l, i);
 	if (l->nwaits == LINT_WAITS)

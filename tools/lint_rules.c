@@ -462,7 +462,7 @@ check_dropped(struct lint_seen *x)
 		const struct lint_wait *w = &l->wait[i];
 		const struct sim_message *m = sim_message_find(w->pair->iface, w->pair->request);
 
-		if (w->overdue || lint_whose(l, w->side) != LINT_CLIENT || l->lost[0] || l->lost[1] || l->s->conn->half[w->side].fin || !l->s->conn->half[1 - w->side].fin)
+		if (w->overdue || w->moot || lint_whose(l, w->side) != LINT_CLIENT || l->lost[0] || l->lost[1] || l->s->conn->half[w->side].fin || !l->s->conn->half[1 - w->side].fin)
 			continue;
 		x->frame = w->frame;
 		x->at_ns = w->at_ns;
@@ -774,7 +774,7 @@ check_outstanding(struct lint_seen *x)
 	int64_t limit = l->rep->channel.max_comp_time >= 0 ? l->rep->channel.max_comp_time * LINT_MS : LINT_SECOND;
 
 	for (size_t i = 0; i < l->nwaits; i++)
-		if (l->wait[i].pair->request == ECMG_CW_PROVISION && l->wait[i].stream == x->stream && l->wait[i].side == x->side && x->at_ns - l->wait[i].at_ns <= limit &&
+		if (l->wait[i].pair->request == ECMG_CW_PROVISION && !l->wait[i].moot && l->wait[i].stream == x->stream && l->wait[i].side == x->side && x->at_ns - l->wait[i].at_ns <= limit &&
 		    !l->lost[1 - x->side]) {
 			lint_found(x, x->side, ECMG_CP_NUMBER, "CP %lld is asked for while CP %lld (frame %llu) has no answer", (long long)value(x, ECMG_CP_NUMBER), (long long)l->wait[i].key,
 			    (unsigned long long)l->wait[i].frame);

@@ -27,6 +27,7 @@ struct lint_wait {
 	uint64_t frame;
 	size_t period;			/* of the report; SIZE_MAX: none */
 	bool overdue;			/* that was told; the answer may come yet */
+	bool moot;			/* its stream or channel is closed: no answer is due, and one that was on its way may come */
 	bool cws_right;			/* it had the control words that were asked for */
 };
 /* A stream, from its setup on; what was kept of it when it is set up again is its report only. */
