@@ -436,6 +436,7 @@ dec_tcp_segment(struct dec_tcp *t, const struct dec_segment *s, int64_t at_ns)
 	if ((s->flags & DEC_FIN) && !c->half[side].fin) {
 		c->half[side].fin = true;
 		c->half[side].fin_seq = seq + (uint32_t)s->len;
+		c->half[side].fin_ns = at_ns;
 	}
 	if (s->flags & DEC_RST && !c->closed)
 		say(t, c, side, DEC_TCP_RESET);

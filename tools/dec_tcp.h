@@ -19,7 +19,7 @@ struct dec_piece;
 struct dec_half {			/* what one end sends */
 	uint32_t next;			/* sequence number of the octet that is due */
 	bool known, from_start;		/* next is; it was learnt from a SYN */
-	bool fin; uint32_t fin_seq;	/* behind its last octet */
+	bool fin; uint32_t fin_seq; int64_t fin_ns;	/* behind its last octet; when that was said */
 	bool ignore;			/* set by the user: nothing more of it is wanted */
 	bool acked_known; uint32_t acked;	/* what the other end has confirmed */
 	struct dec_piece *first, *last; size_t held;

@@ -1112,6 +1112,17 @@ trouble(void *self, struct dec_session *s, int side, enum dec_trouble what, uint
 	forget(l, side);
 }
 
+/* How long answers could be waited for: until one side ended, or at_ns where none did. */
+static int64_t
+until(const struct dec_conn *c, int64_t at_ns)
+{
+	const struct dec_half *a = &c->half[0], *b = &c->half[1];
+
+	if (a->fin && b->fin)
+		return a->fin_ns < b->fin_ns ? a->fin_ns : b->fin_ns;
+	return a->fin ? a->fin_ns : b->fin ? b->fin_ns : at_ns;
+}
+
 static void
 event(void *self, struct dec_session *s, int side, enum dec_tcp_event what, uint64_t frame, int64_t at_ns)
 {
@@ -1121,6 +1132,8 @@ event(void *self, struct dec_session *s, int side, enum dec_tcp_event what, uint
 	(void)self;
 	if (!l)
 		return;
+	if (what == DEC_TCP_RESET)
+		overdue(l, until(s->conn, at_ns));
 	x = seen_of(l);
 	x.side = side;
 	x.event = what;
@@ -1139,8 +1152,7 @@ ended(void *self, struct dec_session *s)
 	if (!l)
 		return;
 	l->rep->to_end = s->conn->closed || s->conn->half[0].fin || s->conn->half[1].fin;
-	if (!l->rep->to_end)
-		overdue(l, t->now_ns);
+	overdue(l, until(s->conn, l->rep->to_end ? 0 : t->now_ns));
 	x = seen_of(l);
 	judge(&x, ON_END);
 	if (l->prev)

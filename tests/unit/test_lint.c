@@ -115,7 +115,7 @@ line(struct scene *s, char *text)
 	side = strchr("<frg", what) != NULL;
 	switch (what) {
 	case '>': case '<': case 'U': s->sink.data(s->sink.self, c, side, p, octets(text, p)); break;
-	case 'F': case 'f': c->half[side].fin = true; break;
+	case 'F': case 'f': c->half[side].fin = true; c->half[side].fin_ns = s->now; break;
 	case 'R': case 'r': c->closed = true; s->sink.event(s->sink.self, c, side, DEC_TCP_RESET); break;
 	case 'B': s->sink.event(s->sink.self, c, 0, DEC_TCP_BEHIND_FIN); break;
 	case 'G': case 'g': s->sink.gap(s->sink.self, c, side, 100); break;
@@ -259,6 +259,9 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	{ "silence", { OPEN, "10 0> v2 0002 000e:0001\n", "30000 0E\n" } },
 	{ "silence", { "0 0> v2 0001 000e:0001 0001:4adc0001\n", "30000 0E\n" } },
 	{ "silence", { M_OPEN, "10 0> v3 0117 0001:4adc0001 0003:0001 0004:0001 0006:0001\n", "30000 0E\n" } },
+	{ "silence", { SETUP, "20000 0F\n20001 0f\n" } },	/* the SCS gave up */
+	{ "silence", { OPEN, CW0, "5000 0f\n" } },	/* the ECMG did */
+	{ "", { SETUP, "2000 0F\n20001 0f\n" } },	/* too soon */
 	{ "dropped", { OPEN, CW0, "20 0f\n" } },
 	{ "answer-unasked", { OPEN, CW0 ECM0, ECM("30", "0009", "80", "0909"), CLOSE } },
 	/* channels and streams */
@@ -401,6 +404,19 @@ START_TEST(equal_findings_are_counted)
 }
 END_TEST
 
+START_TEST(silence_ends_with_a_reset)
+{
+	static const char *const parts[] = { OPEN, CW0, "5000 0R\n", NULL };
+	struct lint *t = play(parts, "tcp-reset");
+	const struct lint_report *r = report(t);
+
+	ck_assert_uint_eq(r->nfindings, 1);
+	ck_assert_str_eq(r->findings[0].rule->id, "silence");
+	ck_assert_uint_eq(r->sessions[0]->latency[2].unanswered, 1);
+	lint_free(t);
+}
+END_TEST
+
 START_TEST(periods_are_kept_with_their_times)
 {
 	static const char *const parts[] = { OPEN, CW0 ECM0 CW1, ECM("2210", "0008", "80", "0808"), CW2, "4015 0< v2 0106 000e:0001 000f:0001 7000:000d\n", "4100 0E\n", NULL };
@@ -467,5 +483,5 @@ START_TEST(lists_end_and_counts_go_on)
 END_TEST
 
 SUITE("lint", tcase_add_loop_test(t, a_scene_breaks_just_its_rule, 0, SCENES); tcase_add_loop_test(t, an_ignored_rule_finds_nothing, 0, SCENES);
-    tcase_add_test(t, every_rule_has_a_scene); tcase_add_test(t, equal_findings_are_counted); tcase_add_test(t, periods_are_kept_with_their_times);
+    tcase_add_test(t, every_rule_has_a_scene); tcase_add_test(t, silence_ends_with_a_reset); tcase_add_test(t, equal_findings_are_counted); tcase_add_test(t, periods_are_kept_with_their_times);
     tcase_add_test(t, lists_end_and_counts_go_on))
