@@ -10,7 +10,7 @@
 #include "tools/lint_state.h"
 
 enum { TLV = 4, USER_DEFINED = 0x8000, USES = 64, TS_PACKET = 188, TS_SYNC = 0x47, STATUS = 0x7000, INFORMATION = 0x7001, UNRECOVERABLE = 0x7001,
-	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002 };
+	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002, DELAYS = 3 };
 
 static unsigned
 be16(const uint8_t *p)
@@ -143,16 +143,16 @@ one_unlisted(struct lint_seen *x, struct walk *w)
 	if (!w->param || w->use || !w->rules || w->type >= USER_DEFINED || x->live->rep->udp)
 		return;
 	if (w->other)
-		lint_found(x, x->side, w->type, "a %s of version %u has no %s", x->message, x->g->msg->version, w->param->name);
+		lint_found(x, x->side, w->type, "%s is not a parameter of %s in protocol_version %u", w->param->name, x->message, x->g->msg->version);
 	else
-		lint_found(x, x->side, w->type, "a %s has no %s", x->message, w->param->name);
+		lint_found(x, x->side, w->type, "%s is not a parameter of %s", w->param->name, x->message);
 }
 
 static void
 one_by_udp(struct lint_seen *x, struct walk *w)
 {
 	if (w->param && !w->use && !w->other && w->rules && w->type < USER_DEFINED)
-		lint_found(x, x->side, w->type, "a %s by UDP has no %s", x->message, w->param->name);
+		lint_found(x, x->side, w->type, "%s is not a parameter of %s by UDP", w->param->name, x->message);
 }
 
 static void
@@ -197,7 +197,7 @@ last_repeated(struct lint_seen *x, struct walk *w)
 {
 	for (size_t i = 0; w->rules && i < w->rules->n && i < USES; i++)
 		if (w->seen[i] > w->rules->uses[i].most)
-			lint_found(x, x->side, w->rules->uses[i].type, "it stands %u times, and may once", w->seen[i]);
+			lint_found(x, x->side, w->rules->uses[i].type, "it is there %u times; %u is the most", w->seen[i], w->rules->uses[i].most);
 }
 
 static void
@@ -216,7 +216,8 @@ missing(struct lint_seen *x, struct walk *w, bool certain)
 		const struct sim_use *u = &w->rules->uses[i];
 
 		if (w->seen[i] < u->least && in_version(u, x->g->msg->version) && (x->iface != &eis_scs || !u->spare) == certain)
-			lint_found(x, x->side, u->type, "a %s of version %u carries it", w->rules->name, x->g->msg->version);
+			lint_found(x, x->side, u->type, certain ? "it is missing: a %s of protocol_version %u must have it" : "it is missing: others put it into a %s of protocol_version %u",
+			    w->rules->name, x->g->msg->version);
 	}
 }
 
@@ -630,10 +631,14 @@ check_status_same(struct lint_seen *x)
 	if (!x->live->limits || x->live->channel != CHANNEL_OPEN)
 		return;
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-		int64_t now = sim_int(x->g->msg, params[i], params[i] >= ECMG_DELAY_START && sim_param_find(&ecmg_scs, params[i])->kind == SIM_INT ? INT32_MIN : -1);
+		int64_t now = sim_int(x->g->msg, params[i], 0);
 
-		if (now != was[i] && now != -1 && now != INT32_MIN)
-			lint_found(x, x->side, params[i], "%lld; the channel was opened with %lld", (long long)now, was[i] == INT32_MIN ? -1LL : (long long)was[i]);
+		if (!sim_count(x->g->msg, params[i]) || now == was[i])
+			continue;
+		if (was[i] == INT32_MIN)
+			lint_found(x, x->side, params[i], "%lld; the channel was opened without", (long long)now);
+		else
+			lint_found(x, x->side, params[i], "%lld; the channel was opened with %lld", (long long)now, (long long)was[i]);
 	}
 }
 
@@ -1239,6 +1244,19 @@ tolerance(const struct lint_seen *x)
 	return (rep > 0 ? rep : 500) * LINT_MS + 200 * LINT_MS;
 }
 
+/* The widest that two of the delays that are there lie apart: a transition, or other access criteria, have delays of their own. */
+static int64_t
+apart(const int32_t *late, const int32_t *early)
+{
+	int64_t most = INT64_MIN;
+
+	for (int i = 0; i < DELAYS; i++)
+		for (int k = 0; k < DELAYS; k++)
+			if (late[i] != INT32_MIN && early[k] != INT32_MIN && (int64_t)late[i] - early[k] > most)
+				most = (int64_t)late[i] - early[k];
+	return most * LINT_MS;
+}
+
 static void
 check_air_window(struct lint_seen *x)
 {
@@ -1250,7 +1268,8 @@ check_air_window(struct lint_seen *x)
 		return;
 	/* ECM(n) leaves at T(n+1) + delay_stop, ECM(n+1) came at T(n+1) + delay_start */
 	over = x->at_ns - newer->air_first_ns;
-	most = (c->delay_stop - c->delay_start) * LINT_MS;
+	most = apart((const int32_t[DELAYS]){ c->delay_stop, c->transition_delay_stop, c->AC_delay_stop },
+	    (const int32_t[DELAYS]){ c->delay_start, c->transition_delay_start, c->AC_delay_start });
 	if (over > (most > 0 ? most : 0) + tolerance(x))
 		lint_found(x, -1, ECMG_DELAY_STOP, "the ECM of CP %u is on air at %s %.0f ms after that of CP %u came", p->cp, x->where, ms(over), newer->cp);
 }
@@ -1261,13 +1280,14 @@ check_air_short(struct lint_seen *x)
 	const struct lint_stream *r = x->stream_rep;
 	const struct lint_channel *c = &x->rep->channel;
 	const struct lint_period *before = x->period > 0 ? &r->periods[x->period - 1] : NULL;
+	const int32_t start[DELAYS] = { c->delay_start, c->transition_delay_start, c->AC_delay_start };
 	int64_t took;
 
-	/* the one before was seen from its beginning: it has a predecessor */
+	/* the one before was seen from its beginning: it has a predecessor, and delay_start is known */
 	if (!before || !before->start_ns || before->cp == r->periods[x->period].cp || r->periods[x->period].air_repeats || c->min_CP_duration <= 0)
 		return;
 	took = x->at_ns - before->air_first_ns;
-	if (took < c->min_CP_duration * 100 * LINT_MS - tolerance(x))
+	if (took < c->min_CP_duration * 100 * LINT_MS - apart(start, start) - tolerance(x))
 		lint_found(x, -1, ECMG_MIN_CP_DURATION, "the ECM of CP %u came %.0f ms after that of CP %u; min_CP_duration is %d ms", r->periods[x->period].cp, ms(took), before->cp,
 		    c->min_CP_duration * 100);
 }

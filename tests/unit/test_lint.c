@@ -225,6 +225,9 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	{ "", { E_OPEN, E_SCG("10", "07", "000e:0001 " GROUP("05")) E_SCG_OK("11", "07"), E_SCG("20", "07", "000e:0001 " GROUP("06")) E_SCG_OK("21", "07"), E_CLOSE } },
 	{ "", { OPEN, CW0 ECM0 CW1 ECM1 CW2 ECM2, "100 1A 8170020707\n600 1A 8170020707\n1100 1A 8170020707\n1600 1A 8170020707\n",
 	    "2100 1A 8070020808\n2600 1A 8070020808\n3100 1A 8070020808\n3600 1A 8070020808\n4100 1A 8170020909\n", CLOSE } },
+	/* other access criteria at the third period: its ECM comes 1.4 s before the others would, the one before stays for that long */
+	{ "", { SETUP STATUS_AS(LIMITS " 0016:f9c0 0017:ff38") STREAM STREAM_OK, CW0 ECM0 CW1 ECM1 ASK("2100", "0009", "0009", "000a"), ECM("2110", "0009", "81", "0909"),
+	    "600 1A 8170020707\n1100 1A 8170020707\n1600 1A 8170020707\n2100 1A 8070020808\n2300 1A 8170020909\n2600 1A 8070020808\n2800 1A 8170020909\n3100 1A 8070020808\n3300 1A 8170020909\n3600 1A 8070020808\n", CLOSE } },
 	/* what was asked of a stream, or of a channel, that was then closed: dropped, or on its way */
 	{ "", { OPEN, CW0 ECM0 CW1, "2011 0> v2 0104 000e:0001 000f:0001\n2012 0< v2 0105 000e:0001 000f:0001\n", "2020 0> v2 0101 000e:0001 000f:0001 0019:0005 0010:0014\n2021 0< v2 0103 000e:0001 000f:0001 0019:0005 0011:00\n",
 	    "2030 0> v2 0201 000e:0001 000f:0001 0012:0009 " WORD("0009") " " WORD("000a") "\n2035 0< v2 0106 000e:0001 000f:0001 7000:000d\n", CLOSE } },
@@ -271,6 +274,8 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	{ "channel-id", { OPEN, "10 0> v2 0002 000e:0002\n11 0< v2 0005 000e:0002 7000:0006\n", CLOSE } },
 	{ "channel-shared", { OPEN, "10 1> v2 0001 000e:0001 0001:4adc0002\n11 1< v2 0003 000e:0001 " LIMITS "\n12 1> v2 0004 000e:0001\n", CLOSE } },
 	{ "channel-changed", { OPEN, "10 0> v2 0002 000e:0001\n11 0< v2 0003 000e:0001 0002:00 0003:ff38 0004:ff38 0007:01f4 0008:0002 0009:000a 000a:01 000b:02 000c:00c8\n", CLOSE } },
+	{ "channel-changed", { OPEN, "10 0> v2 0002 000e:0001\n11 0< v2 0003 000e:0001 " LIMITS " 0005:fc18\n", CLOSE } },
+	{ "channel-changed", { OPEN, "10 0> v2 0002 000e:0001\n11 0< v2 0003 000e:0001 0002:00 0003:ffff 0004:ffff 0007:01f4 0008:0002 0009:000a 000a:01 000b:02 000c:0064\n", CLOSE } },
 	{ "close-order", { OPEN, CW0 ECM0, "8002 0> v2 0004 000e:0001\n" } },
 	{ "close-missing", { OPEN, CW0 ECM0, "8000 0> v2 0104 000e:0001 000f:0001\n8001 0< v2 0105 000e:0001 000f:0001\n8002 0F\n8003 0f\n" } },
 	{ "stream-not-open", { SETUP STATUS, CW0, "20 0< v2 0106 000e:0001 000f:0001 7000:0007\n", "8002 0> v2 0004 000e:0001\n" } },
