@@ -18,7 +18,7 @@
 #define NETWORK_NS (500 * LINT_MS)	/* beyond max_comp_time, before an answer is thought lost */
 #define LEAST_WAIT_NS LINT_SECOND
 #define UNKNOWN_LIMIT_NS (60 * LINT_SECOND)	/* CW_provision where channel_status was not captured */
-enum { FIRST_ROOM = 8, FOLLOWED_STREAMS = 1 << 15, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12,
+enum { FIRST_ROOM = 8, FOLLOWED_STREAMS = 1 << 15, HELD_WAITS = 1 << 16, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12,
 	CALM = 64 };		/* messages after which what went before a gap no longer matters */
 
 struct ecm { uint64_t digest; struct lint_session *rep; size_t stream, period; };
@@ -30,7 +30,7 @@ struct lint {
 	struct lint_live *lives;
 	uint64_t key[2];
 	int64_t now_ns, first_ns;
-	size_t nperiods, nstreams, nhists, nfollowed;
+	size_t nperiods, nstreams, nhists, nfollowed, nwaits;	/* nfollowed, nwaits: what there is room for, of the sessions that go on */
 	uint32_t bucket[BUCKETS];		/* findings by what makes them equal: place + 1 */
 	uint32_t *chain;
 	struct ecm *ecms; bool any_ecm;
@@ -943,6 +943,25 @@ apply(struct lint_live *l, struct lint_seen *x)
 	return period;
 }
 
+/* For one request more; where there is none the oldest of the session gives way. */
+static bool
+room_to_wait(struct lint_live *l)
+{
+	if (l->nwaits == LINT_WAITS || (l->nwaits == l->nwaits_most && l->lint->nwaits == HELD_WAITS)) {
+		l->unwatched = true;
+		if (l->nwaits == 0)
+			return false;
+		drop_wait(l, 0);
+	}
+	if (!more_room((void **)&l->wait, &l->wait_room, l->nwaits, sizeof(*l->wait)))
+		return false;
+	if (l->nwaits == l->nwaits_most) {
+		l->nwaits_most++;
+		l->lint->nwaits++;
+	}
+	return true;
+}
+
 static void
 ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 {
@@ -954,9 +973,7 @@ ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 		if ((l->wait[i].overdue || l->wait[i].moot) && l->wait[i].pair == p && l->wait[i].side == x->side && l->wait[i].stream == x->stream &&
 		    l->wait[i].key == (p->key ? sim_int(x->g->msg, p->key, -1) : -1))
 			drop_wait(l, i);
-	if (l->nwaits == LINT_WAITS)
-		drop_wait(l, 0);
-	if (!more_room((void **)&l->wait, &l->wait_room, l->nwaits, sizeof(*l->wait)))
+	if (!room_to_wait(l))
 		return;
 	l->wait[l->nwaits++] = (struct lint_wait){ .pair = p, .class = x->kind->class, .side = x->side, .channel = x->channel, .stream = x->stream,
 		.key = p->key ? sim_int(x->g->msg, p->key, -1) : -1, .at_ns = x->at_ns, .limit_ns = limit_of(l, p), .frame = x->frame, .period = period,
@@ -1164,6 +1181,7 @@ ended(void *self, struct dec_session *s)
 	if (!l->listed)
 		free_session(l->rep);
 	t->nfollowed -= l->nst_most;
+	t->nwaits -= l->nwaits_most;
 	free(l->wait);
 	free(l->st);
 	free(l);

@@ -476,7 +476,7 @@ check_dropped(struct lint_seen *x)
 static void
 check_unasked(struct lint_seen *x)
 {
-	if (x->wait || x->live->rep->udp || x->live->lost[0] || x->live->lost[1])
+	if (x->wait || x->live->rep->udp || x->live->unwatched || x->live->lost[0] || x->live->lost[1])
 		return;
 	if (x->kind->class == STREAM_CLOSE_RESPONSE || (x->kind->class == STREAM_REPLY && x->iface == &psig_mux))
 		lint_found(x, x->side, LINT_NO_PARAM, "nobody asked for it on stream %lld", (long long)x->stream);

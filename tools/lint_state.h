@@ -16,7 +16,7 @@ const struct lint_kind *lint_kind(const struct sim_iface *, uint16_t type);	/* n
 
 enum lint_channel_state { CHANNEL_UNKNOWN, CHANNEL_NONE, CHANNEL_ASKED, CHANNEL_OPEN, CHANNEL_REFUSED, CHANNEL_CLOSED };
 enum lint_stream_state { STREAM_UNKNOWN, STREAM_ASKED, STREAM_OPEN, STREAM_CLOSING, STREAM_CLOSED };
-enum { LINT_CWS = 16, LINT_PACE = 8, LINT_STREAMS = 4096, LINT_WAITS = 256 };
+enum { LINT_CWS = 16, LINT_PACE = 8, LINT_STREAMS = 4096, LINT_WAITS = 1024 };
 
 /* A request without an answer. */
 struct lint_wait {
@@ -57,7 +57,8 @@ struct lint_live {
 	bool dead;			/* the server wants the channel closed (0x7001) */
 	uint8_t version[2];		/* by side of the connection; 0: nothing yet */
 	bool limits;			/* channel_status was seen */
-	struct lint_wait *wait; size_t nwaits, wait_room;
+	struct lint_wait *wait; size_t nwaits, wait_room, nwaits_most;
+	bool unwatched;			/* there were more requests without an answer than are kept: whose an answer is, is not known for sure */
 	struct lint_st *st; size_t nst, st_room, nst_most;
 	int last_side; bool last_error;	/* of the message before */
 	int service_flag, component_flag, max_scg;	/* EIS; -1: not known */

@@ -449,6 +449,46 @@ START_TEST(periods_are_kept_with_their_times)
 }
 END_TEST
 
+/* All streams of a channel change their crypto-period at once: each is asked for an ECM before any has come. _i: streams. */
+START_TEST(many_requests_at_once)
+{
+	struct lint_conf conf = { 0 };
+	struct dec_msg_conf any = { 0 };
+	struct scene s = { .lint = lint_new(&conf) };
+	struct dec_msg_user user = lint_sink(s.lint);
+	const struct lint_report *r;
+	char text[ROOM];
+
+	s.msg = dec_msg_new(&any, &user);
+	s.sink = dec_msg_sink(s.msg);
+	snprintf(text, sizeof(text), "0 0> v2 0001 000e:0001 0001:4adc0001");
+	line(&s, text);
+	snprintf(text, sizeof(text), "1 0< v2 0003 000e:0001 0002:00 0003:ff38 0004:ff38 0007:01f4 0008:0000 0009:000a 000a:00 000b:01 000c:0064");
+	line(&s, text);
+	for (int n = 1; n <= _i; n++) {
+		snprintf(text, sizeof(text), "2 0> v2 0101 000e:0001 000f:%04x 0019:%04x 0010:0014", n, n);
+		line(&s, text);
+		snprintf(text, sizeof(text), "2 0< v2 0103 000e:0001 000f:%04x 0019:%04x 0011:00", n, n);
+		line(&s, text);
+	}
+	for (int n = 1; n <= _i; n++) {
+		snprintf(text, sizeof(text), "10 0> v2 0201 000e:0001 000f:%04x 0012:0007 0014:0007a1a2a3a4a5a6%04x", n, n);
+		line(&s, text);
+	}
+	for (int n = 1; n <= _i; n++) {
+		snprintf(text, sizeof(text), "50 0< v2 0202 000e:0001 000f:%04x 0012:0007 0015:817002%04x", n, n);
+		line(&s, text);
+	}
+	s.sink.end(s.sink.self, &s.conn[0]);
+	dec_msg_free(s.msg);
+	r = report(s.lint);
+	for (size_t i = 0; i < r->nfindings; i++)
+		ck_abort_msg("%d streams: %s in frame %llu: %s", _i, r->findings[i].rule->id, (unsigned long long)r->findings[i].frame, r->findings[i].text);
+	ck_assert_uint_eq(r->sessions[0]->latency[2].n, (unsigned)(_i < 1024 ? _i : 1024));
+	lint_free(s.lint);
+}
+END_TEST
+
 /* A session of so many crypto-periods, each with an error of its own CP: memory is bounded, counts go on. */
 START_TEST(lists_end_and_counts_go_on)
 {
@@ -489,4 +529,5 @@ END_TEST
 
 SUITE("lint", tcase_add_loop_test(t, a_scene_breaks_just_its_rule, 0, SCENES); tcase_add_loop_test(t, an_ignored_rule_finds_nothing, 0, SCENES);
     tcase_add_test(t, every_rule_has_a_scene); tcase_add_test(t, silence_ends_with_a_reset); tcase_add_test(t, equal_findings_are_counted); tcase_add_test(t, periods_are_kept_with_their_times);
+    tcase_add_loop_test(t, many_requests_at_once, 600, 601); tcase_add_loop_test(t, many_requests_at_once, 1500, 1501);
     tcase_add_test(t, lists_end_and_counts_go_on))
