@@ -89,8 +89,8 @@ set_handlers(xmlParserCtxt *p)
 }
 
 /*
- * A thread's parser, kept from one document to the next: a new one, with its dictionary of names, takes as long as a small document. It holds nothing
- * of a document but names. It does not outlive one that was faulty, whose state nobody knows, or full of strange names, which would pile up.
+ * A thread's parser, kept from one document to the next: a new one, with its dictionary of names, takes as long as a small document. It is reset when
+ * it is put back, not only when it is taken: until then it has a copy of the document's text, with the keys in it. After that it holds names only. It does not outlive one that was faulty, whose state nobody knows, or full of strange names, which would pile up.
  */
 enum { KEPT_NAMES = 256 };
 static once_flag once = ONCE_FLAG_INIT;
@@ -130,6 +130,7 @@ static void
 put_back(xmlParserCtxt *p, bool clean)
 {
 	p->_private = NULL;
+	xmlCtxtReset(p);
 	if (!clean || !may_keep || xmlDictSize(p->dict) > KEPT_NAMES || tss_set(kept, p) != thrd_success)
 		xmlFreeParserCtxt(p);
 }
