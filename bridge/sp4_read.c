@@ -335,6 +335,8 @@ static int
 unused(struct reader *r, const xmlNode *e, const struct sp4_row *row)
 {
 	struct sp4_msg *nothing = malloc(sizeof(*nothing));
+	struct sp4_memory *mem = r->m->memory;
+	const size_t held = mem->nheld;
 	int rc;
 
 	r->m->ignored++;
@@ -342,6 +344,8 @@ unused(struct reader *r, const xmlNode *e, const struct sp4_row *row)
 		return wrong(r, SP4_NO_MEMORY, e, row, "there is no memory to hold it");
 	sp4_init(nothing, 0);
 	rc = element(r, e, row, (char *)nothing);
+	while (mem->nheld > held)	/* the room for keys is for those of the message, and there may be any number of these */
+		gw_secret_free(&mem->held[--mem->nheld]);
 	free(nothing);
 	return rc;
 }

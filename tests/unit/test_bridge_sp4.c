@@ -489,6 +489,30 @@ START_TEST(what_is_not_sent)
 }
 END_TEST
 
+/* What a message has no use for takes no room of what it has: there may be any number of it. */
+START_TEST(keys_that_are_ignored_take_no_room)
+{
+	static const char head[] = "<STKMDelivery xmlns='urn:oma:xml:bcast:spcp:backend:1.0' xmlns:e='urn:bcast-headend:xml:sp4ext:1.0' tag='7' messageID='m' "
+	    "destination='d' source='s'><GlobalServiceID>urn:a:b</GlobalServiceID><Data>00</Data>";
+	static const char key[] = "<e:KeyContext cp='1' protection='srtp'><e:KeyMaterial>0011</e:KeyMaterial></e:KeyContext>";
+	enum { MANY = 1000 };
+	char *many = malloc(sizeof(head) + MANY * sizeof(key) + 20), *at = many;
+	struct sp4_fault f;
+	struct sp4_msg m;
+
+	ck_assert_ptr_nonnull(many);
+	at = stpcpy(at, head);
+	for (int i = 0; i < MANY; i++)
+		at = stpcpy(at, key);
+	at = stpcpy(at, "</STKMDelivery>");
+	ck_assert_msg(sp4_decode(schema(), many, (size_t)(at - many), &m, &f) == 0, "%s: %s", f.element, f.rule);
+	ck_assert_uint_eq(m.n_keys, 0);
+	ck_assert_uint_eq(m.ignored, MANY);
+	sp4_fini(&m);
+	free(many);
+}
+END_TEST
+
 START_TEST(limits_are_where_they_are_said_to_be)
 {
 	static uint8_t large[SP4_DATA_OCTETS];
@@ -591,5 +615,5 @@ END_TEST
 SUITE("bridge_sp4", tcase_set_timeout(t, 60); tcase_add_test(t, every_sample_comes_back); tcase_add_test(t, fields_are_where_they_belong);
       tcase_add_test(t, every_faulty_one_is_refused_by_its_rule); tcase_add_test(t, the_schema_takes_what_our_tables_do); tcase_add_test(t, what_is_no_fault);
       tcase_add_loop_test(t, every_tag_is_built_and_read, 1, SP4_TAGS + 1); tcase_add_test(t, what_is_not_sent);
-      tcase_add_test(t, limits_are_where_they_are_said_to_be); tcase_add_test(t, a_fault_behind_line_65535_has_its_line);
+      tcase_add_test(t, limits_are_where_they_are_said_to_be); tcase_add_test(t, keys_that_are_ignored_take_no_room); tcase_add_test(t, a_fault_behind_line_65535_has_its_line);
       tcase_add_test(t, keys_are_masked); tcase_add_test(t, eras))
