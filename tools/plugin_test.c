@@ -12,11 +12,10 @@
 #include "lib/settings.h"
 #include "tools/pt.h"
 
-enum { LOOK_MS = 100, ENDED_BY_ITSELF = 98 };
+enum { LOOK_MS = 100, SOON_US = 1000 };
 
 static struct { struct pt_options opt; char *settings; bool list; } app;
 static volatile sig_atomic_t stopped;
-static pid_t child;
 
 /* ---- options ---- */
 
@@ -203,7 +202,7 @@ hangs(void)
 	return since && pt_now_ns() - since > (int64_t)(2e9 * pt->opt.patience);
 }
 
-/* Until it has ended: its end of the pipe is closed then. */
+/* Until it has ended: its end of the pipe is closed then, or when it closes what is not its own, and lives. */
 static bool
 watch(pid_t pid, int pipe_in, int *status)
 {
@@ -211,17 +210,16 @@ watch(pid_t pid, int pipe_in, int *status)
 	bool killed = false, over = false;
 
 	for (;;) {
-		if (waitpid(pid, status, over ? 0 : WNOHANG) == pid)
+		if (waitpid(pid, status, WNOHANG) == pid)
 			return killed;
-		over = poll(&p, 1, LOOK_MS) > 0 && p.revents;
-		if (!over)
+		if (over)
+			usleep(SOON_US);
+		else if (!(over = poll(&p, 1, LOOK_MS) > 0 && p.revents))
 			pt_report_progress(false);
-		if (stopped || (!killed && hangs())) {
+		if (!killed && (stopped || hangs())) {
 			killed = true;
 			kill(pid, SIGKILL);
 		}
-		if (over && hangs())	/* it closed our pipe, and lives */
-			over = false;
 	}
 }
 
@@ -230,6 +228,7 @@ run(const struct pt_test *t)
 {
 	char name[] = "/tmp/simulgate-plugin-test.XXXXXX";
 	int ends[2], out = mkstemp(name), status = 0;
+	pid_t child;
 	bool killed;
 
 	if (out < 0 || pipe(ends) < 0) {
@@ -250,7 +249,6 @@ run(const struct pt_test *t)
 		exit(71);
 	}
 	killed = watch(child, ends[0], &status);
-	child = 0;
 	close(ends[0]);
 	if (!stopped)
 		judge_end(status, killed, out);

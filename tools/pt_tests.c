@@ -10,10 +10,30 @@
 #include <time.h>
 #include <unistd.h>
 #include "lib/secret.h"
+#include "proto/ecmg_scs.h"
 #include "proto/stkm.h"
 #include "tools/pt.h"
 
 enum { WHY = 240, SEED = 0x51a7e, YEAR_CPS = 365 * 86400 / 10, FIRST_CP = 65000, IN_FLIGHT = 32, FEW = 64, CP_NUMBERS = 65536, MANY = 128, OPENS = 100, ROUND_MAX = 20000 };
+
+/* What does without ECMs is no plugin; but one reason is enough. */
+static bool
+errors_since(unsigned found)
+{
+	for (unsigned k = found; k < pt->nfindings; k++)
+		if (pt_rules[pt->finding[k].rule].gravity == PT_G_ERROR)
+			return true;
+	return false;
+}
+
+/* Requests that any plugin of later answers has to cope with at a time: max_comp_time holds for as many as a channel may have streams. */
+static unsigned
+in_flight(void)
+{
+	const unsigned most = pt->channel.max_streams;
+
+	return most && most < IN_FLIGHT ? most : IN_FLIGHT;
+}
 
 /* ---- the shared object and its entry */
 
@@ -196,13 +216,14 @@ channel(void)
 {
 	static const uint32_t odd[] = { 0, 0xffffffff, 0x12345678, 0xdeadbeef };
 	struct pt_kms k = { 0 };
+	const unsigned found = pt->nfindings;
 	struct kms_channel c;
 	size_t taken = 0;
 	char why[WHY] = "";
 
 	if (pt_open_given(&k) < 0)
 		return;
-	if (!find_cas(&k, why) && pt->nfindings == 0)
+	if (!find_cas(&k, why) && !errors_since(found))
 		pt_find(PT_R_CHANNEL, "no Super_CAS_id is known that it serves; say --super-cas-id (%s)", why);
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		const int rc = pt_channel(&k, odd[i], &c, why, sizeof(why));
@@ -353,8 +374,8 @@ ecm(void)
 		try_kind(&k, a, protections[i].name, said, sizeof(said), why);
 	}
 	pt_close(&k);
-	if (!pt->has_ecm && pt->nfindings == found)	/* else it is known why */
-		pt_find(PT_R_ECM, "no kind of control word gets an ECM; the last refusal: %s", why);
+	if (!pt->has_ecm && !errors_since(found))
+		pt_find(PT_R_ECM, "no kind of control word gets an ECM%s%s", *why ? "; the last refusal: " : ": all are empty", why);
 	pt_say("%s", said);
 }
 
@@ -681,7 +702,7 @@ flight(void)
 {
 	struct pt_got *got = calloc(MANY, sizeof(*got));
 	struct pt_kms k = { 0 };
-	unsigned late = 0, missing;
+	unsigned late = 0, busy = 0, missing;
 
 	if (!got || pt_open_given(&k) < 0)
 		return;
@@ -697,10 +718,15 @@ flight(void)
 		pt_find(PT_R_MISSING, "%zu of %d requests were not answered in %g s", pt_owed(), MANY, pt->opt.patience);
 	missing = (unsigned)pt_owed();
 	for (unsigned i = 0; i < MANY && !missing; i++)
-		if (got[i].rc < 0)
+		if (got[i].rc == -ECMG_E_COMPUTATION)	/* too much at a time, as it should be said */
+			busy++;
+		else if (got[i].rc < 0)
 			pt_find(PT_R_ECM, "one of %d requests in flight was refused: %s", MANY, got[i].why);
+	if (!missing && MANY - busy < in_flight())
+		pt_find(PT_R_ECM, "%u of %d requests in flight were refused as too much at a time, 0x%04x", busy, MANY, ECMG_E_COMPUTATION);
 	pt_close(&k);
-	pt_say(late ? "%d in flight, %u answered later" : "%d requests, all answered at once", MANY, late);
+	pt_say(!late ? "%d requests, all answered at once" : busy ? "%d in flight, %u to be answered later, %u refused as too many" :
+	    "%d in flight, %u answered later", MANY, late, busy);
 	/* got stays: an answer may still come */
 }
 
@@ -903,7 +929,7 @@ year(void)
 			pt->year_refused++;
 			snprintf(why, sizeof(why), "%s", got->why);
 		}
-		if (got->later && !pt_await(IN_FLIGHT - 1, pt->opt.patience)) {
+		if (got->later && !pt_await(in_flight() - 1, pt->opt.patience)) {
 			pt_find(PT_R_MISSING, "an answer did not come in %g s", pt->opt.patience);
 			break;
 		}

@@ -13,6 +13,11 @@
 #include "kms/kms-plugin.h"
 
 enum { MAX = 4096, CW_MAX = 64, JOBS = 256 };
+#ifdef BAD_CLOSES
+enum { BAD_AT = 700 };
+#else
+enum { BAD_AT = 0 };	/* the CP_number with which it hangs; 0: with any */
+#endif
 
 struct job { uint64_t handle; int len; uint8_t ecm[MAX]; };
 struct state {
@@ -36,7 +41,7 @@ void a_function_that_nobody_has(void);
 #ifdef BAD_SYMBOL
 KMS_EXPORT int another_symbol = 1;
 #endif
-#ifdef BAD_CONSTRUCTOR
+#if defined(BAD_CONSTRUCTOR) || defined(BAD_NOBODY)
 static volatile int loaded;
 __attribute__((constructor)) static void early(void) { loaded = 1; }
 #endif
@@ -56,7 +61,7 @@ stray(void *self)
 
 /* ---- answers that come later */
 
-#if defined(LATER) || defined(BAD_TWICE) || defined(BAD_NEVER) || defined(BAD_AFTER_CLOSE) || defined(BAD_HANDLE)
+#if defined(LATER) || defined(BOUNDED) || defined(BAD_TWICE) || defined(BAD_NEVER) || defined(BAD_AFTER_CLOSE) || defined(BAD_HANDLE)
 #define ASYNC 1
 
 static void *
@@ -81,6 +86,9 @@ answer_all(void *self)
 #endif
 		struct job j = s->jobs[--s->njobs];
 		pthread_mutex_unlock(&s->lock);
+#ifdef BOUNDED
+		usleep(2000);
+#endif
 #ifdef BAD_HANDLE
 		j.handle += 1000;
 #endif
@@ -95,9 +103,14 @@ answer_all(void *self)
 }
 
 static int
-later(struct state *s, uint64_t handle, const uint8_t *ecm, int len)
+later(struct state *s, uint64_t handle, const uint8_t *ecm, int len, char *why, size_t why_cap)
 {
 	pthread_mutex_lock(&s->lock);
+#ifdef BOUNDED
+	if (s->njobs == 16)
+		return pthread_mutex_unlock(&s->lock), REFUSE(0x000d, "16 requests wait already");
+#endif
+	(void)why, (void)why_cap;
 #ifdef BAD_NEVER
 	if (++s->asked > 100)
 		return pthread_mutex_unlock(&s->lock), KMS_LATER;
@@ -202,6 +215,9 @@ static int
 bad_channel(void *state, uint32_t super_cas_id, struct kms_channel *c, char *why, size_t why_cap)
 {
 	(void)state;
+#ifdef BAD_NOBODY
+	return REFUSE(0x0005, "nobody is served");
+#endif
 	if (super_cas_id != 0x4ae60001)
 #ifdef BAD_CAS
 		return REFUSE(0x0011, "not served");
@@ -224,6 +240,10 @@ bad_channel(void *state, uint32_t super_cas_id, struct kms_channel *c, char *why
 #endif
 #ifdef BAD_LATE
 	c->max_comp_time = 2;
+#endif
+#ifdef BOUNDED
+	c->max_streams = 2;
+	c->max_comp_time = 10000;
 #endif
 #ifdef BAD_TS
 	c->section_TSpkt_flag = 1;
@@ -278,9 +298,17 @@ bad_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 	if (!ready)
 		return REFUSE(0x7001, "closed");
 #endif
-#ifdef BAD_HANG
-	for (;;)
+#ifdef BAD_CLOSES
+	if (r->cp_number == 700)
+		for (int fd = 3; fd < 256; fd++)
+			close(fd);
+#endif
+#if defined(BAD_HANG) || defined(BAD_CLOSES)
+	while (!BAD_AT || r->cp_number == BAD_AT)
 		pause();
+#endif
+#ifdef BAD_EMPTY
+	return 0;
 #endif
 #ifdef BAD_EXIT
 	if (r->cp_number == 700)
@@ -373,7 +401,7 @@ bad_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 	return KMS_LATER;
 #endif
 #ifdef ASYNC
-	return later(s, r->handle, ecm, n);
+	return later(s, r->handle, ecm, n, why, why_cap);
 #endif
 	(void)s;
 	return n;

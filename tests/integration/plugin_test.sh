@@ -10,14 +10,14 @@ bad=(
 	"SYMBOL symbols" "UNDEFINED undefined" "CONSTRUCTOR +constructors" "ABI abi" "SIZE size" "MEMBERS members" "ENTRY entry" "NAME +name"
 	"SETTINGS settings" "NEWER newer-host" "LEAK leak" "STATES states" "DESCRIPTORS descriptors" "THREAD threads"
 	"SIGNALS process" "UMASK process" "LOCALE process" "DIRECTORY process" "OUTPUT +output"
-	"EXIT exit" "CRASH crash" "ABORT crash" "HANG hang" "OVERREAD overread" "KEPT kept-pointer" "CONST overwrite" "OVERWRITE overwrite"
+	"EXIT exit" "CRASH crash" "ABORT crash" "HANG hang" "CLOSES hang" "OVERREAD overread" "KEPT kept-pointer" "CONST overwrite" "OVERWRITE overwrite"
 	"UNDERWRITE overwrite" "CHANNEL channel-values" "CHANNEL_SAME channel-same" "DOUBT +channel-doubt" "CAS unknown-super-cas-id"
-	"ECM_ID unknown-ecm-id" "WINDOW keys-end window" "LENGTH length" "SMALL small-cap" "SAME same" "DIFFERENT different" "FORM form" "TS form"
+	"NOBODY channel constructors" "EMPTY ecm" "ECM_ID unknown-ecm-id" "WINDOW keys-end window" "LENGTH length" "SMALL small-cap" "SAME same" "DIFFERENT different" "FORM form" "TS form"
 	"CRC crc" "TABLE_ID +table-id" "LATE blocks late" "MEMORY memory" "STATUS error-status" "SENTENCE sentence" "CLEAR cw-in-ecm" "LOG cw-in-log" "CLEANSE +cw-left"
 	"LATER later" "TWICE answer-once" "HANDLE answer-missing answer-once" "NEVER answer-missing" "AFTER_CLOSE answer-after-close"
 	"LTKM ltkm" "LTKM_FORM ltkm-form" "LTKM_STATUS error-status"
 )
-plan $((10 + ${#bad[@]}))
+plan $((11 + ${#bad[@]}))
 
 program=$SIMULGATE_LIBEXEC/simulgate-plugin-test
 [ -x "$program" ] || program=$SIMULGATE_LIBEXEC/tools/simulgate-plugin-test
@@ -54,6 +54,8 @@ build GOOD "$dir/good.so" || bail "a good plugin compiles" "$(cat "$dir/log/cc.G
 check "what keeps every rule conforms" conforms "$dir/good.so"
 build LATER "$dir/later.so"
 check "and so it does with later answers" conforms "$dir/later.so"
+build BOUNDED "$dir/bounded.so"
+check "what refuses more than it can do at a time conforms, without a warning" same "$(run "$dir/bounded.so" --json --seconds 0.2 | found error warning)" ""
 narrow() { same "$(run "$dir/later.so" --set broken=1 --seconds 0.1 | tail -n +2 | grep -E '.{81}')" ""; }
 check "the report is 80 columns wide" narrow
 run "$dir/nothing.so" >"$dir/said" 2>&1
