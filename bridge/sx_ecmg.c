@@ -697,17 +697,23 @@ sx_ecmg_next(const struct sx_ecmg *e)
 
 /* ---- tag 7 ---- */
 
-/* The stream that a delivery is for; without @stkmStream the only one that the service has from this BSM. NULL; *n is how many it could be. */
+/*
+ * The stream that a delivery is for; without @stkmStream the only one that the service has from this BSM. NULL; *n is how many it could
+ * be, *of_all those of other BSMs, too.
+ */
 static struct sx_stream *
-stream_of(const struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, size_t *n)
+stream_of(const struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, size_t *n, size_t *of_all)
 {
 	struct sx_stream *found = NULL;
 	size_t matches = 0;
 
-	*n = 0;
+	*n = *of_all = 0;
 	for (size_t i = 0; i < e->n; i++) {
 		struct sx_stream *s = e->v[i];
-		if (s->row->peer != from || strcmp(s->unit->service->global_service_id, m->service) != 0)
+		if (strcmp(s->unit->service->global_service_id, m->service) != 0)
+			continue;
+		++*of_all;
+		if (s->row->peer != from)
 			continue;
 		++*n;
 		if (!m->n_stkm || (m->stkm.stream != SP4_ABSENT && m->stkm.stream != s->ecm_id))
@@ -748,8 +754,8 @@ take_delivery(struct sx_ecmg *e, struct sx_stream *s, uint16_t cp, const struct 
 unsigned
 sx_ecmg_delivery(struct sx_ecmg *e, const struct he_sp4_peer *from, const struct sp4_msg *m, int64_t now_us, const char **reason)
 {
-	size_t streams = 0;
-	struct sx_stream *s = m->service ? stream_of(e, from, m, &streams) : NULL;
+	size_t streams = 0, all = 0;
+	struct sx_stream *s = m->service ? stream_of(e, from, m, &streams, &all) : NULL;
 
 	e->now_us = now_us;
 	*reason = NULL;
@@ -762,8 +768,9 @@ sx_ecmg_delivery(struct sx_ecmg *e, const struct he_sp4_peer *from, const struct
 		return BR_MISSING;
 	}
 	if (!s) {
-		*reason = "no STKM stream of this service comes from this BSM";
-		return BR_NO_SERVICE;
+		*reason = streams ? "the service has no such @stkmStream from this BSM" : all ? "the STKM streams of this service come from another BSM" :
+		    "no STKM stream is of this service";
+		return !streams && all ? BR_NOT_ENTITLED : BR_NO_SERVICE;
 	}
 	if (m->n_data != 1 || m->data[0].len == 0 || m->data[0].len > ECMG_ECM_MAX) {
 		*reason = "one STKM is wanted";

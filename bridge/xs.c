@@ -247,17 +247,40 @@ gather(void *self, const struct gw_object *v)
 	g->len += v->len;
 }
 
-/* What is stored for a service and overlaps the window that was asked for. Rows of the other direction may know the service, too: they are asked next. */
+/* Is the service of this URN one that the file has for the peer? As who is given its LTKMs, asks for its STKMs, or is sent its SEAKs. */
 static bool
-on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, const struct sp4_msg *m)
+entitled(const struct he_bridge *b, const struct he_sp4_peer *p, const char *urn)
 {
-	struct xs *app = self;
-	struct gathering g = { .from_s = gw_utc_us() / 1000000, .to_s = INT64_MAX };
-	bool known;
-	const struct out *o = app->closing || !(app->b->roles & HE_ROLE_BSM) || !(from->roles & HE_ROLE_BSDA) ? NULL : find_out(app, NULL, m, &known);
+#define NAMES(row, of_peer) ((of_peer) && strcmp((of_peer)->name, p->name) == 0 && strcmp((row)->service->global_service_id, urn) == 0)
+	for (size_t i = 0; i < b->nemmg; i++)
+		if (NAMES(&b->emmg[i], b->emmg[i].peer))
+			return true;
+	for (size_t i = 0; i < b->nstkm; i++)
+		if (NAMES(&b->stkm[i], b->stkm[i].peer))
+			return true;
+	for (size_t i = 0; i < b->nseak; i++)
+		if (NAMES(&b->seak[i], b->seak[i].bsda))
+			return true;
+#undef NAMES
+	return false;
+}
 
-	if (!o)
-		return false;
+static bool
+of_emmg(const struct he_bridge *b, const struct sp4_msg *m)
+{
+	for (size_t i = 0; i < b->nemmg; i++)
+		if (b->emmg[i].registration == registers(m) && strcmp(b->emmg[i].service->global_service_id, m->service) == 0)
+			return true;
+	return false;
+}
+
+/* The answer of what is stored for a service and overlaps the window that was asked for. */
+static void
+give(struct xs *app, struct ex_call *call, const struct sp4_msg *m, const struct out *o)
+{
+	struct gathering g = { .from_s = gw_utc_us() / 1000000, .to_s = INT64_MAX };
+	const uint64_t kbps = o->conf->bandwidth_bps / 1000;
+
 	if (m->distribution_start != SP4_ABSENT && sp4_unix(m->distribution_start) > g.from_s)
 		g.from_s = sp4_unix(m->distribution_start);
 	if (m->distribution_end != SP4_ABSENT)
@@ -266,7 +289,7 @@ on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, con
 	g.answer.status = BR_OK;
 	g.answer.n_distribution = 1;
 	g.answer.distribution = (struct sp4_distribution_context){ .data_id = o->conf->data_id, .repetition_ms = o->conf->repetition_ms,
-		.bandwidth_kbps = SP4_ABSENT };
+		.bandwidth_kbps = kbps == 0 ? SP4_ABSENT : kbps > UINT16_MAX ? UINT16_MAX : (int64_t)kbps };
 	g.octets = malloc(ANSWER_OCTETS);
 	if (!g.octets || gw_objects_each(app->store, xs_out_stream(o->out), gather, &g) != GW_WON)
 		ex_status(call, BR_DELAYED, "the store cannot be read");
@@ -275,6 +298,25 @@ on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, con
 	else
 		ex_answer(call, &g.answer);
 	free(g.octets);
+}
+
+/* The rows emmg were asked before (bridge/sx.c), and have nothing for this peer. */
+static bool
+on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, const struct sp4_msg *m)
+{
+	struct xs *app = self;
+	const struct out *o;
+	bool known;
+
+	if (app->closing || !(app->b->roles & HE_ROLE_BSM) || !(from->roles & HE_ROLE_BSDA) || app->b->nemmg + app->nouts == 0)
+		return false;
+	o = find_out(app, NULL, m, &known);
+	if (!o && !of_emmg(app->b, m))
+		ex_status(call, BR_NO_SERVICE, "no entry is for this GlobalServiceID and kind of object");
+	else if (!o || !entitled(app->b, from, m->service))
+		ex_status(call, BR_NOT_ENTITLED, "no entry has this service for this peer");
+	else
+		give(app, call, m, o);
 	return true;
 }
 

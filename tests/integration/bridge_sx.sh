@@ -67,7 +67,7 @@ verdicts judge ask "${as_bsm[@]}" 9 ok 19 0
 verdicts judge emmg "127.0.0.1:$emmg" "$udp" "$dir/xml"
 verdicts judge ask "${as_bsm[@]}" 9 ok 0 1
 verdicts judge ask "${as_bsm[@]}" 13 ok 0 1
-verdicts judge ask "${as_bsm[@]}" 9 never 11 0
+verdicts judge ask "${as_bsm[@]}" 9 never 15 0
 
 start peer socat "EXEC:$dir/peer 1 1" "TCP:127.0.0.1:$old_face"
 its_ecms() { [ "$(grep -l 'STKMRequestResponse.*urn:test:section' "$dir"/xml/out-*.xml | wc -l)" -ge 3 ]; }

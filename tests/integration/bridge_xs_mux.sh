@@ -9,18 +9,21 @@
 . "$here/xslib.sh"
 need curl xmllint openssl tshark dumpcap
 
-plan 21
+plan 25
 authority ca
 certificate ca bsda DNS:bsda.operator.example IP:127.0.0.1
 certificate ca bsm1 DNS:bsm1.operator.example
 certificate ca bsm2 DNS:bsm2.operator.example
 certificate ca far DNS:far.operator.example
-ports port_bridge mux udp air reg
+certificate ca other DNS:other.operator.example
+ports port_bridge mux udp air reg nobody
 cat >"$dir/headend.yaml" <<EOF
 head_end: judge
 state: state
 playout: unix://$dir/run
+kms: { drm: { super_cas_id: 0x00010001, ecmg: "tcp://127.0.0.1:$nobody" } }
 services:
+  - { id: tv2, scrambling: none, global_service_id: "urn:test:tv2" }
   - { id: tv1, scrambling: none, global_service_id: "urn:oma:bcast:iauth:x-test:service:tv1" }
 bridge:
   front:
@@ -34,6 +37,10 @@ bridge:
       bsm1: { id: bsm1.operator.example, roles: bsm }
       bsm2: { id: bsm2.operator.example, roles: bsm }
       far: { id: far.operator.example, roles: bsda }
+      other: { id: other.operator.example, roles: bsda }
+    stkm:
+      - { kms: drm, peer: far, service: tv1, ecm_id: 1 }
+      - { kms: drm, peer: other, service: tv2, ecm_id: 2 }
     mux:
       - { peer: bsm1, service: tv1, client_id: 0x00010009, data_id: 2, to: "tcp://127.0.0.1:$mux", bandwidth: 64kbit/s }
       - { peer: bsm1, service: tv1, client_id: 0x00010009, data_id: 3, to: "tcp://127.0.0.1:$mux", to_udp: "udp://127.0.0.1:$udp", registration: true }
@@ -99,13 +106,23 @@ check "a BSM that has no such stream" deliver 5 'not for this peer' 11 stranger 
 who=bsm1 service=urn:test:nowhere
 check "a service that nobody has" deliver 15 GlobalServiceID 11 nowhere 0200DD "$often"
 service=urn:oma:bcast:iauth:x-test:service:tv1
-{
-	printf '<LTKMorRegRequest xmlns="urn:oma:xml:bcast:spcp:backend:1.0" tag="9" version="1" messageID="ask" destination="bsda.operator.example"'
-	printf ' source="far.operator.example"><GlobalServiceID>%s</GlobalServiceID>' "$service"
-	printf '<DistributionStart>%s</DistributionStart><DistributionEnd>%s</DistributionEnd></LTKMorRegRequest>\n' "$(ntp 0)" "$(ntp 60)"
-} >"$dir/ask.sent"
-check "a BSD/A that asks for LTKMs" answers 0 far "$dir/ask.sent" ask
+# ask STATUS WHO TAG ID [REASON]: for $service, what is good in the next minute
+ask() {
+	{
+		printf '<LTKMorRegRequest xmlns="urn:oma:xml:bcast:spcp:backend:1.0" tag="%s" version="1" messageID="%s"' "$3" "$4"
+		printf ' destination="bsda.operator.example" source="%s.operator.example"><GlobalServiceID>%s</GlobalServiceID>' "$2" "$service"
+		printf '<DistributionStart>%s</DistributionStart><DistributionEnd>%s</DistributionEnd></LTKMorRegRequest>\n' "$(ntp 0)" "$(ntp 60)"
+	} >"$dir/$4.sent"
+	answers "$1" "$2" "$dir/$4.sent" "$4" "${5:-}"
+}
+check "a BSD/A whose service it is asks for LTKMs" ask 0 far 9 ask
+check "is told of which stream, how often and how fast they come" same "$(for n in dataId repetitionMs bandwidthKbps; do of ask "string(//@$n)"; echo; done | xargs)" "2 10000 64"
 check "gets all three" same "$(for n in 1 2 3; do of ask "string(/*/*[local-name()='Data'][$n])"; echo; done | sort | xargs)" "0200AA0102030405 0200BB01 0200CC0102"
+check "one that has another service does not get them" ask 5 other 9 theirs 'for this peer'
+check "nor its registration objects" ask 5 other 13 register 'for this peer'
+service=urn:test:tv2
+check "and where nobody gives any, there are none to ask for" ask 15 other 9 none GlobalServiceID
+service=urn:oma:bcast:iauth:x-test:service:tv1
 
 kill9 bridge
 seen=$(grep -c . "$dir/log/air")

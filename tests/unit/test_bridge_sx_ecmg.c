@@ -623,7 +623,7 @@ START_TEST(an_stkm_that_comes_unasked)
 	set_up(0x00020001);
 	stream(1, 2);
 	ck_assert_uint_eq(delivered("b", "urn:simulgate:lab:none", 5, 2, "X"), BR_NO_SERVICE);
-	ck_assert_uint_eq(delivered("a", "urn:simulgate:lab:sport", 5, 3, "X"), BR_NO_SERVICE);	/* not its stream */
+	ck_assert_uint_eq(delivered("a", "urn:simulgate:lab:sport", 5, 3, "X"), BR_NOT_ENTITLED);	/* not its service */
 	ck_assert_uint_eq(delivered("b", "urn:simulgate:lab:news", -1, 2, "X"), BR_MISSING);
 	ck_assert_uint_eq(delivered("b", "urn:simulgate:lab:news", 5, 9, "X"), BR_NO_SERVICE);
 	ck_assert_uint_eq(delivered("b", "urn:simulgate:lab:news", 5, 2, ""), BR_WRONG_KEY);
