@@ -9,12 +9,12 @@ example=/usr/share/doc/libbitstream-dev/examples/dvb_ecmg_test.c
 need openssl xmllint socat "$CC"
 [ -r "$example" ] || missing "$example of libbitstream-dev"
 
-plan 37
+plan 41
 # Its Super_CAS_id is a random one: no table has that.
 sed 's/i_supercasid = rand()/i_supercasid = 0x4AE60001/' "$example" >"$dir/peer.c"
 "$CC" -O1 -w -o "$dir/peer" "$dir/peer.c" >"$dir/log/cc" 2>&1 || bail "the example compiles"
 { authority ca && certificate ca bridge DNS:bsda.test.example && certificate ca bsm DNS:bsm.test.example; } || bail "certificates"
-ports bsm listen face hasty_face deaf_face old_face nobody emmg udp
+ports bsm listen face hasty_face deaf_face own_face old_face nobody emmg udp
 mkdir "$dir/xml" "$dir/run"
 judge() { "$PYTHON" "$here/sx_judge.py" "$@"; }
 service() {	# NAME KMS ECM_ID
@@ -28,14 +28,15 @@ kms:
   card: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$face, max_comp_time: 4000, delay_start: -300 }
   hasty: { super_cas_id: 0x00020003, ecmg: tcp://127.0.0.1:$hasty_face, max_comp_time: 500 }
   deaf: { super_cas_id: 0x00020009, ecmg: tcp://127.0.0.1:$deaf_face, max_comp_time: 500 }
+  own: { super_cas_id: 0x0002000A, ecmg: tcp://127.0.0.1:$own_face, max_comp_time: 5000 }
   old: { super_cas_id: 0x4AE60001, ecmg: tcp://127.0.0.1:$old_face, protocol_version: 1, max_streams: 50, max_comp_time: 5000 }
 services:
 $(service ok card 1; service status card 2; service http card 3; service wrong card 6; service late hasty 4; service never hasty 5
-	service deaf deaf 7; service section old 1)
+	service deaf deaf 7; service section old 1; service own own 8 | sed 's/crypto_period/keys: x, &/')
 bridge:
   x:
     id: bsda.test.example
-    roles: [bsda, bsm]
+    roles: [bsda, bsa, bsm]
     listen: tls://127.0.0.1:$listen
     certificate: bridge.pem
     private_key: bridge.key
@@ -47,6 +48,7 @@ bridge:
       - { kms: card, peer: bsm }
       - { kms: hasty, peer: bsm }
       - { kms: deaf, peer: gone }
+      - { kms: own, peer: bsm, mode: a }
       - { kms: old, peer: bsm }
     emmg:
       - { listen: "tcp://127.0.0.1:$emmg", listen_udp: "udp://127.0.0.1:$udp", peer: bsm, service: ok, client_id: 0x00010042, data_id: 10 }
@@ -62,6 +64,7 @@ verdicts judge scs "127.0.0.1:$face" "127.0.0.1:$hasty_face" "$dir/xml"
 verdicts judge deaf "127.0.0.1:$deaf_face"
 as_bsm=("https://127.0.0.1:$listen" "$dir/ca.pem" "$dir/bsm.pem" "$dir/bsm.key" "$dir/xml")
 verdicts judge tell "${as_bsm[@]}" "127.0.0.1:$face"
+verdicts judge mode_a "${as_bsm[@]}" "127.0.0.1:$own_face"
 
 verdicts judge ask "${as_bsm[@]}" 9 ok 19 0
 verdicts judge emmg "127.0.0.1:$emmg" "$udp" "$dir/xml"

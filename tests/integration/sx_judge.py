@@ -6,6 +6,7 @@ sx_judge.py bsm PORT DIR CA CERT KEY    HTTPS with mutual authentication; bodies
 sx_judge.py scs HOST:PORT HASTY DIR     says "ok …" or "not ok …" a line; DIR is the BSM's; HASTY: a face that waits half a second
 sx_judge.py deaf HOST:PORT              the same of a BSM that is not there
 sx_judge.py tell URL CA CERT KEY DIR HOST:PORT    tag 7, and what the SCS makes of it
+sx_judge.py mode_a URL CA CERT KEY DIR HOST:PORT  an SCS whose BSM makes the keys itself
 sx_judge.py emmg HOST:PORT UDP-PORT DIR the same for the MUX's face
 sx_judge.py ask URL CA CERT KEY DIR TAG SERVICE STATUS N   a tag 9 or 13: the status and the number of objects that must be answered
 """
@@ -28,8 +29,8 @@ from emmgwire import Emmg, cid
 
 NS = "{urn:oma:xml:bcast:spcp:backend:1.0}"
 EXT = "{urn:bcast-headend:xml:sp4ext:1.0}"
-CAS, HASTY, DEAF = 0x00020001, 0x00020003, 0x00020009
-OK, STATUS, HTTP, LATE, NEVER, WRONG = 1, 2, 3, 4, 5, 6
+CAS, HASTY, DEAF, OWN_CAS = 0x00020001, 0x00020003, 0x00020009, 0x0002000A
+OK, STATUS, HTTP, LATE, NEVER, WRONG, OWN = 1, 2, 3, 4, 5, 6, 8
 ROOT = {5: "STKMRequestResponse", 11: "LTKMorRegDeliveryConfirmation", 15: "LTKMorRegDeliveryConfirmation"}
 
 
@@ -324,19 +325,24 @@ def kept(where, name, body):
         f.write(body if isinstance(body, bytes) else body.encode())
 
 
+def stkm_delivery(to, where, service, stream, cp, mid, data):
+    """Tag 7: the HTTP status, and that of its answer."""
+    body = (f'<STKMDelivery xmlns="{NS[1:-1]}" xmlns:e="{EXT[1:-1]}" tag="7" version="1" messageID="{mid}" destination="bsda.test.example" '
+            f'source="bsm.test.example"><GlobalServiceID>urn:test:{service}</GlobalServiceID><Data>{data.hex().upper()}</Data>'
+            f'<e:StkmContext cp="{cp}" stkmStream="{stream}"/></STKMDelivery>')
+    kept(where, f"in-{mid}", body)
+    code, answer = post(*to, body)
+    kept(where, f"out-{mid}", answer)
+    return code, int(ET.fromstring(answer).get("status"))
+
+
 def tell(url, ca, cert, key, where, face):
     s = Scs(face)
     s.open(OK, STATUS)
     first = s.say(STATUS, 19)
 
     def deliver(cp, mid, data, stream=STATUS):
-        body = (f'<STKMDelivery xmlns="{NS[1:-1]}" xmlns:e="{EXT[1:-1]}" tag="7" version="1" messageID="{mid}" destination="bsda.test.example" '
-                f'source="bsm.test.example"><GlobalServiceID>urn:test:status</GlobalServiceID><Data>{data.hex().upper()}</Data>'
-                f'<e:StkmContext cp="{cp}" stkmStream="{stream}"/></STKMDelivery>')
-        kept(where, f"in-{mid}", body)
-        code, answer = post(url, ca, cert, key, body)
-        kept(where, f"out-{mid}", answer)
-        return code, int(ET.fromstring(answer).get("status"))
+        return stkm_delivery((url, ca, cert, key), where, "status", stream, cp, mid, data)
     told = deliver(19, "tell-1", b"made later")
     got = s.say(STATUS, 19)
     verdict("an STKM that was not ready (19) comes by tag 7, and is there when the SCS asks again",
@@ -346,6 +352,26 @@ def tell(url, ca, cert, key, where, face):
     verdict("one for a key that the BSM cannot know is not used in mode C", [] if told == (200, 0) and got[0] == 0x8014 else (told, got))
     told = deliver(21, "tell-3", b"x", 55)
     verdict("one for an unknown stream is refused with 15", [] if told == (200, 15) else told)
+
+
+def mode_a(url, ca, cert, key, where, face):
+    s = Scs(face, OWN_CAS)
+    s.open(OWN)
+    asked = lambda cp: [m for m in documents(where, "in", "STKMRequest") if m.findtext(NS + "GlobalServiceID").endswith(":own")
+                        and m.find(EXT + "StkmContext").get("cp") == str(cp)]
+    cps = [65534, 65535, 0, 1]
+    wrong = [(cp, got) for cp in cps for got in [s.say(OWN, cp)] if got != stkm("own", cp, b"")]
+    verdict("mode A: each CW_provision gets the STKM of its crypto-period", wrong)
+    held = [m for cp in cps for m in asked(cp)]
+    wrong = [ET.tostring(m) for m in held if m.find(EXT + "KeyContext") is not None]
+    leaks = [cp for cp in cps if any(s.key(OWN, cp).hex().encode() in ET.tostring(m).lower() for m in held)]
+    verdict("no request holds a key", [] if len(held) == len(cps) and not wrong and not leaks else (len(held), wrong, leaks))
+    told = stkm_delivery((url, ca, cert, key), where, "own", OWN, 2, "own-1", b"made before")
+    got = s.say(OWN, 2)
+    verdict("what the BSM delivers by tag 7 is what the SCS gets, and the BSM is not asked", [] if (told, got, asked(2)) == ((200, 0), b"made before", [])
+            else (told, got, asked(2)))
+    told = stkm_delivery((url, ca, cert, key), where, "deaf", 7, 2, "own-2", b"x")
+    verdict("an STKM of another BSM's service is refused with 5", [] if told == (200, 5) else told)
 
 
 def ask(url, ca, cert, key, where, tag, service, status, n):
