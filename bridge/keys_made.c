@@ -165,6 +165,31 @@ confirmed(void *self, const struct ex_result *r)
 		    r->end == EX_ANSWERED ? (long long)r->answer->status : -1LL);
 }
 
+/* The unit whose STKMs with this ecm_id the KMS makes. */
+static const struct he_unit *
+unit_of(const struct he_bridge_stkm *row)
+{
+	const struct he_service *s = row->service;
+
+	for (size_t i = 0; s && i < s->nunits; i++)
+		for (size_t n = 0; n < s->units[i].nstkm; n++)
+			if (s->units[i].stkm[n].kms == row->kms && s->units[i].stkm[n].ecm_id == row->ecm_id)
+				return &s->units[i];
+	return s && s->nunits == 1 ? &s->units[0] : NULL;	/* the service's streams are somebody else's to list */
+}
+
+/* A BSA that is a BSD/A, too, has the keys of what it asks STKMs for; of one that is a BSA only no entry says what it serves, and it has all. */
+static bool
+entitled(const struct maker *m, const struct he_sp4_peer *p)
+{
+	const struct he_bridge *b = m->made->k->b;
+
+	for (size_t i = 0; i < b->nstkm && (p->roles & HE_ROLE_BSDA); i++)
+		if (b->stkm[i].mode == HE_MODE_A && strcmp(b->stkm[i].peer->name, p->name) == 0 && unit_of(&b->stkm[i]) == m->conf)
+			return true;
+	return !(p->roles & HE_ROLE_BSDA);
+}
+
 static void
 offer(struct maker *m, struct recent *r)
 {
@@ -176,7 +201,7 @@ offer(struct maker *m, struct recent *r)
 
 	for (size_t i = 0; i < k->b->npeers && i < 32; i++) {
 		const struct he_sp4_peer *p = &k->b->peers[i];
-		if (!(p->roles & HE_ROLE_BSA) || !p->url || r->offered >> i & 1)
+		if (!(p->roles & HE_ROLE_BSA) || !p->url || r->offered >> i & 1 || !entitled(m, p))
 			continue;
 		sp4_init(&msg, 3);
 		msg.content = m->content;
@@ -307,6 +332,8 @@ on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, con
 		m = m->next;
 	if (!m)
 		ex_status(call, BR_NO_SERVICE, "no keys of a content of this name are made here");
+	else if (!entitled(m, from))
+		ex_status(call, BR_NOT_ENTITLED, "no stkm entry has this content for this peer");
 	else if ((why = mismatch(m, msg)))
 		ex_status(call, BR_INVALID, why);
 	else
@@ -371,19 +398,6 @@ open_store(struct br_keys *k, struct gw_err *err)
 	}
 	ex_handle(k->ex, 1, on_request, k);
 	return 0;
-}
-
-/* The unit whose STKMs with this ecm_id the KMS makes. */
-static const struct he_unit *
-unit_of(const struct he_bridge_stkm *row)
-{
-	const struct he_service *s = row->service;
-
-	for (size_t i = 0; s && i < s->nunits; i++)
-		for (size_t n = 0; n < s->units[i].nstkm; n++)
-			if (s->units[i].stkm[n].kms == row->kms && s->units[i].stkm[n].ecm_id == row->ecm_id)
-				return &s->units[i];
-	return s && s->nunits == 1 ? &s->units[0] : NULL;	/* the service's streams are somebody else's to list */
 }
 
 int

@@ -669,6 +669,29 @@ START_TEST(what_is_made_is_offered_given_and_stays)
 }
 END_TEST
 
+/* A head-end that is BSD/A and BSA has the keys of its own services, not another's; a BSA of its own is named by no entry. */
+START_TEST(keys_of_another_head_end)
+{
+	char other[] = "other", of_audio[] = "urn:c/audio";
+	struct gw_err err = { 0 };
+	struct br_key made;
+	struct ex_call c;
+	struct sp4_msg m;
+
+	peers[1].roles = HE_ROLE_BSA | HE_ROLE_BSDA;
+	peers[2] = (struct he_sp4_peer){ .name = other, .id = other, .url = url, .roles = HE_ROLE_BSA | HE_ROLE_BSDA };
+	as_bsm();
+	ck_assert_int_eq(br_keys_make(keys, audio, 1, &made, &err), 0);
+	ck_assert(nsent == 1 && sent[0].to == &peers[1]);
+	sp4_init(&m, 1);
+	m.content = of_audio;
+	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[2], &m) && c.status == BR_NOT_ENTITLED && c.n == 0);
+	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[1], &m) && c.status == 0 && c.n == 2);
+	peers[2].roles = HE_ROLE_BSA;
+	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[2], &m) && c.status == 0 && c.n == 2);
+}
+END_TEST
+
 /* Keys that an answer holds stay while others are made for it. */
 START_TEST(old_and_new_keys_in_one_answer)
 {
@@ -805,6 +828,6 @@ SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_ti
     tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, the_scs_keeps_another_key); tcase_add_test(t, no_more_than_there_is_room_for);
     tcase_add_test(t, a_bsm_without_a_url); tcase_add_test(t, a_key_that_comes_too_late_does_not_stay);
     tcase_add_test(t, the_end_of_another_service_confirms_nothing); tcase_add_test(t, a_service_goes_while_its_bsm_is_asked);
-    tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, many_keys_in_one_answer);
+    tcase_add_test(t, keys_of_another_head_end); tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, many_keys_in_one_answer);
     tcase_add_test(t, nobody_asks_too_far_ahead); tcase_add_test(t, a_file_that_fails);
     tcase_add_test(t, what_is_made_is_offered_given_and_stays); tcase_add_test(t, another_file))
