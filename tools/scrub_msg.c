@@ -541,6 +541,8 @@ fields(struct scrub_pen *pen, const struct sim_iface *iface, int flag, uint8_t *
 		struct row r = row_of(iface, type, param);
 
 		at += TLV;
+		if (there < n && !param)	/* neither its type nor its length need be one: they stay what they are, wrong */
+			memset(p + at - TLV, 0xff, TLV);
 		if (there < n || depth == DEPTH || (param && (n < param->min || n > param->max)))
 			odd_value(pen, &r, p + at, there);
 		else

@@ -77,7 +77,16 @@ port(struct scrub_pen *pen, uint8_t *p)
 
 /* ---- TCP and UDP ---- */
 
-/* Options that say nothing of whoever sends them stay: MSS, window scale, SACK, timestamps. Of others type and length do. */
+/* Options that say nothing of whoever sends them: MSS, window scale, SACK, timestamps. With another length it is not they that are in there. */
+static bool
+plain_option(uint8_t kind, size_t len)
+{
+	static const uint8_t lens[] = { [2] = 4, [3] = 3, [4] = 2, [8] = 10 };
+
+	return kind == 5 ? len > 2 && len % 8 == 2 : kind < sizeof(lens) && len == lens[kind];
+}
+
+/* Of those that do not stay type and length do. */
 static void
 tcp_options(const uint8_t *in, uint8_t *out, size_t n)
 {
@@ -93,7 +102,7 @@ tcp_options(const uint8_t *in, uint8_t *out, size_t n)
 			return;
 		len = in[at + 1];
 		out[at + 1] = (uint8_t)len;
-		if (in[at] <= 5 || in[at] == 8)
+		if (plain_option(in[at], len))
 			memcpy(out + at + 2, in + at + 2, len - 2);
 		at += len;
 	}

@@ -306,6 +306,39 @@ START_TEST(what_is_kept_is_kept_but_keys)
 }
 END_TEST
 
+START_TEST(a_body_without_parameters)	/* of a message that somebody made: its first octets look like a type and a length */
+{
+	uint8_t m[SIM_HEADER + 16] = { 3, 0x81, 0x23, 0, 16, 0xc0, 0xde, 0xc0, 0xde, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
+	struct sim_msg read;
+
+	begin();
+	scrub_message(&pen, &ecmg_scs, -1, m, sizeof(m));
+	ck_assert_mem_eq(m, "\3\x81\x23\0\x10\xff\xff\xff\xff", 9);
+	ck_assert_int_eq(sim_decode(&ecmg_scs, m, sizeof(m), &read, NULL), -1);
+	end();
+}
+END_TEST
+
+/* MSS, SACK permitted, timestamps, window scale; one of MSS that is too long, and a cookie of TCP Fast Open. */
+START_TEST(options_of_tcp)
+{
+	static const uint8_t known[] = { 2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7 }, strange[] = { 2, 8, 1, 2, 3, 4, 5, 6, 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1 };
+	uint8_t head[40] = { [12] = 0xa0 }, out[SCRUB_TRANSPORT];
+	struct dec_segment s = { .header = head, .p = head + sizeof(head) };
+	enum scrub_sum sum;
+	size_t at;
+
+	begin();
+	memcpy(head + 20, known, sizeof(known));
+	ck_assert_uint_eq(scrub_transport(&pen, 6, &s, out, &sum, &at), sizeof(head));
+	ck_assert_mem_eq(out + 20, known, sizeof(known));
+	memcpy(head + 20, strange, sizeof(strange));
+	ck_assert_uint_eq(scrub_transport(&pen, 6, &s, out, &sum, &at), sizeof(head));
+	ck_assert_mem_eq(out + 20, "\2\x08\0\0\0\0\0\0\x22\x0a\0\0\0\0\0\0\0\0\1\1", sizeof(strange));
+	end();
+}
+END_TEST
+
 START_TEST(control_words_keep_their_check_octets)
 {
 	uint8_t p[10] = { 0, 7, 1, 2, 3, 6, 10, 20, 30, 60 }, q[10] = { 0, 7, 1, 2, 3, 7, 10, 20, 30, 60 };
@@ -733,7 +766,7 @@ END_TEST
 
 SUITE("scrub", tcase_set_timeout(t, 60); tcase_add_test(t, ids_stay_different); tcase_add_test(t, values_have_one_pseudonym); tcase_add_test(t, addresses);
       tcase_add_test(t, checksums_follow); tcase_add_test(t, each_parameter_is_decided); tcase_add_test(t, what_is_kept_is_kept_but_keys);
-      tcase_add_test(t, control_words_keep_their_check_octets); tcase_add_test(t, the_same_id_on_other_interfaces); tcase_add_test(t, stkm_keeps_its_form);
+      tcase_add_test(t, a_body_without_parameters); tcase_add_test(t, options_of_tcp); tcase_add_test(t, control_words_keep_their_check_octets); tcase_add_test(t, the_same_id_on_other_interfaces); tcase_add_test(t, stkm_keeps_its_form);
       tcase_add_test(t, mikey_keeps_its_form); tcase_add_test(t, bcro_keeps_its_form); tcase_add_test(t, sections_and_packets);
       tcase_add_test(t, payloads_look_as_before); tcase_add_loop_test(t, each_copy_of_an_octet_gets_the_same, 0, 12);
       tcase_add_test(t, what_is_no_message_is_blank); tcase_add_test(t, a_file_is_written_again_behind_its_end))
