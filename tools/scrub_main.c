@@ -416,6 +416,15 @@ same_file(FILE *f, const char *out)
 	return fstat(fileno(f), &a) == 0 && stat(out, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* What is put in the place of a device, a pipe or a socket takes it away from everybody. */
+static bool
+no_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 /* The exit status. out NULL: nothing is written. */
 static int
 scrub_one(const char *in, const char *out)
@@ -429,6 +438,8 @@ scrub_one(const char *in, const char *out)
 		rc = gw_fail(&err, GW_ECONF, "%s: %s", in, strerror(errno));
 	else if (out && same_file(f, out))
 		rc = gw_fail(&err, GW_EUSAGE, "%s is what is read: the scrubbed capture needs a name of its own", out);
+	else if (out && no_file(out))
+		rc = gw_fail(&err, GW_EUSAGE, "%s is no file: the scrubbed capture is put in its place", out);
 	else
 		rc = out ? to_temporary(f, in, out, &counts, &err) : passes(f, in, -1, &counts, &err);
 	if (f && f != stdin)
@@ -457,6 +468,25 @@ is_directory(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static const char *
+base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* In a directory the second would take the place of the first. NULL: each has a name of its own. */
+static const char *
+named_twice(char **name, int n)
+{
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < i; k++)
+			if (strcmp(base_of(name[i]), base_of(name[k])) == 0)
+				return base_of(name[i]);
+	return NULL;
+}
+
 static int
 scrub_all(char **name, int n)
 {
@@ -466,7 +496,7 @@ scrub_all(char **name, int n)
 	int worst = 0, status;
 
 	for (int i = 0; i < n - !app.list && !stop; i++) {
-		const char *base = strrchr(name[i], '/') ? strrchr(name[i], '/') + 1 : name[i];
+		const char *base = base_of(name[i]);
 
 		if (into && snprintf(path, sizeof(path), "%s/%s", last, base) >= (int)sizeof(path)) {
 			fprintf(stderr, "simulgate-scrub: %s: a name too long\n", base);
@@ -491,6 +521,7 @@ main(int argc, char **argv)
 	struct sigaction act = { .sa_handler = on_signal };
 	struct gw_args args;
 	struct gw_err err = { 0 };
+	const char *twice;
 	int status = gw_args(&program, &args, &app, argc, argv);
 
 	if (status >= 0)
@@ -499,6 +530,10 @@ main(int argc, char **argv)
 		return usage("a capture, and a name for what comes of it");
 	if (!app.list && args.nrest > 2 && !is_directory(args.rest[args.nrest - 1]))
 		return usage("several captures go into a directory");
+	if (!app.list && (twice = named_twice(args.rest, args.nrest - 1)) != NULL) {
+		fprintf(stderr, "simulgate-scrub: two captures are called %s, and would go into one; see --help\n", twice);
+		return gw_exit_status(GW_EUSAGE);
+	}
 	if (!app.list && strcmp(args.rest[args.nrest - 1], "-") == 0)
 		return usage("what is written is written again behind its end: it needs a file, not a pipe");
 	sigaction(SIGINT, &act, NULL);

@@ -2,7 +2,7 @@
 # tests/integration/scrub.sh: simulgate scrub as its user meets it: keys, what is kept, other traffic, pcapng, broken captures, pipes, exit statuses.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-plan 46
+plan 49
 for bin in "$SIMULGATE_LIBEXEC/tools" "$SIMULGATE_LIBEXEC"; do [ ! -x "$bin/simulgate-scrub" ] || break; done
 captures=$top_srcdir/tests/data/captures
 ecmg=$captures/third-party-ecmg-scs.pcap
@@ -129,3 +129,6 @@ unset 'pid[ended]'
 check "which is said" grep -q ': interrupted: .* has the first 148 frames' "$dir/log/ended"
 check "onto itself: status 64" same "$(status "$dir/short.pcap" "$dir/short.pcap")" 64
 check "onto a pipe: status 64" same "$(status "$ecmg" -)" 64
+check "in the place of one: status 64" same "$(status "$ecmg" "$dir/pipe")" 64
+check "which is there yet" test -p "$dir/pipe"
+check "two of one name into a directory: status 64" same "$(status "$ecmg" "$dir/all/${ecmg##*/}" "$dir/all")" 64
