@@ -216,7 +216,7 @@ missing(struct lint_seen *x, struct walk *w, bool certain)
 		const struct sim_use *u = &w->rules->uses[i];
 
 		if (w->seen[i] < u->least && in_version(u, x->g->msg->version) && (x->iface != &eis_scs || !u->spare) == certain)
-			lint_found(x, x->side, u->type, certain ? "it is missing: a %s of protocol_version %u must have it" : "it is missing: others put it into a %s of protocol_version %u",
+			lint_found(x, x->side, u->type, certain ? "it is missing: %s of protocol_version %u must have it" : "it is missing: others put it into %s of protocol_version %u",
 			    w->rules->name, x->g->msg->version);
 	}
 }
@@ -365,7 +365,7 @@ static void
 check_udp_message(struct lint_seen *x)
 {
 	if (x->live->rep->udp && x->g->msg->def && x->g->msg->type != EMMG_DATA_PROVISION)
-		lint_found(x, x->side, LINT_NO_PARAM, "a %s by UDP", x->message);
+		lint_found(x, x->side, LINT_NO_PARAM, "%s by UDP", x->message);
 }
 
 static void
@@ -381,7 +381,7 @@ check_direction(struct lint_seen *x)
 	enum lint_side by = lint_whose(x->live, x->side);
 
 	if (x->kind->by != LINT_EITHER && by != LINT_EITHER && by != x->kind->by)
-		lint_found(x, x->side, LINT_NO_PARAM, "a %s sends %s, not the %s", lint_side_word(x->iface, x->kind->by), x->message, lint_who(x->live, x->side));
+		lint_found(x, x->side, LINT_NO_PARAM, "%s is sent by the %s, not by the %s", x->message, lint_side_word(x->iface, x->kind->by), lint_who(x->live, x->side));
 }
 
 /* ---- errors ---- */
