@@ -1,5 +1,6 @@
 /* tools/lint_main.c: simulgate-lint: what is wrong with the SimulCrypt sessions of a capture, by clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static struct app {
 	enum lint_severity fail_on;
 	const char *interface, *page;
 	FILE *html;
-	bool json, rules, brief, progress;
+	bool json, rules, brief, progress, made;	/* made: the page was not there before */
 } app = { .fail_on = LINT_ERROR };
 static volatile sig_atomic_t stop;
 
@@ -159,6 +160,18 @@ on_datagram(void *self, const struct dec_segment *s, uint64_t frame, int64_t at_
 
 /* ---- the page ---- */
 
+/* A page that is there stays as it is until there is a report to take its place. */
+static FILE *
+to_page(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	app.made = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
 /* Opened before anything is read: whoever waits for a large capture shall not learn at its end that there is no room for the page. */
 static int
 open_page(const char *capture, struct gw_err *err)
@@ -171,19 +184,17 @@ open_page(const char *capture, struct gw_err *err)
 		app.html = stdout;
 	else if (capture && stat(app.page, &page) == 0 && stat(capture, &from) == 0 && page.st_dev == from.st_dev && page.st_ino == from.st_ino)
 		return gw_fail(err, GW_EUSAGE, "%s is the capture itself", app.page);
-	else if (!(app.html = fopen(app.page, "w")))
+	else if (!(app.html = to_page(app.page)))
 		return gw_fail(err, GW_ESYS, "%s: %s", app.page, strerror(errno));
 	return 0;
 }
 
-/* Nothing came of it: what was made for it goes, if it is a file at all. */
+/* Nothing came of it: what was made for it goes. */
 static void
 drop_page(void)
 {
-	struct stat st;
-
 	if (app.html && app.html != stdout) {
-		if (fstat(fileno(app.html), &st) == 0 && S_ISREG(st.st_mode))
+		if (app.made)
 			unlink(app.page);
 		fclose(app.html);
 	}
@@ -198,6 +209,8 @@ write_page(const struct lint_report *r)
 
 	if (!f)
 		return 0;
+	if (f != stdout && ftruncate(fileno(f), 0) < 0 && errno != EINVAL)	/* a pipe has nothing to cut */
+		return -1;
 	rc = lint_html(f, r);
 	app.html = NULL;
 	return (f != stdout && fclose(f) != 0) || rc < 0 ? -1 : 0;

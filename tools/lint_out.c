@@ -6,7 +6,7 @@
 #include <time.h>
 #include "tools/lint.h"
 
-enum { PAGE = 80, INDENT = 4 };
+enum { PAGE = 80, INDENT = 4, NAME = 4096 };
 
 static double
 seconds(int64_t ns)
@@ -350,10 +350,26 @@ session_json(const struct lint_session *s)
 	return o;
 }
 
+/* A name of a file need not be UTF-8, which JSON is: what is no ASCII in it comes as a question mark then. */
+static json_t *
+name_json(const char *s)
+{
+	json_t *o = json_string(s);
+	char text[NAME];
+	size_t n = 0;
+
+	if (o)
+		return o;
+	for (; s[n] && n + 1 < sizeof(text); n++)
+		text[n] = (unsigned char)s[n] < 0x80 ? s[n] : '?';
+	text[n] = '\0';
+	return json_string(text);
+}
+
 static json_t *
 text_or_null(const char *s)
 {
-	return *s ? json_string(s) : json_null();
+	return *s ? name_json(s) : json_null();
 }
 
 static json_t *
@@ -385,7 +401,7 @@ lint_json(FILE *out, const struct lint_report *r)
 	int rc;
 
 	set(o, "schema", json_string("simulgate-lint-1"));
-	set(o, "capture", json_string(r->name));
+	set(o, "capture", name_json(r->name));
 	set(o, "whole", json_boolean(r->whole));
 	set(o, "broken", text_or_null(r->broken));
 	set(o, "first", when(r->first_ns));

@@ -9,7 +9,7 @@ captures=$top_srcdir/tests/data/captures goldens=$top_srcdir/tests/data/lint
 lint() { "$lint" "$@" 2>>"$dir/log/lint"; }
 status() { lint "$@" >"$dir/out"; echo $?; }
 rules() { lint --json "$1" | "$PYTHON" -c 'import json, sys; print(*sorted({f["rule"] for f in json.load(sys.stdin)["findings"]}))'; }
-plan 25
+plan 26
 
 golden() {
 	lint "$captures/$1.pcap" >"$dir/report"
@@ -69,6 +69,9 @@ check "the table of rules" same "$(lint --rules | grep -c '^[a-z]')" "$(lint --r
 check "every line of the report has 80 columns at most" same "$(lint "$captures"/*.pcap | awk 'length > 80' | head -3)" ""
 words=$(lint --json "$dir/made/cw-changed.pcap" | grep -ciE 'a1a2a3a4|7777777777')
 check "no control word is shown" same "$words" 0
+odd=$dir/$(printf 'odd \377.pcap')
+cp "$dir/made/conforming.pcap" "$odd"
+check "a name that is no UTF-8" same "$(lint --json "$odd" | grep -o '"capture":"[^"]*"')" "\"capture\":\"$dir/odd ?.pcap\""
 
 # Without an end: a pipe; memory stays.
 repeated() {

@@ -3,7 +3,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need xmllint
-plan 14
+plan 15
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-lint" "$SIMULGATE_LIBEXEC/simulgate-lint"; do [ ! -x "$tool" ] || break; done
 here=$(dirname "$0")
 captures=$top_srcdir/tests/data/captures
@@ -43,3 +43,6 @@ check "it is as it was" cmp "$dir/mine.pcap" "$dir/short.pcap"
 rm -f "$dir/page.html"
 lint --html "$dir/page.html" "$dir/none.pcap" >"$dir/out"
 check "no capture, no page" test ! -e "$dir/page.html"
+echo before >"$dir/page.html"
+lint --html "$dir/page.html" "$dir/none.pcap" >"$dir/out"
+check "nor is an older one lost" same "$(cat "$dir/page.html")" before
