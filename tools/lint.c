@@ -624,6 +624,7 @@ set_up_channel(struct lint_live *l, const struct lint_seen *x)
 {
 	uint16_t name = name_param(x->iface);
 
+	l->was_open = l->channel == CHANNEL_OPEN;
 	l->rep->channel = nothing_known;
 	l->rep->channel.id = x->channel;
 	if (name)
@@ -643,13 +644,16 @@ set_up_stream(struct lint_live *l, const struct lint_seen *x)
 	struct lint_st *st = add_stream(l, x->stream);
 	struct lint_stream *r;
 	const struct sim_msg *m = x->g->msg;
+	bool open;
 
 	if (!st)
 		return;
+	open = st->state == STREAM_OPEN;
 	if (st->state != STREAM_UNKNOWN && x->iface != &eis_scs) {
 		forget_stream(st);
 		st->rep = reported_stream(l, x->stream);
 	}
+	st->was_open = open;
 	st->state = STREAM_ASKED;
 	st->opened_frame = x->frame;
 	if (x->iface == &ecmg_scs) {
@@ -692,6 +696,26 @@ close_stream(struct lint_live *l, struct lint_st *st, int64_t at_ns)
 		r->closed_ns = at_ns;
 }
 
+/* What is open stays so when it is set up again in vain; what it was set up with is not known any more. */
+static void
+refuse_channel(struct lint_live *l)
+{
+	l->channel = l->was_open ? CHANNEL_UNKNOWN : CHANNEL_REFUSED;
+	l->streams_known = l->streams_known && !l->was_open;
+}
+
+static void
+refuse_stream(struct lint_live *l, struct lint_st *st, int64_t at_ns)
+{
+	if (!st->was_open) {
+		close_stream(l, st, at_ns);
+		return;
+	}
+	st->state = STREAM_OPEN;
+	st->ecm_id = st->data_type = -1;
+	st->nominal = 0;
+}
+
 /* What an error takes away. */
 static void
 take_error(struct lint_live *l, const struct lint_seen *x)
@@ -705,7 +729,7 @@ take_error(struct lint_live *l, const struct lint_seen *x)
 		return;
 	if (x->kind->class == CHANNEL_ERROR) {
 		if (x->wait && x->wait->class == CHANNEL_SETUP && l->channel == CHANNEL_ASKED)
-			l->channel = CHANNEL_REFUSED;
+			refuse_channel(l);
 		l->dead = l->dead || status == 0x7001;
 		return;
 	}
@@ -714,7 +738,7 @@ take_error(struct lint_live *l, const struct lint_seen *x)
 	x->st->repeat = true;
 	x->st->dead = x->st->dead || status == 0x7001;
 	if (x->wait && x->wait->class == STREAM_SETUP && x->st->state == STREAM_ASKED)
-		close_stream(l, x->st, x->at_ns);
+		refuse_stream(l, x->st, x->at_ns);
 	else if (forgot)
 		x->st->state = STREAM_UNKNOWN;
 }

@@ -37,6 +37,7 @@ struct lint_st {
 	uint64_t opened_frame;
 	uint16_t nominal; int ac_mode;	/* nominal_CP_duration, 0: not known; -1 likewise */
 	bool dead;			/* the server wants it closed (0x7001) */
+	bool was_open;			/* when it was set up: it is yet, if that is refused */
 	bool cp_known, repeat; uint16_t cp; uint64_t ncps;	/* how many; of the last CW_provision; it may be sent again */
 	struct { bool known; uint16_t cp, len; uint64_t digest; } cw[LINT_CWS];	/* by CP; a digest under a key of this run */
 	int64_t pace[LINT_PACE]; unsigned npace;
@@ -55,6 +56,7 @@ struct lint_live {
 	bool streams_known;		/* a stream that is not here is not open */
 	bool lost[2]; unsigned calm;	/* messages of this side may be missing; messages since then */
 	bool dead;			/* the server wants the channel closed (0x7001) */
+	bool was_open;			/* when it was set up: it is yet, if that is refused */
 	uint8_t version[2];		/* by side of the connection; 0: nothing yet */
 	bool limits;			/* channel_status was seen */
 	struct lint_wait *wait; size_t nwaits, wait_room, nwaits_most;

@@ -233,6 +233,8 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	    "2030 0> v2 0201 000e:0001 000f:0001 0012:0009 " WORD("0009") " " WORD("000a") "\n2035 0< v2 0106 000e:0001 000f:0001 7000:000d\n", CLOSE } },
 	{ "", { OPEN, "10 0> v2 0102 000e:0001 000f:0001\n11 0> v2 0104 000e:0001 000f:0001\n12 0< v2 0105 000e:0001 000f:0001\n13 0> v2 0002 000e:0001\n14 0> v2 0004 000e:0001\n15 0< v2 0003 000e:0001 " LIMITS "\n16 0f\n" } },
 	{ "", { OPEN, "10 0> v2 0104 000e:0001 000f:0001\n11 0< v2 0105 000e:0001 000f:0001\n13 0> v2 0002 000e:0001\n14 0> v2 0004 000e:0001\n16 0f\n30000 0E\n" } },
+	{ "", { E_OPEN, E_SCG("10", "07", "000e:0001 " GROUP("05")) E_SCG_OK("11", "07"), E_SCG("20", "07", "000e:0001 " GROUP("06")),
+	    "21 0< v4 040b 0001:0001 0006:0007 7000:000d\n22 0> v4 0409 0001:0001 0006:0007\n" E_SCG_OK("23", "07"), E_CLOSE } },	/* what was defined before stays */
 	/* every message */
 	{ "malformed", { OPEN, "50 0X 0200020008000e000200010000\n", CLOSE } },
 	{ "param-missing", { SETUP STATUS, "2 0> v2 0101 000e:0001 000f:0001 0010:0014\n", STREAM_OK, CLOSE } },
@@ -270,7 +272,7 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	/* channels and streams */
 	{ "channel-not-open", { "0 0> v2 0002 000e:0001\n1 0< v2 0005 000e:0001 7000:0006\n", "2 0> v2 0001 000e:0001 0001:4adc0001\n3 0< v2 0003 000e:0001 " LIMITS "\n4 0> v2 0004 000e:0001\n" } },
 	{ "channel-not-open", { OPEN, CLOSE, "9000 0> v2 0002 000e:0001\n" } },
-	{ "channel-twice", { OPEN, "10 0> v2 0001 000e:0001 0001:4adc0001\n11 0< v2 0005 000e:0001 7000:0013\n" } },
+	{ "channel-twice", { OPEN, "10 0> v2 0001 000e:0001 0001:4adc0001\n11 0< v2 0005 000e:0001 7000:0013\n", CW1 ECM1, CLOSE } },
 	{ "channel-id", { OPEN, "10 0> v2 0002 000e:0002\n11 0< v2 0005 000e:0002 7000:0006\n", CLOSE } },
 	{ "channel-shared", { OPEN, "10 1> v2 0001 000e:0001 0001:4adc0002\n11 1< v2 0003 000e:0001 " LIMITS "\n12 1> v2 0004 000e:0001\n", CLOSE } },
 	{ "channel-changed", { OPEN, "10 0> v2 0002 000e:0001\n11 0< v2 0003 000e:0001 0002:00 0003:ff38 0004:ff38 0007:01f4 0008:0002 0009:000a 000a:01 000b:02 000c:00c8\n", CLOSE } },
@@ -281,7 +283,7 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	{ "stream-not-open", { SETUP STATUS, CW0, "20 0< v2 0106 000e:0001 000f:0001 7000:0007\n", "8002 0> v2 0004 000e:0001\n" } },
 	{ "stream-not-open", { OPEN, "10 0> v2 0104 000e:0001 000f:0001\n11 0< v2 0105 000e:0001 000f:0001\n", ASK("20", "0007", "0007", "0008"), "21 0< v2 0106 000e:0001 000f:0001 7000:0007\n" } },
 	{ "stream-not-open", { M_SETUP M_STATUS, M_DATA("10", EMM), "20 0> v3 0014 0001:4adc0001 0003:0001\n" } },
-	{ "stream-twice", { OPEN, "10 0> v2 0101 000e:0001 000f:0001 0019:0005 0010:0014\n11 0< v2 0106 000e:0001 000f:0001 7000:0014\n" } },
+	{ "stream-twice", { OPEN, "10 0> v2 0101 000e:0001 000f:0001 0019:0005 0010:0014\n11 0< v2 0106 000e:0001 000f:0001 7000:0014\n", CW1 ECM1, CLOSE } },
 	{ "stream-changed", { SETUP STATUS STREAM, "3 0< v2 0103 000e:0001 000f:0001 0019:0006 0011:00\n", CLOSE } },
 	{ "stream-count", { OPEN, "10 0> v2 0101 000e:0001 000f:0002 0019:0006 0010:0014\n11 0< v2 0103 000e:0001 000f:0002 0019:0006 0011:00\n",
 	    "12 0> v2 0101 000e:0001 000f:0003 0019:0007 0010:0014\n13 0< v2 0106 000e:0001 000f:0003 7000:0009\n" } },
