@@ -307,6 +307,7 @@ drop(struct conn *c, const char *why)
 	k->ready -= c->state == READY;
 	forget(c);
 	c->state = CLOSING;
+	k->len = 0;		/* what it was about to be told is for no other connection */
 	if (why || k->closing)
 		uv_close((uv_handle_t *)&c->tcp, on_closed);
 	else if (uv_tcp_close_reset(&c->tcp, on_closed) < 0)

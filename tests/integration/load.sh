@@ -6,7 +6,7 @@
 example=/usr/share/doc/libbitstream-dev/examples/dvb_ecmg.c
 need socat "$CC"
 [ -r "$example" ] || missing "$example of libbitstream-dev"
-plan 41
+plan 42
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-load" "$SIMULGATE_LIBEXEC/simulgate-load"; do [ ! -x "$tool" ] || break; done
 status=0
 load() { within 60 "$tool" "$@" --json >"$dir/out.json" 2>>"$dir/log/load"; status=$?; }
@@ -16,7 +16,7 @@ r = json.load(open(sys.argv[1])); q = r["requests"]
 assert eval(sys.argv[2]), r' "$dir/out.json" "$1"; }
 exits() { same "$status" "$1"; }
 
-ports ecmg mux mux_udp example_port scs
+ports ecmg mux mux_udp example_port scs refuses
 sg ecmg ecmg --listen "tcp://127.0.0.1:$ecmg" --plugin lab --set CW_per_msg=2 --set lead_CW=1 --status "unix://$dir/ecmg.sock"
 maps=()
 for i in 1 2 3 4 5 6; do maps+=(--map "0x4ae60001/$i=udp://127.0.0.1:$mux"); done
@@ -82,6 +82,30 @@ check "biTStream's ECMG: all is answered" says "$status == 0 and 30 < q['sent'] 
 
 load ecmg "tcp://127.0.0.1:$example_port" --rate 60 --duration 600ms --timeout 15s --cw-length 8 --protocol-version 2 --access-criteria 0x01020304 --misbehave missing --every 10
 check "which takes a missing parameter for one of a wrong length: that is told" says "$status == 1 and not r['misbehaviour']['as_expected'] and list(r['errors']) == ['0x000f']"
+
+# -- an ECMG that asks for the state of a channel and refuses it in one breath: what was to be said to the one connection is not said to the next
+cat >"$dir/refuses.py" <<'EOF'
+import socket, sys
+def par(t, n, v): return t.to_bytes(2, "big") + n.to_bytes(2, "big") + v.to_bytes(n, "big")
+def msg(t, body): return b"\3" + t.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+def caller():	# that says something: who only tries the port does not
+	while True:
+		c, _ = s.accept()
+		head = c.recv(5, socket.MSG_WAITALL)
+		if head:
+			return c, head
+channel = par(0x0e, 2, 0)
+status = [(2, 1, 0), (3, 2, 0), (4, 2, 0), (7, 2, 100), (8, 2, 0), (9, 2, 10), (10, 1, 0), (11, 1, 1), (12, 2, 100)]
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+one, _ = caller()
+one.sendall(msg(3, channel + b"".join(par(*p) for p in status)) + msg(2, channel) + msg(5, channel + par(0x7000, 2, 0x7000)))
+two, head = caller()
+print("the second connection begins with message", head.hex()[2:6])
+EOF
+start refuses "$PYTHON" -u "$dir/refuses.py" "$refuses"
+await_port 15 "$refuses" || bail "it listens"
+load ecmg "tcp://127.0.0.1:$refuses" --connections 2 --ramp 1s --duration 1500ms --timeout 1s
+check "a connection that was refused leaves nothing for the next" await_log 15 refuses "begins with message 0001"
 
 # -- an ECMG for an SCS
 cat >"$dir/headend.yaml" <<EOF
