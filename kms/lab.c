@@ -9,6 +9,7 @@
  * With ecm_delay every answer comes that much later, from a thread of its own, in the order of the requests.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -107,6 +108,7 @@ static int
 start(struct lab *l)
 {
 	pthread_condattr_t attr;
+	sigset_t all, before;
 
 	l->last = &l->first;
 	if (pthread_condattr_init(&attr) != 0)
@@ -115,7 +117,10 @@ start(struct lab *l)
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, &attr);
 	pthread_condattr_destroy(&attr);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);	/* signals are the loop's */
 	l->running = pthread_create(&l->thread, NULL, answer_late, l) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return l->running ? 0 : -1;
 }
 

@@ -43,6 +43,7 @@ enum pt_gravity { PT_G_NOTE, PT_G_WARNING, PT_G_ERROR, PT_GRAVITIES };
 	X(PROCESS, "process", ERROR, "CALLS", "signals, umask, locale, directory and environment are left alone") \
 	X(DESCRIPTORS, "descriptors", ERROR, "CALLS", "no descriptor is left behind") \
 	X(THREADS, "threads", ERROR, "THREADS", "no thread is left behind by close()") \
+	X(SIGMASK, "thread-signals", WARNING, "THREADS", "the plugin's threads block all signals") \
 	X(BLOCKS, "blocks", WARNING, "THREADS", "a call on the event loop takes no time worth mentioning") \
 	X(PARALLEL, "parallel", ERROR, "THREADS", "states of a KMS_WORKER plugin work in parallel, and answer alike") \
 	X(CHANNEL, "channel", ERROR, "CHANNELS", "some Super_CAS_id is served") \
@@ -121,7 +122,7 @@ struct pt_shared {
 	_Atomic int64_t since_ns;		/* of the call below; 0: none is on its way */
 	char call[PT_CALL];
 	char said[PT_TEXT];			/* what the test says of itself when all is well */
-	bool skipped, done;
+	bool skipped, done, signals_told;
 	struct { _Atomic int sig; const void *address, *pc, *base; bool write, known; char text[PT_TEXT]; enum pt_rule_id rule; } fault;
 
 	/* facts */
@@ -144,6 +145,8 @@ void pt_calling(const char *fmt, ...) __attribute__((format(printf, 1, 2)));	/* 
 void pt_called(void);
 int64_t pt_now_ns(void);
 size_t pt_threads(void);
+
+void pt_judge_signals(void);		/* of the threads that there are now, and were not when the test began; told once */
 
 /* ---- pt_elf.c: the file, without running any of it */
 struct pt_elf { char exported[8][64]; size_t nexported; size_t constructors; bool textrel, execstack; };	/* nexported: in all; the first 8 are kept */

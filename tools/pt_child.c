@@ -17,7 +17,7 @@
 #include "lib/secret.h"
 #include "tools/pt.h"
 
-enum { SECRET_KIB = 1024, SIGNALS = 65, ENDING_MS = 200 };
+enum { SECRET_KIB = 1024, SIGNALS = 65, ENDING_MS = 200, THREADS = 64 };
 
 struct pt_shared *pt;
 
@@ -141,6 +141,84 @@ catch_faults(void)
 	a.sa_sigaction = on_fault;
 	for (size_t k = 0; k < sizeof(faults) / sizeof(faults[0]); k++)
 		sigaction(faults[k], &a, NULL);
+}
+
+/* ---- threads */
+
+static int ours[THREADS];		/* the threads that are there before the plugin is */
+static size_t nours;
+
+static void
+note_threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+
+	for (nours = 0; d && nours < THREADS && (e = readdir(d)) != NULL; )
+		ours[nours++] = atoi(e->d_name);
+	if (d)
+		closedir(d);
+}
+
+static bool
+is_ours(int tid)
+{
+	for (size_t k = 0; k < nours; k++)
+		if (ours[k] == tid)
+			return true;
+	return false;
+}
+
+/* The first of the signals that a host handles which the thread would take; 0: none, or it has ended. */
+static int
+takes_signal(int tid)
+{
+	static const int handled[] = { SIGHUP, SIGINT, SIGTERM };
+	unsigned long long mask = ~0ull;
+	char path[64], line[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "SigBlk: %llx", &mask);
+	if (f)
+		fclose(f);
+	for (size_t k = 0; k < sizeof(handled) / sizeof(handled[0]); k++)
+		if (!(mask & 1ull << (handled[k] - 1)))
+			return handled[k];
+	return 0;
+}
+
+static int
+open_signal(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	int sig = 0, tid;
+
+	while (d && !sig && (e = readdir(d)) != NULL)
+		if ((tid = atoi(e->d_name)) > 0 && !is_ours(tid))
+			sig = takes_signal(tid);
+	if (d)
+		closedir(d);
+	return sig;
+}
+
+/* A thread may block them itself when it begins, which takes it a moment. */
+void
+pt_judge_signals(void)
+{
+	int sig = pt->signals_told ? 0 : open_signal();
+
+	for (int k = 0; k < ENDING_MS / 5 && sig; k++) {
+		usleep(5000);
+		sig = open_signal();
+	}
+	if (!sig)
+		return;
+	pt->signals_told = true;
+	pt_find(PT_R_SIGMASK, "a thread of the plugin takes signal %d (%s)", sig, strsignal(sig));
 }
 
 /* ---- the process before and after */
@@ -292,6 +370,7 @@ pt_child(const struct pt_test *test, int out)
 	first_thread();
 	usleep(1000);
 	look(&before);
+	note_threads();
 	if (!(test->needs & PT_LOADED) || pt_host_load() == 0) {
 		pt_guard_init();
 		test->run();

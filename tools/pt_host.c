@@ -429,6 +429,7 @@ pt_close(struct pt_kms *k)
 
 	if (!k->open)
 		return;
+	pt_judge_signals();
 	pt_calling("close()");
 	pt_plugin->close(k->state);
 	pt_called();

@@ -2,6 +2,7 @@
  * worker.c: threads that make ECMs while the host goes on. A KMS that asks an HSM, a database or another machine has its wait here.
  * SPDX-License-Identifier: Apache-2.0 OR MIT
  */
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <openssl/crypto.h>
@@ -70,12 +71,26 @@ run(void *self)
 			break;
 		pthread_mutex_unlock(&p->lock);	/* never call the host with a lock held that ecm() takes */
 		answer(p, wrap, &o);
+		OPENSSL_cleanse(&o, sizeof(o));	/* now, not when the next one comes */
 		pthread_mutex_lock(&p->lock);
 	}
 	pthread_mutex_unlock(&p->lock);
 	OPENSSL_cleanse(&o, sizeof(o));
 	EVP_CIPHER_CTX_free(wrap);
 	return NULL;
+}
+
+/* They block all signals, which are the host's: a thread begins with the mask of the one that starts it. */
+static void
+start(struct pool *p, unsigned n)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (p->nthreads < n && pthread_create(&p->threads[p->nthreads], NULL, run, p) == 0)
+		p->nthreads++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 struct pool *
@@ -92,8 +107,7 @@ pool_open(const struct kms_host *host, const struct settings *settings, char *wh
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
 	pthread_cond_init(&p->end, NULL);
-	while (p->nthreads < settings->threads && pthread_create(&p->threads[p->nthreads], NULL, run, p) == 0)
-		p->nthreads++;
+	start(p, settings->threads);
 	if (p->nthreads == settings->threads)
 		return p;
 	snprintf(why, why_cap, "cannot start %u threads", settings->threads);

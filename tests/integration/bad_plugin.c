@@ -59,9 +59,25 @@ stray(void *self)
 }
 #endif
 
+static __attribute__((unused)) int
+start(pthread_t *thread, void *(*run)(void *), void *self)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+#ifdef BAD_SIGMASK
+	sigdelset(&all, SIGTERM);
+#endif
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(thread, NULL, run, self);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
 /* ---- answers that come later */
 
-#if defined(LATER) || defined(BOUNDED) || defined(BAD_TWICE) || defined(BAD_NEVER) || defined(BAD_AFTER_CLOSE) || defined(BAD_HANDLE)
+#if defined(LATER) || defined(BOUNDED) || defined(BAD_TWICE) || defined(BAD_NEVER) || defined(BAD_AFTER_CLOSE) || defined(BAD_HANDLE) || defined(BAD_SIGMASK)
 #define ASYNC 1
 
 static void *
@@ -149,7 +165,7 @@ bad_open(const struct kms_host *host, const char *conf, void **state, char *why,
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
 #ifdef ASYNC
-	if (pthread_create(&s->thread, NULL, answer_all, s) != 0)
+	if (start(&s->thread, answer_all, s) != 0)
 		abort();
 #endif
 #ifdef BAD_STATES
@@ -173,7 +189,7 @@ bad_open(const struct kms_host *host, const char *conf, void **state, char *why,
 		abort();
 #endif
 #ifdef BAD_THREAD
-	if (pthread_create(&s->thread, NULL, stray, NULL) != 0)
+	if (start(&s->thread, stray, NULL) != 0)
 		abort();
 #endif
 #ifdef BAD_OUTPUT

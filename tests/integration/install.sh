@@ -5,7 +5,7 @@
 scs=/usr/share/doc/libbitstream-dev/examples/dvb_ecmg_test.c
 need pkg-config openssl socat "$CC"
 [ -r "$scs" ] || missing "$scs of libbitstream-dev"
-plan 16
+plan 17
 root=$dir/root
 unset MAKEFLAGS MFLAGS MAKELEVEL
 check "make install DESTDIR=…" make -C "$top_builddir" -s install DESTDIR="$root"
@@ -42,9 +42,12 @@ check "examples/kms-plugin builds against it and is installed" sdk
 echo 30313233343536373839616263646566 >"$dir/plugin/key"	# cards and it are 0600 as they were made
 plugin_test() {
 	env -u SIMULGATE_LIBEXEC -u SIMULGATE_PLUGIN_DIR PATH="$prefix/bin:$PATH" make -C "$dir/plugin" check PKG_CONFIG="$pc_prefix" \
-		PKG_CONFIG_PATH="${pc%/*}" CC="$CC" TESTFLAGS="--seconds 0.5"
+		PKG_CONFIG_PATH="${pc%/*}" CC="$CC" TESTFLAGS="--seconds 0.5" | tee "$dir/conforms"
+	[ "${PIPESTATUS[0]}" = 0 ]
 }
+leaves_signals() { grep -q '^ok' "$dir/conforms" && ! grep -q thread-signals "$dir/conforms"; }
 check "simulgate plugin-test finds that it conforms" plugin_test
+check "and that its threads leave signals to the host" leaves_signals
 ports port peerport mux air
 start ecmg env -u SIMULGATE_PLUGIN_DIR "$prefix/sbin/simulgate-ecmg" --listen "tcp://127.0.0.1:$port" \
 	--plugin "$prefix/lib/simulgate/example.so" --set "key=$dir/plugin/key" --set max_streams=50 --status "unix://$dir/ecmg.sock"
