@@ -77,7 +77,7 @@ start(pthread_t *thread, void *(*run)(void *), void *self)
 
 /* ---- answers that come later */
 
-#if defined(LATER) || defined(BOUNDED) || defined(BAD_TWICE) || defined(BAD_NEVER) || defined(BAD_AFTER_CLOSE) || defined(BAD_HANDLE) || defined(BAD_SIGMASK)
+#if defined(LATER) || defined(BOUNDED) || defined(BAD_TWICE) || defined(BAD_NEVER) || defined(BAD_AFTER_CLOSE) || defined(BAD_HANDLE) || defined(BAD_SIGMASK) || defined(BAD_BLOCKS)
 #define ASYNC 1
 
 static void *
@@ -358,6 +358,9 @@ bad_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 #endif
 #ifdef BAD_LATE
 	usleep(5000);
+#endif
+#ifdef BAD_BLOCKS
+	usleep(3000);
 #endif
 #ifdef BAD_MEMORY
 	struct grown *g = malloc(sizeof(*g));
