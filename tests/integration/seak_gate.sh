@@ -5,10 +5,11 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=calib.sh
 . "$here/calib.sh"
-need curl openssl
+# shellcheck source=brlib.sh
+. "$here/brlib.sh"
+need curl xmllint openssl
 plan 7
 
-schemas=$top_srcdir/bridge
 authority ca
 certificate ca hub DNS:hub.example IP:127.0.0.1
 certificate ca back DNS:back.example IP:127.0.0.1
@@ -29,13 +30,7 @@ kms: { far: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$face, max_comp_ti
 services:
 $(service far 1)
 bridge:
-  hub:
-    id: hub.example
-    roles: bsda
-    listen: tls://127.0.0.1:$hub
-    certificate: hub.pem
-    private_key: hub.key
-    ca: ca.pem
+$(bridge_entry hub hub.example bsda "$hub")
     peers:
       back: { id: back.example, roles: bsm, url: "https://127.0.0.1:$back" }
       hand: { id: hand.example, roles: bsm }
@@ -49,40 +44,23 @@ kms: { drm: { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$drm, plugin: drm,
 services:
 $(service drm 101)
 bridge:
-  back:
-    id: back.example
-    roles: bsm
-    listen: tls://127.0.0.1:$back
-    certificate: back.pem
-    private_key: back.key
-    ca: ca.pem
+$(bridge_entry back back.example bsm "$back")
     peers: { hub: { id: hub.example, roles: bsda, url: "https://127.0.0.1:$hub" } }
     stkm: [{ kms: drm, peer: hub, service: news, ecm_id: 1 }]
     seak: [{ service: news, bsda: hub }]
 EOF
 sg drm ecmg --config "$dir/back.yaml" --kms drm --status "unix://$dir/drm.sock"
-sg back bridge --config "$dir/back.yaml" --schemas "$schemas" --status "unix://$dir/back.sock"
-sg hub bridge --config "$dir/hub.yaml" --schemas "$schemas" --status "unix://$dir/hub.sock"
+bridge_on back "$dir/back.yaml"
+bridge_on hub "$dir/hub.yaml"
 await_log 30 back event=ready && await_log 30 hub event=ready || bail "the bridges are ready"
 sg scs scs --config "$dir/hub.yaml" --status "unix://$dir/scs.sock"
 
 check "STKMs under a SEAK that nobody has delivered are held back" await_log 30 scs 'event=ecmg_error .*error=0x8013' 2
 check "… and no crypto-period begins" same "$(value "$dir/scs.sock" "u['released']")" 0
-# deliver EXTENSION
-deliver() {
-	local ntp=$(($(date +%s) + 2208988800))
-	cat >"$dir/document" <<-EOF
-	<SEAKDelivery xmlns="urn:oma:xml:bcast:spcp:backend:1.0" xmlns:x="urn:bcast-headend:xml:sp4ext:1.0" tag="19" messageID="hand-$1" destination="hub.example"
-	  source="hand.example"><GlobalServiceID>urn:test:news</GlobalServiceID><Data>$(printf 'ab%.0s' {1..32})</Data>
-	  <x:SeakContext kind="service" cidExtension="$1" validFrom="$ntp" validTo="$((ntp + 86400))"/></SEAKDelivery>
-	EOF
-	curl -sS --max-time 30 --cacert "$dir/ca.pem" --cert "$dir/hand.pem" --key "$dir/hand.key" -H 'Content-Type: application/xml' \
-		--data-binary @"$dir/document" "https://127.0.0.1:$hub/bcast/sp4" | grep 'status="0"'
-}
-check "another SEAK is delivered" deliver 99
+check "another SEAK is delivered" gives 0 deliver urn:test:news 99 "$(octets ab)"
 refusals=$(grep -c 'error=0x8013' "$dir/log/scs")
 check "… which does not help" await_log 30 scs 'error=0x8013' $((refusals + 2))
-check "the one that they name is delivered" deliver 7
+check "the one that they name is delivered" gives 0 deliver urn:test:news 7 "$(octets ab)"
 check "and they go on air" await_status 30 "$dir/scs.sock" "u['released'] >= 2"
 # It opened before the first attempt to deliver to the dead one had its end, ten seconds long.
 first() { grep -E 'event=seak .*cid_extension=99 .*(gate open|is out of reach)' "$dir/log/hub" | head -n 1 | grep 'gate open'; }

@@ -5,10 +5,12 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=calib.sh
 . "$here/calib.sh"
+# shellcheck source=brlib.sh
+. "$here/brlib.sh"
 need curl xmllint openssl
 plan 38
 
-schemas=$top_srcdir/bridge news=urn:test:news film=urn:test:film
+news=urn:test:news film=urn:test:film
 authority ca
 certificate ca hub DNS:hub.example IP:127.0.0.1
 for n in 1 2 3; do certificate ca bsm$n DNS:bsm$n.example IP:127.0.0.1; done
@@ -26,13 +28,7 @@ conf=$dir/headend.yaml
 	  - { id: news, scrambling: none, cw_length: 16, global_service_id: "$news", media: [], stkm: [{ kms: drm, ecm_id: 1 }] }
 	  - { id: film, scrambling: none, cw_length: 16, global_service_id: "$film", media: [], stkm: [{ kms: drm, ecm_id: 2 }] }
 	bridge:
-	  hub:
-	    id: hub.example
-	    roles: bsda
-	    listen: tls://127.0.0.1:$hub
-	    certificate: hub.pem
-	    private_key: hub.key
-	    ca: ca.pem
+	$(bridge_entry hub hub.example bsda "$hub")
 	    peers:
 	EOF
 	for n in 1 2 3; do
@@ -50,13 +46,7 @@ conf=$dir/headend.yaml
 	for n in 1 2 3; do
 		p=bsm$n
 		cat <<-EOF
-		  bsm$n:
-		    id: bsm$n.example
-		    roles: bsm
-		    listen: tls://127.0.0.1:${!p}
-		    certificate: bsm$n.pem
-		    private_key: bsm$n.key
-		    ca: ca.pem
+		$(bridge_entry bsm$n bsm$n.example bsm "${!p}")
 		    peers: { hub: { id: hub.example, roles: bsda, url: "https://127.0.0.1:$hub" } }
 		    seak: [{ service: news, bsda: hub, generate: $([ $n -lt 3 ] && echo true || echo false), life: 30d, ahead: 1d }]
 		EOF
@@ -64,7 +54,7 @@ conf=$dir/headend.yaml
 } >"$conf"
 
 # bridge NAME
-bridge() { sg "$1" bridge --config "$conf" --bridge "$1" --schemas "$schemas" --status "unix://$dir/$1.sock" --log-level debug; }
+bridge() { bridge_on "$1" "$conf" --log-level debug; }
 seak() { "$(program "")" seak "$@" --config "$conf" --schemas "$schemas"; }
 # says REGEX COMMAND [ARG ...]
 says() {
@@ -84,32 +74,6 @@ has() {
 		await_status 20 "$dir/$1.sock" "any(i['cid_extension'] == $2 and i['fingerprint'] == '$fp' and i['state'] == 'in use' for i in s['seak']['bsm'][0]['instances'])"
 }
 three_have() { has bsm1 "$1" && has bsm2 "$1" && has bsm3 "$1"; }
-
-# deliver SERVICE EXT OCTETS [WHO]: tag 19; ask SERVICE [WHO]: tag 17. The answer is $dir/answer; their documents are of this script, not of our encoder.
-id=0
-ntp() { echo $(($(date +%s) + 2208988800 + $1)); }
-document() {
-	local root=$1 tag=$2 service=$3 who=$4
-	id=$((id + 1))
-	printf '<?xml version="1.0" encoding="UTF-8"?>\n<%s xmlns="urn:oma:xml:bcast:spcp:backend:1.0" xmlns:x="urn:bcast-headend:xml:sp4ext:1.0"' "$root"
-	printf ' tag="%s" version="1" messageID="hand-%s" destination="hub.example" source="%s.example">\n' "$tag" "$id" "$who"
-	printf '<GlobalServiceID>%s</GlobalServiceID>%s</%s>\n' "$service" "$5" "$root"
-}
-context() { printf '<x:SeakContext kind="service" cidExtension="%s" validFrom="%s" validTo="%s"/>' "$1" "$(ntp -3600)" "$(ntp "${2:-86400}")"; }
-post() {
-	curl -sS --max-time 30 --cacert "$dir/ca.pem" --cert "$dir/$1.pem" --key "$dir/$1.key" -H 'Content-Type: application/xml' --data-binary @"$dir/document" \
-		-o "$dir/answer" "https://127.0.0.1:$hub/bcast/sp4" && xmllint --noout --schema "$schemas/sp4-backend.xsd" "$dir/answer" "$dir/document"
-}
-deliver() { document SEAKDelivery 19 "$1" "${4:-hand}" "<Data>$3</Data>$(context "$2" "${5:-}")" >"$dir/document" && post "${4:-hand}"; }
-ask() { document SEAKRequest 17 "$1" "${2:-hand}" '' >"$dir/document" && post "${2:-hand}"; }
-attribute() { xmllint --xpath "string(//@$1)" "$dir/answer"; }
-# gives STATUS COMMAND [ARG ...]
-gives() {
-	local want=$1
-	shift
-	"$@" && same "$(attribute status)" "$want"
-}
-octets() { printf "$1%.0s" {1..32}; }
 
 # -- two make one at once -------------------------------------------------------------------------------------------------
 for n in bsm1 bsm2 bsm3; do bridge $n; done
