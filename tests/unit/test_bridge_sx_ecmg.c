@@ -1,5 +1,4 @@
 /* tests/unit/test_bridge_sx_ecmg.c: XML BSMs as ECMGs: behind real channels, with a clock, an SCS and BSMs of the test's own */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "lib/headend.h"
 #include "lib/secret.h"
 #include "tests/suite.h"
+#include "tests/unit/transcript.h"
 
 static const char file[] =
     "head_end: lab\n"
@@ -37,46 +37,17 @@ static struct ecmg_engine engine;
 static struct ecmg_channel chan;
 static struct sx_ecmg sx;
 static int64_t now;
-static char out[8192];
-static size_t nout;
 static struct { struct sx_ask *ask; int64_t give_up_us; unsigned attempt_ms; } asks[64];
 static size_t nasks;
 static int send_rc;
 
-static void __attribute__((format(printf, 1, 2)))
-say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	nout += (size_t)vsnprintf(out + nout, sizeof(out) - nout, fmt, ap);
-	va_end(ap);
-}
-
-static void
-said(const char *want)
-{
-	ck_assert_str_eq(out, want);
-	out[nout = 0] = '\0';
-}
-
 /* ---- the door of the channel ---- */
-
-static void
-put_octets(const char *name, const struct sim_value *v)
-{
-	if (!v)
-		return;
-	say(" %s=", name);
-	for (size_t i = 0; i < v->len; i++)
-		say("%02x", v->p[i]);
-}
 
 static void
 door_send(void *self, const uint8_t *msg, size_t len)
 {
 	static struct sim_msg m;
-	const struct sim_value *text;
+	const struct sim_value *text, *stkm;
 
 	(void)self;
 	ck_assert_int_eq(sim_decode_as(&ecmg_scs, SIM_STRICT, msg, len, &m, NULL), 0);
@@ -87,7 +58,8 @@ door_send(void *self, const uint8_t *msg, size_t len)
 		say(" cp=%d", (int)sim_int(&m, ECMG_CP_NUMBER, -1));
 	else
 		say(" 0x%04x", (unsigned)sim_int(&m, ECMG_ERROR_STATUS, 0));
-	put_octets("stkm", sim_value(&m, ECMG_ECM_DATAGRAM, 0));
+	if ((stkm = sim_value(&m, ECMG_ECM_DATAGRAM, 0)))
+		say_hex("stkm", stkm->p, stkm->len);
 	if ((text = sim_value(&m, ECMG_ERROR_INFORMATION, 0)))
 		say(" \"%.*s\"", (int)text->len, (const char *)text->p);
 	say("\n");
@@ -138,16 +110,6 @@ static const struct ecmg_door door = { door_send, door_channel, door_stream, doo
 
 /* ---- the door of the bridge ---- */
 
-static void
-hex(const char *name, const struct sp4_octets *o)
-{
-	if (!o->p)
-		return;
-	say(" %s=", name);
-	for (size_t i = 0; i < o->len; i++)
-		say("%02x", o->p[i]);
-}
-
 static int
 sx_send(void *self, const struct he_sp4_peer *peer, struct sp4_msg *m, unsigned attempt_ms, int64_t give_up_us, struct sx_ask *a, struct gw_err *err)
 {
@@ -159,13 +121,13 @@ sx_send(void *self, const struct he_sp4_peer *peer, struct sp4_msg *m, unsigned 
 	asks[nasks].attempt_ms = attempt_ms;
 	say("tag %d #%zu to %s %s cp=%d stream=%d profile=%d rep=%d", (int)m->tag, nasks, peer->name, strrchr(m->service, ':') + 1, (int)m->stkm.cp,
 	    (int)m->stkm.stream, (int)m->stkm.profile, (int)m->stkm.repetition_ms);
-	hex("ac", &m->stkm.access_criteria);
+	say_hex("ac", m->stkm.access_criteria.p, m->stkm.access_criteria.len);
 	for (size_t k = 0; k < m->n_keys; k++) {
 		say(" {cp=%d prot=%d auth=%d ds=%d", (int)m->keys[k].cp, (int)m->keys[k].protection, (int)m->keys[k].authenticated,
 		    (int)m->keys[k].duration_ds);
-		hex("id", &m->keys[k].key_id);
-		hex("key", &m->keys[k].material);
-		hex("enc", &m->keys[k].cw_encryption);
+		say_hex("id", m->keys[k].key_id.p, m->keys[k].key_id.len);
+		say_hex("key", m->keys[k].material.p, m->keys[k].material.len);
+		say_hex("enc", m->keys[k].cw_encryption.p, m->keys[k].cw_encryption.len);
 		say("}");
 	}
 	say("\n");
@@ -221,7 +183,7 @@ start(void)
 	now = 1000000;
 	nasks = 0;
 	send_rc = 0;
-	out[nout = 0] = '\0';
+	say_no_more();
 	ecmg_channel_init(&chan, &engine, &chan, 0, now);
 }
 
@@ -434,13 +396,13 @@ START_TEST(the_same_again_is_the_same_and_asks_nobody)
 	stream(1, 2);
 	provide(1, 5, 1, 'k', true);
 	answered(0, 0, "A", NULL);
-	out[nout = 0] = '\0';
+	say_no_more();
 	provide(1, 5, 1, 'k', true);
 	said("ECM_response 1 cp=5 stkm=41\n");
 	provide(1, 5, 1, 'l', true);	/* another key */
 	ck_assert_uint_eq(nasks, 2);
 	answered(1, 0, "B", NULL);
-	out[nout = 0] = '\0';
+	say_no_more();
 	provide(1, 5, 1, 'l', true);
 	said("ECM_response 1 cp=5 stkm=42\n");
 	stop();
@@ -466,7 +428,7 @@ START_TEST(errors_go_by_the_table)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char want[200];
 		provide(1, (uint16_t)i, 1, 'k', true);
-		out[nout = 0] = '\0';
+		say_no_more();
 		done(i, rows[i].r);
 		snprintf(want, sizeof(want), "log stkm_refused %s\n%s", rows[i].r.reason, rows[i].want);
 		said(want);
@@ -474,7 +436,7 @@ START_TEST(errors_go_by_the_table)
 	for (int s = 1; s < 256; s++) {
 		char want[200];
 		provide(1, 7, 1, 'k', true);
-		out[nout = 0] = '\0';
+		say_no_more();
 		asks[0] = asks[nasks - 1];
 		nasks = 1;
 		answered(0, s, NULL, "because");
@@ -493,11 +455,11 @@ START_TEST(an_answer_that_is_none)
 	set_up(0x00020001);
 	stream(1, 2);
 	provide(1, 5, 1, 'k', true);
-	out[nout = 0] = '\0';
+	say_no_more();
 	answered(0, 0, NULL, NULL);
 	said("log stkm_wrong success without an STKM\nstream_error 1 0x8018 \"success without an STKM\"\n");
 	provide(1, 5, 1, 'k', true);
-	out[nout = 0] = '\0';
+	say_no_more();
 	sp4_init(&m, 6);
 	m.status = 0;
 	m.data[m.n_data++] = (struct sp4_octets){ (const uint8_t *)"S", 1 };
@@ -518,7 +480,7 @@ START_TEST(a_bsm_that_is_slow)
 	stream(2, 3);
 	provide(1, 5, 1, 'k', false);
 	provide(2, 5, 1, 'k', false);
-	out[nout = 0] = '\0';
+	say_no_more();
 	answered(1, 0, "B", NULL);
 	said("ECM_response 2 cp=5 stkm=42\n");
 	ck_assert_int_eq(sx_ecmg_next(&sx), now + 500000);
@@ -534,9 +496,9 @@ START_TEST(a_bsm_that_is_slow)
 	answered(0, 0, "A", NULL);
 	said("ECM_response 1 cp=5 stkm=41\n");
 	provide(1, 6, 1, 'k', false);
-	out[nout = 0] = '\0';
+	say_no_more();
 	sx_ecmg_time(&sx, now += 500000);
-	out[nout = 0] = '\0';
+	say_no_more();
 	answered(2, 0, "C", NULL);	/* late */
 	said("");
 	provide(1, 6, 1, 'k', false);
@@ -563,9 +525,9 @@ START_TEST(a_period_that_takes_no_time)
 	sim_put_int(&w, ECMG_CP_DURATION, 0);
 	feed(&w);
 	ck_assert_uint_eq(nasks, 1);
-	out[nout = 0] = '\0';
+	say_no_more();
 	sx_ecmg_time(&sx, now += 500000);
-	ck_assert_ptr_nonnull(strstr(out, "stream_error 1 0x000d"));
+	said_among("stream_error 1 0x000d");
 	stop();
 }
 END_TEST
@@ -578,26 +540,26 @@ START_TEST(a_bsm_that_is_dead)
 	stream(2, 3);
 	for (uint16_t i = 0; i < 8; i++) {	/* the SCS prolongs, and asks again and again */
 		provide(1, 5, 1, 'k', false);
-		out[nout = 0] = '\0';
+		say_no_more();
 		sx_ecmg_time(&sx, now += 500000);
-		ck_assert_ptr_nonnull(strstr(out, i < 6 ? "stream_error 1 0x000d" : "stream_error 1 0x7001"));
+		said_among(i < 6 ? "stream_error 1 0x000d" : "stream_error 1 0x7001");
 		now += 4500000;
 		if (i % 2)	/* the period is over: the exchange has been given up */
 			done(i / 2, (struct ex_result){ .end = EX_SILENT });
 	}
-	out[nout = 0] = '\0';
+	say_no_more();
 	provide(2, 5, 1, 'k', false);	/* of its own streams only those that are not answered */
-	out[nout = 0] = '\0';
+	say_no_more();
 	sx_ecmg_time(&sx, now += 500000);
-	ck_assert_ptr_nonnull(strstr(out, "stream_error 2 0x000d"));
+	said_among("stream_error 2 0x000d");
 	provide(1, 6, 1, 'k', false);
-	out[nout = 0] = '\0';
+	say_no_more();
 	answered(nasks - 1, 0, "A", NULL);
 	said("ECM_response 1 cp=6 stkm=41\n");
 	provide(1, 7, 1, 'k', false);	/* it is well: from the beginning */
-	out[nout = 0] = '\0';
+	say_no_more();
 	sx_ecmg_time(&sx, now += 500000);
-	ck_assert_ptr_nonnull(strstr(out, "stream_error 1 0x000d"));
+	said_among("stream_error 1 0x000d");
 	stop();
 }
 END_TEST
@@ -612,7 +574,7 @@ START_TEST(requests_without_end_are_bounded)
 		sx_ecmg_time(&sx, now += 500000);
 	}
 	ck_assert_uint_eq(nasks, SX_ASKS);
-	ck_assert_ptr_nonnull(strstr(out, "has answered none of the last 4 requests"));
+	said_among("has answered none of the last 4 requests");
 	stop();
 }
 END_TEST
@@ -630,7 +592,7 @@ START_TEST(an_stkm_that_comes_unasked)
 	ck_assert_uint_eq(delivered("b", "urn:simulgate:lab:news", 5, 2, "X"), BR_OK);
 	provide(1, 5, 1, 'k', false);	/* mode C: it cannot have been made with this key */
 	ck_assert_uint_eq(nasks, 1);
-	out[nout = 0] = '\0';
+	say_no_more();
 	ck_assert_uint_eq(delivered("b", "urn:simulgate:lab:news", 5, -1, "Y"), BR_OK);	/* now it can */
 	said("ECM_response 1 cp=5 stkm=59\n");
 	answered(0, 19, NULL, NULL);	/* too late to matter */
@@ -671,7 +633,7 @@ START_TEST(an_stkm_for_one_of_several_streams)
 	stream(2, 5);
 	ck_assert_uint_eq(delivered("a", "urn:simulgate:lab:film", 7, -1, "X"), BR_MISSING);
 	ck_assert_uint_eq(delivered("a", "urn:simulgate:lab:film", 7, 5, "Y"), BR_OK);
-	out[nout = 0] = '\0';
+	say_no_more();
 	provide(2, 7, 1, 'k', false);
 	said("ECM_response 2 cp=7 stkm=59\n");
 	provide(1, 7, 1, 'k', false);
@@ -713,11 +675,11 @@ START_TEST(a_duplicate_behind_a_failure)
 	done(0, (struct ex_result){ .end = EX_REFUSED, .http = 503 });
 	ck_assert_uint_eq(nasks, 2);
 	answered(1, 0, "A", NULL);
-	ck_assert_ptr_nonnull(strstr(out, "ECM_response 1 cp=5 stkm=41\n"));
+	said_among("ECM_response 1 cp=5 stkm=41\n");
 	ck_assert_uint_eq(chan.pending, 0);
 	send_rc = -1;
 	provide(1, 6, 1, 'k', false);
-	ck_assert_ptr_nonnull(strstr(out, "stream_error 1 0x7000 \"told to fail\"\n"));
+	said_among("stream_error 1 0x7000 \"told to fail\"\n");
 	ck_assert_uint_eq(sx.nasks, 0);
 	stop();
 }
@@ -729,7 +691,7 @@ START_TEST(the_gate_holds_an_stkm_back)
 	set_up(0x00020001);
 	stream(1, 2);
 	provide(1, 5, 1, 'k', false);
-	out[nout = 0] = '\0';
+	say_no_more();
 	gate = false;
 	answered(0, 0, "A", NULL);
 	said("stream_error 1 0x8013 \"not all have the SEAK\"\n");
@@ -763,7 +725,7 @@ START_TEST(another_file)
 	ck_assert_msg(he != NULL, "%s", err.text);
 	ck_assert_int_eq(sx_ecmg_conf(&sx, he, &he->bridge[0], &err), 0);
 	headend_free(old);
-	out[nout = 0] = '\0';
+	say_no_more();
 	answered(1, 0, "B", NULL);	/* its stream is not in the file any more */
 	answered(0, 0, "A", NULL);
 	said("ECM_response 2 cp=5 stkm=42\nECM_response 1 cp=5 stkm=41\n");

@@ -7,6 +7,7 @@
 #include "bridge/sx_emmg.h"
 #include "proto/emmg_mux.h"
 #include "tests/suite.h"
+#include "tests/unit/transcript.h"
 
 #define UTC INT64_C(1795257000000000)
 static char t_news[] = "news", t_urn[] = "urn:news", t_a[] = "a", t_b[] = "b", t_x[] = "x";
@@ -19,27 +20,8 @@ static struct he_bridge_emmg rows[] = {
 static struct he_bridge bridge = { .name = t_x, .emmg = rows, .nemmg = 2 };
 static struct sx_emmg e;
 static int64_t now;
-static char out[65536];
-static size_t nout;
 static struct sx_flow *under_way;
 static int send_rc;
-
-static void __attribute__((format(printf, 1, 2)))
-say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	nout += (size_t)vsnprintf(out + nout, sizeof(out) - nout, fmt, ap);
-	va_end(ap);
-}
-
-static void
-said(const char *want)
-{
-	ck_assert_str_eq(out, want);
-	out[nout = 0] = '\0';
-}
 
 static int
 door_send(void *self, const struct he_sp4_peer *peer, struct sp4_msg *m, int64_t give_up_us, struct sx_flow *f, struct gw_err *err)
@@ -82,7 +64,7 @@ start(void)
 	e = (struct sx_emmg){ .door = &door };
 	now = 1000000;
 	send_rc = 0;
-	out[nout = 0] = '\0';
+	say_no_more();
 	under_way = NULL;
 	ck_assert_int_eq(sx_emmg_conf(&e, &bridge, &err), 0);
 }
@@ -159,7 +141,7 @@ START_TEST(the_same_is_not_sent_again)
 	start();
 	provide(1, "one", NULL);
 	confirmed(0);
-	out[nout = 0] = '\0';
+	say_no_more();
 	now += 9999000;
 	ck_assert(provide(1, "one", NULL));
 	said("");
@@ -183,7 +165,7 @@ START_TEST(what_is_forgotten_is_sent_again)
 		snprintf(text, sizeof(text), "d%d", i);
 		ck_assert(provide(1, text, NULL));
 		confirmed(0);
-		out[nout = 0] = '\0';
+		say_no_more();
 	}
 	ck_assert(provide(1, "d1", NULL));	/* the oldest that is remembered */
 	said("");
@@ -222,7 +204,7 @@ START_TEST(what_fails_for_a_while_is_sent_again)
 {
 	start();
 	provide(1, "one", NULL);
-	out[nout = 0] = '\0';
+	say_no_more();
 	confirmed(19);
 	said("");
 	ck_assert_int_eq(sx_emmg_next(&e), now + 1000000);
@@ -246,14 +228,14 @@ START_TEST(after_ten_failures_the_emmg_is_told)
 	for (int i = 0; i < 10; i++) {	/* refused for good: the next one is tried */
 		snprintf(name, sizeof(name), "%d", i);
 		provide(1, name, NULL);
-		out[nout = 0] = '\0';
+		say_no_more();
 		confirmed(5);
 		if (i < 9)
 			said("");
 	}
 	said("stream_error 1 0x8005 because\n");
 	provide(1, "late", NULL);
-	out[nout = 0] = '\0';
+	say_no_more();
 	now += 29000000;
 	done((struct ex_result){ .end = EX_SILENT, .attempts = 12, .reason = "no connection" });
 	said("stream_error 1 0x7000 no connection\n");
@@ -318,7 +300,7 @@ START_TEST(another_file)
 	provide(1, "one", NULL);
 	provide(1, "two", NULL);
 	ck_assert_int_eq(sx_emmg_conf(&e, &other, &err), 0);
-	out[nout = 0] = '\0';
+	say_no_more();
 	confirmed(0);	/* its stream is gone, and what waited with it */
 	said("");
 	ck_assert_ptr_null(sx_emmg_flow(&e, 0x10042, 1));
