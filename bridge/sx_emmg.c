@@ -7,6 +7,7 @@
 #include "proto/emmg_mux.h"
 
 enum { WINDOW_MS = 30000, PAUSE_MOST_US = 60000000 };
+enum { ANSWER_OCTETS = 400 * 1024 };	/* of objects in one answer: a document has 1 MiB, and two digits for each */
 
 struct sx_parcel {
 	STAILQ_ENTRY(sx_parcel) next;
@@ -376,6 +377,7 @@ sx_emmg_request(struct sx_emmg *e, const struct he_sp4_peer *from, const struct 
 {
 	const bool registration = sp4_object_of(q->tag) == SP4_REG;
 	bool known = false;
+	size_t octets = 0;
 
 	*reason = NULL;
 	sp4_init(answer, (int)q->tag + 1);
@@ -384,8 +386,10 @@ sx_emmg_request(struct sx_emmg *e, const struct he_sp4_peer *from, const struct 
 		if (f->row->peer != from || f->row->registration != registration || !q->service || strcmp(f->row->service->global_service_id, q->service) != 0)
 			continue;
 		known = true;
-		if (!f->last || f->last->end_s * 1000000 < utc_us || answer->n_data + f->last->n > SP4_DATA)
+		if (!f->last || f->last->end_s * 1000000 < utc_us || answer->n_data + f->last->n > SP4_DATA ||
+		    octets + f->last->octets > ANSWER_OCTETS)
 			continue;
+		octets += f->last->octets;
 		for (size_t k = 0; k < f->last->n; k++)
 			answer->data[answer->n_data++] = f->last->data[k];
 		if (answer->n_distribution)

@@ -291,6 +291,39 @@ START_TEST(requests_get_the_last_objects)
 }
 END_TEST
 
+/* Of many streams with large objects: as much as a document takes. */
+START_TEST(an_answer_fits_into_a_document)
+{
+	static struct he_bridge_emmg many[12];
+	static char large[60001], text[SP4_DOCUMENT];
+	struct he_bridge of_many = { .name = t_x, .emmg = many, .nemmg = 12 };
+	struct sp4_fault fault;
+	struct gw_err err;
+	const char *reason;
+	struct sp4_msg q, r;
+
+	memset(large, 'x', sizeof(large) - 1);
+	for (uint16_t i = 0; i < 12; i++) {
+		many[i] = rows[0];
+		many[i].data_id = (uint16_t)(i + 1);
+	}
+	start();
+	ck_assert_int_eq(sx_emmg_conf(&e, &of_many, &err), 0);
+	for (uint16_t i = 1; i <= 12; i++) {
+		provide(i, large, NULL);
+		confirmed(0);
+		say_no_more();
+	}
+	sp4_init(&q, 9);
+	q.service = "urn:news";
+	ck_assert_int_eq(sx_emmg_request(&e, &a, &q, UTC + now, &r, &reason), BR_OK);
+	ck_assert_uint_ge(r.n_data, 5);
+	r.message_id = "m", r.source = "s", r.destination = "d", r.service = "urn:news";
+	ck_assert_msg(sp4_encode(&r, text, sizeof(text), &fault) > 0, "%s: %s", fault.element, fault.rule);
+	stop();
+}
+END_TEST
+
 START_TEST(another_file)
 {
 	struct he_bridge other = { .name = t_x, .emmg = &rows[1], .nemmg = 1 };
@@ -318,4 +351,4 @@ END_TEST
 SUITE("bridge_sx_emmg", tcase_add_test(t, one_delivery_a_provision); tcase_add_test(t, the_same_is_not_sent_again);
     tcase_add_test(t, what_is_forgotten_is_sent_again); tcase_add_test(t, many_datagrams_are_parted); tcase_add_test(t, what_fails_for_a_while_is_sent_again);
     tcase_add_test(t, after_ten_failures_the_emmg_is_told); tcase_add_test(t, the_queue_has_an_end);
-    tcase_add_test(t, requests_get_the_last_objects); tcase_add_test(t, another_file))
+    tcase_add_test(t, an_answer_fits_into_a_document); tcase_add_test(t, requests_get_the_last_objects); tcase_add_test(t, another_file))
