@@ -190,7 +190,13 @@ registers(const struct sp4_msg *m)
 	return sp4_object_of((int)m->tag) == SP4_REG;
 }
 
-/* from NULL: of any peer. A @dataId that no row has leads to the first one, which says so. */
+static bool
+is_for(const struct out *o, const struct sp4_msg *m)
+{
+	return strcmp(o->conf->service->global_service_id, m->service) == 0 && o->conf->registration == registers(m);
+}
+
+/* A @dataId that no row has leads to the first one, which says so. *known: whether any peer's stream is for it. */
 static struct out *
 find_out(const struct xs *app, const struct he_sp4_peer *from, const struct sp4_msg *m, bool *known)
 {
@@ -200,10 +206,10 @@ find_out(const struct xs *app, const struct he_sp4_peer *from, const struct sp4_
 	*known = false;
 	for (size_t i = 0; i < app->nouts; i++) {
 		struct out *o = &app->outs[i];
-		if (strcmp(o->conf->service->global_service_id, m->service) != 0 || o->conf->registration != registers(m))
+		if (!is_for(o, m))
 			continue;
 		*known = true;
-		if (from && strcmp(o->conf->peer->name, from->name) != 0)
+		if (strcmp(o->conf->peer->name, from->name) != 0)
 			continue;
 		if (!found || id == o->conf->data_id)
 			found = o;
@@ -274,12 +280,24 @@ of_emmg(const struct he_bridge *b, const struct sp4_msg *m)
 	return false;
 }
 
-/* The answer of what is stored for a service and overlaps the window that was asked for. */
+static struct sp4_distribution_context
+context_of(const struct he_bridge_mux *row)
+{
+	const uint32_t kbps = row->bandwidth_bps / 1000;
+
+	return (struct sp4_distribution_context){ .data_id = row->data_id, .repetition_ms = row->repetition_ms,
+		.bandwidth_kbps = kbps == 0 ? SP4_ABSENT : kbps > UINT16_MAX ? UINT16_MAX : kbps };
+}
+
+/*
+ * The answer of what is stored for a service and overlaps the window that was asked for, of all its streams: a request cannot name one. Its context is that of
+ * the first that has something.
+ */
 static void
-give(struct xs *app, struct ex_call *call, const struct sp4_msg *m, const struct out *o)
+give(struct xs *app, struct ex_call *call, const struct sp4_msg *m)
 {
 	struct gathering g = { .from_s = gw_utc_us() / 1000000, .to_s = INT64_MAX };
-	const uint64_t kbps = o->conf->bandwidth_bps / 1000;
+	bool read = true;
 
 	if (m->distribution_start != SP4_ABSENT && sp4_unix(m->distribution_start) > g.from_s)
 		g.from_s = sp4_unix(m->distribution_start);
@@ -287,11 +305,19 @@ give(struct xs *app, struct ex_call *call, const struct sp4_msg *m, const struct
 		g.to_s = sp4_unix(m->distribution_end);
 	sp4_init(&g.answer, (int)m->tag + 1);
 	g.answer.status = BR_OK;
-	g.answer.n_distribution = 1;
-	g.answer.distribution = (struct sp4_distribution_context){ .data_id = o->conf->data_id, .repetition_ms = o->conf->repetition_ms,
-		.bandwidth_kbps = kbps == 0 ? SP4_ABSENT : kbps > UINT16_MAX ? UINT16_MAX : (int64_t)kbps };
 	g.octets = malloc(ANSWER_OCTETS);
-	if (!g.octets || gw_objects_each(app->store, xs_out_stream(o->out), gather, &g) != GW_WON)
+	for (size_t i = 0; g.octets && i < app->nouts && read; i++) {
+		const struct out *o = &app->outs[i];
+
+		if (!is_for(o, m))
+			continue;
+		read = gw_objects_each(app->store, xs_out_stream(o->out), gather, &g) == GW_WON;
+		if (g.answer.n_data && !g.answer.n_distribution) {
+			g.answer.n_distribution = 1;
+			g.answer.distribution = context_of(o->conf);
+		}
+	}
+	if (!g.octets || !read)
 		ex_status(call, BR_DELAYED, "the store cannot be read");
 	else if (g.answer.n_data == 0)
 		ex_status(call, BR_DELAYED, "nothing is there for that time");
@@ -305,18 +331,17 @@ static bool
 on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, const struct sp4_msg *m)
 {
 	struct xs *app = self;
-	const struct out *o;
 	bool known;
 
 	if (app->closing || !(app->b->roles & HE_ROLE_BSM) || !(from->roles & HE_ROLE_BSDA) || app->b->nemmg + app->nouts == 0)
 		return false;
-	o = find_out(app, NULL, m, &known);
-	if (!o && !of_emmg(app->b, m))
+	find_out(app, from, m, &known);
+	if (!known && !of_emmg(app->b, m))
 		ex_status(call, BR_NO_SERVICE, "no entry is for this GlobalServiceID and kind of object");
-	else if (!o || !entitled(app->b, from, m->service))
+	else if (!known || !entitled(app->b, from, m->service))
 		ex_status(call, BR_NOT_ENTITLED, "no entry has this service for this peer");
 	else
-		give(app, call, m, o);
+		give(app, call, m);
 	return true;
 }
 

@@ -9,7 +9,7 @@
 . "$here/xslib.sh"
 need curl xmllint openssl tshark dumpcap
 
-plan 25
+plan 26
 authority ca
 certificate ca bsda DNS:bsda.operator.example IP:127.0.0.1
 certificate ca bsm1 DNS:bsm1.operator.example
@@ -43,6 +43,7 @@ bridge:
       - { kms: drm, peer: other, service: tv2, ecm_id: 2 }
     mux:
       - { peer: bsm1, service: tv1, client_id: 0x00010009, data_id: 2, to: "tcp://127.0.0.1:$mux", bandwidth: 64kbit/s }
+      - { peer: bsm1, service: tv1, client_id: 0x00010009, data_id: 4, to: "tcp://127.0.0.1:$mux" }
       - { peer: bsm1, service: tv1, client_id: 0x00010009, data_id: 3, to: "tcp://127.0.0.1:$mux", to_udp: "udp://127.0.0.1:$udp", registration: true }
 EOF
 # hear NAME PORT: the datagrams that come to a port, in hexadecimal, a line each
@@ -62,14 +63,14 @@ capture=$dir/mux.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" -f "port $mux or port $udp"
 await 20 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
 mux_on() {
-	sg mux mux --listen "tcp://127.0.0.1:$mux" --udp "udp://127.0.0.1:$udp" --map "0x00010009/2=udp://127.0.0.1:$air" --map "0x00010009/3=udp://127.0.0.1:$reg"
+	sg mux mux --listen "tcp://127.0.0.1:$mux" --udp "udp://127.0.0.1:$udp" --map "0x00010009/2=udp://127.0.0.1:$air" --map "0x00010009/4=udp://127.0.0.1:$air" --map "0x00010009/3=udp://127.0.0.1:$reg"
 	await_port 15 "$mux"
 }
 bridge_on() { sg bridge bridge --config "$dir/headend.yaml" --schemas "$schemas" --status "unix://$dir/bridge.sock"; }
-both_up() { await_status 30 "$dir/bridge.sock" "len(s['xs']['mux']) == 2 and all(m['up'] for m in s['xs']['mux'])" >/dev/null; }
+all_up() { await_status 30 "$dir/bridge.sock" "len(s['xs']['mux']) == 3 and all(m['up'] for m in s['xs']['mux'])" >/dev/null; }
 mux_on || bail "the mux listens"
 bridge_on
-both_up || bail "both streams are set up"
+all_up || bail "the streams are set up"
 
 # delivery TAG ID DATA [CONTEXT]: from $who for $service, in the window $from .. $to
 # more NAME SEEN: three lines and more since then
@@ -96,7 +97,8 @@ check "are on air" await_log 15 air '^0200BB01$' 2
 check "one as the other" await_log 15 air '^0200CC0102$' 2
 check "a registration object goes its own way, by UDP" deliver 0 '' 15 object 3C726567303E '<e:DistributionContext dataId="3" repetitionMs="300"/>'
 check "and there it is" await_log 15 reg '^3C726567303E$' 3
-check "another stream's data_id" deliver 21 dataId 11 wrong 0200DD '<e:DistributionContext dataId="9"/>'
+check "another stream's data_id leads there" deliver 0 '' 11 fourth 0200EE01 '<e:DistributionContext dataId="4"/>'
+check "nobody's data_id" deliver 21 dataId 11 wrong 0200DD '<e:DistributionContext dataId="9"/>'
 from=-20 to=-10
 check "a window that is over" deliver 21 DistributionEnd 11 past 0200DD "$often"
 from=-10 to=''
@@ -117,7 +119,7 @@ ask() {
 }
 check "a BSD/A whose service it is asks for LTKMs" ask 0 far 9 ask
 check "is told of which stream, how often and how fast they come" same "$(for n in dataId repetitionMs bandwidthKbps; do of ask "string(//@$n)"; echo; done | xargs)" "2 10000 64"
-check "gets all three" same "$(for n in 1 2 3; do of ask "string(/*/*[local-name()='Data'][$n])"; echo; done | sort | xargs)" "0200AA0102030405 0200BB01 0200CC0102"
+check "gets all that both streams have" same "$(for n in 1 2 3 4 5; do of ask "string(/*/*[local-name()='Data'][$n])"; echo; done | sort | xargs)" "0200AA0102030405 0200BB01 0200CC0102 0200EE01"
 check "one that has another service does not get them" ask 5 other 9 theirs 'for this peer'
 check "nor its registration objects" ask 5 other 13 register 'for this peer'
 service=urn:test:tv2
@@ -127,7 +129,7 @@ service=urn:oma:bcast:iauth:x-test:service:tv1
 kill9 bridge
 seen=$(grep -c . "$dir/log/air")
 bridge_on
-both_up || bail "both streams are set up after a restart"
+all_up || bail "the streams are set up after a restart"
 check "the bridge killed and started again: it goes on by itself" await 15 "more on air" more air "$seen"
 check "the same document again has the same answer" same "$(cp "$dir/one.xml" "$dir/first.xml"; post bsm1 "$dir/one.sent" one; cat "$dir/one.xml")" "$(cat "$dir/first.xml")"
 kill9 mux
