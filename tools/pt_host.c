@@ -369,6 +369,17 @@ lend_struct(const char *name, const void *from, size_t size, size_t longer)
 	return p;
 }
 
+/* An empty string; what is behind its end is no zero that the plugin could have forgotten. */
+static char *
+lend_why(size_t cap)
+{
+	char *why = pt_lend("why", PT_OUT, NULL, cap);
+
+	memset(why, POISON, cap);
+	why[0] = '\0';
+	return why;
+}
+
 /* Takes the reason over and the lent memory back. */
 static void
 take_why(char *lent, size_t cap, char *why, size_t why_cap, const char *where)
@@ -389,7 +400,7 @@ pt_open(struct pt_kms *k, const char *settings, char *why, size_t cap)
 	static size_t opened;
 	struct face *f = &faces[opened++ % FACES];
 	void **state = pt_lend("*state", PT_OUT, NULL, sizeof(*state));
-	char *lent = pt_lend("why", PT_OUT, NULL, WHY), *conf = pt_lend("conf", PT_CONST, settings, strlen(settings) + 1);
+	char *lent = lend_why(WHY), *conf = pt_lend("conf", PT_CONST, settings, strlen(settings) + 1);
 	int rc;
 
 	f->closed = false;
@@ -444,7 +455,7 @@ int
 pt_channel(struct pt_kms *k, uint32_t super_cas_id, struct kms_channel *out, char *why, size_t cap)
 {
 	struct kms_channel *c = pt_lend("struct kms_channel", PT_OUT, NULL, sizeof(*c));
-	char *lent = pt_lend("why", PT_OUT, NULL, WHY), text[WHY];
+	char *lent = lend_why(WHY), text[WHY];
 	int rc;
 
 	pt_calling("channel(0x%08x)", super_cas_id);
@@ -468,7 +479,7 @@ pt_stream(struct pt_kms *k, uint32_t super_cas_id, uint16_t ecm_id, char *why, s
 
 	if (!pt_plugin->stream)
 		return 0;
-	lent = pt_lend("why", PT_OUT, NULL, WHY);
+	lent = lend_why(WHY);
 	pt_calling("stream(0x%08x, %u)", super_cas_id, ecm_id);
 	rc = pt_plugin->stream(k->state, super_cas_id, ecm_id, lent, WHY);
 	pt_called();
@@ -579,7 +590,7 @@ pt_send(struct pt_kms *k, const struct pt_ask *a, bool quick, struct pt_got *got
 	const size_t cap = a->cap ? a->cap : KMS_ECM_MAX, why_cap = a->why_cap ? a->why_cap : WHY;
 	struct parcel parcel = { .n = 0 };
 	uint8_t *out = quick ? still : pt_lend("out", PT_OUT, NULL, cap);
-	char *why = quick ? text : pt_lend("why", PT_OUT, NULL, why_cap);
+	char *why = quick ? text : lend_why(why_cap);
 	const uint64_t handle = ++last_handle;
 	struct pending *q = &ring[handle % RING];
 
@@ -689,7 +700,7 @@ pt_ltkm(struct pt_kms *k, const struct kms_ltkm *what, uint32_t index, uint8_t *
 {
 	const struct kms_ltkm *asked = lend_struct("struct kms_ltkm", what, sizeof(*what), k->longer);
 	uint8_t *lent_out = pt_lend("out", PT_OUT, NULL, cap);
-	char *lent = pt_lend("why", PT_OUT, NULL, WHY), text[WHY];
+	char *lent = lend_why(WHY), text[WHY];
 	int rc;
 
 	pt_calling("ltkm(client_id 0x%08x, data_id %u, index %u)", what->client_id, what->data_id, index);

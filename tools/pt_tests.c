@@ -509,11 +509,12 @@ errors(void)
 		struct pt_ask a = pt->base;
 		a.cp = (uint16_t)(1000 + i);
 		a.cw_len = lengths[i];
-		refused += pt_ecm(&k, &a)->rc < 0;
-		if (i < sizeof(whys) / sizeof(whys[0])) {
-			a.why_cap = whys[i];
+		const bool no = pt_ecm(&k, &a)->rc < 0;
+		for (size_t w = 0; no && refused == 0 && w < sizeof(whys) / sizeof(whys[0]); w++) {	/* the reason of the first refusal */
+			a.why_cap = whys[w];
 			pt_ecm(&k, &a);
 		}
+		refused += no;
 	}
 	for (size_t i = 0; i < sizeof(unknown); i++, asked++) {
 		struct pt_ask a = pt->base;

@@ -303,6 +303,8 @@ bad_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 		return REFUSE(1000, "a control word of %zu octets", cw->cw_len);
 #elif defined(BAD_SENTENCE)
 		return -0x0011;
+#elif defined(BAD_UNENDED)
+		return strncpy(why, "a control word that is too long or too short", why_cap - 1), -0x0011;
 #else
 		return REFUSE(0x0011, "a control word of %zu octets", cw->cw_len);
 #endif

@@ -13,7 +13,7 @@ bad=(
 	"EXIT exit" "CRASH crash" "ABORT crash" "HANG hang" "CLOSES hang" "OVERREAD overread" "KEPT kept-pointer" "CONST overwrite" "OVERWRITE overwrite"
 	"UNDERWRITE overwrite" "CHANNEL channel-values" "CHANNEL_SAME channel-same" "DOUBT +channel-doubt" "CAS unknown-super-cas-id"
 	"NOBODY channel constructors" "EMPTY ecm" "ECM_ID unknown-ecm-id" "WINDOW keys-end window" "LENGTH length" "SMALL small-cap" "SAME same" "DIFFERENT different" "FORM form" "TS form"
-	"CRC crc" "TABLE_ID +table-id" "LATE blocks late" "BLOCKS +blocks" "MEMORY memory" "STATUS error-status" "SENTENCE sentence" "CLEAR cw-in-ecm" "LOG cw-in-log" "CLEANSE +cw-left"
+	"CRC crc" "TABLE_ID +table-id" "LATE blocks late" "BLOCKS +blocks" "MEMORY memory" "STATUS error-status" "SENTENCE sentence" "UNENDED sentence" "CLEAR cw-in-ecm" "LOG cw-in-log" "CLEANSE +cw-left"
 	"LATER later" "TWICE answer-once" "HANDLE answer-missing answer-once" "NEVER answer-missing" "AFTER_CLOSE answer-after-close"
 	"LTKM ltkm" "LTKM_FORM ltkm-form" "LTKM_STATUS error-status"
 )
