@@ -6,12 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "lib/args.h"
-#include "proto/cpsig_psig.h"
-#include "proto/ecmg_scs.h"
-#include "proto/eis_scs.h"
-#include "proto/emmg_mux.h"
-#include "proto/playout.h"
-#include "proto/psig_mux.h"
+#include "tools/dec_args.h"
 #include "tools/dec_out.h"
 #include "tools/term.h"
 
@@ -64,30 +59,13 @@ MODE(take_summary, DEC_SUMMARY)
 static int
 take_as(void *self, const char *value, struct gw_err *err)
 {
-	static const struct { const char *name; const struct sim_iface *iface; } names[] = {
-		{ "ecmg", &ecmg_scs }, { "mux", &emmg_mux }, { "emmg", &emmg_mux }, { "eis", &eis_scs }, { "psig", &psig_mux }, { "cpsig", &cpsig_psig },
-		{ "playout", &playout },
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i].name, value) == 0) {
-			((struct decode *)self)->msg_conf.as = names[i].iface;
-			return 0;
-		}
-	return gw_fail(err, GW_EUSAGE, "%s is not known: ecmg, mux, eis, psig, cpsig or playout", value);
+	return dec_take_iface(value, &((struct decode *)self)->msg_conf.as, err);
 }
 
 static int
 take_port(void *self, const char *value, struct gw_err *err)
 {
-	struct decode *d = self;
-	unsigned long n;
-
-	if (number(value, 65535, &n, err) < 0)
-		return -1;
-	d->msg_conf.port = (uint16_t)n;
-	d->msg_conf.forced = true;
-	return 0;
+	return dec_take_port(value, &((struct decode *)self)->msg_conf, err);
 }
 
 static int

@@ -5,12 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/args.h"
-#include "proto/cpsig_psig.h"
-#include "proto/ecmg_scs.h"
-#include "proto/eis_scs.h"
-#include "proto/emmg_mux.h"
-#include "proto/playout.h"
-#include "proto/psig_mux.h"
+#include "tools/dec_args.h"
 #include "tools/diff.h"
 #include "tools/term.h"
 
@@ -48,18 +43,8 @@ take_session(void *self, const char *value, struct gw_err *err)
 static int
 take_interface(void *self, const char *value, struct gw_err *err)
 {
-	static const struct { const char *name; const struct sim_iface *iface; } names[] = {
-		{ "ecmg", &ecmg_scs }, { "mux", &emmg_mux }, { "emmg", &emmg_mux }, { "eis", &eis_scs }, { "psig", &psig_mux }, { "cpsig", &cpsig_psig },
-		{ "playout", &playout },
-	};
-
 	(void)self;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i].name, value) == 0) {
-			app.read.iface = names[i].iface;
-			return 0;
-		}
-	return gw_fail(err, GW_EUSAGE, "%s is not known: ecmg, mux, eis, psig, cpsig or playout", value);
+	return dec_take_iface(value, &app.read.iface, err);
 }
 
 #define FLAG(name, what) static int name(void *self, const char *value, struct gw_err *err) { (void)self; (void)value; (void)err; what = true; return 0; }

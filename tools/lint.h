@@ -154,6 +154,8 @@ void lint_air(struct lint *, const struct dec_segment *, uint64_t frame, int64_t
 /* What was found, after dec_read has returned. Lent until lint_free. */
 const struct lint_report *lint_report(struct lint *, const char *name, const struct dec_counts *, bool whole, const char *broken);
 
+/* The session of a finding; NULL: there was no room for it. */
+const struct lint_session *lint_session(const struct lint_report *, unsigned number);
 /* The report in its forms. 0; -1: could not be written. */
 struct lint_text_conf { bool colour, brief; unsigned width; };	/* width: columns, 0: 80 */
 int lint_text(FILE *, const struct lint_report *, const struct lint_text_conf *);

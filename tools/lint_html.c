@@ -159,15 +159,6 @@ head_cells(struct page *p, const char *const *names, size_t n)
 #define HEAD(p, ...) head_cells((p), (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
 
 /* What there is of a session in pages and rows. */
-static const struct lint_session *
-session_of(const struct lint_report *r, unsigned number)
-{
-	for (size_t i = 0; i < r->nsessions; i++)
-		if (r->sessions[i]->number == number)
-			return r->sessions[i];
-	return NULL;
-}
-
 static size_t
 number_of(const struct page *p, const struct lint_finding *f)
 {
@@ -207,7 +198,7 @@ culprit(struct page *p)
 
 	for (size_t i = 0; i < r->nfindings; i++) {
 		const struct lint_finding *f = &r->findings[i];
-		const struct lint_session *of = f->rule->severity == LINT_ERROR ? session_of(r, f->session) : NULL;
+		const struct lint_session *of = f->rule->severity == LINT_ERROR ? lint_session(r, f->session) : NULL;
 
 		if (f->rule->severity != LINT_ERROR)
 			continue;
@@ -338,7 +329,7 @@ rule_row(struct page *p, const struct broken *b)
 	page_text(p, b->rule->says);
 	page_put(p, ".</span></th><td class=\"nw\" data-l=\"Who\">");
 	if (b->first)
-		put_side(p, session_of(p->report, b->first->session), b->first->side);
+		put_side(p, lint_session(p->report, b->first->session), b->first->side);
 	page_put(p, "</td><td class=\"n\" data-l=\"Times\">");
 	page_number(p, b->n);
 	page_put(p, "</td><td data-l=\"First\">");
@@ -764,7 +755,7 @@ findings(struct page *p, const struct lint_session *s)
 	bool any = false;
 
 	for (size_t i = 0; i < r->nfindings; i++) {
-		if (!p->kept[i] || (s ? r->findings[i].session != s->number : session_of(r, r->findings[i].session) != NULL))
+		if (!p->kept[i] || (s ? r->findings[i].session != s->number : lint_session(r, r->findings[i].session) != NULL))
 			continue;
 		if (!any) {
 			page_put(p, s ? "<h3>Findings</h3>" : "<h2>Findings in other sessions</h2>");

@@ -8,11 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "lib/args.h"
-#include "proto/cpsig_psig.h"
-#include "proto/ecmg_scs.h"
-#include "proto/eis_scs.h"
-#include "proto/emmg_mux.h"
-#include "proto/psig_mux.h"
+#include "proto/playout.h"
+#include "tools/dec_args.h"
 #include "tools/lint.h"
 #include "tools/term.h"
 
@@ -62,33 +59,17 @@ take_fail_on(void *self, const char *value, struct gw_err *err)
 static int
 take_as(void *self, const char *value, struct gw_err *err)
 {
-	static const struct { const char *name; const struct sim_iface *iface; } names[] = {
-		{ "ecmg", &ecmg_scs }, { "mux", &emmg_mux }, { "emmg", &emmg_mux }, { "eis", &eis_scs }, { "psig", &psig_mux }, { "cpsig", &cpsig_psig },
-	};
-
 	(void)self;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i].name, value) == 0) {
-			app.msg.as = names[i].iface;
-			return 0;
-		}
-	return gw_fail(err, GW_EUSAGE, "%s is not known: ecmg, mux, eis, psig or cpsig", value);
+	if (dec_take_iface(value, &app.msg.as, err) < 0)
+		return -1;
+	return app.msg.as == &playout ? gw_fail(err, GW_EUSAGE, "the playout link is our own: there is no standard to judge it by") : 0;
 }
 
 static int
 take_port(void *self, const char *value, struct gw_err *err)
 {
-	char *end;
-	unsigned long n;
-
 	(void)self;
-	errno = 0;
-	n = strtoul(value, &end, 10);
-	if (errno || *value < '0' || *value > '9' || *end || n == 0 || n > UINT16_MAX)
-		return gw_fail(err, GW_EUSAGE, "%s is no port", value);
-	app.msg.port = (uint16_t)n;
-	app.msg.forced = true;
-	return 0;
+	return dec_take_port(value, &app.msg, err);
 }
 
 static int

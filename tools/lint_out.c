@@ -109,8 +109,8 @@ all_found(const uint64_t found[LINT_SEVERITIES])
 	return found[LINT_NOTICE] + found[LINT_WARNING] + found[LINT_ERROR];
 }
 
-static const struct lint_session *
-session_of(const struct lint_report *r, unsigned number)
+const struct lint_session *
+lint_session(const struct lint_report *r, unsigned number)
 {
 	for (size_t i = 0; i < r->nsessions; i++)
 		if (r->sessions[i]->number == number)
@@ -151,7 +151,7 @@ lint_text(FILE *out, const struct lint_report *r, const struct lint_text_conf *c
 		else if (!conf->brief)
 			one_session(&t, r->sessions[i]);
 	for (size_t k = 0; k < r->nfindings && !conf->brief; k++)
-		if (!session_of(r, r->findings[k].session))
+		if (!lint_session(r, r->findings[k].session))
 			foldf(&t, 2, "%s  #%u, frame %llu: %s (%s, %s)", lint_severity_word(r->findings[k].rule->severity), r->findings[k].session,
 			    (unsigned long long)r->findings[k].frame, r->findings[k].text, r->findings[k].rule->id, r->findings[k].clause);
 	counted(&t, r->nsessions + r->more_sessions, "session", "");
@@ -375,7 +375,7 @@ text_or_null(const char *s)
 static json_t *
 finding_json(const struct lint_report *r, const struct lint_finding *f)
 {
-	const struct lint_session *s = session_of(r, f->session);
+	const struct lint_session *s = lint_session(r, f->session);
 	json_t *o = json_object();
 
 	set(o, "rule", json_string(f->rule->id));

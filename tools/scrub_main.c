@@ -12,12 +12,7 @@
 #include "lib/args.h"
 #include "lib/hex.h"
 #include "lib/secret.h"
-#include "proto/cpsig_psig.h"
-#include "proto/ecmg_scs.h"
-#include "proto/eis_scs.h"
-#include "proto/emmg_mux.h"
-#include "proto/playout.h"
-#include "proto/psig_mux.h"
+#include "tools/dec_args.h"
 #include "tools/scrub.h"
 
 enum { FILES = 1024, PATH = 4096, LINE = 256, KEY_LEAST = 16, NOTES = 1 << 15, HEAP_KIB = 64 };
@@ -76,33 +71,13 @@ FLAG(take_list, list)
 static int
 take_as(void *self, const char *value, struct gw_err *err)
 {
-	static const struct { const char *name; const struct sim_iface *iface; } names[] = {
-		{ "ecmg", &ecmg_scs }, { "mux", &emmg_mux }, { "emmg", &emmg_mux }, { "eis", &eis_scs }, { "psig", &psig_mux }, { "cpsig", &cpsig_psig },
-		{ "playout", &playout },
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i].name, value) == 0) {
-			((struct app *)self)->msg.as = names[i].iface;
-			return 0;
-		}
-	return gw_fail(err, GW_EUSAGE, "%s is not known: ecmg, mux, eis, psig, cpsig or playout", value);
+	return dec_take_iface(value, &((struct app *)self)->msg.as, err);
 }
 
 static int
 take_port(void *self, const char *value, struct gw_err *err)
 {
-	struct app *a = self;
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(value, &end, 0);
-	if (errno || *value < '0' || *value > '9' || *end || n > 65535)
-		return gw_fail(err, GW_EUSAGE, "%s is no number from 0 to 65535", value);
-	a->msg.port = (uint16_t)n;
-	a->msg.forced = true;
-	return 0;
+	return dec_take_port(value, &((struct app *)self)->msg, err);
 }
 
 static const struct gw_option options[] = {
