@@ -21,7 +21,7 @@ struct sim_param {		/* one parameter, wherever it appears */
 };
 /* Its place in one message. A parameter that changed between versions has several rows, one for a version. */
 struct sim_use {
-	uint16_t type, least, most;
+	uint16_t type, least, most;	/* least 0 or 1, most 1 or SIM_ANY: the decoder notes whether one was there, not how many */
 	uint8_t from, to;	/* the protocol_versions in which the message carries it (0, 0: all of them) */
 	uint8_t spare;		/* 1: a lenient receiver goes on without it; with least 0: only a lenient one takes it */
 	uint16_t len;		/* bytes it must have in this place; 0: as the parameter says */

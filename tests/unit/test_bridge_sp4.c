@@ -204,7 +204,6 @@ START_TEST(every_faulty_one_is_refused_by_its_rule)
 }
 END_TEST
 
-/* Right, though it looks otherwise. */
 /* ---- samples that something has happened to ---- */
 
 enum { PIECES = 200, CHANGED = 3000 };
@@ -351,6 +350,7 @@ START_TEST(the_schema_takes_what_our_tables_do)
 }
 END_TEST
 
+/* Right, though it looks otherwise. */
 START_TEST(what_is_no_fault)
 {
 	static const struct { const char *sample, *from, *to; } rows[] = {

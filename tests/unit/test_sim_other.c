@@ -138,6 +138,8 @@ START_TEST(tables_hold_together)	/* _i: which interface */
 		for (size_t i = 0; i < def->n; i++) {
 			const struct sim_param *param = sim_param_find(iface, def->uses[i].type);
 			ck_assert_msg(param != NULL, "%s: 0x%04x", def->name, def->uses[i].type);
+			ck_assert_msg(def->uses[i].least <= 1 && (def->uses[i].most == 1 || def->uses[i].most == SIM_ANY), "%s: 0x%04x: how many is not looked at",
+			    def->name, def->uses[i].type);
 			ck_assert(!group || param->kind != SIM_GROUP);	/* one level, so that the decoder ends */
 		}
 		ck_assert(!group || sim_param_find(iface, def->type)->kind == SIM_GROUP);
