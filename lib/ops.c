@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "lib/clock.h"
 #include "lib/listen.h"
+#include "lib/stall.h"
 
 enum {
 	REQUEST_BYTES = 4096,
@@ -40,9 +41,10 @@ struct gw_ops {
 	struct gw_ops_conf conf;
 	char *instance;		/* ours: the caller's may be of a file that is read anew */
 	int64_t since_us;
+	struct gw_stall stall;
 	LIST_HEAD(, client) clients;
 	unsigned nclients;
-	bool pipe, closing, door_closed;
+	bool pipe, closing, door_closed, stall_closed;
 };
 
 /* text that grows */
@@ -163,6 +165,10 @@ put_metric(struct text *t, const struct gw_samples *s, size_t first)
 	} while (i);
 }
 
+static const struct gw_metric
+	stalls = { "simulgate_stalls_total", "how often the process did nothing for 0.2 s or more though it should have", GW_COUNTER },
+	stall_seconds = { "simulgate_stall_seconds_total", "how long in all", GW_COUNTER };
+
 static void
 write_metrics(struct gw_ops *o, struct text *t)
 {
@@ -171,6 +177,8 @@ write_metrics(struct gw_ops *o, struct text *t)
 
 	if (o->conf.collect)
 		o->conf.collect(o->conf.self, &s);
+	gw_sample(&s, &stalls, "", (double)o->stall.count);
+	gw_sample(&s, &stall_seconds, "", (double)o->stall.total_ms / 1000);
 	if (s.n > 0)
 		do
 			put_metric(t, &s, i);
@@ -184,9 +192,10 @@ static void
 write_status(struct gw_ops *o, struct text *t)
 {
 	json_t *own = o->conf.status ? o->conf.status(o->conf.self) : NULL;
-	json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:f}", "program", o->conf.program, "instance",
+	json_t *all = json_pack("{s:s, s:s, s:s, s:i, s:f, s:{s:I, s:I, s:I}}", "program", o->conf.program, "instance",
 	    o->instance, "version", PACKAGE_VERSION, "pid", (int)getpid(),
-	    "up_seconds", (double)(gw_mono_us() - o->since_us) / 1e6);
+	    "up_seconds", (double)(gw_mono_us() - o->since_us) / 1e6, "stalls", "count",
+	    (json_int_t)o->stall.count, "total_ms", (json_int_t)o->stall.total_ms, "longest_ms", (json_int_t)o->stall.longest_ms);
 	char *text = NULL;
 
 	if (all && own)
@@ -215,7 +224,7 @@ static const struct page {
 static void
 check_end(struct gw_ops *o)
 {
-	if (!o->closing || !o->door_closed || o->nclients > 0)
+	if (!o->closing || !o->door_closed || !o->stall_closed || o->nclients > 0)
 		return;
 	free(o->instance);
 	free(o);
@@ -414,6 +423,7 @@ gw_ops_open(uv_loop_t *loop, const struct gw_addr *listen, const struct gw_ops_c
 		free(o);
 		return NULL;
 	}
+	gw_stall_open(&o->stall, loop);
 	return o;
 }
 
@@ -432,6 +442,16 @@ on_door_closed(void *owner)
 	check_end(o);
 }
 
+static void
+on_stall_closed(uv_handle_t *h)
+{
+	struct gw_stall *s = h->data;
+	struct gw_ops *o = (struct gw_ops *)((char *)s - offsetof(struct gw_ops, stall));
+
+	o->stall_closed = true;
+	check_end(o);
+}
+
 void
 gw_ops_close(struct gw_ops *o)
 {
@@ -443,6 +463,7 @@ gw_ops_close(struct gw_ops *o)
 	LIST_FOREACH(c, &o->clients, entry)
 		drop(c);
 	gw_accept_close(o->door, on_door_closed);
+	gw_stall_close(&o->stall, on_stall_closed);
 }
 
 int

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/stall.h"
 #include "tests/suite.h"
 
 static const struct gw_metric requests = { "simulgate_test_requests_total", "Requests seen", GW_COUNTER };
@@ -140,7 +141,8 @@ START_TEST(serves_status_and_metrics)	/* _i: 0 Unix, 1 IPv4, 2 IPv6 */
 	struct visit v = { .a = gw_ops_addr(o), .go = get, .say = "/metrics" };
 	visit(&v);
 	ck_assert_msg(v.rc == 0, "%s", v.err.text);
-	ck_assert_str_eq(v.body, metrics);
+	ck_assert_int_eq(strncmp(v.body, metrics, strlen(metrics)), 0);
+	ck_assert_int_eq(strncmp(v.body + strlen(metrics), "# HELP simulgate_stalls_total ", 30), 0);
 	free(v.body);
 
 	v.say = "/status?pretty";
@@ -164,6 +166,31 @@ START_TEST(serves_status_and_metrics)	/* _i: 0 Unix, 1 IPv4, 2 IPv6 */
 	gw_ops_close(o);
 	gw_loop_fini(&loop);
 	rmdir(dir);
+}
+END_TEST
+
+START_TEST(what_stood_still_is_told)
+{
+	begin();
+	struct gw_ops *o = open_door("tcp://127.0.0.1:0");
+	struct visit v = { .a = gw_ops_addr(o), .go = get, .say = "/status" };
+	visit(&v);
+	free(v.body);
+	usleep(1000 * (GW_STALL_MS + 150));
+	visit(&v);
+	json_t *j = json_loads(v.body, JSON_REJECT_DUPLICATES, NULL), *stalls = json_object_get(j, "stalls");
+	ck_assert_int_ge(json_integer_value(json_object_get(stalls, "count")), 1);
+	ck_assert_int_ge(json_integer_value(json_object_get(stalls, "longest_ms")), GW_STALL_MS);
+	ck_assert_int_ge(json_integer_value(json_object_get(stalls, "total_ms")), json_integer_value(json_object_get(stalls, "longest_ms")));
+	json_decref(j);
+	free(v.body);
+	v.say = "/metrics";
+	visit(&v);
+	const char *total = strstr(v.body, "\nsimulgate_stalls_total ");
+	ck_assert(total && total[24] > '0');
+	free(v.body);
+	gw_ops_close(o);
+	gw_loop_fini(&loop);
 }
 END_TEST
 
@@ -279,6 +306,7 @@ START_TEST(a_get_from_nobody_fails_by_sentence)
 END_TEST
 
 SUITE("lib_ops", tcase_add_loop_test(t, serves_status_and_metrics, 0, 3);
+      tcase_add_test(t, what_stood_still_is_told);
       tcase_add_loop_test(t, refuses_what_is_wrong, 0, (int)(sizeof(wrong) / sizeof(wrong[0])));
       tcase_add_test(t, a_head_without_end_is_refused_at_4_kib);
       tcase_add_test(t, opens_on_loopback_only_and_closes_on_a_visitor);
