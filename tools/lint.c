@@ -18,8 +18,9 @@
 #define NETWORK_NS (500 * LINT_MS)	/* beyond max_comp_time, before an answer is thought lost */
 #define LEAST_WAIT_NS LINT_SECOND
 #define UNKNOWN_LIMIT_NS (60 * LINT_SECOND)	/* CW_provision where channel_status was not captured */
+enum { FIRST_THOUGHT = 0x0319 };	/* C(P)SIG <=> (P)SIG: requests from here on take what max_comp_time says, in seconds, or the next event */
 enum { FIRST_ROOM = 8, FOLLOWED_STREAMS = 1 << 15, HELD_WAITS = 1 << 16, REPORTED_STREAMS = 1 << 16, BUCKETS = 1 << 14, SECTION_START = 183, TS_PACKET = 188, RTP_HEADER = 12,
-	CALM = 64 };		/* messages after which what went before a gap no longer matters */
+	CALM = 64 };		/* messages, and as long as a request waits, after which what went before a gap no longer matters */
 
 struct ecm { uint64_t digest; struct lint_session *rep; size_t stream, period; };
 struct lint {
@@ -52,8 +53,7 @@ lint_side_word(const struct sim_iface *iface, enum lint_side side)
 {
 	static const struct { const struct sim_iface *iface; const char *client, *server; } names[] = {
 		{ &ecmg_scs, "SCS", "ECMG" }, { &emmg_mux, "EMMG", "MUX" }, { &eis_scs, "EIS", "SCS" }, { &psig_mux, "(P)SIG", "MUX" },
-		{ &cpsig_psig, "C(P)SIG", "(P)SIG" },
-	};
+	};	/* C(P)SIG <=> (P)SIG: which of them connects is in no source at hand */
 
 	if (side == LINT_EITHER)
 		return "either";
@@ -130,6 +130,7 @@ static const struct lint_kind kinds[] = {
 	{ &psig_mux, 0x0422, STREAM_TEST, LINT_EITHER }, { &psig_mux, 0x0423, STREAM_STATUS, LINT_EITHER },
 	{ &psig_mux, 0x0424, STREAM_CLOSE_REQUEST, LINT_CLIENT }, { &psig_mux, 0x0425, STREAM_CLOSE_RESPONSE, LINT_SERVER },
 	{ &psig_mux, 0x0426, STREAM_ERROR, LINT_EITHER }, { &psig_mux, 0x0431, STREAM_DATA, LINT_CLIENT },
+	{ &cpsig_psig, 0x0305, CHANNEL_ERROR, LINT_EITHER }, { &cpsig_psig, 0x0317, STREAM_ERROR, LINT_EITHER },
 	{ &psig_mux, 0x0441, STREAM_ASK, LINT_CLIENT }, { &psig_mux, 0x0442, STREAM_REPLY, LINT_SERVER }, { &psig_mux, 0x0443, STREAM_DATA, LINT_CLIENT },
 };
 
@@ -318,6 +319,7 @@ begin(struct lint *t, struct dec_session *s, uint64_t frame, int64_t at_ns)
 	*l = (struct lint_live){ .lint = t, .s = s, .rep = r, .next = t->lives, .last_side = -1, .service_flag = -1, .component_flag = -1, .max_scg = -1 };
 	l->channel = r->from_start && !r->udp ? CHANNEL_NONE : CHANNEL_UNKNOWN;
 	l->streams_known = r->from_start && !r->udp;
+	l->lost_ns = at_ns;
 	for (int k = 0; k < 2 && !r->udp; k++)
 		l->lost[k] = !r->from_start;
 	if (t->lives)
@@ -418,6 +420,8 @@ limit_of(const struct lint_live *l, const struct dec_pair *p)
 {
 	int64_t limit;
 
+	if (p->iface == &cpsig_psig && p->request >= FIRST_THOUGHT)
+		return INT64_MAX;
 	if (p->iface != &ecmg_scs || p->request != ECMG_CW_PROVISION)
 		return SILENCE_NS;
 	if (l->rep->channel.max_comp_time < 0)
@@ -449,17 +453,37 @@ latency_of(struct lint_live *l, const struct dec_pair *p)
 	return n;
 }
 
-static void
-count_answer(struct lint_live *l, const struct lint_wait *w, int64_t at_ns)
+static bool
+asks_for_ecm(const struct lint_wait *w)
 {
+	return w->pair->iface == &ecmg_scs && w->pair->request == ECMG_CW_PROVISION;
+}
+
+/* How long an ECM took the server, which makes those of a stream one by one; the network's time is that of the quickest answer. */
+static void
+time_answer(struct lint_seen *x)
+{
+	int64_t since = x->st && x->st->replied_ns > x->wait->at_ns ? x->st->replied_ns : x->wait->at_ns;
+	int64_t way = x->live->trip_ns < NETWORK_NS ? x->live->trip_ns : NETWORK_NS, limit = x->live->rep->channel.max_comp_time;
+
+	x->took_ns = x->at_ns > since ? x->at_ns - since : 0;
+	x->late = asks_for_ecm(x->wait) && limit >= 0 && x->took_ns > limit * LINT_MS + way;
+	if (!asks_for_ecm(x->wait) && lint_whose(x->live, x->side) == LINT_SERVER && (x->live->trip_ns == 0 || x->took_ns < x->live->trip_ns))
+		x->live->trip_ns = x->took_ns;
+}
+
+static void
+count_answer(struct lint_live *l, const struct lint_seen *x)
+{
+	const struct lint_wait *w = x->wait;
 	struct lint_latency *n = latency_of(l, w->pair);
-	int64_t took = at_ns > w->at_ns ? at_ns - w->at_ns : 0;
+	int64_t took = x->at_ns > w->at_ns ? x->at_ns - w->at_ns : 0;
 
 	if (!n)
 		return;
-	if (w->pair->iface == &ecmg_scs && w->pair->request == ECMG_CW_PROVISION && l->rep->channel.max_comp_time >= 0) {
+	if (asks_for_ecm(w) && l->rep->channel.max_comp_time >= 0) {
 		n->limit_ns = l->rep->channel.max_comp_time * LINT_MS;
-		n->late += took > n->limit_ns;
+		n->late += x->late;
 	}
 	if (w->overdue && n->unanswered)
 		n->unanswered--;
@@ -510,6 +534,7 @@ forget(struct lint_live *l, int side)
 	l->nwaits = 0;
 	l->lost[side] = true;
 	l->calm = 0;
+	l->lost_ns = l->lint->now_ns;
 	l->streams_known = false;
 	l->channel = CHANNEL_UNKNOWN;
 	for (size_t i = 0; i < l->nst; i++) {
@@ -519,6 +544,7 @@ forget(struct lint_live *l, int side)
 		l->st[i].state = STREAM_UNKNOWN;
 		l->st[i].allocated = false;
 		l->st[i].table_id = -1;
+		memset(l->st[i].cw, 0, sizeof(l->st[i].cw));
 	}
 }
 
@@ -555,7 +581,7 @@ channel_level(enum lint_class c)
 	return c >= CHANNEL_SETUP && c <= CHANNEL_ERROR;
 }
 
-/* The oldest request of the other side that this answers; an error answers whatever was asked of its stream, or channel. */
+/* The oldest request of the other side that this answers, one that waits yet if there is any; an error answers whatever was asked of its stream, or channel. */
 static size_t
 answered(const struct lint_live *l, const struct lint_seen *x)
 {
@@ -566,7 +592,7 @@ answered(const struct lint_live *l, const struct lint_seen *x)
 			const struct lint_wait *w = &l->wait[i];
 			bool error = x->kind->class == CHANNEL_ERROR || x->kind->class == STREAM_ERROR;
 
-			if (w->side == x->side || (error ? w->moot : !strict))
+			if (w->side == x->side || (error ? w->moot : w->moot == strict))
 				continue;
 			if (!error && (w->pair->answer != m->type || w->stream != x->stream || (w->pair->key && w->key != sim_int(m, w->pair->key, -1))))
 				continue;
@@ -633,8 +659,8 @@ set_up_channel(struct lint_live *l, const struct lint_seen *x)
 		learn_channel(l, x);
 	l->limits = false;
 	l->channel = CHANNEL_ASKED;
-	l->streams_known = true;
-	l->dead = false;
+	l->streams_known = x->iface != &eis_scs;	/* groups outlive the connection over which they were defined */
+	l->dead_ns = 0;
 	l->nst = 0;
 }
 
@@ -654,6 +680,7 @@ set_up_stream(struct lint_live *l, const struct lint_seen *x)
 		st->rep = reported_stream(l, x->stream);
 	}
 	st->was_open = open;
+	st->empty = x->iface == &eis_scs && !sim_count(m, EIS_SERVICE_ID) && !sim_count(m, EIS_COMPONENT_ID) && !sim_count(m, EIS_ECM_GROUP);
 	st->state = STREAM_ASKED;
 	st->opened_frame = x->frame;
 	if (x->iface == &ecmg_scs) {
@@ -730,13 +757,15 @@ take_error(struct lint_live *l, const struct lint_seen *x)
 	if (x->kind->class == CHANNEL_ERROR) {
 		if (x->wait && x->wait->class == CHANNEL_SETUP && l->channel == CHANNEL_ASKED)
 			refuse_channel(l);
-		l->dead = l->dead || status == 0x7001;
+		if (status == 0x7001 && !l->dead_ns)
+			l->dead_ns = x->at_ns;
 		return;
 	}
 	if (!x->st)
 		return;
 	x->st->repeat = true;
-	x->st->dead = x->st->dead || status == 0x7001;
+	if (status == 0x7001 && !x->st->dead_ns)
+		x->st->dead_ns = x->at_ns;
 	if (x->wait && x->wait->class == STREAM_SETUP && x->st->state == STREAM_ASKED)
 		refuse_stream(l, x->st, x->at_ns);
 	else if (forgot)
@@ -830,8 +859,11 @@ response(struct lint_live *l, const struct lint_seen *x)
 	struct lint_stream *r = rep_stream(l, x->st);
 	struct lint_period *p;
 
+	if (x->st)
+		x->st->replied_ns = x->at_ns;
 	if (x->st && v) {
 		x->st->table_id = l->rep->channel.section_TSpkt_flag == 0 && v->len ? v->p[0] : -1;
+		x->st->table_cp = (uint16_t)sim_int(x->g->msg, ECMG_CP_NUMBER, 0);
 		x->st->ecm_digest = lint_digest(l->lint, v->p, v->len);
 	}
 	if (!r || !x->wait || x->wait->period >= r->nperiods)
@@ -840,7 +872,7 @@ response(struct lint_live *l, const struct lint_seen *x)
 	p->answered_ns = x->at_ns;
 	p->answered_frame = x->frame;
 	p->latency_ns = x->at_ns - x->wait->at_ns;
-	p->late = l->rep->channel.max_comp_time >= 0 && p->latency_ns > l->rep->channel.max_comp_time * LINT_MS;
+	p->late = x->late;
 	if (v)
 		index_ecm(l, x->st, x->wait->period, v);
 }
@@ -850,6 +882,8 @@ refused(struct lint_live *l, const struct lint_seen *x)
 {
 	struct lint_stream *r = rep_stream(l, x->st);
 
+	if (x->st)
+		x->st->replied_ns = x->at_ns;
 	if (r && x->wait && x->wait->period < r->nperiods) {
 		r->periods[x->wait->period].refused = true;
 		r->periods[x->wait->period].answered_ns = x->at_ns;
@@ -880,6 +914,8 @@ allocate(struct lint_live *l, const struct lint_seen *x)
 
 	if (!st || kbit < 0)
 		return;
+	if (kbit == 0 || (st->allocated && kbit < st->extra))
+		st->spared_ns = x->at_ns + LINT_SECOND;
 	st->allocated = true;
 	st->extra = (unsigned)kbit;
 	st->credit = (double)kbit * 1000 / 8;
@@ -909,6 +945,12 @@ apply(struct lint_live *l, struct lint_seen *x)
 	size_t period = SIZE_MAX;
 
 	switch (x->kind->class) {
+	case CLASS_OTHER:
+		if (x->iface == &eis_scs && x->g->msg->type == EIS_CHANNEL_RESET) {
+			l->nst = 0;
+			l->streams_known = true;
+		}
+		break;
 	case CHANNEL_SETUP: set_up_channel(l, x); break;
 	case CHANNEL_STATUS:
 		if (server && x->g->why.verdict == SIM_OK && x->iface != &emmg_mux)
@@ -990,13 +1032,18 @@ static void
 ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 {
 	const struct dec_pair *p = dec_pair_of(x->iface, x->g->msg->type);
+	bool again = false;
 
 	if (!p || l->rep->udp || x->g->error || x->g->why.verdict == SIM_MALFORMED)
 		return;
-	for (size_t i = l->nwaits; i-- > 0; )	/* what is asked for again is answered once */
+	for (size_t i = l->nwaits; i-- > 0; )	/* what is asked for again is answered once, or twice: more often nobody looks */
 		if ((l->wait[i].overdue || l->wait[i].moot) && l->wait[i].pair == p && l->wait[i].side == x->side && l->wait[i].stream == x->stream &&
-		    l->wait[i].key == (p->key ? sim_int(x->g->msg, p->key, -1) : -1))
-			drop_wait(l, i);
+		    l->wait[i].key == (p->key ? sim_int(x->g->msg, p->key, -1) : -1)) {
+			if (again)
+				drop_wait(l, i);
+			else
+				l->wait[i].moot = again = true;
+		}
 	if (!room_to_wait(l))
 		return;
 	l->wait[l->nwaits++] = (struct lint_wait){ .pair = p, .class = x->kind->class, .side = x->side, .channel = x->channel, .stream = x->stream,
@@ -1101,6 +1148,7 @@ message(void *self, const struct dec_message *g)
 	if ((at = answered(l, &x)) != SIZE_MAX) {
 		wait = l->wait[at];
 		x.wait = &wait;
+		time_answer(&x);
 	}
 	count_message(l, &x);
 	if (!strict(t, &x))
@@ -1110,7 +1158,7 @@ message(void *self, const struct dec_message *g)
 		judge(&x, ON_MESSAGE);
 	if (x.wait) {
 		drop_wait(l, at);
-		count_answer(l, x.wait, g->at_ns);
+		count_answer(l, &x);
 	}
 	lint_note(&x);
 	period = apply(l, &x);
@@ -1118,9 +1166,12 @@ message(void *self, const struct dec_message *g)
 	for (int k = 0; k < 2; k++)
 		if (disorder[k])
 			forget(l, k);
-	if (++l->calm == CALM)
+	if (++l->calm >= CALM && g->at_ns - l->lost_ns > SILENCE_NS)
 		l->lost[0] = l->lost[1] = false;
-	l->version[g->side] = g->msg->version;
+	if (x.kind->class == CHANNEL_SETUP)
+		l->version[1 - g->side] = 0;
+	if (!lint_refuses_version(&x))
+		l->version[g->side] = g->msg->version;
 	l->last_side = g->side;
 	l->last_error = g->error;
 }
@@ -1232,6 +1283,10 @@ on_air(struct lint *t, const struct ecm *e, const char *where, uint64_t frame, i
 		.stream_rep = r, .period = e->period, .where = where, .kind = lint_kind(NULL, 0), .message = "ECM_response" };
 	int32_t delay = e->rep->channel.delay_start;
 
+	if (!*r->air)
+		snprintf(r->air, sizeof(r->air), "%s", where);
+	else if (strcmp(r->air, where) != 0)
+		return;
 	judge(&x, ON_AIR);
 	if (p->air_repeats++ == 0) {
 		p->air_first_ns = at_ns;

@@ -70,7 +70,7 @@ struct lint_period {
 	int64_t asked_ns, answered_ns;
 	uint64_t asked_frame, answered_frame;
 	int64_t latency_ns;		/* -1: no answer */
-	bool late;			/* later than max_comp_time */
+	bool late;			/* later than max_comp_time, and what the network takes */
 	bool refused;			/* answered by stream_error */
 	/*
 	 * When the period begins and ends, as far as the capture tells: from when its ECM was on air, or from the playout link. 0: not known.
@@ -87,6 +87,7 @@ struct lint_stream {
 	int32_t bandwidth_kbit;		/* EMMG: allocated; -1: not known */
 	int64_t opened_ns, closed_ns;	/* stream_status, stream_close_response; 0: not seen */
 	uint64_t data_bytes, data_messages;	/* EMMG: data_provision */
+	char air[LINT_ENDS];		/* where its ECMs were first seen on air: what other places have may be a copy, and behind; "": nowhere */
 	struct lint_period *periods; size_t nperiods;
 	uint64_t more_periods;		/* that there was no room for */
 	size_t period_room;

@@ -10,7 +10,7 @@
 #include "tools/lint_state.h"
 
 enum { TLV = 4, USER_DEFINED = 0x8000, USES = 64, TS_PACKET = 188, TS_SYNC = 0x47, STATUS = 0x7000, INFORMATION = 0x7001, UNRECOVERABLE = 0x7001,
-	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002, DELAYS = 3 };
+	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002, BCAST_VERSION = 5, DELAYS = 3 };
 
 static unsigned
 be16(const uint8_t *p)
@@ -330,8 +330,8 @@ check_version_unusual(struct lint_seen *x)
 		lint_found(x, x->side, LINT_NO_PARAM, "no edition gives protocol_version 4 to %s", x->iface->name);
 }
 
-static bool
-refuses_version(const struct lint_seen *x)
+bool
+lint_refuses_version(const struct lint_seen *x)
 {
 	return x->g->error && sim_int(x->g->msg, STATUS, -1) == 2;	/* unsupported protocol version, on every interface */
 }
@@ -341,7 +341,7 @@ check_version_change(struct lint_seen *x)
 {
 	uint8_t before = x->live->version[x->side];
 
-	if (before && before != x->g->msg->version && !refuses_version(x) && x->kind->class != CHANNEL_SETUP)
+	if (before && before != x->g->msg->version && !lint_refuses_version(x) && x->kind->class != CHANNEL_SETUP)
 		lint_found(x, x->side, LINT_NO_PARAM, "protocol_version %u after %u on the same connection", x->g->msg->version, before);
 }
 
@@ -350,7 +350,7 @@ check_version_mirror(struct lint_seen *x)
 {
 	uint8_t other = x->live->version[1 - x->side];
 
-	if (lint_whose(x->live, x->side) == LINT_SERVER && other && other != x->g->msg->version && !refuses_version(x) && !x->live->rep->udp)
+	if (lint_whose(x->live, x->side) == LINT_SERVER && other && other != x->g->msg->version && !lint_refuses_version(x) && !x->live->rep->udp)
 		lint_found(x, x->side, LINT_NO_PARAM, "protocol_version %u in answer to %u", x->g->msg->version, other);
 }
 
@@ -394,7 +394,7 @@ check_error_number(struct lint_seen *x)
 	for (size_t i = 0; (v = sim_value(x->g->msg, STATUS, i)) != NULL; i++) {
 		unsigned status = be16(v->p);
 
-		if (status < USER_DEFINED && !sim_status_find(x->iface, (uint16_t)status))
+		if (status < USER_DEFINED && !sim_status_find(x->iface, (uint16_t)status) && (x->iface != &cpsig_psig || status == 0 || status > UNRECOVERABLE))
 			lint_found(x, x->side, STATUS, "0x%04x is no error of %s", status, x->iface->name);
 	}
 }
@@ -433,14 +433,21 @@ check_error_for_error(struct lint_seen *x)
 		lint_found(x, x->side, LINT_NO_PARAM, "an error message in answer to one");
 }
 
+/* A second ago: what was on its way then has come. */
+static bool
+told(int64_t since_ns, const struct lint_seen *x)
+{
+	return since_ns != 0 && x->at_ns - since_ns > LINT_SECOND;
+}
+
 static void
 check_dead(struct lint_seen *x)
 {
-	if (lint_whose(x->live, x->side) != LINT_CLIENT || x->live->rep->udp)
+	if (lint_whose(x->live, x->side) != LINT_CLIENT || x->live->rep->udp || x->kind->class == CLASS_OTHER)
 		return;
-	if (x->live->dead && x->kind->class != CHANNEL_CLOSE && x->kind->class != STREAM_CLOSE_REQUEST && x->kind->class != CHANNEL_SETUP)
+	if (told(x->live->dead_ns, x) && x->kind->class != CHANNEL_CLOSE && x->kind->class != STREAM_CLOSE_REQUEST && x->kind->class != CHANNEL_SETUP)
 		lint_found(x, x->side, LINT_NO_PARAM, "%s after an unrecoverable error (0x7001) of the channel, which is to be closed", x->message);
-	else if (x->st && x->st->dead && x->st->state != STREAM_CLOSED && (x->kind->class == STREAM_ASK || x->kind->class == STREAM_DATA || x->kind->class == STREAM_TEST))
+	else if (x->st && told(x->st->dead_ns, x) && x->st->state != STREAM_CLOSED && (x->kind->class == STREAM_ASK || x->kind->class == STREAM_DATA || x->kind->class == STREAM_TEST))
 		lint_found(x, x->side, LINT_NO_PARAM, "%s after an unrecoverable error (0x7001) of stream %lld, which is to be closed", x->message, (long long)x->stream);
 }
 
@@ -463,7 +470,8 @@ check_dropped(struct lint_seen *x)
 		const struct lint_wait *w = &l->wait[i];
 		const struct sim_message *m = sim_message_find(w->pair->iface, w->pair->request);
 
-		if (w->overdue || w->moot || lint_whose(l, w->side) != LINT_CLIENT || l->lost[0] || l->lost[1] || l->s->conn->half[w->side].fin || !l->s->conn->half[1 - w->side].fin)
+		if (w->overdue || w->moot || lint_whose(l, w->side) != LINT_CLIENT || l->lost[0] || l->lost[1] || l->s->conn->half[w->side].fin || !l->s->conn->half[1 - w->side].fin ||
+		    w->at_ns >= l->s->conn->half[1 - w->side].fin_ns)
 			continue;
 		x->frame = w->frame;
 		x->at_ns = w->at_ns;
@@ -538,7 +546,7 @@ same_end(const struct lint_live *a, int side_a, const struct lint_live *b, int s
 	    (!port || (side_a ? x->to_port : x->from_port) == (side_b ? y->to_port : y->from_port));
 }
 
-/* Two connections of one SCS to ECMGs, or of a client to a MUX, that use one name at the same time. */
+/* Two connections of one SCS to ECMGs, or of a client to a MUX, that use one name at the same time: as far as addresses tell, and unless one of them is dead. */
 static void
 check_channel_shared(struct lint_seen *x)
 {
@@ -589,17 +597,17 @@ check_max_streams(struct lint_seen *x)
 	int most = x->iface == &eis_scs ? x->live->max_scg : x->live->rep->channel.max_streams;
 	int open = 0;
 
-	if (x->kind->class != STREAM_SETUP || most <= 0 || !x->live->streams_known)
+	if (x->kind->class != STREAM_SETUP || most <= 0)
 		return;
 	for (size_t i = 0; i < x->live->nst; i++)
-		open += x->live->st[i].id != x->stream && x->live->st[i].state != STREAM_CLOSED && x->live->st[i].state != STREAM_UNKNOWN;
+		open += x->live->st[i].id != x->stream && !x->live->st[i].empty && x->live->st[i].state != STREAM_CLOSED && x->live->st[i].state != STREAM_UNKNOWN;
 	if (open >= most)
 		lint_found(x, x->side, dec_stream_param(x->iface), "%d streams are open, and the channel may have %d", open, most);
 }
 
-/* ECM_id is one at its Super_CAS_id, data_id one of its client. */
+/* ECM_id is one at its Super_CAS_id, data_id one of its client: on the same connection, or on another one to the same server, whose client may be gone. */
 static void
-check_id_twice(struct lint_seen *x)
+find_id(struct lint_seen *x, bool elsewhere)
 {
 	uint16_t param = x->iface == &ecmg_scs ? ECMG_ECM_ID : x->iface == &emmg_mux ? EMMG_DATA_ID : 0;
 	int64_t id = param ? value(x, param) : -1, type = x->iface == &emmg_mux ? value(x, EMMG_DATA_TYPE) : -1;
@@ -607,7 +615,7 @@ check_id_twice(struct lint_seen *x)
 	if (x->kind->class != STREAM_SETUP || id < 0)
 		return;
 	for (const struct lint_live *o = lint_lives(x->lint); o; o = o->next) {
-		if (o->rep->udp || o->s->iface != x->iface || !goes_on(o) || o->rep->channel.super_cas_id != x->live->rep->channel.super_cas_id ||
+		if ((o != x->live) != elsewhere || o->rep->udp || o->s->iface != x->iface || !goes_on(o) || o->rep->channel.super_cas_id != x->live->rep->channel.super_cas_id ||
 		    !same_end(o, 1 - o->s->client, x->live, 1 - x->live->s->client, true))
 			continue;
 		for (size_t i = 0; i < o->nst; i++)
@@ -617,6 +625,18 @@ check_id_twice(struct lint_seen *x)
 				return;
 			}
 	}
+}
+
+static void
+check_id_twice(struct lint_seen *x)
+{
+	find_id(x, false);
+}
+
+static void
+check_id_shared(struct lint_seen *x)
+{
+	find_id(x, true);
 }
 
 static void
@@ -673,8 +693,9 @@ static void
 check_no_close(struct lint_seen *x)
 {
 	struct lint_live *l = x->live;
+	const struct dec_half *client = &l->s->conn->half[l->s->client], *server = &l->s->conn->half[1 - l->s->client];
 
-	if (l->rep->udp || l->channel != CHANNEL_OPEN || l->lost[0] || l->lost[1] || l->dead || !l->s->conn->half[l->s->client].fin)
+	if (l->rep->udp || l->channel != CHANNEL_OPEN || l->lost[0] || l->lost[1] || l->dead_ns || !client->fin || (server->fin && server->fin_ns < client->fin_ns))
 		return;
 	lint_found(x, l->s->client, LINT_NO_PARAM, "the connection ended without channel_close for channel %lld", (long long)l->rep->channel.id);
 }
@@ -693,7 +714,7 @@ check_bcast_flag(struct lint_seen *x)
 	int64_t flag = value(x, ECMG_SECTION_TSPKT), id = x->iface == &emmg_mux ? value(x, EMMG_CLIENT_ID) : x->live->rep->channel.super_cas_id;
 
 	if ((x->kind->class == CHANNEL_STATUS || x->kind->class == CHANNEL_SETUP) && (x->iface == &ecmg_scs || x->iface == &emmg_mux) &&
-	    sim_count(x->g->msg, ECMG_SECTION_TSPKT) && is_bcast(id) && flag != 2)
+	    sim_count(x->g->msg, ECMG_SECTION_TSPKT) && x->g->msg->version >= BCAST_VERSION && is_bcast(id) && flag != 2)
 		lint_found(x, x->side, ECMG_SECTION_TSPKT, "%lld with 0x%08llx, whose messages are OMA BCAST's: only 2 is allowed", (long long)flag, (unsigned long long)id);
 }
 
@@ -897,6 +918,15 @@ check_cw_same(struct lint_seen *x)
 	}
 }
 
+/* So many crypto-periods may have gone by since the last CW_provision of the stream. */
+static bool
+passed(const struct lint_seen *x, uint16_t periods)
+{
+	int64_t least = x->st->nominal ? x->st->nominal : x->live->rep->channel.min_CP_duration, since = x->at_ns - x->st->pace[(x->st->npace - 1) % LINT_PACE];
+
+	return least > 0 && x->st->npace > 0 && periods < 0x8000 && since >= (2 * periods - 1) * least * 50 * LINT_MS;
+}
+
 static void
 check_cp_sequence(struct lint_seen *x)
 {
@@ -905,8 +935,8 @@ check_cp_sequence(struct lint_seen *x)
 	if (!x->st || !x->st->cp_known || value(x, ECMG_CP_NUMBER) < 0 || x->live->lost[x->side])
 		return;
 	due = (uint16_t)(x->st->cp + 1);
-	/* what was refused, or not answered, may be asked for again */
-	if (cp != due && cp != x->st->cp)
+	/* what was refused, or not answered, may be asked for again; another ECMG of this KMS may have been asked meanwhile */
+	if (cp != due && cp != x->st->cp && !passed(x, (uint16_t)(cp - x->st->cp)))
 		lint_found(x, x->side, ECMG_CP_NUMBER, "CP %u after CP %u of stream %lld", cp, x->st->cp, (long long)x->stream);
 }
 
@@ -947,18 +977,16 @@ check_cp_pace(struct lint_seen *x)
 	if (!x->st || c->min_CP_duration <= 0 || x->st->npace < 2 * LINT_PACE || value(x, ECMG_CP_NUMBER) == x->st->cp)
 		return;
 	took = x->at_ns - x->st->pace[x->st->npace % LINT_PACE];
-	if (took < LINT_PACE * c->min_CP_duration * 90 * LINT_MS)
+	if (took < LINT_PACE * c->min_CP_duration * 75 * LINT_MS)	/* one may have come late */
 		lint_found(x, x->side, ECMG_CP_NUMBER, "%d crypto-periods within %.0f ms; min_CP_duration is %d ms", LINT_PACE, ms(took), c->min_CP_duration * 100);
 }
 
 static void
 check_late(struct lint_seen *x)
 {
-	const struct lint_channel *c = &x->live->rep->channel;
-	int64_t took = x->wait ? x->at_ns - x->wait->at_ns : 0;
-
-	if (x->wait && c->max_comp_time >= 0 && took > c->max_comp_time * LINT_MS)
-		lint_found(x, x->side, ECMG_MAX_COMP_TIME, "the ECM of CP %lld took %.1f ms; max_comp_time is %d ms", (long long)x->wait->key, ms(took), c->max_comp_time);
+	if (x->late)
+		lint_found(x, x->side, ECMG_MAX_COMP_TIME, "the ECM of CP %lld took %.1f ms; max_comp_time is %d ms", (long long)x->wait->key, ms(x->took_ns),
+		    x->live->rep->channel.max_comp_time);
 }
 
 static void
@@ -1046,7 +1074,8 @@ check_table_id(struct lint_seen *x)
 {
 	const struct sim_value *v = sim_value(x->g->msg, ECMG_ECM_DATAGRAM, 0);
 
-	if (v && v->len && x->st && x->live->rep->channel.section_TSpkt_flag == 0 && x->st->table_id == v->p[0] && (v->p[0] & 0xfe) == 0x80 &&
+	/* between others another ECMG may have made some */
+	if (v && v->len && x->st && (uint16_t)(x->st->table_cp + 1) == value(x, ECMG_CP_NUMBER) && x->live->rep->channel.section_TSpkt_flag == 0 && x->st->table_id == v->p[0] && (v->p[0] & 0xfe) == 0x80 &&
 	    x->st->ecm_digest != lint_digest(x->lint, v->p, v->len))
 		lint_found(x, x->side, ECMG_ECM_DATAGRAM, "table_id 0x%02x again, with another ECM: receivers may not see the change", v->p[0]);
 }
@@ -1113,7 +1142,7 @@ check_bandwidth(struct lint_seen *x)
 	double rate, most, bytes = 0;
 	const struct sim_value *v;
 
-	if (!st || !st->allocated)
+	if (!st || !st->allocated || x->at_ns < st->spared_ns)
 		return;
 	rate = st->extra * 1000.0 / 8;
 	most = rate > 0 ? rate : 0;
@@ -1358,7 +1387,7 @@ const struct lint_check lint_checks[] = {
 	{ { "channel-not-open", ANY, NULL, ERROR, CLIENT, "a channel is set up before it is used, and not used once it is closed" }, ON_MESSAGE, 0, false, check_channel_open },
 	{ { "channel-twice", ANY, NULL, ERROR, CLIENT, "a connection has one channel" }, ON_MESSAGE, 0, false, check_channel_twice },
 	{ { "channel-id", ANY, NULL, ERROR, EITHER, "a message names the channel of its connection" }, ON_MESSAGE, 0, false, check_channel_id },
-	{ { "channel-shared", ANY, NULL, WARNING, CLIENT, "a channel identifier is one among those of its client" }, ON_MESSAGE, 0, false, check_channel_shared },
+	{ { "channel-shared", ANY, NULL, NOTICE, CLIENT, "a channel identifier is one among those of its client" }, ON_MESSAGE, 0, false, check_channel_shared },
 	{ { "channel-changed", &ecmg_scs, NULL, WARNING, EITHER, "what channel_status says holds as long as the channel" }, ON_MESSAGE, ECMG_CHANNEL_STATUS, false, check_status_same },
 	{ { "close-order", ANY, NULL, NOTICE, CLIENT, "streams are closed before their channel" }, ON_MESSAGE, 0, false, check_close_order },
 	{ { "close-missing", ANY, NULL, NOTICE, CLIENT, "a channel is closed before its connection" }, ON_END, 0, false, check_no_close },
@@ -1367,6 +1396,7 @@ const struct lint_check lint_checks[] = {
 	{ { "stream-changed", ANY, NULL, ERROR, SERVER, "stream_status repeats what stream_setup said" }, ON_MESSAGE, 0, false, check_stream_status_same },
 	{ { "stream-count", ANY, NULL, ERROR, CLIENT, "a channel has at most max_streams streams, max_SCG groups" }, ON_MESSAGE, 0, true, check_max_streams },
 	{ { "id-twice", ANY, NULL, ERROR, CLIENT, "an ECM_id is one at its Super_CAS_id, a data_id one of its client" }, ON_MESSAGE, 0, true, check_id_twice },
+	{ { "id-shared", ANY, NULL, NOTICE, CLIENT, "an ECM_id is one at its Super_CAS_id, a data_id one of its client, among connections, too" }, ON_MESSAGE, 0, true, check_id_shared },
 	{ { "bcast-flag", ANY, BCAST_SCP, ERROR, EITHER, "of OMA BCAST's messages section_TSpkt_flag is 2" }, ON_MESSAGE, 0, false, check_bcast_flag },
 	{ { "flag-version", ANY, NULL, NOTICE, EITHER, "section_TSpkt_flag 2 belongs to protocol_version 5" }, ON_MESSAGE, 0, true, check_flag_version },
 

@@ -27,7 +27,7 @@ struct lint_wait {
 	uint64_t frame;
 	size_t period;			/* of the report; SIZE_MAX: none */
 	bool overdue;			/* that was told; the answer may come yet */
-	bool moot;			/* its stream or channel is closed: no answer is due, and one that was on its way may come */
+	bool moot;			/* its stream or channel is closed, or it was asked again: no answer is due, and one that was on its way may come */
 	bool cws_right;			/* it had the control words that were asked for */
 };
 /* A stream, from its setup on; what was kept of it when it is set up again is its report only. */
@@ -36,13 +36,15 @@ struct lint_st {
 	enum lint_stream_state state;
 	uint64_t opened_frame;
 	uint16_t nominal; int ac_mode;	/* nominal_CP_duration, 0: not known; -1 likewise */
-	bool dead;			/* the server wants it closed (0x7001) */
+	int64_t dead_ns;		/* since when the server wants it closed (0x7001); 0: it does not */
 	bool was_open;			/* when it was set up: it is yet, if that is refused */
+	bool empty;			/* EIS: a group without content and ECMs */
+	int64_t replied_ns;		/* the last ECM_response or stream_error; 0: none */
 	bool cp_known, repeat; uint16_t cp; uint64_t ncps;	/* how many; of the last CW_provision; it may be sent again */
 	struct { bool known; uint16_t cp, len; uint64_t digest; } cw[LINT_CWS];	/* by CP; a digest under a key of this run */
 	int64_t pace[LINT_PACE]; unsigned npace;
-	int table_id; uint64_t ecm_digest;	/* of the last ECM; -1: none */
-	bool allocated; double credit; int64_t credit_ns;	/* octets that may be sent, by bandwidth */
+	int table_id; uint16_t table_cp; uint64_t ecm_digest;	/* of the last ECM; -1: none */
+	bool allocated; double credit; int64_t credit_ns, spared_ns;	/* octets that may be sent, by bandwidth; until when what is on its way may be more */
 	size_t rep;			/* its place in the report; SIZE_MAX: none */
 	size_t air;			/* the newest period seen on air, + 1; 0: none */
 	unsigned extra; uint64_t extra_frame;	/* what a rule keeps */
@@ -54,8 +56,9 @@ struct lint_live {
 	struct lint_session *rep; bool listed;	/* in the report; else it is freed with this */
 	enum lint_channel_state channel;
 	bool streams_known;		/* a stream that is not here is not open */
-	bool lost[2]; unsigned calm;	/* messages of this side may be missing; messages since then */
-	bool dead;			/* the server wants the channel closed (0x7001) */
+	bool lost[2]; unsigned calm; int64_t lost_ns;	/* messages of this side may be missing; messages since then; when that was */
+	int64_t dead_ns;		/* since when the server wants the channel closed (0x7001); 0: it does not */
+	int64_t trip_ns;		/* the quickest answer of the server that is no ECM; 0: none yet */
 	bool was_open;			/* when it was set up: it is yet, if that is refused */
 	uint8_t version[2];		/* by side of the connection; 0: nothing yet */
 	bool limits;			/* channel_status was seen */
@@ -79,6 +82,7 @@ struct lint_seen {
 	int64_t channel, stream;	/* that the message names; -1: none */
 	struct lint_st *st;		/* of the message; NULL: not known */
 	const struct lint_wait *wait;	/* that the message answers, or that is overdue; NULL: none */
+	int64_t took_ns; bool late;	/* from the request on, or from when the server had done what was asked before; longer than max_comp_time and the way */
 	const struct lint_live *control;	/* data by UDP: the session that set its stream up; else live; NULL: not known */
 	uint64_t frame; int64_t at_ns;
 	const char *message;
@@ -104,6 +108,8 @@ size_t lint_nchecks(void);
  */
 /* A CW_provision has what lead_CW and CW_per_msg ask for. */
 bool lint_window_right(const struct lint_seen *);
+/* An error that refuses a protocol_version, in whichever version the other side speaks. */
+bool lint_refuses_version(const struct lint_seen *);
 /* After the checks: what they want to know later. */
 void lint_note(struct lint_seen *);
 enum { LINT_NO_PARAM = 0x10000 };
