@@ -178,16 +178,19 @@ unit_of(const struct he_bridge_stkm *row)
 	return s && s->nunits == 1 ? &s->units[0] : NULL;	/* the service's streams are somebody else's to list */
 }
 
-/* A BSA that is a BSD/A, too, has the keys of what it asks STKMs for; of one that is a BSA only no entry says what it serves, and it has all. */
+/* A BSA has the keys of what it asks STKMs for, as BSD/A, and those of the services that the file names for it. */
 static bool
 entitled(const struct maker *m, const struct he_sp4_peer *p)
 {
 	const struct he_bridge *b = m->made->k->b;
 
-	for (size_t i = 0; i < b->nstkm && (p->roles & HE_ROLE_BSDA); i++)
+	for (size_t i = 0; i < b->nstkm; i++)
 		if (b->stkm[i].mode == HE_MODE_A && strcmp(b->stkm[i].peer->name, p->name) == 0 && unit_of(&b->stkm[i]) == m->conf)
 			return true;
-	return !(p->roles & HE_ROLE_BSDA);
+	for (size_t i = 0; i < p->nservices; i++)
+		if (strcmp(p->services[i]->id, m->conf->service->id) == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -333,7 +336,7 @@ on_request(void *self, struct ex_call *call, const struct he_sp4_peer *from, con
 	if (!m)
 		ex_status(call, BR_NO_SERVICE, "no keys of a content of this name are made here");
 	else if (!entitled(m, from))
-		ex_status(call, BR_NOT_ENTITLED, "no stkm entry has this content for this peer");
+		ex_status(call, BR_NOT_ENTITLED, "neither an stkm entry nor services of the peer has this content for it");
 	else if ((why = mismatch(m, msg)))
 		ex_status(call, BR_INVALID, why);
 	else

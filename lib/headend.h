@@ -228,6 +228,7 @@ struct he_sp4_peer {
 	bool short_form;			/* short: true: it gets answers in the short form */
 	uint32_t timeout_ms;			/* of one attempt; 0: section 8's */
 	uint32_t connections;			/* to it at a time; default 4 */
+	const struct he_service **services; size_t nservices;	/* a BSA: whose keys of mode A it may have, beside those of what it asks STKMs for */
 };
 enum he_bridge_mode { HE_MODE_A, HE_MODE_C };
 /* S->X: the bridge serves ECMG addresses of a KMS; an XML BSM makes the STKMs. */

@@ -26,6 +26,9 @@ static const struct gw_conf_row peer_rows[] = {
 	    .meaning = "How long an answer is waited for before it is asked again; 0 is 2s for traffic keys and their messages, else 10s." },
 	{ "connections", GW_CONF_UINT, GW_CONF_AT(he_sp4_peer, connections), .dflt = "4", .min = 1, .max = 64,
 	    .meaning = "Connections to it at a time, each with one exchange in flight." },
+	{ "services", GW_CONF_REFS, LIST(he_sp4_peer, services, nservices), .ref = "services",
+	    .meaning = "For the role bsa: of which services, with stkm of mode a, it gets the traffic keys that are made here, beside those whose STKMs "
+	    "it asks for itself. The default is none." },
 };
 static const struct gw_conf_row ecmg_rows[] = {
 	{ "kms", GW_CONF_REF, GW_CONF_AT(he_bridge_ecmg, kms), .ref = "kms", .flags = GW_CONF_NEED,
@@ -310,6 +313,23 @@ check_seak(struct gw_conf *c, const struct he_bridge *b, const struct he_bridge_
 		gw_conf_fail(c, &s->make_stkm, "make_stkm: service %s has no stkm of a KMS of the DRM profile", r->s.id ? r->s.id : "");
 }
 
+/* Whose keys a BSA may have: they have to be made here. */
+static void
+check_entitlement(struct gw_conf *c, const struct he_bridge *b, const struct he_sp4_peer *p)
+{
+	if (p->nservices && p->roles && !(p->roles & HE_ROLE_BSA))
+		gw_conf_fail(c, &p->services, "services is for a peer with the role bsa, and %s has it not", p->name ? p->name : "it");
+	for (size_t i = 0; i < p->nservices; i++) {
+		const struct raw_service *s = (const struct raw_service *)(const void *)p->services[i];
+		size_t k = 0;
+
+		while (k < b->nstkm && (b->stkm[k].service != p->services[i] || b->stkm[k].mode != HE_MODE_A))
+			k++;
+		if (s && k == b->nstkm)
+			gw_conf_fail(c, &p->services, "services: no keys of %s are made here, for no stkm entry with mode a has it", s->s.id ? s->s.id : "it");
+	}
+}
+
 static void
 check_bridge(struct gw_conf *c, void *object)
 {
@@ -326,6 +346,8 @@ check_bridge(struct gw_conf *c, void *object)
 		if (b->id && b->peers[i].id && strcmp(b->id, b->peers[i].id) == 0)
 			gw_conf_fail(c, ids[i].member, "the peer has the id of the bridge itself");
 	}
+	for (size_t i = 0; i < b->npeers; i++)
+		check_entitlement(c, b, &b->peers[i]);
 	if (ids)
 		gw_conf_unique(c, ids, b->npeers, "peers have the id");
 	free(ids);
@@ -726,6 +748,9 @@ he_bridge_services(struct full *f)
 	for (size_t i = 0; i < f->h.nbridge; i++) {
 		struct he_bridge *b = &f->h.bridge[i];
 
+		for (size_t k = 0; k < b->npeers; k++)
+			for (size_t s = 0; s < b->peers[k].nservices; s++)
+				b->peers[k].services[s] = made(f, b->peers[k].services[s]);
 		for (size_t k = 0; k < b->nemmg; k++)
 			b->emmg[k].service = made(f, b->emmg[k].service);
 		for (size_t k = 0; k < b->nstkm; k++)

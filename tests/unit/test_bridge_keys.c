@@ -669,9 +669,10 @@ START_TEST(what_is_made_is_offered_given_and_stays)
 }
 END_TEST
 
-/* A head-end that is BSD/A and BSA has the keys of its own services, not another's; a BSA of its own is named by no entry. */
+/* A head-end that is BSD/A and BSA has the keys of its own services, not another's; a BSA that is no BSD/A those of services that are listed for it. */
 START_TEST(keys_of_another_head_end)
 {
+	const struct he_service *listed[] = { &service };
 	char other[] = "other", of_audio[] = "urn:c/audio";
 	struct gw_err err = { 0 };
 	struct br_key made;
@@ -688,7 +689,14 @@ START_TEST(keys_of_another_head_end)
 	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[2], &m) && c.status == BR_NOT_ENTITLED && c.n == 0);
 	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[1], &m) && c.status == 0 && c.n == 2);
 	peers[2].roles = HE_ROLE_BSA;
+	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[2], &m) && c.status == BR_NOT_ENTITLED && c.n == 0);
+	ck_assert_int_eq(br_keys_make(keys, audio, 2, &made, &err), 0);
+	ck_assert(nsent == 2 && sent[1].to == &peers[1]);
+	peers[2].services = listed;
+	peers[2].nservices = 1;
 	ck_assert(ex.handler[1](ex.self[1], (c = (struct ex_call){ .tag = 1 }, &c), &peers[2], &m) && c.status == 0 && c.n == 2);
+	ck_assert_int_eq(br_keys_make(keys, audio, 3, &made, &err), 0);
+	ck_assert(nsent == 4 && (sent[2].to == &peers[2] || sent[3].to == &peers[2]));
 }
 END_TEST
 

@@ -171,8 +171,11 @@ bridge(FILE *f, const struct headend *h, const struct he_bridge *b)
 	for (size_t i = 0; i < b->npeers; i++) {
 		const struct he_sp4_peer *p = &b->peers[i];
 
-		fprintf(f, "  peer %s id=%s identity=%s url=%s roles=%u basic=%d short=%d timeout=%u connections=%u\n", p->name, p->id, p->identity,
+		fprintf(f, "  peer %s id=%s identity=%s url=%s roles=%u basic=%d short=%d timeout=%u connections=%u", p->name, p->id, p->identity,
 		    p->url ? p->url : "-", p->roles, p->basic, p->short_form, p->timeout_ms, p->connections);
+		for (size_t k = 0; k < p->nservices; k++)
+			fprintf(f, " service=%s", p->services[k]->id);
+		fprintf(f, "\n");
 	}
 	for (size_t i = 0; i < b->necmg; i++) {
 		fprintf(f, "  ecmg kms=%s mode=%d", b->ecmg[i].kms->name, (int)b->ecmg[i].mode);
