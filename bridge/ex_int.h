@@ -10,9 +10,9 @@
 #include "lib/log.h"
 
 enum {
-	EX_CALLS = 4096, EX_PEER_CALLS = 1024,	/* that wait for their answer; more: 503 */
+	EX_CALLS = 4096, EX_PEER_CALLS = 1024,	/* that wait for their answer, or had one for want of it (late); more: 503 */
 	EX_FLIGHTS = 65536,			/* exchanges of ours under way */
-	EX_ANSWER_MS = 30000,			/* what has no answer by then gets status 19: longer than a client waits, and than anything here takes */
+	EX_ANSWER_MS = 30000,			/* what has no answer by then gets status 19, unless somebody said that it takes longer */
 	EX_LAST = 16,				/* refusals that are remembered in words */
 };
 
@@ -62,7 +62,7 @@ struct ex_call {		/* one that a peer began */
 	int tag;
 	bool answered;
 	bool late;				/* its peer had its answer, for none came in time: whoever has the call may still answer it */
-	uint64_t began_ms;			/* of the loop */
+	uint64_t until_ms;			/* of the loop: then it is late */
 	char *source, *message_id, *service, *content, *schedule;
 	char *octets; size_t len;
 };

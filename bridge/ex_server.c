@@ -122,7 +122,7 @@ call_free(struct ex_call *c)
 	LIST_REMOVE(c, entry);
 	if (c->peer)
 		c->peer->calls--;
-	c->ex->ncalls -= !c->late;
+	c->ex->ncalls--;
 	ex_wipe(c->octets, c->len);
 	free(c->source);
 	free(c->message_id);
@@ -147,11 +147,20 @@ ex_forget_peer(struct ex *ex, struct ex_peer *p)
 	struct ex_call *c;
 
 	LIST_FOREACH(c, &ex->calls, entry)
-		if (c->peer == p)
-			c->peer = NULL;
+		c->peer = c->peer == p ? NULL : c->peer;
 	LIST_FOREACH(c, &ex->answered, entry)
-		if (c->peer == p)
-			c->peer = NULL;
+		c->peer = c->peer == p ? NULL : c->peer;
+	LIST_FOREACH(c, &ex->late, entry)
+		c->peer = c->peer == p ? NULL : c->peer;
+}
+
+void
+ex_wait(struct ex_call *c, unsigned ms)
+{
+	const uint64_t until_ms = uv_now(c->ex->loop) + ms;
+
+	if (until_ms > c->until_ms)
+		c->until_ms = until_ms;
 }
 
 static bool
@@ -177,7 +186,7 @@ new_call(struct ex *ex, struct ex_peer *p, struct gw_exchange *x, const struct s
 	c->ex = ex;
 	c->peer = p;
 	c->tag = (int)m->tag;
-	c->began_ms = uv_now(ex->loop);
+	c->until_ms = uv_now(ex->loop) + EX_ANSWER_MS;
 	p->calls++;
 	ex->ncalls++;
 	LIST_INSERT_HEAD(&ex->calls, c, entry);
@@ -364,7 +373,7 @@ ex_status(struct ex_call *c, unsigned status, const char *reason)
 	free(m);
 }
 
-/* Its peer is answered by a copy of it; the call itself stays for whoever has it, and counts no more. */
+/* Its peer is answered by a copy of it; the call itself stays for whoever has it, and counts, so that there are never too many of them. */
 static void
 expire(struct ex_call *c)
 {
@@ -376,8 +385,10 @@ expire(struct ex_call *c)
 	LIST_REMOVE(c, entry);
 	LIST_INSERT_HEAD(&c->ex->late, c, entry);
 	LIST_INSERT_HEAD(&copy->ex->calls, copy, entry);
+	copy->ex->ncalls++;
+	if (copy->peer)
+		copy->peer->calls++;
 	c->late = true;
-	c->peer = NULL;
 	c->source = c->message_id = c->service = c->content = c->schedule = NULL;
 	SLIST_INIT(&c->waiters);
 	ex_status(copy, BR_DELAYED, "there was no answer in time");
@@ -390,7 +401,7 @@ ex_expire(struct ex *ex, uint64_t now_ms)
 
 	for (c = LIST_FIRST(&ex->calls); c; c = next) {
 		next = LIST_NEXT(c, entry);
-		if (now_ms - c->began_ms >= EX_ANSWER_MS)
+		if (now_ms >= c->until_ms)
 			expire(c);
 	}
 }

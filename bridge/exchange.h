@@ -42,10 +42,12 @@ typedef void ex_done(void *self, const struct ex_result *);
 int ex_send(struct ex *, const struct he_sp4_peer *, struct sp4_msg *, unsigned attempt_ms, int64_t give_up_us, ex_done *, void *self, struct gw_err *);
 
 /*
- * An exchange that a peer began; good until it is answered, which happens once. After ex_close answers go nowhere. After half a minute the peer is told
- * status 19; the call stays good, and its answer then goes nowhere.
+ * An exchange that a peer began; good until it is answered, which happens once. After ex_close answers go nowhere. After half a minute (ex_wait) the peer is
+ * told status 19; the call stays good, and its answer then goes nowhere. It counts among those that a peer may have at a time until then: who never
+ * answers has the next ones refused with 503.
  */
 struct ex_call;
+void ex_wait(struct ex_call *, unsigned ms);	/* the answer may take that long from now, if half a minute is less */
 /*
  * A request or delivery that is well-formed, of a known peer, for us, and new: answered now or later by ex_answer or ex_status. msg is good for the
  * call. What no handler takes is answered with status 11.

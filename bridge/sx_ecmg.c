@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bridge/errors.h"
+#include "lib/scs_terms.h"
 #include "lib/secret.h"
 
 enum { ATTEMPT_MS = 2000, LEAST_US = 1000000 };
@@ -188,9 +189,12 @@ said(const struct he_opt *o, int64_t otherwise)
 	return o->set ? o->v : otherwise;
 }
 
+/* Of one attempt: what the peer has to make an STKM, and what its answer takes over the network. */
 static unsigned
 attempt_ms(const struct he_bridge_ecmg *row)
 {
+	if (row->kms->max_comp_time.set)
+		return (unsigned)row->kms->max_comp_time.v + SCS_NETWORK_MS;
 	return row->peer->timeout_ms ? row->peer->timeout_ms : ATTEMPT_MS;
 }
 
@@ -521,16 +525,17 @@ ask(struct sx_ecmg *e, struct sx_stream *s, const struct ecmg_request *q, struct
 {
 	struct sx_ask *a = new_ask(e, s, q, whole);
 	struct gw_err err = { 0 };
-	int64_t end_us;
+	int64_t attempt_us, end_us;
 
 	if (!a) {
 		snprintf(why, why_cap, "the BSM %s has answered none of the last %d requests for this stream", s->row->peer->name, SX_ASKS);
 		return silence(e, s, e->now_us, q->cp_duration_100ms * INT64_C(100000));
 	}
+	attempt_us = attempt_ms(s->row) * INT64_C(1000);
 	end_us = a->period_us > LEAST_US ? a->period_us : LEAST_US;
-	end_us = e->now_us + (end_us > comp_time_us(s) ? end_us : comp_time_us(s));
+	end_us = e->now_us + (end_us > attempt_us ? end_us : attempt_us);
 	remember(e, s, m, whole);
-	if (e->door->send(e->self, s->row->peer, m, s->row->kms->max_comp_time.set ? (unsigned)s->row->kms->max_comp_time.v : 0, end_us, a, &err) < 0) {
+	if (e->door->send(e->self, s->row->peer, m, attempt_ms(s->row), end_us, a, &err) < 0) {
 		part(e, a);
 		end_ask(e, a);
 		snprintf(why, why_cap, "%s", err.text);

@@ -114,6 +114,15 @@ on_make(void *self, const char *unit, uint16_t cp, struct scs_key *key, struct g
 	return l->app->make ? l->app->make(l->app->maker, unit, cp, key, err) : gw_fail(err, GW_ECONF, "this bridge makes no keys");
 }
 
+/* Each of the ECMGs may have its time, one after the other. */
+static void
+on_asked(void *self, void *call, uint16_t max_comp_time_ms)
+{
+	const struct line *l = self;
+
+	ex_wait(call, (unsigned)l->kms->conf->necmg * (max_comp_time_ms + SCS_NETWORK_MS));
+}
+
 static void
 on_wake(void *self)
 {
@@ -123,7 +132,7 @@ on_wake(void *self)
 	plan(l->app);
 }
 
-static const struct xs_stream_ops stream_ops = { .answer = on_answer, .make = on_make, .wake = on_wake };
+static const struct xs_stream_ops stream_ops = { .answer = on_answer, .make = on_make, .asked = on_asked, .wake = on_wake };
 
 static struct line *
 find_line(const struct xs *app, const struct he_bridge_stkm *s)

@@ -182,6 +182,7 @@ go_on(struct xs_stream *t, int64_t now)
 			continue;
 		}
 		t->asked = q;
+		t->ops->asked(t->self, q->call, t->terms.max_comp_time);
 		scs_kms_ask(t->line, q->cp, q->duration_us, now);
 	}
 }

@@ -37,6 +37,8 @@ struct xs_stream_ops {
 	void (*answer)(void *self, void *call, const struct xs_answer *);
 	/* Mode A: the key of a crypto-period, the same whenever it is asked for; lent until the next call. -1 with *err. */
 	int (*make)(void *self, const char *unit, uint16_t cp, struct scs_key *, struct gw_err *);
+	/* The question is with an ECMG, which has so long for its answer. */
+	void (*asked)(void *self, void *call, uint16_t max_comp_time_ms);
 	/* xs_stream_next() has changed, within a call of the engine: what waits can go on, by xs_stream_tick(), once that has returned. */
 	void (*wake)(void *self);
 };

@@ -13,10 +13,10 @@
 
 enum { MS = 1000, S = 1000 * 1000 };
 /*
- * ANSWER: for every answer but an ECM; NETWORK: on top of max_comp_time, at least LEAST in all; SILENCE: then channel_test;
+ * ANSWER: for every answer but an ECM; LEAST: for an ECM, also if max_comp_time is less; SILENCE: then channel_test;
  * FAILURES in a row on one stream: the connection is tried anew; ROUND: in this time every stream of an idle channel is tested once.
  */
-enum { ANSWER = 5 * S, NETWORK = 500 * MS, LEAST = 1 * S, SILENCE = 10 * S, AGAIN_LEAST = 1 * S, AGAIN_MOST = 60 * S,
+enum { ANSWER = 5 * S, LEAST = 1 * S, SILENCE = 10 * S, AGAIN_LEAST = 1 * S, AGAIN_MOST = 60 * S,
 	CLOSE_WAIT = 500 * MS, FAILURES = 3, ROUND = 600 * S };
 enum { IDS = 65536, PAGE = 256, NAMED = 16, USER_DEFINED = 0x8000 };
 
@@ -768,7 +768,7 @@ send_provision(struct stream *t, int64_t cp)
 	struct scs_chan *c = t->chan;
 	uint8_t protection[2] = { t->conf.protection, t->conf.authenticated };
 	uint16_t duration = (uint16_t)(t->duration_us / (100 * MS));
-	int64_t wait = c->terms.max_comp_time * (int64_t)MS + NETWORK;
+	int64_t wait = (c->terms.max_comp_time + SCS_NETWORK_MS) * (int64_t)MS;
 	struct sim_writer w;
 
 	t->asked = cp;

@@ -3,6 +3,7 @@
 #define GW_SCS_TERMS_H
 #include <stdint.h>
 
+enum { SCS_NETWORK_MS = 500 };	/* what an answer may take on its way, on top of max_comp_time */
 /* What an ECMG announced in channel_status and the timetable obeys; delays in ms, absent ones already replaced by the plain ones. */
 struct scs_terms {
 	uint8_t lead_CW, CW_per_msg, section_TSpkt_flag;

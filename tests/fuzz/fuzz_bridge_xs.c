@@ -37,12 +37,20 @@ on_make(void *self, const char *unit, uint16_t cp, struct scs_key *key, struct g
 }
 
 static void
+on_asked(void *self, void *call, uint16_t max_comp_time_ms)
+{
+	(void)self;
+	(void)call;
+	(void)max_comp_time_ms;
+}
+
+static void
 on_wake(void *self)
 {
 	(void)self;
 }
 
-static const struct xs_stream_ops stream_ops = { .answer = on_answer, .make = on_make, .wake = on_wake };
+static const struct xs_stream_ops stream_ops = { .answer = on_answer, .make = on_make, .asked = on_asked, .wake = on_wake };
 
 /* A KMS that nobody can dial: its streams are told that they are up all the same. */
 static void *

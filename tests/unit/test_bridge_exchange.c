@@ -421,10 +421,33 @@ START_TEST(a_call_that_nobody_answers_ends)
 	ck_assert_int_eq(seen.end[0], EX_ANSWERED);
 	ck_assert_int_eq(seen.status, 19);
 	ck_assert_str_eq(seen.reason, "there was no answer in time");
-	ck_assert_uint_eq(back->ncalls, 0);
 	ex_counted(back, &he->bridge[1].peers[0], &n);
 	ck_assert_uint_eq(n.refused, 2);
+	ck_assert_uint_eq(back->ncalls, 2);	/* somebody has them still */
+	ck_assert_uint_eq(LIST_FIRST(&back->peers)->calls, 2);
 	ex_status(seen.waiting[0], 0, NULL);
+	ck_assert_uint_eq(back->ncalls, 1);
+	ck_assert_uint_eq(LIST_FIRST(&back->peers)->calls, 1);
+	close_both();
+}
+END_TEST
+
+/* Who knows that it takes longer says so. */
+START_TEST(an_answer_that_takes_its_time)
+{
+	open_both("");
+	answers = false;
+	ck_assert_int_eq(send_to(0, 5, 20000, 0, NULL), 0);
+	run_until(&seen.handled, 1);
+	ex_wait(seen.waiting[0], 1);	/* not less than the half minute */
+	ex_expire(back, uv_now(&loop) + EX_ANSWER_MS / 2);
+	ck_assert(LIST_EMPTY(&back->late));
+	ex_wait(seen.waiting[0], 66000);
+	ex_expire(back, uv_now(&loop) + 2 * EX_ANSWER_MS);
+	ck_assert(LIST_EMPTY(&back->late));
+	ex_status(seen.waiting[0], 0, NULL);
+	run_until(&seen.done, 1);
+	ck_assert_int_eq(seen.status, 0);
 	ck_assert_uint_eq(back->ncalls, 0);
 	close_both();
 }
@@ -540,6 +563,6 @@ SUITE("bridge_exchange", tcase_add_test(t, waits_grow_to_a_minute);
       tcase_add_loop_test(t, it_is_given_up_in_time, 0, 2);
       tcase_add_test(t, connections_are_bounded);
       tcase_add_test(t, wrong_answers_become_status_7);
-      tcase_add_test(t, closing_ends_all); tcase_add_test(t, a_call_that_nobody_answers_ends);
+      tcase_add_test(t, closing_ends_all); tcase_add_test(t, a_call_that_nobody_answers_ends); tcase_add_test(t, an_answer_that_takes_its_time);
     tcase_add_test(t, a_server_that_is_full_says_when_to_come_again);
       tcase_add_test(t, peers_come_and_go); tcase_add_test(t, stores_do_not_move))

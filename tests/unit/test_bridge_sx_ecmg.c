@@ -335,7 +335,7 @@ START_TEST(a_request_holds_both_keys)
 	provide(1, 0xffff, 2, 'k', true);
 	said("tag 5 #0 to a news cp=65535 stream=1 profile=0 rep=500 ac=ac01"
 	    " {cp=65535 prot=1 auth=1 ds=120 id=eeff key=6bff} {cp=0 prot=1 auth=1 ds=120 id=ee00 key=6b00}\n");
-	ck_assert_int_eq(asks[0].attempt_ms, 0);
+	ck_assert_int_eq(asks[0].attempt_ms, 2000);
 	ck_assert_int_eq(asks[0].give_up_us, now + 12000000);
 	answered(0, 0, "STKM", NULL);
 	said("ECM_response 1 cp=65535 stkm=53544b4d\n");
@@ -350,7 +350,7 @@ START_TEST(what_the_scs_does_not_say_is_of_the_file)
 	stream(1, 3);
 	provide(1, 5, 1, 'k', false);
 	said("tag 5 #0 to b sport cp=5 stream=3 profile=1 rep=500 {cp=5 prot=0 auth=1 ds=100 id=80010005 key=6b05}\n");
-	ck_assert_int_eq(asks[0].attempt_ms, 500);
+	ck_assert_int_eq(asks[0].attempt_ms, 1000);	/* and half a second on the way */
 	stop();
 }
 END_TEST

@@ -27,7 +27,7 @@ static struct xs_stream *stream;
 static int64_t now;
 static int woken, made;
 static bool fail_make;
-static struct { unsigned status; char reason[256], ecm[16]; int cp, n; uint16_t repetition; } got[32];	/* by call */
+static struct { unsigned status; char reason[256], ecm[16]; int cp, n; uint16_t repetition, comp_time; } got[32];	/* by call */
 
 static void *
 dial(void *self, struct scs_line *line, size_t ecmg)
@@ -188,13 +188,20 @@ on_make(void *self, const char *unit, uint16_t cp, struct scs_key *k, struct gw_
 }
 
 static void
+on_asked(void *self, void *call, uint16_t max_comp_time_ms)
+{
+	(void)self;
+	got[(size_t)(uintptr_t)call].comp_time = max_comp_time_ms;
+}
+
+static void
 on_wake(void *self)
 {
 	(void)self;
 	woken++;
 }
 
-static const struct xs_stream_ops ops = { .answer = on_answer, .make = on_make, .wake = on_wake };
+static const struct xs_stream_ops ops = { .answer = on_answer, .make = on_make, .asked = on_asked, .wake = on_wake };
 
 /* What the ECMGs have said until now is heard; their losses, too. */
 static void
@@ -336,6 +343,7 @@ START_TEST(a_question_and_its_answer)
 	ck_assert_str_eq(got[1].ecm, "STKM");
 	ck_assert_int_eq(got[1].cp, 5);
 	ck_assert_uint_eq(got[1].repetition, 123);
+	ck_assert_uint_eq(got[1].comp_time, 200);
 	/* CP_number, CW, key_identifier, CP_duration (not the nominal one), traffic_protection */
 	ck_assert_str_eq(fakes[0].last, "0012=0005 0014=0005050505050505 8002=00050005 0013=0032 8001=0101 ");
 	end();
