@@ -380,8 +380,9 @@ xs_stream_ask(struct xs_stream *t, const struct sp4_msg *m, void *call, int64_t 
 	const char *why;
 
 	t->counts.asked++;
-	if (!m->n_stkm || m->stkm.cp == SP4_ABSENT) {
-		refuse(t, call, 0, BR_MISSING, "no StkmContext: which crypto-period?");
+	if (!m->n_stkm || m->stkm.cp == SP4_ABSENT) {	/* in mode A, too: an ECMG makes an STKM for a CP_number (11.2) */
+		refuse(t, call, 0, BR_MISSING, m->n_stkm ? "StkmContext lacks @cp: an STKM is for one crypto-period" :
+		    "StkmContext is missing: an STKM is for one crypto-period, which its @cp says");
 		return;
 	}
 	if (t->waiting == XS_QUEUE || !(q = calloc(1, sizeof(*q) + len))) {

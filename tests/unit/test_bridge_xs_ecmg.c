@@ -566,6 +566,7 @@ END_TEST
 
 /* What a request may have wrong, and what it is told. */
 static void no_context(struct sp4_msg *m) { m->n_stkm = 0; }
+static void no_cp(struct sp4_msg *m) { m->stkm.cp = SP4_ABSENT; }
 static void no_keys(struct sp4_msg *m) { m->n_keys = 0; }
 static void short_key(struct sp4_msg *m) { m->keys[0].material.len = 16; }
 static void no_material(struct sp4_msg *m) { m->keys[0].material.len = 0; }
@@ -576,10 +577,13 @@ static void not_authenticated(struct sp4_msg *m) { m->keys[0].authenticated = 0;
 static void other_profile(struct sp4_msg *m) { m->stkm.profile = SP4_SMARTCARD; }
 static void long_id(struct sp4_msg *m) { m->keys[0].key_id.len = 9; }
 static void long_duration(struct sp4_msg *m) { m->keys[0].duration_ds = 65536; }
-static const struct { void (*spoil)(struct sp4_msg *); unsigned status; } faults[] = {
-	{ no_context, BR_MISSING }, { no_keys, BR_MISSING }, { short_key, BR_INVALID }, { no_material, BR_MISSING }, { other_cp, BR_INVALID },
-	{ other_next, BR_INVALID }, { other_protection, BR_INVALID }, { not_authenticated, BR_INVALID }, { other_profile, BR_INVALID },
-	{ long_id, BR_INVALID }, { long_duration, BR_INVALID },
+static const struct { void (*spoil)(struct sp4_msg *); unsigned status; const char *named; } faults[] = {
+	{ no_context,       BR_MISSING, "StkmContext is missing" }, { no_cp,             BR_MISSING, "@cp" },
+	{ no_keys,          BR_MISSING, "KeyContext" },             { no_material,       BR_MISSING, "KeyMaterial" },
+	{ short_key,        BR_INVALID, "KeyMaterial" },            { other_cp,          BR_INVALID, "@cp" },
+	{ other_next,       BR_INVALID, "@cp" },                    { other_protection,  BR_INVALID, "@protection" },
+	{ other_profile,    BR_INVALID, "@profile" },               { not_authenticated, BR_INVALID, "@authenticated" },
+	{ long_id,          BR_INVALID, "KeyId" },                  { long_duration,     BR_INVALID, "@durationDs" },
 };
 START_TEST(a_faulty_request_is_answered_without_the_ecmg)
 {
@@ -591,6 +595,7 @@ START_TEST(a_faulty_request_is_answered_without_the_ecmg)
 	xs_stream_ask(stream, &m, (void *)1, now);
 	ck_assert_int_eq(got[1].n, 1);
 	ck_assert_uint_eq(got[1].status, faults[_i].status);
+	ck_assert_ptr_nonnull(strstr(got[1].reason, faults[_i].named));
 	ck_assert_int_eq(fakes[0].provisions, 0);
 	ask(2, 6, 1);
 	hear();
@@ -620,6 +625,8 @@ END_TEST
 
 START_TEST(keys_made_here)
 {
+	struct sp4_msg nothing_said = request(7, 0);
+
 	begin(1, true);
 	fakes[0].lead_CW = 1;
 	fakes[0].CW_per_msg = 2;
@@ -640,6 +647,10 @@ START_TEST(keys_made_here)
 	ask(4, 7, 2);			/* with keys, as in mode C */
 	hear();
 	ck_assert_uint_eq(got[4].status, 0);
+	nothing_said.n_stkm = 0;	/* which crypto-period no one can guess */
+	xs_stream_ask(stream, &nothing_said, (void *)5, now);
+	ck_assert_uint_eq(got[5].status, BR_MISSING);
+	ck_assert_ptr_nonnull(strstr(got[5].reason, "StkmContext is missing"));
 	end();
 }
 END_TEST
