@@ -66,6 +66,7 @@ integration_tests += \
 	%D%/bitstream_ecmg.sh \
 	%D%/bitstream_scs.sh \
 	%D%/bridge_demo.sh \
+	%D%/bridge_full.sh \
 	%D%/bridge_https.sh \
 	%D%/bridge_mode_a.sh \
 	%D%/bridge_program.sh \
@@ -133,6 +134,7 @@ dist_check_SCRIPTS += $(integration_tests)
 TESTS += $(integration_tests)
 EXTRA_DIST += %D%/.shellcheckrc
 EXTRA_DIST += %D%/air.py
+EXTRA_DIST += %D%/bridge_full.py
 EXTRA_DIST += %D%/bridge_hostile.py
 EXTRA_DIST += %D%/bsm_crash.py
 EXTRA_DIST += %D%/bsm_crash_preload.c
