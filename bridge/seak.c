@@ -4,13 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/clock.h"
+#include "bridge/seak_row.h"
 #include "lib/due.h"
 #include "lib/grow.h"
 #include "lib/secret.h"
 
 static const int64_t second = 1000000, grace_us = SEAK_GRACE_MS * INT64_C(1000), kept_us = INT64_C(86400) * 1000000;	/* kept: how long after its end a SEAK is remembered */
-enum { LONGEST_S = 60 };	/* between two attempts */
 
 struct seak_flight { struct delivery *delivery; struct service *service; };	/* both NULL: nobody waits for it any more */
 struct peer { char *id; bool called; int64_t lost_us; unsigned busy; struct delivery *first, *last; };	/* lost_us: since when it does not answer; 0: it does */
@@ -52,19 +51,6 @@ struct seak_sync {
 	struct seak_counts counts;
 	int64_t now_us;			/* the latest time that was heard */
 };
-
-void
-seak_text(char *out, size_t cap, const char *text)
-{
-	size_t n = text ? strlen(text) : 0;
-
-	if (n >= cap)
-		for (n = cap - 1; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; )	/* the first octet that is left out begins a character */
-			n--;
-	if (n > 0)
-		memcpy(out, text, n);
-	out[n] = '\0';
-}
 
 /* ---- names ---- */
 
@@ -111,31 +97,10 @@ end_us(const struct item *i)
 	return i->row.to_s >= INT64_MAX / second ? INT64_MAX : i->row.to_s * second;
 }
 
-static bool
-over(const struct item *i, int64_t now_us)
-{
-	return now_us >= end_us(i);
-}
-
 static void
 audit(struct seak_sync *s, const struct item *i, const char *who, int64_t now_us, const char *what)
 {
-	struct seak_audit a = { .at_us = now_us, .kind = i->row.kind, .cid_extension = i->row.cid_extension };
-
-	snprintf(a.urn, sizeof(a.urn), "%s", i->row.urn);
-	snprintf(a.who, sizeof(a.who), "%s", who);
-	snprintf(a.what, sizeof(a.what), "%s", what);
-	s->ops.audit(s->self, &a);
-}
-
-/* Who asks or delivers without end does not fill the audit: a line a minute says it as well. */
-static bool
-worth_a_line(int64_t *last_us, int64_t now_us)
-{
-	if (*last_us && now_us >= *last_us && now_us - *last_us < LONGEST_S * second)
-		return false;
-	*last_us = now_us;
-	return true;
+	seak_note(&s->ops, s->self, &i->row, who, now_us, what);
 }
 
 /* ---- the gate ---- */
@@ -173,9 +138,9 @@ patience_ends(const struct item *i, int64_t now_us)
 static void
 set_gate(struct seak_sync *s, struct item *i)
 {
-	int64_t at = over(i, s->now_us) || i->row.open_us || !i->row.first_us ? INT64_MAX : i->row.first_us + i->service->wait_us;
+	int64_t at = seak_over(&i->row, s->now_us) || i->row.open_us || !i->row.first_us ? INT64_MAX : i->row.first_us + i->service->wait_us;
 	int64_t end = end_us(i), gone = end == INT64_MAX ? end : end + kept_us;
-	int64_t patience = over(i, s->now_us) || i->row.open_us ? INT64_MAX : patience_ends(i, s->now_us);
+	int64_t patience = seak_over(&i->row, s->now_us) || i->row.open_us ? INT64_MAX : patience_ends(i, s->now_us);
 
 	if (patience < at)
 		at = patience;
@@ -194,7 +159,7 @@ look_at_gate(struct seak_sync *s, struct item *i, int64_t now_us)
 {
 	size_t missing = 0, confirmed = 0, untried = 0;
 
-	if (i->row.open_us || over(i, now_us))
+	if (i->row.open_us || seak_over(&i->row, now_us))
 		return;
 	for (size_t k = 0; k < i->service->n; k++) {
 		const struct delivery *d = &i->deliveries[k];
@@ -314,7 +279,7 @@ send(struct seak_sync *s, struct delivery *d)
 static void
 start(struct seak_sync *s, struct delivery *d)
 {
-	if (d->flight || d->queued || d->state == SEAK_DELIVERED || !d->peer->called || over(d->item, s->now_us))
+	if (d->flight || d->queued || d->state == SEAK_DELIVERED || !d->peer->called || seak_over(&d->item->row, s->now_us))
 		return;
 	if (d->peer->busy < SEAK_PEER_WINDOW)
 		send(s, d);
@@ -359,7 +324,7 @@ note_failure(struct seak_sync *s, struct delivery *d, enum seak_end end, unsigne
 	seak_text(d->why, sizeof(d->why), reason);
 	set_state(s, d, SEAK_FAILED, now_us);
 	s->counts.failed++;
-	d->delay_s = d->delay_s == 0 ? 1 : d->delay_s * 2 > LONGEST_S ? LONGEST_S : d->delay_s * 2;
+	d->delay_s = seak_delay_s(d->delay_s);
 	gw_due_set(&s->dues, &d->look.due, now_us + d->delay_s * second);
 	if (!news)
 		return;
@@ -529,23 +494,16 @@ fan_out(struct seak_sync *s, struct item *i, int64_t now_us)
 	set_gate(s, i);
 }
 
-/*
- * A SEAK without an end is never over, but its generator's newer ones have taken its place. The oldest of them, when nothing but such a one can make room; NULL:
- * there is none. Nobody's SEAKs supersede another's.
- */
+/* The oldest of its generator's SEAKs without an end, when nothing but such a one can make room; NULL: there is none. Nobody's SEAKs supersede another's. */
 static struct item *
 superseded(const struct service *v, const char *who, enum seak_kind kind)
 {
 	struct item *oldest = NULL;
 	size_t n = 0;
 
-	for (struct item *i = v->items; i; i = i->next) {
-		if (i->row.kind != kind || end_us(i) != INT64_MAX || strcmp(i->row.generator, who) != 0)
-			continue;
-		n++;
-		if (!oldest || i->row.since_us < oldest->row.since_us || (i->row.since_us == oldest->row.since_us && i->row.id < oldest->row.id))
+	for (struct item *i = v->items; i; i = i->next)
+		if (i->row.kind == kind && seak_goes_before(&i->row, oldest ? &oldest->row : NULL, who, &n))
 			oldest = i;
-	}
 	return n >= SEAK_ENDLESS ? oldest : NULL;
 }
 
@@ -634,7 +592,7 @@ send_ours(struct seak_sync *s, struct item *i, const char *who, int64_t now_us)
 	s->counts.conflicts++;
 	if (!d)
 		return;
-	if (worth_a_line(&d->conflict_us, now_us))
+	if (seak_worth_a_line(&d->conflict_us, now_us))
 		audit(s, i, who, now_us, "has delivered another value for it: refused");
 	set_state(s, d, SEAK_PENDING, now_us);
 	d->delay_s = 0;
@@ -647,7 +605,7 @@ make_room(struct seak_sync *s, struct service *v, enum seak_kind kind, int64_t n
 {
 	for (struct item *i = v->items, *next; i && v->nitems[kind] >= SEAK_MOST; i = next) {
 		next = i->next;
-		if (i->row.kind == kind && over(i, now_us))
+		if (i->row.kind == kind && seak_over(&i->row, now_us))
 			forget(s, i);
 	}
 }
@@ -714,7 +672,7 @@ pick(struct service *v, const struct peer *p, int64_t now_us)
 	for (struct item *i = v->items; i; i = i->next) {
 		const struct delivery *d = delivery_to(i, p);
 
-		if (!d || over(i, now_us))
+		if (!d || seak_over(&i->row, now_us))
 			continue;
 		bool has = d->state == SEAK_DELIVERED, best_has = best && of_best->state == SEAK_DELIVERED;
 		if (!best || (has != best_has ? !has : d->pulled_us != of_best->pulled_us ? d->pulled_us < of_best->pulled_us :
@@ -732,7 +690,7 @@ hand_over(struct seak_sync *s, void *call, struct item *i, struct peer *p, int64
 	struct delivery *d = delivery_to(i, p);
 
 	d->pulled_us = now_us;
-	if (worth_a_line(&d->told_us, now_us))
+	if (seak_worth_a_line(&d->told_us, now_us))
 		audit(s, i, p->id, now_us, "has asked for it and got it");
 	if (!p->called)		/* it cannot be sent to, so it cannot confirm: this is all there will be */
 		set_state(s, d, SEAK_DELIVERED, now_us);
@@ -994,11 +952,11 @@ seak_restore(struct seak_sync *s, const struct seak_row *row, const struct seak_
 		i->row.first_us = now_us;
 	add_item(i);
 	for (size_t k = 0; k < v->n; k++)
-		if (i->deliveries[k].state != SEAK_DELIVERED && !over(i, now_us))
+		if (i->deliveries[k].state != SEAK_DELIVERED && !seak_over(&i->row, now_us))
 			gw_due_set(&s->dues, &i->deliveries[k].look.due, now_us);
 	set_gate(s, i);
 	/* Who the gate waited for may have gone from the rules, or it was stored and never looked at. */
-	if ((!over(i, now_us) && !i->row.open_us) || (over(i, now_us) && end_us(i) + kept_us <= now_us))
+	if ((!seak_over(&i->row, now_us) && !i->row.open_us) || (seak_over(&i->row, now_us) && end_us(i) + kept_us <= now_us))
 		gw_due_set(&s->dues, &i->gate.look.due, now_us);
 	return 0;
 }
@@ -1008,31 +966,17 @@ seak_restore(struct seak_sync *s, const struct seak_row *row, const struct seak_
 static const char *const state_names[] = { "pending", "delivered", "failed" };
 
 static json_t *
-time_json(int64_t us)
-{
-	char text[32];
-
-	return us == 0 ? json_null() : json_string(gw_utc_text(us, text));
-}
-
-static json_t *
-second_json(int64_t s)
-{
-	return s <= INT64_MIN / second || s >= INT64_MAX / second ? json_null() : time_json(s * second);
-}
-
-static json_t *
 delivery_json(const struct delivery *d, const struct item *i)
 {
 	bool own = strcmp(d->peer->id, i->row.generator) == 0;
 	json_t *j = json_pack("{s:s, s:s, s:o, s:I}", "bsm", d->peer->id, "state", own && d->state == SEAK_DELIVERED ? "generator" : state_names[d->state],
-	    "since", time_json(d->at_us), "attempts", (json_int_t)d->attempts);
+	    "since", seak_time_json(d->at_us), "attempts", (json_int_t)d->attempts);
 
 	if (j && d->state != SEAK_DELIVERED) {
 		json_object_set_new(j, "reachable", json_boolean(!d->silent));
 		json_object_set_new(j, "status", json_integer(d->status));
 		json_object_set_new(j, "reason", json_string(d->why));
-		json_object_set_new(j, "next_attempt", d->look.due.place ? time_json(d->look.due.at_us) : json_null());
+		json_object_set_new(j, "next_attempt", d->look.due.place ? seak_time_json(d->look.due.at_us) : json_null());
 	}
 	return j;
 }
@@ -1040,16 +984,12 @@ delivery_json(const struct delivery *d, const struct item *i)
 static json_t *
 item_json(const struct item *i, int64_t now_us)
 {
-	char fp[17];
-	json_t *list = json_array(), *j;
+	json_t *list = json_array(), *j = seak_row_json(&i->row, &i->key, now_us);
 
-	gw_fingerprint(i->key.p, i->key.len, fp);
 	for (size_t k = 0; k < i->service->n; k++)
 		json_array_append_new(list, delivery_json(&i->deliveries[k], i));
-	j = json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:b, s:o, s:s, s:o, s:o}", "kind", i->row.kind ? "program" : "service",
-	    "cid_extension", (json_int_t)i->row.cid_extension, "fingerprint", fp, "generator", i->row.generator, "valid_from", second_json(i->row.from_s),
-	    "valid_to", second_json(i->row.to_s), "expired", over(i, now_us), "stored", time_json(i->row.since_us), "gate", i->row.open_us ? "open" : "shut",
-	    "opened", time_json(i->row.open_us), "bsms", list);
+	json_object_update_new(j, json_pack("{s:o, s:s, s:o, s:o}", "stored", seak_time_json(i->row.since_us), "gate", i->row.open_us ? "open" : "shut",
+	    "opened", seak_time_json(i->row.open_us), "bsms", list));
 	return j;
 }
 
@@ -1079,6 +1019,6 @@ seak_counts(const struct seak_sync *s, struct seak_counts *c)
 		for (const struct item *i = s->services[v].items; i; i = i->next) {
 			c->instances++;
 			for (size_t k = 0; k < s->services[v].n; k++)
-				c->undelivered += i->deliveries[k].state != SEAK_DELIVERED && !over(i, s->now_us);
+				c->undelivered += i->deliveries[k].state != SEAK_DELIVERED && !seak_over(&i->row, s->now_us);
 		}
 }

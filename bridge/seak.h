@@ -81,9 +81,6 @@ unsigned seak_would(const struct seak_sync *, const char *who, const char *urn, 
 /* [{"service", "global_service_id", "generator", "instances": [{…}]}]; no key is in it. NULL: no memory. */
 json_t *seak_status(const struct seak_sync *, int64_t now_us);
 
-/* A copy for people, cut between two characters: what peers say of a failure is UTF-8 of any length, and half a character would spoil a line of JSON. */
-void seak_text(char *out, size_t cap, const char *text);
-
 struct seak_counts { uint64_t stored, repeated, conflicts, refused, pulls, deliveries, confirmed, failed, opened_all, opened_wait; size_t instances, undelivered; };
 void seak_counts(const struct seak_sync *, struct seak_counts *);
 #endif

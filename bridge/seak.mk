@@ -1,6 +1,6 @@
 # bridge/: the synchronisation of SEAKs, without I/O
 noinst_LTLIBRARIES += %D%/libseak.la
-%C%_libseak_la_SOURCES = %D%/seak.c %D%/seak.h %D%/seak_bsm.c %D%/seak_bsm.h %D%/seak_load.c %D%/seak_load.h
+%C%_libseak_la_SOURCES = %D%/seak.c %D%/seak.h %D%/seak_bsm.c %D%/seak_bsm.h %D%/seak_load.c %D%/seak_load.h %D%/seak_row.c %D%/seak_row.h
 seak_libs = bridge/libseak.la $(seaks_libs) $(JANSSON_LIBS)
 # between peers, store and clock
 noinst_LTLIBRARIES += %D%/libseakrun.la

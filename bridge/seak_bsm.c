@@ -3,11 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lib/clock.h"
+#include "bridge/seak_row.h"
 #include "lib/secret.h"
 
 static const int64_t second = 1000000, kept_s = 86400;	/* kept: how long after its end a SEAK is remembered */
-enum { LONGEST_S = 60 };	/* between two attempts */
 
 /* One way to the BSD/A, and when it is tried next. */
 struct attempt { struct seak_flight *flight; int64_t due_us; unsigned delay_s; };
@@ -47,37 +46,16 @@ find_item(const struct ours *v, enum seak_kind kind, uint32_t ext)
 	return i;
 }
 
-static bool
-over(const struct own *i, int64_t now_us)
-{
-	return i->row.to_s <= now_us / second;
-}
-
 static void
 audit(struct seak_bsm *b, const struct own *i, const char *who, int64_t now_us, const char *what)
 {
-	struct seak_audit a = { .at_us = now_us, .kind = i->row.kind, .cid_extension = i->row.cid_extension };
-
-	snprintf(a.urn, sizeof(a.urn), "%s", i->row.urn);
-	snprintf(a.who, sizeof(a.who), "%s", who);
-	snprintf(a.what, sizeof(a.what), "%s", what);
-	b->ops.audit(b->self, &a);
-}
-
-/* As in bridge/seak.c: who asks or delivers without end does not fill the audit. */
-static bool
-worth_a_line(int64_t *last_us, int64_t now_us)
-{
-	if (*last_us && now_us >= *last_us && now_us - *last_us < LONGEST_S * second)
-		return false;
-	*last_us = now_us;
-	return true;
+	seak_note(&b->ops, b->self, &i->row, who, now_us, what);
 }
 
 static void
 again(struct attempt *a, int64_t now_us)
 {
-	a->delay_s = a->delay_s == 0 ? 1 : a->delay_s * 2 > LONGEST_S ? LONGEST_S : a->delay_s * 2;
+	a->delay_s = seak_delay_s(a->delay_s);
 	a->due_us = now_us + a->delay_s * second;
 }
 
@@ -141,20 +119,16 @@ long_over(const struct own *i, int64_t now_us)
 	return i->row.to_s < INT64_MAX - kept_s && now_us / second >= i->row.to_s + kept_s;
 }
 
-/* What has no end is never over: the oldest goes that the BSD/A has brought, when there are newer ones. As in bridge/seak.c. */
+/* The oldest goes of those without an end that the BSD/A has brought. */
 static void
 supersede(struct seak_bsm *b, struct ours *v, int64_t now_us)
 {
 	struct own *oldest = NULL;
 	size_t n = 0;
 
-	for (struct own *i = v->items; i; i = i->next) {
-		if (i->row.to_s != INT64_MAX || strcmp(i->row.generator, v->bsda) != 0)
-			continue;
-		n++;
-		if (!oldest || i->row.since_us < oldest->row.since_us || (i->row.since_us == oldest->row.since_us && i->row.id < oldest->row.id))
+	for (struct own *i = v->items; i; i = i->next)
+		if (seak_goes_before(&i->row, oldest ? &oldest->row : NULL, v->bsda, &n))
 			oldest = i;
-	}
 	if (n < SEAK_ENDLESS)
 		return;
 	audit(b, oldest, v->bsda, now_us, "forgotten: it has no end, and newer ones need its place");
@@ -167,7 +141,7 @@ make_room(struct seak_bsm *b, struct ours *v, int64_t now_us)
 {
 	for (struct own *i = v->items, *next; i && v->n >= 2 * SEAK_MOST; i = next) {
 		next = i->next;
-		if (over(i, now_us) && i != newest(v))
+		if (seak_over(&i->row, now_us) && i != newest(v))
 			forget(b, v, i);
 	}
 	if (v->n >= 2 * SEAK_MOST)
@@ -207,7 +181,7 @@ covered_s(const struct ours *v, int64_t now_us)
 	int64_t last = INT64_MIN;
 
 	for (const struct own *i = v->items; i; i = i->next)
-		if (i->row.kind == SEAK_SERVICE && !over(i, now_us) && i->row.to_s > last)
+		if (i->row.kind == SEAK_SERVICE && !seak_over(&i->row, now_us) && i->row.to_s > last)
 			last = i->row.to_s;
 	return last;
 }
@@ -287,7 +261,7 @@ take(struct seak_bsm *b, struct ours *v, const struct seak_said *said, int64_t n
 	}
 	if (i && i->row.open_us) {
 		b->counts.conflicts++;
-		if (worth_a_line(&i->conflict_us, now_us))
+		if (seak_worth_a_line(&i->conflict_us, now_us))
 			audit(b, i, v->bsda, now_us, "has delivered another value for it: refused");
 		NO(BR_CONFLICT, "another SEAK has this cidExtension");
 	}
@@ -340,7 +314,7 @@ pick(const struct ours *v, int64_t now_us)
 	for (struct own *i = v->items; i; i = i->next) {
 		bool now = i->row.from_s <= now_us / second, best_now = best && best->row.from_s <= now_us / second;
 
-		if (i->row.kind == SEAK_SERVICE && !over(i, now_us) && (!best || (now != best_now ? now : now ? i->row.from_s > best->row.from_s :
+		if (i->row.kind == SEAK_SERVICE && !seak_over(&i->row, now_us) && (!best || (now != best_now ? now : now ? i->row.from_s > best->row.from_s :
 		    i->row.from_s < best->row.from_s)))
 			best = i;
 	}
@@ -365,7 +339,7 @@ seak_bsm_asked(struct seak_bsm *b, void *call, const char *who, const char *urn,
 	if (!i && !(i = make(b, v, now_us)))
 		NO(BR_NOT_GENERATED, "no SEAK could be made");
 #undef NO
-	if (worth_a_line(&i->told_us, now_us))
+	if (seak_worth_a_line(&i->told_us, now_us))
 		audit(b, i, who, now_us, "has asked for it and got it");
 	b->ops.answer(b->self, call, BR_OK, &i->row, i->key.p, NULL);
 	if (!v->called)		/* there is no other way to it */
@@ -400,7 +374,7 @@ plan_pull(struct ours *v, int64_t now_us)
 	else if (covered == INT64_MAX)
 		v->pull.due_us = INT64_MAX;
 	else
-		v->pull.due_us = late * second > now_us + LONGEST_S * second ? late * second : now_us + LONGEST_S * second;
+		v->pull.due_us = late * second > now_us + SEAK_LONGEST_S * second ? late * second : now_us + SEAK_LONGEST_S * second;
 }
 
 void
@@ -476,7 +450,7 @@ tick_service(struct seak_bsm *b, struct ours *v, int64_t now_us)
 			forget(b, v, i);
 			continue;
 		}
-		if (now_us >= i->offer.due_us && !over(i, now_us) && fly(&i->offer, v, i, now_us)) {
+		if (now_us >= i->offer.due_us && !seak_over(&i->row, now_us) && fly(&i->offer, v, i, now_us)) {
 			b->counts.deliveries++;
 			b->ops.deliver(b->self, i->offer.flight, v->bsda, &i->row, i->key.p);
 		}
@@ -621,14 +595,6 @@ seak_bsm_restore(struct seak_bsm *b, const struct seak_row *row, int64_t now_us)
 
 /* ---- for operators ---- */
 
-static json_t *
-second_json(int64_t s)
-{
-	char text[32];
-
-	return s <= INT64_MIN / second || s >= INT64_MAX / second ? json_null() : json_string(gw_utc_text(s * second, text));
-}
-
 json_t *
 seak_bsm_status(const struct seak_bsm *b, int64_t now_us)
 {
@@ -639,13 +605,10 @@ seak_bsm_status(const struct seak_bsm *b, int64_t now_us)
 		json_t *items = json_array();
 
 		for (const struct own *i = v->items; i; i = i->next) {
-			char fp[17];
+			json_t *j = seak_row_json(&i->row, &i->key, now_us);
 
-			gw_fingerprint(i->key.p, i->key.len, fp);
-			json_array_append_new(items, json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:b, s:s}", "kind", i->row.kind ? "program" : "service",
-			    "cid_extension", (json_int_t)i->row.cid_extension, "fingerprint", fp, "generator", i->row.generator,
-			    "valid_from", second_json(i->row.from_s), "valid_to", second_json(i->row.to_s), "expired", over(i, now_us),
-			    "state", i->row.open_us ? "in use" : "offered"));
+			json_object_set_new(j, "state", json_string(i->row.open_us ? "in use" : "offered"));
+			json_array_append_new(items, j);
 		}
 		json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:b, s:o}", "service", v->name, "global_service_id", v->urn, "bsda", v->bsda,
 		    "generate", v->generate, "instances", items));
