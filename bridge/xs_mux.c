@@ -30,6 +30,7 @@ struct xs_carousel {
 	struct gw_dues dues;
 	struct emmg_pace pace;
 	bool full;			/* the connection is */
+	bool ended;			/* a window is over that is still in the store */
 	int64_t look_us;		/* when all windows are looked at */
 	uint32_t wanted;
 	struct xs_carousel_view counts;
@@ -237,9 +238,8 @@ static void
 expire(struct xs_carousel *c, struct object *x)
 {
 	c->counts.expired++;
-	c->ops->forget(c->self, x->o.digest);
+	c->ended = true;
 	remove_object(c, x);
-	wish(c);
 }
 
 /* Windows end whether anything can be sent or not. */
@@ -296,6 +296,11 @@ xs_carousel_tick(struct xs_carousel *c, int64_t mono, int64_t utc)
 	for (int i = 0; i < TURN && (d = gw_dues_first(&c->dues)) && d->at_us <= mono; i++)
 		if (!serve(c, (struct object *)d, mono, utc))
 			break;
+	if (!c->ended)
+		return;
+	c->ended = false;
+	c->ops->forget(c->self, utc / S);
+	wish(c);
 }
 
 int64_t

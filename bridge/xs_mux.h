@@ -25,7 +25,7 @@ struct xs_carousel_conf {
 /* None of these may call back into the carousel. */
 struct xs_carousel_ops {
 	bool (*store)(void *self, const struct gw_object *const *, size_t n);	/* all or none, durable */
-	void (*forget)(void *self, const uint8_t digest[GW_OBJECT_DIGEST]);	/* its window is over */
+	void (*forget)(void *self, int64_t now_s);	/* those whose windows are over by then, UTC: once for all that end together */
 	int (*send)(void *self, const uint8_t *datagram, size_t len);	/* 0; 1: and no more for now, until xs_carousel_go_on(); -1: it is lost */
 	void (*want)(void *self, uint32_t bps);	/* another wish for bandwidth */
 };

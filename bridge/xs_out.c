@@ -111,11 +111,11 @@ keep(void *self, const struct gw_object *const *v, size_t n)
 }
 
 static void
-forget(void *self, const uint8_t digest[GW_OBJECT_DIGEST])
+forget(void *self, int64_t now_s)
 {
 	struct xs_out *o = self;
 
-	gw_objects_drop(o->store, o->stream, digest);	/* else it is forgotten when it is read again */
+	gw_objects_trim(o->store, now_s + 1);	/* of all streams; else they are forgotten when they are read again */
 }
 
 static int

@@ -8,12 +8,12 @@ static const char *const migrations[] = {
 	"CREATE TABLE object (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, digest BLOB NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,"
 	" repetition INTEGER NOT NULL, bandwidth INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (stream, digest));"
 	"CREATE TABLE note (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;",
+	"CREATE INDEX object_end ON object (end);",
 };
-enum query { PUT, DROP, EACH, TRIM, NQUERIES };
+enum query { PUT, EACH, TRIM, NQUERIES };
 static const char *const sql[NQUERIES] = {
 	[PUT] = "INSERT INTO object (stream, digest, start, end, repetition, bandwidth, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
 	    " ON CONFLICT (stream, digest) DO UPDATE SET start = ?3, end = ?4, repetition = ?5, bandwidth = ?6",
-	[DROP] = "DELETE FROM object WHERE stream = ?1 AND digest = ?2",
 	[EACH] = "SELECT digest, start, end, repetition, bandwidth, data FROM object WHERE stream = ?1 ORDER BY id",
 	[TRIM] = "DELETE FROM object WHERE end < ?1",
 };
@@ -60,12 +60,6 @@ gw_objects_put(struct gw_objects *o, const char *stream, const struct gw_object 
 		out = gw_db_outcome(o->db, PUT, gw_db_step(o->db, PUT, "tbiiiib", stream, v[i]->digest, sizeof(v[i]->digest), v[i]->start_s, v[i]->end_s,
 		    (int64_t)v[i]->repetition_ms, (int64_t)v[i]->bandwidth_kbps, v[i]->p, v[i]->len), GW_UNAVAILABLE);
 	return gw_db_leave(o->db, out) == GW_WON ? GW_WON : GW_UNAVAILABLE;
-}
-
-enum gw_outcome
-gw_objects_drop(struct gw_objects *o, const char *stream, const uint8_t digest[GW_OBJECT_DIGEST])
-{
-	return gw_db_write(o->db, DROP, GW_WON, "tb", stream, digest, (size_t)GW_OBJECT_DIGEST);
 }
 
 enum gw_outcome

@@ -23,8 +23,6 @@ int gw_objects_open(const char *path, struct gw_objects **, struct gw_err *);
 void gw_objects_close(struct gw_objects *);	/* quiet on NULL */
 /* n objects of a stream (any name) become durable together; one that is there already gets the new window. GW_WON or GW_UNAVAILABLE. */
 enum gw_outcome gw_objects_put(struct gw_objects *, const char *stream, const struct gw_object *const *, size_t n);
-/* Forgets one; GW_WON also when there was none. */
-enum gw_outcome gw_objects_drop(struct gw_objects *, const char *stream, const uint8_t digest[GW_OBJECT_DIGEST]);
 /* Every object of a stream, in the order they came; each() borrows, and calls no function of the store. */
 enum gw_outcome gw_objects_each(struct gw_objects *, const char *stream, void (*each)(void *self, const struct gw_object *), void *self);
 /* Forgets all, of whatever stream, whose end is before that. */

@@ -117,10 +117,10 @@ on_store(void *self, const struct gw_object *const *v, size_t n)
 }
 
 static void
-on_forget(void *self, const uint8_t *digest)
+on_forget(void *self, int64_t now_s)
 {
 	(void)self;
-	(void)digest;
+	(void)now_s;
 }
 
 static int
