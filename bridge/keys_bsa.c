@@ -59,7 +59,7 @@ make_room(struct tek_unit *u)
 	if (u->n < TEK_HELD)
 		return true;
 	for (size_t i = 0; i < u->n; i++)
-		if (!u->held[i].call && after(u->held[i].cp, u->from) < 0 && (!oldest || after(u->held[i].cp, oldest->cp) < 0))
+		if (!u->held[i].call && !u->held[i].fresh && after(u->held[i].cp, u->from) < 0 && (!oldest || after(u->held[i].cp, oldest->cp) < 0))
 			oldest = &u->held[i];
 	if (oldest)
 		drop(u, oldest);
@@ -135,13 +135,24 @@ keep(struct tek_unit *u, const struct sp4_key_context *c, const struct sp4_octet
 	if (!make_room(u))
 		return BR_DELAYED;
 	t = &u->held[u->n];
-	*t = (struct tek){ .cp = (uint16_t)c->cp, .id_len = c->key_id.len };
+	*t = (struct tek){ .cp = (uint16_t)c->cp, .id_len = c->key_id.len, .fresh = true };
 	if (gw_secret_set(&t->material, data->p, data->len) < 0)
 		return BR_DELAYED;
 	if (t->id_len)
 		memcpy(t->id, c->key_id.p, t->id_len);
 	u->n++;
 	return 0;
+}
+
+/* The end of a message: its keys stay, or go. */
+static void
+settle(struct tek_unit *u, bool taken)
+{
+	for (size_t i = 0; i < u->n; )
+		if (u->held[i].fresh && !taken)
+			drop(u, &u->held[i]);
+		else
+			u->held[i++].fresh = false;
 }
 
 /* All keys of a message, or none of them. 0, or the status with why. */
@@ -153,10 +164,12 @@ take(struct tek_unit *u, const struct sp4_msg *m, const char **why)
 	*why = "no KeyContext says which crypto-period a key is of";
 	if (m->n_keys == 0 || m->n_keys != m->n_data)
 		return BR_MISSING;
-	for (size_t i = 0; i < m->n_keys && status == 0; i++)
+	for (size_t i = 0; i < m->n_keys && status == 0; i++) {
 		status = judge(u, &m->keys[i], &m->data[i], why);
-	for (size_t i = 0; i < m->n_keys && status == 0; i++)
-		status = keep(u, &m->keys[i], &m->data[i], why);
+		if (status == 0)
+			status = keep(u, &m->keys[i], &m->data[i], why);
+	}
+	settle(u, status == 0);
 	if (status) {
 		u->refused++;
 		snprintf(u->why, sizeof(u->why), "%s", *why);

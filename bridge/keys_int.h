@@ -10,7 +10,8 @@ enum { TEK_HELD = 64, TEK_CALLS = 4, TEK_MAX = 48, TEK_ID_MAX = 8, TEK_AGAIN_MS 
 
 /* A delivery that is answered when the SCS has what it wants of it. */
 struct tek_call { struct ex_call *call; int64_t until_us; unsigned left, status; char why[160]; };
-struct tek { uint16_t cp; struct gw_secret material; uint8_t id[TEK_ID_MAX]; size_t id_len; bool stored; struct tek_call *call; };	/* stored: by the SCS */
+/* stored: by the SCS; fresh: of the message that is being read. */
+struct tek { uint16_t cp; struct gw_secret material; uint8_t id[TEK_ID_MAX]; size_t id_len; bool stored, fresh; struct tek_call *call; };
 
 /* A unit whose keys come through this bridge. */
 struct tek_unit {

@@ -518,6 +518,38 @@ START_TEST(no_more_than_there_is_room_for)
 }
 END_TEST
 
+/* All of a message or none: neither room for half of it, nor two keys of one crypto-period. */
+START_TEST(half_a_delivery)
+{
+	const int twice[] = { 9, 9 }, tail[] = { 200, 201 };
+	uint8_t k[8][TEK], other[TEK] = "another key of thirty octets!";
+	struct ex_call c;
+	struct sp4_msg m;
+
+	as_bsa();
+	sp4_init(&m, 3);
+	fill(&m, k, twice, 2);
+	m.data[1].p = other;
+	c = deliver(&m);
+	ck_assert_uint_eq(c.status, BR_WRONG_KEY);
+	ck_assert_int_eq(says("taken", "held"), 0);
+	m.data[1].p = k[0];		/* the same twice does no harm */
+	c = deliver(&m);
+	ck_assert_uint_eq(c.status, 0);
+	ck_assert_int_eq(says("taken", "held"), 1);
+	for (int cp = 100; cp < 162; cp++) {
+		sp4_init(&m, 3);
+		fill(&m, k, &cp, 1);
+		ck_assert_uint_eq(deliver(&m).status, 0);
+	}
+	sp4_init(&m, 3);
+	fill(&m, k, tail, 2);
+	c = deliver(&m);	/* one place is left */
+	ck_assert_uint_eq(c.status, BR_DELAYED);
+	ck_assert_int_eq(says("taken", "held"), 63);
+}
+END_TEST
+
 /* One that comes when its crypto-period is over: it must not be there 65,536 crypto-periods later. */
 START_TEST(a_key_that_comes_too_late_does_not_stay)
 {
@@ -833,7 +865,7 @@ END_TEST
 
 SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 120);
     tcase_add_test(t, what_the_scs_wants_is_asked_for); tcase_add_test(t, a_bsm_that_fails_is_asked_again); tcase_add_test(t, deliveries);
-    tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, the_scs_keeps_another_key); tcase_add_test(t, no_more_than_there_is_room_for);
+    tcase_add_test(t, the_scs_has_the_last_word); tcase_add_test(t, the_scs_keeps_another_key); tcase_add_test(t, no_more_than_there_is_room_for); tcase_add_test(t, half_a_delivery);
     tcase_add_test(t, a_bsm_without_a_url); tcase_add_test(t, a_key_that_comes_too_late_does_not_stay);
     tcase_add_test(t, the_end_of_another_service_confirms_nothing); tcase_add_test(t, a_service_goes_while_its_bsm_is_asked);
     tcase_add_test(t, keys_of_another_head_end); tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, many_keys_in_one_answer);
