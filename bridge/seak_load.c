@@ -6,7 +6,7 @@
 static const int64_t kept_us = INT64_C(86400) * 1000000;
 
 struct marked { int64_t id; struct seak_mark m; };
-struct load { struct seak_engines *e; struct marked *marks; size_t n, room; const struct he_bridge *conf; int64_t now_us; bool failed; };
+struct load { struct seak_engines *e; struct marked *marks; size_t n, room, at; const struct he_bridge *conf; int64_t now_us; bool failed; };
 
 static int
 take_mark(void *self, int64_t id, const struct seak_mark *m)
@@ -53,9 +53,9 @@ take_row(void *self, const struct seak_row *row)
 		}
 		return 0;
 	}
-	for (size_t k = 0; k < l->n && n < sizeof(marks) / sizeof(marks[0]); k++)
-		if (l->marks[k].id == row->id)
-			marks[n++] = l->marks[k].m;
+	for (; l->at < l->n && l->marks[l->at].id <= row->id; l->at++)	/* both come by id */
+		if (l->marks[l->at].id == row->id && n < sizeof(marks) / sizeof(marks[0]))
+			marks[n++] = l->marks[l->at].m;
 	if ((l->e->sync && seak_restore(l->e->sync, row, marks, n, l->now_us) < 0) || (l->e->bsm && seak_bsm_restore(l->e->bsm, row, l->now_us) < 0))
 		l->failed = true;
 	return l->failed;
