@@ -28,9 +28,10 @@ import struct
 import sys
 import time
 
-from sockets import roomy
+from sockets import arrivals, roomy, timed
 
 TS, PER_PACKET = 188, 7
+BREATH = 0.3  # seconds
 
 
 def payload(n, ts=PER_PACKET):
@@ -60,6 +61,7 @@ def receiver(text):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     roomy(s, 4 << 20)
+    timed(s)
     s.bind((host, port))
     if multicast(host):
         s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(host) + socket.inet_aton("127.0.0.1"))
@@ -77,10 +79,11 @@ def send(a):
     signal.signal(signal.SIGTERM, stop)
     s, to, n, start = sender(), [addr(t) for t in a.to], 0, time.monotonic()
     while going and n != a.count:
-        due = start + n / a.rate
-        wait = due - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
+        time.sleep(max(0, start + n / a.rate - time.monotonic()))
+        late = time.monotonic() - start - n / a.rate
+        if late > 0.1:  # we stood still, and so perhaps did all: what was due meanwhile does not come at once, nor before others have said what they had to
+            start += late + BREATH
+            continue
         head = struct.pack(">BBHII", 0x80, 33, (a.seq + n * a.step) & 0xFFFF, int(n * 90000 / a.rate) & 0xFFFFFFFF, 0x53474154)
         packet = head + payload(n, a.ts)
         for at in to:
@@ -318,21 +321,17 @@ def serve(a, eye):
     door.listen(8)
     print("watching", flush=True)
     while True:
-        for r in select.select([*inputs, door], [], [])[0]:
-            if r is door:
-                answer(door, eye.s)
-                continue
-            while True:
-                try:
-                    p = r.recv(65536)
-                except BlockingIOError:
-                    break
-                inputs[r](p, time.time())
+        ready = select.select([*inputs, door], [], [])[0]
+        # In the order in which they came, however late we look: media first, so that no STKM which came before them is left for the next round.
+        for t, p, take in sorted(((t, p, take) for r, take in inputs.items() for t, p in arrivals(r)), key=lambda one: one[0]):
+            take(p, t)
+        if door in ready:
+            answer(door, eye.s)
 
 
 def answer(door, s):
     c = door.accept()[0]
-    c.settimeout(1)
+    c.settimeout(15)
     try:
         c.recv(4096)
         body = json.dumps(s).encode()

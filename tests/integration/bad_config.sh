@@ -24,7 +24,7 @@ plan $((${#cases[@]} * 3 + 2 * ${#programs[@]} + 5))
 refused() {
 	local file=$1 lines=$2 word=$3 status said at
 	shift 3
-	said=$(within 10 "$@" 2>&1)
+	said=$(within 30 "$@" 2>&1)
 	status=$?
 	[ $status -eq 78 ] || { echo "exit $status: $said"; return 1; }
 	at=$(grep -oE "${file##*/}:[0-9]+:[0-9]+" <<<"$said" | cut -d: -f2 | head -n 1)
@@ -34,7 +34,7 @@ refused() {
 option() { case $1 in ecmg) echo "--kms drm" ;; terminal) echo "--terminal handset" ;; esac; }
 untouched() { [ ! -e "$dir/state" ] && [ ! -e "$dir/run" ] || { ls -R "$dir/state" "$dir/run" 2>&1; return 1; }; }
 
-check "the good file passes" within 10 "$(program "")" check-config "$good"
+check "the good file passes" within 30 "$(program "")" check-config "$good"
 for row in "${cases[@]}"; do
 	IFS='|' read -r what spoil where word <<<"$row"
 	bad=$dir/bad.yaml
@@ -47,7 +47,7 @@ for row in "${cases[@]}"; do
 done
 for p in "${programs[@]}"; do
 	# shellcheck disable=SC2046 # two words
-	check "simulgate-$p takes the good file" within 10 "$(program "$p")" --config "$good" --check-config $(option "$p")
+	check "simulgate-$p takes the good file" within 30 "$(program "$p")" --config "$good" --check-config $(option "$p")
 	sed 's/crypto_period: 2s/crypto_period: 10 parsecs/' "$good" >"$dir/bad.yaml"
 	# shellcheck disable=SC2046
 	check "simulgate-$p refuses the bad one" refused "$dir/bad.yaml" "" parsecs "$(program "$p")" --config "$dir/bad.yaml" $(option "$p")

@@ -27,7 +27,7 @@ services:
       - { kms: later, ecm_id: 2 }
 EOF
 start peer socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$dir/peer"
-await_port 5 "$port" || bail "socat listens"
+await_port 15 "$port" || bail "socat listens"
 sg scs scs --config "$dir/headend.yaml" --status "unix://$dir/scs.sock"
 check "six crypto-periods are committed" await_status 25 "$dir/scs.sock" 'all(u["cp"] >= 5 for u in s["services"])'
 check "with ECMs of both streams" holds "$dir/scs.sock" 'all(t["up"] for u in s["services"] for t in u["streams"])'

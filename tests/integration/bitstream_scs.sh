@@ -12,10 +12,10 @@ plan 6
 "$CC" -O1 -w -o "$dir/peer" "$example" >"$dir/log/cc" 2>&1 || bail "the example compiles"
 ports port
 sg ecmg ecmg --listen "tcp://127.0.0.1:$port" --plugin lab --set max_streams=50 --status "unix://$dir/ecmg.sock" --log-level debug
-await_port 5 "$port" || bail "simulgate-ecmg listens"
+await_port 15 "$port" || bail "simulgate-ecmg listens"
 start peer socat "EXEC:$dir/peer 10 1" "TCP:127.0.0.1:$port"
-check "10 streams open" await_status 10 "$dir/ecmg.sock" 'any(c.get("streams") == 10 for c in s["channels"])'
-check "in protocol_version 1" await_status 1 "$dir/ecmg.sock" 'any(c.get("protocol_version") == 1 for c in s["channels"])'
+check "10 streams open" await_status 15 "$dir/ecmg.sock" 'any(c.get("streams") == 10 for c in s["channels"])'
+check "in protocol_version 1" await_status 15 "$dir/ecmg.sock" 'any(c.get("protocol_version") == 1 for c in s["channels"])'
 check "50 ECMs come" await_status 20 "$dir/ecmg.sock" 's["ecm_total"] >= 50'
 check "the peer is still there" alive peer
 check "and has nothing to complain of" same "$(grep -v '^starting ' "$dir/log/peer")" ""

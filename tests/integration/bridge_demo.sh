@@ -22,7 +22,7 @@ check "the DRM profile's terminal sees three crypto-periods" periods 40 handset 
 check "the Smartcard profile's, behind the bridges, too" periods 40 phone 3
 check "its STKMs came by XML" holds "$dir/front.sock" "s['sx']['ecmg']['stkms']['answered'] >= 3 and s['sx']['ecmg']['stkms']['refused'] == 0"
 check "and were made by the ECMG behind them" holds "$dir/stkmg.sock" "s['ecm_total'] >= 3"
-check "a bridge ends in order" stop front 10
+check "a bridge ends in order" stop front 15
 bridge_on front "$conf"
 n=$(value "$dir/phone.sock" "u['crypto_periods']")
 check "and after its return the phone goes on through key changes" periods 60 phone $((n + 3))

@@ -83,4 +83,4 @@ check "every document of the run is valid by the installed schemas" same "$(vali
 check "there were many of them" test "$(find "$dir/xml" -name '*.xml' | wc -l)" -gt 200
 check "no key is in the log or the status" test -z "$(grep -iE "$(printf %s "$(printf 'key 1 65500' | sha256sum | cut -c1-60)")" "$dir/log/bridge")"
 check "the counts say who is silent" holds "$dir/bridge.sock" "any(x['peer'] == 'gone' for x in s['sx']['ecmg']['stkms']['silent'])"
-check "it ends in order" stop bridge 10
+check "it ends in order" stop bridge 15

@@ -160,4 +160,4 @@ up_now 10
 check "a key that was made is the same after the restart" same "$(ask 0 made2 '' urn:test:made 10 5; data_of made2)" "$(data_of made)"
 check "metrics tell of it" test "$(curl -s --unix-socket "$dir/bridge.sock" http://localhost/metrics | grep -c 'stkm_answered_total{.*ecm_id="3".* 1$')" = 1
 check "no key of any document is in a log" same "$(grep -aliE '0102030405060708|5A5A5A5A5A|C5C5C5C5C5' "$dir"/log/* | grep -v '/xmllint$')" ""
-check "SIGTERM ends it in order" stop bridge 10
+check "SIGTERM ends it in order" stop bridge 15

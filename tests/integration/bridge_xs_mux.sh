@@ -136,9 +136,9 @@ kill9 mux
 mux_on || bail "the mux listens again"
 seen=$(grep -c . "$dir/log/air")
 check "the mux killed and started again: so it does" await 30 "more on air" more air "$seen"
-stop dumpcap 10
+stop dumpcap 15
 fields() { tshark -2 -r "$capture" -d "tcp.port==$mux,simulcrypt" -d "udp.port==$udp,simulcrypt" "$@" 2>>"$dir/log/tshark"; }
 check "tshark reads data_provisions by TCP and UDP" same "$(fields -Y 'simulcrypt.message.type == 0x0211' -T fields -e frame.protocols |
 	grep -oE ':(tcp|udp):' | sort -u | xargs)" ":tcp: :udp:"
 check "and nothing malformed" same "$(fields -Y _ws.malformed)" ""
-check "SIGTERM ends the bridge in order" stop bridge 10
+check "SIGTERM ends the bridge in order" stop bridge 15

@@ -41,7 +41,7 @@ source_on
 check "without rights the terminal waits" await_status 30 "$state" 'u["waiting"] > 50 and u["stkm"]["refused"]["no_key"] >= 2'
 check "and calls nothing undecryptable" holds "$state" 'u["packets"] == 0 and u["undecryptable"] == 0 and not s["ltkm"]["registered"]'
 start record "$PYTHON" "$here/air.py" record "$ltkm" --to "$dir/record" --count 6
-await_log 5 record watching
+await_log 15 record watching
 # the EMMG, and by way of the mux on air
 sg emmg emmg --config "$conf" --kms drm --status "unix://$dir/emmg.sock" --log-level debug
 await_status 20 "$state" 's["ltkm"]["registered"] and s["ltkm"]["rights"] == 1' >"$dir/said" 2>&1 || bail "it is registered from the air" "$(cat "$dir/said")"
@@ -69,5 +69,5 @@ check "its pages count registration and rights" grep -qE '^simulgate_terminal_lt
 check "no key in a log or a page" "$PYTHON" "$here/leaks.py" "$keys" "$dir"/keys/*.yaml -- "$dir"/log/* "$dir"/seen/*
 kill9 emmg
 check "the programme outlives the carousel" await_status 20 "$state" "u['crypto_periods'] >= $(value "$state" 'u["crypto_periods"]') + 3"
-stop handset 10
+stop handset 15
 check "its summary tells it all" grep -E '^terminal handset: packets=[0-9]+ lost=0 undecryptable=0 .* registered=1 registration_accepted=[0-9]+ registration_refused=0 bcro_accepted=[0-9]+ bcro_refused=0 rights=1$' "$dir/log/handset"

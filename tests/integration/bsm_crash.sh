@@ -10,7 +10,7 @@ need "$CC" openssl "$PYTHON"
 plan 8
 bsm_headend 2s
 check "the preload builds" "$CC" -shared -fPIC -o "$dir/crash.so" "$here/bsm_crash_preload.c" -ldl
-check "three subscribers" eval "rise bsm && await_log 10 bsm event=ready && know && stop bsm 5"
+check "three subscribers" eval "rise bsm && await_log 15 bsm event=ready && know && stop bsm 15"
 mkdir -p "$dir/state"
 lanes=()
 for _ in 1 2 3; do

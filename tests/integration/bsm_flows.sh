@@ -11,16 +11,16 @@ bsm_headend 2s "registration: 1h, "
 plan 37
 capture=$dir/session.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" -f "udp port $p_ltkm or udp port $p_stkm"
-await 10 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
+await 15 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
 
 # again: the BSM dies where it stands, and another one takes over
 again() {
 	kill9 bsm
 	rise bsm
-	await_status 10 "$dir/bsm.sock" 's["kms"] == "card"' >/dev/null
+	await_status 15 "$dir/bsm.sock" 's["kms"] == "card"' >/dev/null
 }
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
 check "the subscribers are provisioned" know
 source_on --rate 100
 rise ecmg scs mux scrambler
@@ -31,17 +31,17 @@ rise alice
 check "alice bootstraps and registers, and has bought nothing" registered alice
 check "she sees nothing" holds "$dir/alice.sock" "s['phone']['keys'] == []"
 check "alice buys" buy alice
-check "her card gets the key" await_status 10 "$dir/alice.sock" "len(s['phone']['keys']) == 1"
+check "her card gets the key" await_status 15 "$dir/alice.sock" "len(s['phone']['keys']) == 1"
 check "its receipt is verified" delivered 1
 check "and she watches" watches alice 300
-check "she was asked to register again, to learn of it" await_status 10 "$dir/alice.sock" "s['phone']['pulls']['udp'] >= 1"
+check "she was asked to register again, to learn of it" await_status 15 "$dir/alice.sock" "s['phone']['pulls']['udp'] >= 1"
 
 # -- out of reach: bob's registration is over, and he does not know; a short message calls him back
 sed -i 's/registration: 1h/registration: 3s/' "$conf"
 again
 rise bob
 check "bob bootstraps and registers, for three seconds" registered bob
-check "they are over" await_status 10 "$dir/bsm.sock" "s['registered']['reachable'] == 1"
+check "they are over" await_status 15 "$dir/bsm.sock" "s['registered']['reachable'] == 1"
 again
 check "bob buys" buy bob
 check "a short message goes out, in two parts, and he reads it" await_status 15 "$dir/bob.sock" "s['phone']['pulls']['sms'] >= 1"
@@ -49,7 +49,7 @@ check "he registers again, his card gets the key, and he watches" watches bob 30
 check "his receipt is verified" delivered 2
 sed -i 's/registration: 3s/registration: 1h/' "$conf"
 again
-check "bob leaves" stop bob 5
+check "bob leaves" stop bob 15
 rise bob
 check "and is back, registered for an hour" registered bob
 
@@ -78,12 +78,12 @@ check "bob and carol get the next key" await_status 20 "$dir/bob.sock" "len(s['p
 check "bob still watches" watches bob 300
 check "and carol" watches carol 300
 
-check "the BSM hears the STKMs, too, for those who cannot" await_status 5 "$dir/bsm.sock" "s['stkm']['kept'] >= 1"
+check "the BSM hears the STKMs, too, for those who cannot" await_status 15 "$dir/bsm.sock" "s['stkm']['kept'] >= 1"
 
 # -- what was on the wire
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "$p_ltkm"
-await 10 "the end of the capture" grep -aq end-of-session "$capture"
-stop dumpcap 5
+await 15 "the end of the capture" grep -aq end-of-session "$capture"
+stop dumpcap 15
 tshark -r "$capture" -w "$dir/mikey.pcap" -Y "udp && !(data.data contains \"end-of-session\") && !(udp.payload contains \"end-of-session\")" 2>>"$dir/log/tshark"
 tshark -r "$dir/mikey.pcap" -d "udp.port==$p_ltkm,mikey" -d "udp.port==$p_stkm,mikey" -T pdml >"$dir/mikey.pdml" 2>>"$dir/log/tshark"
 verdicts "$PYTHON" "$here/bsm_judge.py" "$dir/mikey.pcap" "$dir/mikey.pdml" "$p_ltkm" "$p_stkm"
@@ -96,4 +96,4 @@ check "the programs have shown their pages" same "$(find "$dir/seen" -size +0 | 
 check "none of the cards' keys is in anything that was seen" "$PYTHON" "$here/leaks.py" "$dir"/keys/*.yaml -- "$dir"/log/* "$dir"/seen/*
 no_token() { ! grep -rqF "$token" "$dir/log" "$dir/seen"; }
 check "nor is the shop's token" no_token
-check "SIGTERM ends the BSM" stop bsm 5
+check "SIGTERM ends the BSM" stop bsm 15

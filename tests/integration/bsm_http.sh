@@ -21,10 +21,10 @@ valid() { xmllint --noout --nonet --schema "$top_srcdir/kms/mbms/$1.xsd" "$2"; }
 code() {
 	same "$(xmllint --xpath "string(//*[local-name()='Response'][*[local-name()='serviceID']='$2']/*[local-name()='ResponseCode'])" "$3")" "$1"
 }
-counted() { await_status 5 "$dir/bsm.sock" "s['requests']['$1'] >= ${2:-1}"; }
+counted() { await_status 15 "$dir/bsm.sock" "s['requests']['$1'] >= ${2:-1}"; }
 
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
 check "a subscriber comes into the store while it is open" "$top_builddir/tests/integration/bsm_seed" "$dir/state/kms-card.db" alice "$alice" $k $opc
 
 # A stranger and a subscriber with a wrong card.
@@ -77,14 +77,14 @@ check "curl --digest registers" same "$(c "$keys=register" -H "Content-Type: $re
 check "and xmllint reads its answer" valid mbms-register-response "$dir/answer.xml"
 check "curl --digest requests a key" same "$(c "$keys=msk-request" -H "Content-Type: $msk" --data-binary "@$dir/msk.xml")" 200
 check "which it is promised" eval "valid mbms-msk-response '$dir/answer.xml' && grep -q '<ResponseCode>200<' '$dir/answer.xml'"
-check "and which is sent" await_status 10 "$dir/bsm.sock" "s['ltkm']['sent'] + s['ltkm']['due'] + s['ltkm']['failed'] + s['ltkm']['sms'] >= 1"
+check "and which is sent" await_status 15 "$dir/bsm.sock" "s['ltkm']['sent'] + s['ltkm']['due'] + s['ltkm']['failed'] + s['ltkm']['sms'] >= 1"
 
 # What is wrong.
 wrong() { ua post "$keys=register" "$1" "$2" $register "$dir/all.xml" "$dir/answer.xml"; }
 check "a wrong password" same "$(wrong "$btid" "${srk%=}A") $(cat "$dir/answer.xml")" "401 unsigned not authenticated"
 check "an unknown B-TID is told the same" same "$(wrong "x$btid" "$srk") $(cat "$dir/answer.xml")" "401 unsigned not authenticated"
 check "the same request twice is one" same "$(ua post "$keys=register" "$btid" "$srk" $register "$dir/all.xml" "$dir/answer.xml" twice | tr '\n' ' ')" "200 signed 401 unsigned "
-check "which is counted and logged" eval "counted replayed && await_log 5 bsm 'event=request_refused .*reason=replayed'"
+check "which is counted and logged" eval "counted replayed && await_log 15 bsm 'event=request_refused .*reason=replayed'"
 echo '<mbmsSecurityRegister><serviceID>' >"$dir/bad.xml"
 check "malformed XML" same "$(ua post "$keys=register" "$btid" "$srk" $register "$dir/bad.xml" "$dir/answer.xml")" "400 signed"
 echo '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><mbmsSecurityRegister><serviceID>&e;</serviceID></mbmsSecurityRegister>' >"$dir/bad.xml"
@@ -103,7 +103,7 @@ exec 8>&- 9>&-
 ua post "$keys=register" "$btid" "$srk" $register "$dir/all.xml" "$dir/answer.xml" >/dev/null
 kill9 bsm
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM returns"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM returns"
 again() { curl -sS -o /dev/null -w '%{http_code}' -H "Content-Type: $register" -H "Authorization: $(cat "$dir/answer.xml.authorization")" --data-binary "@$dir/all.xml" "$keys=register"; }
 check "credentials that were used before kill -9 are used" same "$(again)" 401
 check "the registration is there, and the subscription" same "$(bought "$shop/subscriptions/$id")" 200

@@ -14,7 +14,7 @@ sed -i "s,listen: tcp://127.0.0.1:$p_http,listen: tls://127.0.0.1:$p_http\, cert
 	s/delay_start: -300, delay_stop: -300/delay_start: -3500, delay_stop: -3500/; s/sms: sms }\$/sms: sms, stkm_poll: 500ms }/" "$conf"
 echo "ca: bsm.pem" >>"$dir/keys/alice.yaml"
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
 check "the subscribers are provisioned" know
 source_on --rate 100
 rise ecmg scs mux scrambler alice bob
@@ -26,6 +26,6 @@ check "she buys" buy alice
 check "her STKMs come by HTTPS" await_status 15 "$dir/alice.sock" "s['phone']['requests']['stkm']['done'] >= 1"
 check "and she watches" watches alice 200 30
 check "across crypto-periods, and loses nothing" await_status 30 "$dir/alice.sock" "u['crypto_periods'] >= 3 and u['lost'] == 0 and u['undecryptable'] == 0"
-check "the BSM has given them" await_status 5 "$dir/bsm.sock" "s['stkm']['given'] >= 3"
+check "the BSM has given them" await_status 15 "$dir/bsm.sock" "s['stkm']['given'] >= 3"
 check "bob, who does not know the certificate, does not talk to it" await_status 15 "$dir/bob.sock" "not s['phone']['registered'] and 'ertificate' in s['phone']['trouble']"
-check "alice leaves" stop alice 5
+check "alice leaves" stop alice 15

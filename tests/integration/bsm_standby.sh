@@ -28,12 +28,12 @@ second() { sg second ecmg --config "$conf" --kms card --listen "tcp://127.0.0.1:
 # works NAME: that one answers, from now on
 works() {
 	local from
-	await_status 10 "$dir/$1.sock" 's["kms"] == "card"' >/dev/null || return 1
+	await_status 15 "$dir/$1.sock" 's["kms"] == "card"' >/dev/null || return 1
 	from=$(value "$dir/$1.sock" "s['ecm_total']") || return 1
 	await_status 15 "$dir/$1.sock" "s['ecm_total'] >= $from + 12"
 }
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 12' >/dev/null || bail "the BSM makes its store"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 12' >/dev/null || bail "the BSM makes its store"
 check "the subscribers are provisioned" know
 check "alice buys" buy alice
 source_on --rate 100
@@ -61,4 +61,4 @@ for name in first second; do
 	check "the $name refused no crypto-period for its TEK: there was one for each" holds "$dir/$name.sock" \
 		"all('store of keys is not available' in e['error'] for e in s['last_errors'])"
 done
-check "alice's packets are all right" await_status 5 "$dir/alice.sock" "u['lost'] == 0 and u['undecryptable'] == 0"
+check "alice's packets are all right" await_status 15 "$dir/alice.sock" "u['lost'] == 0 and u['undecryptable'] == 0"

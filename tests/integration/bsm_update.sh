@@ -15,7 +15,7 @@ refused_pull() { ! kms pull otto 2>"$dir/refused" && grep -q 'no subscriber otto
 # campaign N EXPRESSION: of the Nth one, as r, the expression is true
 campaign() { "$PYTHON" -c 'import json, sys; r = json.load(open(sys.argv[1]))[int(sys.argv[2])]; sys.exit(not eval(sys.argv[3]))' "$dir/rolls" "$1" "$2"; }
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
 check "the subscribers are provisioned" know
 for name in alice bob; do check "$name buys" buy $name; done
 source_on --rate 100
@@ -54,7 +54,7 @@ check "alice lost nothing" watches alice 100
 
 # -- what a card has accepted it does not accept again, though its phone is killed
 was=$(value "$dir/alice.sock" "max(k['tek_id'] for k in s['phone']['keys'])")
-check "STKMs go off air" stop mux 5
+check "STKMs go off air" stop mux 15
 kill9 alice
 rise alice
-check "alice's card remembers the last TEK ID that it accepted" await_status 10 "$dir/alice.sock" "max([k['tek_id'] for k in s['phone']['keys']] or [0]) >= $was"
+check "alice's card remembers the last TEK ID that it accepted" await_status 15 "$dir/alice.sock" "max([k['tek_id'] for k in s['phone']['keys']] or [0]) >= $was"

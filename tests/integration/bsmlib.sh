@@ -82,7 +82,7 @@ registered() { await_status "${2:-15}" "$dir/$1.sock" "s['phone']['registered']"
 # watches NAME LEAST-PACKETS [SECONDS]: from now on
 watches() {
 	local from
-	await_status 10 "$dir/$1.sock" 'u["service"]' >/dev/null || return 1
+	await_status 15 "$dir/$1.sock" 'u["service"]' >/dev/null || return 1
 	from=$(value "$dir/$1.sock" 'u["packets"]') || return 1
 	await_status "${3:-20}" "$dir/$1.sock" "u['packets'] >= $from + $2 and u['lost'] == 0 and u['undecryptable'] == 0"
 }

@@ -47,9 +47,9 @@ check "the mux takes the client that it knows" \
 check "and refuses the other" \
 	grep -E "^mux, client_id 0x4ae60002, at tcp://127.0.0.1:$tcp, [0-9.]+ ms: refuses: 0x000e unknown client_id value: .*; next: " "$dir/log/all"
 check "its UDP port is somebody's" grep -E "^mux, data by UDP, at udp://127.0.0.1:$udp, [0-9.]+ ms: a datagram was not refused" "$dir/log/all"
-check "nothing of it is left in the mux" await_log 10 mux 'event=channel_close'
-check "the ECMG's log has the code in words" await_log 10 alien 'event=refused .*error=0x0005 .*name="unknown Super_CAS_id value" next="compare '
-check "and so has the mux's" await_log 10 mux 'event=refused .*error=0x000e .*name="unknown client_id value" next="compare '
+check "nothing of it is left in the mux" await_log 15 mux 'event=channel_close'
+check "the ECMG's log has the code in words" await_log 15 alien 'event=refused .*error=0x0005 .*name="unknown Super_CAS_id value" next="compare '
+check "and so has the mux's" await_log 15 mux 'event=refused .*error=0x000e .*name="unknown client_id value" next="compare '
 conf none "$bare" "$dead" 2 "ltkm: [{ kms: good, client_id: 7, data_id: 1, to: tcp://127.0.0.1:$web, out: udp://127.0.0.1:$out }]
 bsm: { main: { kms: card, naf: bsm.example.net, key_domain: 0x00f110, listen: tcp://127.0.0.1:$web, ltkm: udp://127.0.0.1:$dead } }"
 probe none

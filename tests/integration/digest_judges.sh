@@ -12,7 +12,7 @@ realm=3GPP-bootstrapping@bsm.example.net
 # serve NAME USER PASSWORD REALM: its address in $url
 serve() {
 	start "$1" "$top_builddir/tests/integration/digest_server" "$2" "$3" "$4"
-	await 5 "a port" grep -q ^port "$dir/log/$1" || bail "the server listens"
+	await 15 "a port" grep -q ^port "$dir/log/$1" || bail "the server listens"
 	url=http://127.0.0.1:$(awk '/^port/ { print $2 }' "$dir/log/$1")
 }
 ask() { curl -sS --max-time 10 --digest -o "$dir/reply" -w '%{http_code} ' "$@"; }

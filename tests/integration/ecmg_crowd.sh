@@ -8,4 +8,4 @@ start ecmg bash -c "ulimit -n 60 && exec '$(program ecmg)' --listen tcp://127.0.
 await_port 20 "$port" || bail "simulgate-ecmg listens"
 check "the one too many is told, the others are answered" within 120 "$PYTHON" "$here/simwire.py" crowd "127.0.0.1:$port"
 check "the log says so" await_log 20 ecmg 'event=refused .*message=channel_setup error=0x0008'
-check "SIGTERM ends it" stop ecmg 10
+check "SIGTERM ends it" stop ecmg 15

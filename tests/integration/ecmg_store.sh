@@ -11,14 +11,14 @@ store=$dir/state/kms-card.db
 scs() { "$PYTHON" "$here/card_scs.py" "$@"; }
 
 rise ecmg
-check "without a store an ECMG does not start" await 5 "its end" gone ecmg
+check "without a store an ECMG does not start" await 15 "its end" gone ecmg
 check "it says which" grep -q "$store" "$dir/log/ecmg"
 kms init >"$dir/log/init" 2>&1 || bail "simulgate kms init" "$(cat "$dir/log/init")"
 rise ecmg
-await_port 10 "$p_ecmg" || bail "an ECMG on the store"
+await_port 15 "$p_ecmg" || bail "an ECMG on the store"
 ports p_spare
 sg spare ecmg --config "$conf" --kms card --listen "tcp://127.0.0.1:$p_spare" --status "unix://$dir/spare.sock"
-await_port 10 "$p_spare" || bail "another one"
+await_port 15 "$p_spare" || bail "another one"
 
 cp=65000
 for turn in 1 2 3; do
@@ -26,10 +26,10 @@ for turn in 1 2 3; do
 	enough() { [ "$(grep -c ' .* ' "$dir/asked.$turn" 2>/dev/null)" -ge 50 ]; }
 	check "it answers ($turn)" await 20 "fifty answers" enough
 	kill9 ecmg
-	await 5 "the SCS to see it" gone scs
+	await 15 "the SCS to see it" gone scs
 	verdicts scs again "127.0.0.1:$p_spare" 1 "$dir/asked.$turn"
 	rise ecmg
-	await_port 10 "$p_ecmg" || bail "an ECMG after kill -9"
+	await_port 15 "$p_ecmg" || bail "an ECMG after kill -9"
 	[ $turn -eq 3 ] || verdicts scs again "127.0.0.1:$p_ecmg" 1 "$dir/asked.$turn"
 	cp=$(($(tail -n 1 "$dir/asked.$turn" | cut -d' ' -f1) + 1))
 done
@@ -41,7 +41,7 @@ db = sqlite3.connect('$store', isolation_level=None)
 db.execute('BEGIN IMMEDIATE')
 print('locked', flush=True)
 time.sleep(120)"
-await_log 10 lock locked
+await_log 15 lock locked
 check "while the store is held a request is refused with 0x000d" grep -q 0x000d <(scs run "127.0.0.1:$p_ecmg" 1 $cp "$dir/asked.4")
 kill9 lock
 check "and answered when it is free" test "$(scs time "127.0.0.1:$p_ecmg" 1 $cp 20)" -gt 0

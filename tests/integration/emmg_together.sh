@@ -72,7 +72,7 @@ check "a mux that was killed gets everything again" await_status 60 "$dir/emmg.s
 check "and airs it" same "$(heard "$air3" 2)" first
 curl -s --unix-socket "$dir/emmg.sock" http://localhost/metrics >"$dir/metrics"
 check "metrics name stream and channel" grep -q 'simulgate_emmg_stream_up{kms="cas",client_id="0x4ae60001",channel="1",data_id="3"} 1' "$dir/metrics"
-check "SIGTERM ends it" stop emmg 10
+check "SIGTERM ends it" stop emmg 15
 check "and leaves no channel at the mux" await_status 20 "$dir/mux.sock" 's["emmg"]["channels"] == []'
 
 plugin=$top_builddir/tests/unit/.libs/plug_inline.so

@@ -22,14 +22,14 @@ for session in "${!tcp[@]}"; do
 	sg "$session" emmg --to "tcp://127.0.0.1:${tcp[$session]}" "${data[@]}" --client-id 0x4AE60001 --data-id 0x20 --source "$dir/emm" \
 		--loop --protocol-version "${session#???}" --datagrams-per-message 2 --status "unix://$dir/$session.sock"
 	await_status 30 "$dir/$session.sock" 's["channels"][0]["streams"][0]["messages"] >= 20' >/dev/null || bail "$session: data flows"
-	check "$session ends in order" stop "$session" 10
+	check "$session ends in order" stop "$session" 15
 	await 20 "the mux to end" gone "mux_$session"
 	check "$session: the mux has nothing to complain of" wait "${pid[mux_$session]}"
 	unset "pid[mux_$session]"
 done
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "${udp[udp2]}"
 await 20 "the end of the capture" grep -aq end-of-session "$capture"
-stop dumpcap 10
+stop dumpcap 15
 
 as=()
 for p in "${tcp[@]}"; do as+=(-d "tcp.port==$p,simulcrypt"); done

@@ -14,7 +14,7 @@ for mode in lenient strict; do
 	sg "$mode" mux "${options[@]}"
 	await_port 20 "$port" || bail "simulgate-mux listens"
 	verdicts "$PYTHON" "$here/emmgwire.py" vectors "$vectors" $mode "127.0.0.1:$port" "$dir/log/$mode" "$air"
-	check "$mode: SIGTERM ends it" stop "$mode" 10
+	check "$mode: SIGTERM ends it" stop "$mode" 15
 done
 ports port air
 options=(--listen "tcp://127.0.0.1:$port" --udp "udp://127.0.0.1:$port" --total 100Mbit/s --silence 1)
@@ -22,4 +22,4 @@ maps "$air"
 sg habits mux "${options[@]}"
 await_port 20 "$port" || bail "simulgate-mux listens"
 verdicts "$PYTHON" "$here/emmgwire.py" habits "127.0.0.1:$port" "$air"
-check "SIGTERM ends it" stop habits 10
+check "SIGTERM ends it" stop habits 15

@@ -72,7 +72,7 @@ check "the scrambler is killed and comes back" await_status 20 "$dir/scrambler.s
 before=$(value "$dir/handset.sock" "s['services'][0]['packets']")
 check "its receivers go on, with the key that was in force" await_status 20 "$dir/handset.sock" \
 	"s['services'][0]['packets'] > $before + 400 and s['services'][0]['bad_tag'] == 0 and s['services'][0]['undecryptable'] == 0"
-stop dumpcap 10
+stop dumpcap 15
 HOME=$dir tshark -r "$dir/wire.pcap" -Y esp -T fields -e esp.spi -e esp.sequence >"$dir/numbers" 2>>"$dir/log/tshark"
 check "the capture has what they sent" test "$(wc -l <"$dir/numbers")" -gt 3000
 check "no sequence number was used twice under a key" same "$(wc -l <"$dir/numbers") packets, $(sort "$dir/numbers" | uniq -d | wc -l) twice" \

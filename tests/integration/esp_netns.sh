@@ -44,7 +44,7 @@ across "IPv6 multicast" "udp://[ff15::77:4]:5004?interface=sg0&ttl=7" tunnel aut
 count() { HOME=$dir tshark -r "$dir/wire.pcap" -Y "$1" 2>>"$dir/log/tshark" | wc -l; }
 whole() { [ "$(count esp)" -ge 1400 ]; }
 await 20 "the end of the capture" whole
-stop dumpcap 10
+stop dumpcap 15
 check "on the wire is ESP, from the right hosts" same \
 	"$(count 'esp && (ip.src == 10.77.0.1 || ipv6.src == fd77::1) && (ip.dst == 10.77.0.2 || ipv6.dst == fd77::2 || ip.dst == 239.255.77.4 || ipv6.dst == ff15::77:4)')" 1400
 check "groups with the TTL that was asked for" same "$(count 'esp && (ip.dst == 239.255.77.4 && ip.ttl == 7 || ipv6.dst == ff15::77:4 && ipv6.hlim == 7)')" 400

@@ -16,10 +16,10 @@ count=2400
 export GST_REGISTRY=$dir/gst-registry.bin
 start clear "$PYTHON" "$here/air.py" record "$in" --to "$dir/clear" --count 100000
 start recover "$dir/recover" "${out%:*}" "${out##*:}" "$dir/keys.txt" "$dir/recovered" $count
-await_log 10 recover playing && await_log 5 clear watching
+await_log 15 recover playing && await_log 15 clear watching
 up drm smartcard mux scrambler
 sg scs scs --config "$conf" --status "unix://$dir/scs.sock" --test-seed judge
-check "the test seed is shouted" await_log 5 scs 'level=err .*TEST SEED'
+check "the test seed is shouted" await_log 15 scs 'level=err .*TEST SEED'
 source_on --rate 250 --seq 65000
 check "a key is in force" await_status 15 "$dir/scrambler.sock" 's["media"][0]["packets_out"] > 0'
 check "GStreamer recovers $count packets" await_log 40 recover "packets=$count "

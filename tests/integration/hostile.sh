@@ -74,7 +74,7 @@ for name in drm mux scrambler scs; do
 	tr '\0' ' ' <"/proc/${pid[$name]}/cmdline" >"$dir/seen/$name.cmdline"
 done
 check "sessions were announced" grep -q a=stkmstream "$dir/sap"
-check "SIGTERM ends the scrambler" stop scrambler 5
+check "SIGTERM ends the scrambler" stop scrambler 15
 mapfile -t spent < <(find "$dir/state" -name 'spent-*')
 check "no key in anything that was seen" "$PYTHON" "$here/leaks.py" "$dir/teks" "$dir/keys/drm.yaml" -- "$dir"/log/* "$dir"/seen/* "$dir/sap" "${spent[@]}"
 check "the search finds what is there" "$PYTHON" "$here/leaks.py" --expect "$dir/teks" "$dir/keys/drm.yaml" -- "$dir/teks" "$dir/keys/drm.yaml"

@@ -6,7 +6,7 @@
 plan 17
 # what was freed is not kept back, so that memory says something
 start server env ASAN_OPTIONS="$ASAN_OPTIONS:quarantine_size_mb=1" "$top_builddir/tests/integration/httpd_run" tcp://127.0.0.1:0
-await 5 "a port" grep -q ^port "$dir/log/server" || bail "the server listens"
+await 15 "a port" grep -q ^port "$dir/log/server" || bail "the server listens"
 verdicts "$PYTHON" "$here/http_hostile.py" "$(awk '/^port/ { print $2 }' "$dir/log/server")" "${pid[server]}"
 for status in 0 400 408 413 431 503; do
 	grep -q "^refused $status " "$dir/log/server" || untold+=" $status"

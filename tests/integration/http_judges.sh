@@ -9,7 +9,7 @@ plan 18
 # serve NAME SCHEME [ARG ...]: its port in $port
 serve() {
 	start "$1" "$top_builddir/tests/integration/httpd_run" "$2://127.0.0.1:0" "${@:3}"
-	await 5 "a port" grep -q ^port "$dir/log/$1" || bail "the server listens"
+	await 15 "a port" grep -q ^port "$dir/log/$1" || bail "the server listens"
 	port=$(awk '/^port/ { print $2 }' "$dir/log/$1")
 }
 # It may offer HTTP/2, which we do not speak.
@@ -55,7 +55,7 @@ check "one of another authority gets nothing" same "$(ask $(as stranger) "$url/"
 # Under TLS 1.3 the handshake ends for the client before the server has seen that there is no certificate: only a request tells.
 anonymous() {
 	local said
-	said=$({ printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'; sleep 1; } | within 5 openssl s_client -quiet -connect "127.0.0.1:$port" -CAfile "$dir/ours.pem" 2>&1)
+	said=$({ printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'; sleep 1; } | within 30 openssl s_client -quiet -connect "127.0.0.1:$port" -CAfile "$dir/ours.pem" 2>&1)
 	[[ $said != *HTTP/1.1* ]] || { echo "$said"; return 1; }
 }
 check "nor does one without" anonymous
@@ -65,13 +65,13 @@ plain_at_tls() {
 	local n
 	n=$(grep -c '^refused 0 TLS' "$dir/log/mutual")
 	(printf 'GET / HTTP/1.1\r\nHost: a\r\n\r\n' >"/dev/tcp/127.0.0.1/$port") || :	# it may be closed between two lines
-	await_log 5 mutual '^refused 0 TLS' $((n + 1))
+	await_log 15 mutual '^refused 0 TLS' $((n + 1))
 }
 check "nor plain HTTP, and that is told" plain_at_tls
 renewed() {
 	certificate ours server >>"$dir/log/openssl" 2>&1 || return
 	sig HUP mutual
-	await_log 5 mutual '^reload done' || return
+	await_log 15 mutual '^reload done' || return
 	openssl s_client -connect "127.0.0.1:$port" -cert "$dir/bsm.pem" -key "$dir/bsm.key" </dev/null 2>/dev/null | openssl x509 -noout -serial >"$dir/shown"
 	same "$(cat "$dir/shown")" "$(openssl x509 -noout -serial -in "$dir/server.pem")"
 }

@@ -77,7 +77,7 @@ check "biTStream's SCS gets its ECMs" await_status 30 "$dir/ecmg.sock" 's["ecm_t
 check "and has nothing to complain of" same "$(grep -v '^starting ' "$dir/log/peer")" ""
 check "nothing was refused" holds "$dir/ecmg.sock" 's["refused"] == {}'
 kill9 peer
-check "SIGTERM ends it" stop ecmg 10
+check "SIGTERM ends it" stop ecmg 15
 # its EMMs, one a card, by an EMMG and a mux
 mkdir "$dir/run"
 cat >"$dir/emm.yaml" <<-END

@@ -32,7 +32,7 @@ through() {
 	local name=$1 kind=$2 file=$3 pt=$4
 	mkdir "$dir/$name"
 	start "$name" "$top_builddir/tests/integration/ismacryp_run" "$kind" "$port" "$dir/keys.txt" "$5" "$dir/$name" ${6+"$6"}
-	await_log 5 "$name" listening || bail "$name: the sender listens"
+	await_log 15 "$name" listening || bail "$name: the sender listens"
 	check "$name: ffmpeg sends the clip" within 30 ffmpeg -v error -i "$file" -map "0:$([ "$kind" = aac ] && echo a || echo v)" -c copy -payload_type "$pt" -f rtp "rtp://127.0.0.1:$port?pkt_size=1400"
 	await 20 "$name to end" gone "$name"
 	wait "${pid[$name]}"

@@ -38,13 +38,13 @@ up mux scrambler phone
 sg handset terminal --config "$conf" --terminal handset --status "unix://$dir/handset.sock" --write "$dir/clear"
 sg scs scs --config "$conf" --status "unix://$dir/scs.sock"
 check "the video has a key" await_status 20 "$dir/scrambler.sock" "all(m['key'] for m in s['media'])"
-check "the terminals can open it" await_status 10 "$dir/handset.sock" "all(u['keys'] for u in s['services'])"
+check "the terminals can open it" await_status 15 "$dir/handset.sock" "all(u['keys'] for u in s['services'])"
 rtp video "$p_video" 98 "$clip" 0:v
 rtp audio "$p_audio" 99 "$dir/aac.mp4" 0:a
 await 30 "the clip to end" gone video
-await 10 "its sound to end" gone audio
+await 15 "its sound to end" gone audio
 check "the scrambler drops nothing" holds "$dir/scrambler.sock" "all(m['packets_in'] > 50 and not m['dropped'] for m in s['media'])"
-check "every packet of it is opened" await_status 5 "$dir/handset.sock" "sum(u['packets'] for u in s['services']) == $(value "$dir/scrambler.sock" "sum(m['packets_out'] for m in s['media'])")"
+check "every packet of it is opened" await_status 15 "$dir/handset.sock" "sum(u['packets'] for u in s['services']) == $(value "$dir/scrambler.sock" "sum(m['packets_out'] for m in s['media'])")"
 check "the other profile's, too" content phone 50
 stop handset
 check "over changes of the key: $(tail -n 1 "$dir/log/handset")" grep -q 'lost=0 undecryptable=0 crypto_periods=[1-9][0-9]* ' "$dir/log/handset"

@@ -14,26 +14,26 @@ scs_cp() { value "$dir/scs.sock" 'u["cp"]'; }
 # stream KMS: its row in the SCS's status
 stream() { echo "next(t for t in u['streams'] if t['kms'] == '$1')"; }
 # asked KMS: a CW_provision of the crypto-period in preparation is out and not answered
-asked() { await_status 10 "$dir/scs.sock" "u['phase'] == 'asking' and $(stream "$1")['asked'] == 'asked'"; }
+asked() { await_status 15 "$dir/scs.sock" "u['phase'] == 'asking' and $(stream "$1")['asked'] == 'asked'"; }
 # torn KMS OTHER: KMS has answered, OTHER has not: between answer and commit
-torn() { await_status 10 "$dir/scs.sock" "u['phase'] == 'asking' and $(stream "$1")['asked'] == 'answered' and $(stream "$2")['asked'] == 'asked'"; }
+torn() { await_status 15 "$dir/scs.sock" "u['phase'] == 'asking' and $(stream "$1")['asked'] == 'answered' and $(stream "$2")['asked'] == 'asked'"; }
 mki() { value "$dir/eyes.sock" 's["mki"]'; }
 seen() { value "$dir/eyes.sock" 's["packets"]'; }
 # flowing: media goes on, nothing wrong with it so far
-flowing() { await_status 5 "$dir/eyes.sock" "s['packets'] > $(seen) + 50"; }
+flowing() { await_status 15 "$dir/eyes.sock" "s['packets'] > $(seen) + 50"; }
 # steady: the same key, its STKM on air, for the time of three crypto-periods
 steady() {
 	local key before
 	key=$(mki) before=$(seen)
-	await_status $((three + 3)) "$dir/eyes.sock" "s['packets'] > $before + $((200 * three))" || return 1
+	await_status $((three + 15)) "$dir/eyes.sock" "s['packets'] > $before + $((200 * three))" || return 1
 	same "$(mki)" "$key" || return 1
-	await_status 3 "$dir/eyes.sock" "all(v['seen'] > s['seen'] - 1.5 for v in s['stkm'].values())"
+	await_status 15 "$dir/eyes.sock" "all(v['seen'] > s['seen'] - 1.5 for v in s['stkm'].values())"
 }
 # steady_media: the same key for more than a crypto-period, whatever is on air of its STKMs
 steady_media() {
 	local key before
 	key=$(mki) before=$(seen)
-	await_status $((three + 3)) "$dir/eyes.sock" "s['packets'] > $before + $((300 * period))" && same "$(mki)" "$key"
+	await_status $((three + 15)) "$dir/eyes.sock" "s['packets'] > $before + $((300 * period))" && same "$(mki)" "$key"
 }
 rotates() { await_status 15 "$dir/eyes.sock" "((s['mki'] - $1) & 0xffff) in range(${2:-2}, 100)"; }
 clean() { holds "$dir/eyes.sock" 's["clear"] == s["not_rtp"] == s["unannounced"] == s["stale"] == 0 and all(v["malformed"] == 0 for v in s["stkm"].values())'; }
@@ -62,7 +62,7 @@ key=$(mki)
 kill9 drm
 thaw smartcard
 # The crypto-period that had all its answers may still come; the next cannot.
-check "ECMG killed before the commit: media goes on" await_status $((three + 5)) "$dir/scs.sock" "u['extended']"
+check "ECMG killed before the commit: media goes on" await_status $((three + 15)) "$dir/scs.sock" "u['extended']"
 check "the same key and its STKM go on" steady
 up drm
 check "rotation goes on" rotates "$key" 3
@@ -72,10 +72,10 @@ for t in handset phone; do check "$t lost nothing" content $t 1500; done
 next_key() { value "$dir/scs.sock" "[u['next']['cp'], u['next']['key']]"; }
 scs_back() {
 	up scs
-	await_status 10 "$dir/scs.sock" "u['cp'] >= 0"
+	await_status 15 "$dir/scs.sock" "u['cp'] >= 0"
 }
 # the_same_key "[cp, key]": that crypto-period got that key
-the_same_key() { await_status 10 "$dir/scrambler.sock" "[s['media'][0]['cp'], s['media'][0]['key']] == $1"; }
+the_same_key() { await_status 15 "$dir/scrambler.sock" "[s['media'][0]['cp'], s['media'][0]['key']] == $1"; }
 
 freeze drm
 check "SCS: CW_provision is out, no ECM_response" asked drm
@@ -84,7 +84,7 @@ kill9 scs
 thaw drm
 check "SCS killed before the answer: the same key and its STKM go on" steady
 check "it comes back" scs_back
-check "with the running crypto-period ($cp)" await_status 1 "$dir/scs.sock" "u['cp'] >= $cp"
+check "with the running crypto-period ($cp)" await_status 15 "$dir/scs.sock" "u['cp'] >= $cp"
 check "the key that was drawn for the next one is used for it" the_same_key "$drawn"
 check "rotation goes on" rotates "$key"
 
@@ -109,7 +109,7 @@ thaw drm
 check "mux killed: media goes on, under the same key" steady_media
 since=$(date +%s.%N)
 up mux
-check "it comes back with the STKMs" await_status 5 "$dir/eyes.sock" "all(v['seen'] > $since for v in s['stkm'].values())"
+check "it comes back with the STKMs" await_status 15 "$dir/eyes.sock" "all(v['seen'] > $since for v in s['stkm'].values())"
 check "rotation goes on" rotates "$key"
 check "media was right all the time" clean
 for t in handset phone; do check "$t lost nothing" content $t 3000; done
@@ -119,7 +119,7 @@ key=$(mki)
 kill9 scrambler
 before=$(seen)
 up scrambler
-check "scrambler killed: it comes back by itself" await_status 5 "$dir/eyes.sock" "s['packets'] > $before + 100"
+check "scrambler killed: it comes back by itself" await_status 15 "$dir/eyes.sock" "s['packets'] > $before + 100"
 check "with the key whose STKM is on air, or the one before" holds "$dir/eyes.sock" "s['lag'] in (0, 1)"
 check "rotation goes on" rotates "$key"
 for t in handset phone; do

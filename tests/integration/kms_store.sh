@@ -103,7 +103,7 @@ check "ended at once" is "['cut']" "[s['state'] for s in j]" sub end 1 --now
 check "the order is what it was, though it was ended" is "(1, 'cut')" "(j['id'], j['state'])" sub add --subscriber anna --service news --until +30d --order 4711
 sub add --subscriber anna --service news --until +1s --order short >/dev/null
 over() { is ended "[s['state'] for s in j if s['order'] == 'short'][0]" sub list; }
-check "what is past its end is over" await 10 "the end of a second" over
+check "what is past its end is over" await 15 "the end of a second" over
 check "what nobody has" refused 64 'no such subscription' sub end --subscriber fritz --service news
 
 # -- subscribers change

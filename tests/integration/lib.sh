@@ -105,14 +105,14 @@ gone() { ! alive "$1"; }
 sig() { kill "-$1" "${pid[$2]}"; }
 kill9() { kill -KILL "${pid[$1]}"; wait "${pid[$1]}" 2>/dev/null; unset "pid[$1]"; }
 # Stopped for certain: SIGSTOP is asynchronous.
-freeze() { kill -STOP "${pid[$1]}" && await 5 "$1 to stop" frozen "$1"; }
+freeze() { kill -STOP "${pid[$1]}" && await 15 "$1 to stop" frozen "$1"; }
 frozen() { [[ $(sed 's/.*) //' "/proc/${pid[$1]}/stat" 2>/dev/null) == T* ]]; }
 thaw() { kill -CONT "${pid[$1]}"; }
-# stop NAME [SECONDS]: SIGTERM; the exit status, or 124 when it took longer
+# stop NAME [SECONDS]: SIGTERM; the exit status, or 124 when it took longer. A disk that takes its time with fsync is no fault of ours.
 stop() {
 	local p=${pid[$1]} status
 	kill -TERM "$p" 2>/dev/null
-	if ! await "${2:-2}" "$1 to end" gone "$1"; then
+	if ! await "${2:-15}" "$1 to end" gone "$1"; then
 		kill9 "$1"
 		return 124
 	fi
@@ -125,7 +125,8 @@ stop() {
 within() { local s=$1; shift; timeout -k 1 "$s" "$@"; }
 
 # -- waiting --------------------------------------------------------------------------------------------------------------
-# await SECONDS WHAT COMMAND [ARG ...]: until the command succeeds
+# await SECONDS WHAT COMMAND [ARG ...]: until the command succeeds. A bound costs nothing when all is well, and machines stand still for seconds:
+# 15 s and more.
 await() {
 	local until=$(($(date +%s%N) + $1 * 1000000000)) what=$2
 	shift 2
@@ -214,7 +215,7 @@ up() {
 source_on() { start source "$PYTHON" "$here/air.py" send "$in" "$@"; }
 eyes_on() {
 	start eyes "$PYTHON" "$here/air.py" watch --status "$dir/eyes.sock" --media "$out" --stkm "drm=$stkm_drm" --stkm "smartcard=$stkm_smartcard" "$@"
-	await_log 5 eyes watching
+	await_log 15 eyes watching
 }
 # A terminal that has seen packets, all of them right: NAME LEAST-PACKETS
 content() { holds "$dir/$1.sock" "all(u['packets'] >= $2 and u['lost'] == 0 and u['undecryptable'] == 0 for u in s['services'])"; }

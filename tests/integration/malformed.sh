@@ -12,7 +12,7 @@ for mode in lenient strict; do
 	options=(--listen "tcp://127.0.0.1:$port" --plugin lab --set min_CP_duration=50)
 	[ $mode = lenient ] || options+=(--strict)
 	sg "$mode" ecmg "${options[@]}"
-	await_port 5 "$port" || bail "simulgate-ecmg listens"
+	await_port 15 "$port" || bail "simulgate-ecmg listens"
 	verdicts "$PYTHON" "$here/simwire.py" negatives "127.0.0.1:$port" "$dir/log/$mode" "$vectors" $mode
 	check "$mode: SIGTERM ends it" stop "$mode"
 done

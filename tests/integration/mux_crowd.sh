@@ -8,4 +8,4 @@ start mux bash -c "ulimit -n 60 && exec '$(program mux)' --listen tcp://127.0.0.
 await_port 20 "$port" || bail "simulgate-mux listens"
 check "the one too many is told, the others are answered" within 120 "$PYTHON" "$here/emmgwire.py" crowd "127.0.0.1:$port"
 check "the log says so once" await_log 20 mux 'event=refused .*error=0x0007'
-check "SIGTERM ends it" stop mux 10
+check "SIGTERM ends it" stop mux 15

@@ -33,7 +33,7 @@ grep -q sections "$dir/said" && sections=$(cut -d' ' -f1 "$dir/said") || section
 await_status 20 "$dir/mux.sock" 's["emmg"]["allocated_bps"] == 0' >/dev/null
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "$air"
 await 20 "the end of the capture" grep -aq end-of-session "$capture"
-stop dumpcap 10
+stop dumpcap 15
 
 tshark -2 -r "$capture" -d "udp.port==$air,mp2t" -T fields -e frame.len -e mp2t.pid -e mp2t.cc -e mp2t.cc.drop -e _ws.malformed -e mpeg_sect.len \
 	-Y mp2t >"$dir/fields" 2>>"$dir/log/tshark"
@@ -67,4 +67,4 @@ check "its streams are there" holds "$dir/mux.sock" 'sum(len(c.get("streams", []
 curl -s --unix-socket "$dir/mux.sock" http://localhost/metrics >"$dir/metrics"
 check "metrics name streams, allocation and rate" grep -q 'simulgate_mux_emmg_stream_allocation_bps{client_id="0x4ae60001",data_id="32",data_type="0"} 8000000' "$dir/metrics"
 check "and what was sent" grep -Eq 'simulgate_mux_emmg_stream_sent_total\{client_id="0x4ae60001",data_id="34",data_type="0"\} [0-9]{2,}' "$dir/metrics"
-check "SIGTERM ends it" stop mux 10
+check "SIGTERM ends it" stop mux 15

@@ -30,7 +30,7 @@ goes_on() {
 }
 for scs in one two; do check "$scs has crypto-periods" await_status 30 "$dir/$scs.sock" 'u["cp"] >= 1'; done
 both='[c["ECM_channel_id"] for c in s["channels"]] == [7, 7]'
-check "both on channel 7" await_status 5 "$dir/ecmg.sock" "$both"
+check "both on channel 7" await_status 15 "$dir/ecmg.sock" "$both"
 freeze one
 check "one that stands still is left" await_status 30 "$dir/ecmg.sock" 'len(s["channels"]) == 1'
 check "the other has not noticed" goes_on two

@@ -14,11 +14,11 @@ phone() { sg alice terminal --config "$conf" --terminal alice --status "unix://$
 holds_keys() { await_status "${2:-15}" "$dir/alice.sock" "len(s['phone']['keys']) == $1"; }
 counted() { await_status "${2:-15}" "$dir/alice.sock" "$1"; }
 # again WORDS ...: alice anew, with these options; her status until then is gone
-again() { stop alice 5 && rm -f "$dir/alice.sock" && phone "$@"; }
+again() { stop alice 15 && rm -f "$dir/alice.sock" && phone "$@"; }
 state=$dir/state/terminal-alice.card
 
 rise bsm
-await_log 10 bsm 'event=ready' || bail "the BSM starts"
+await_log 15 bsm 'event=ready' || bail "the BSM starts"
 check "the BSM is told of the subscriber" know
 check "who has bought the service" buy alice
 rise ecmg mux scs scrambler
@@ -43,9 +43,9 @@ check "it registers with the B-TID that it had" registered alice
 check "without bootstrapping" holds "$dir/alice.sock" 's["phone"]["requests"]["bootstrap"]["sent"] == 0'
 check "and watches" watches alice 100
 printf 'x' | dd of="$state" bs=1 seek=20 conv=notrunc status=none
-stop alice 5
+stop alice 15
 printf 'x' | dd of="$state" bs=1 seek=20 conv=notrunc status=none
-check "a damaged state is refused, with the reason" grep -q 'terminal-alice.card: it is damaged' <(within 5 "$(program terminal)" --config "$conf" --terminal alice 2>&1)
+check "a damaged state is refused, with the reason" grep -q 'terminal-alice.card: it is damaged' <(within 30 "$(program terminal)" --config "$conf" --terminal alice 2>&1)
 rm -f "$state"
 phone
 check "without its state it is a new card: it bootstraps" counted 's["phone"]["requests"]["bootstrap"]["done"] == 1'
@@ -56,34 +56,34 @@ kill9 bsm
 rm -f "$dir/bsm.sock"
 watches alice 100 >/dev/null || diag "the phone does not watch without a BSM"
 rise bsm
-await_log 10 bsm 'event=ready' 2
-check "a BSM that was killed knows its phone still" await_status 10 "$dir/bsm.sock" 's["registered"]["reachable"] == 1'
+await_log 15 bsm 'event=ready' 2
+check "a BSM that was killed knows its phone still" await_status 15 "$dir/bsm.sock" 's["registered"]["reachable"] == 1'
 
 # -- what it does wrong on purpose
-check "misbehaviour is for phones" same "$(within 5 "$(program terminal)" --config "$conf" --terminal alice --misbehave nonsense >"$dir/log/words" 2>&1; echo $?)" 64
+check "misbehaviour is for phones" same "$(within 30 "$(program terminal)" --config "$conf" --terminal alice --misbehave nonsense >"$dir/log/words" 2>&1; echo $?)" 64
 check "and says which word it does not know" grep -q 'nonsense: no such misbehaviour' "$dir/log/words"
 again --misbehave drop-verifications=1
 check "a verification that is dropped" counted 's["phone"]["verifications"]["dropped"] == 1'
 check "comes when the LTKM does again" counted 's["phone"]["verifications"]["repeated"] == 1'
 again --misbehave wrong-mac=1
 check "a wrong verification" counted 's["phone"]["verifications"]["spoilt"] == 1'
-check "is none for the BSM" await_status 5 "$dir/bsm.sock" 's["delivery"]["bad_mac"] == 1'
+check "is none for the BSM" await_status 15 "$dir/bsm.sock" 's["delivery"]["bad_mac"] == 1'
 again --misbehave forget-keys=2
 check "keys are forgotten" counted 'len(s["phone"]["keys"]) == 0'
 check "the STKM that cannot be opened makes it ask" counted 's["phone"]["requests"]["msk-request"]["done"] >= 1' 20
 check "and it gets them" holds_keys 1
 again --misbehave stale-counter
 check "a card that is ahead takes nothing" counted 's["phone"]["ltkm"].get("stale", 0) >= 1'
-check "and says why" await_log 5 alice 'event=ltkm_rejected .*reason=stale'
+check "and says why" await_log 15 alice 'event=ltkm_rejected .*reason=stale'
 check "with the key that it had it watches on" watches alice 100
 
 # -- the end
-stop alice 5
+stop alice 15
 rm -f "$state" "$dir/alice.sock"
 phone --seconds 4
 registered alice >/dev/null || diag "no registration"
-check "at its end" await 10 "alice to end" gone alice
+check "at its end" await 15 "alice to end" gone alice
 check "it deregisters" grep -q 'event=deregistered' "$dir/log/alice"
-check "the BSM knows" await_status 5 "$dir/bsm.sock" 's["registered"]["reachable"] == 0'
+check "the BSM knows" await_status 15 "$dir/bsm.sock" 's["registered"]["reachable"] == 0'
 check "the summary is as ever" grep -qE '^terminal alice: packets=[0-9]+ lost=0 undecryptable=0 ' "$dir/log/alice"
 check "no message is malformed" same "$(grep -c 'reason=malformed' "$dir/log/alice")" 0

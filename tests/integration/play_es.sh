@@ -10,7 +10,7 @@ plan 22
 ffmpeg -v error -i "$clip" -map 0:v -c copy -bsf:v h264_mp4toannexb -f h264 "$dir/clip.h264" -map 0:a -c copy -f adts "$dir/clip.adts" </dev/null >"$dir/log/ffmpeg" 2>&1 ||
 	bail "ffmpeg takes the clip apart"
 start units "$PYTHON" "$here/rtp_units.py" "$video" "$audio" 4 "$dir/clip.h264" "$dir/clip.adts" 98 99
-await_log 10 units watching
+await_log 15 units watching
 check "H.264 and AAC are played" within 20 "$(program "")" play --h264 "udp://127.0.0.1:$video" --aac "udp://127.0.0.1:$audio" \
 	--h264-payload-type 98 --aac-payload-type=99 --seconds 3 "$clip"
 cp "$dir/said" "$dir/played"
@@ -41,6 +41,6 @@ check "both streams" same "$(ffprobe -v error -show_entries stream=codec_name,wi
 check "no packet is missing over the loop" same "$(grep -ciE 'missed|max delay|corrupt' "$dir/log/receiver")" 0
 ffmpeg -v error -i "$dir/received.nut" -f null - </dev/null >"$dir/log/decoder" 2>&1
 check "and they decode without an error" same "$(cat "$dir/log/decoder")" ""
-stop play 5
+stop play 15
 check "a stream that is not there is told" same "$("$(program "")" play --aac udp://127.0.0.1:9 "$dir/clip.h264" >/dev/null 2>&1; echo $?)" 78
 check "--to and --h264 together are refused" same "$("$(program "")" play --to udp://127.0.0.1:9 --h264 udp://127.0.0.1:9 "$clip" >/dev/null 2>&1; echo $?)" 64

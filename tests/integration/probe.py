@@ -15,21 +15,24 @@ import tempfile
 import time
 
 
+PATIENCE = 15  # seconds; machines stand still for some
+
+
 class Door(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, where):
-        super().__init__("localhost", timeout=2)
+        super().__init__("localhost", timeout=PATIENCE)
         self.where = where
 
     def connect(self):
         if "/" in self.where:
             self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.sock.settimeout(2)
+            self.sock.settimeout(PATIENCE)
             self.sock.connect(self.where)
         else:
             host, port = self.where.rsplit(":", 1)
-            self.sock = socket.create_connection((host, int(port)), 2)
+            self.sock = socket.create_connection((host, int(port)), PATIENCE)
 
 
 def get(where, path="/status"):
@@ -108,7 +111,7 @@ def main(args):
     if args[0] == "ports":
         print(*ports(int(args[1]), args[2]))
     elif args[0] == "port":
-        socket.create_connection(("127.0.0.1", int(args[1])), 1).close()
+        socket.create_connection(("127.0.0.1", int(args[1])), PATIENCE).close()
     elif args[0] == "get":
         sys.stdout.buffer.write(get(args[1], args[2]))
     elif args[0] == "status":

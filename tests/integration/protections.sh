@@ -91,7 +91,7 @@ record out-1 "127.0.0.1:$p21"
 record out-3 "127.0.0.1:$p22"
 record out-5 "127.0.0.1:$p23"
 recorders=(clear-1 clear-3 clear-5 clear-7 out-1 out-3 out-5)
-for name in "${recorders[@]}"; do await_log 10 "$name" watching; done
+for name in "${recorders[@]}"; do await_log 15 "$name" watching; done
 for s in "${services[@]}"; do
 	for profile in drm smartcard; do
 		sg "$s-$profile" terminal --config "$conf" --terminal "$s-$profile" --status "unix://$dir/$s-$profile.sock"
@@ -110,11 +110,11 @@ for s in "${services[@]}"; do
 	done
 done
 for s in srtp ipsec; do
-	check "$s: RTCP is right, too" await_status 10 "$dir/$s-drm.sock" "u['rtcp']['packets'] > 20 and u['rtcp']['bad'] == 0"
+	check "$s: RTCP is right, too" await_status 15 "$dir/$s-drm.sock" "u['rtcp']['packets'] > 20 and u['rtcp']['bad'] == 0"
 done
 # Its address is taken, and so it ends before it empties the other's file.
 second() {
-	within 10 "$(program terminal)" --config "$conf" --terminal cissa-smartcard --status "unix://$dir/cissa-smartcard.sock"
+	within 30 "$(program terminal)" --config "$conf" --terminal cissa-smartcard --status "unix://$dir/cissa-smartcard.sock"
 	[ $? -eq 69 ] && [ -s "$dir/cissa.ts" ]
 }
 check "a second receiver of one name leaves the file of the first" second

@@ -57,7 +57,7 @@ await_log 15 their_scs 'starting new stream' 10
 asked() { [ "$(stat -c %s "$dir/as_ecmg.pcapng")" -gt 14000 ]; }
 check "as ECMG: biTStream's SCS is served" await 30 "its ECMs" asked
 check "and has nothing to complain of" same "$(grep -v '^starting ' "$dir/log/their_scs")" ""
-stop their_scs 5
+stop their_scs 15
 cat >"$dir/headend.yaml" <<EOF
 state: state
 playout: unix://$dir/run
@@ -68,8 +68,8 @@ services:
 EOF
 sg scs scs --config "$dir/headend.yaml" --status "unix://$dir/scs.sock"
 check "and our SCS commits crypto-periods" await_status 40 "$dir/scs.sock" 's["services"][0]["cp"] >= 3'
-stop scs 10
-stop as_ecmg 10
+stop scs 15
+stop as_ecmg 15
 check "more ECMs than it ever had" at_least "$(count "$dir/as_ecmg.pcapng" ECM_response)" 10
 check "it says what was beyond the capture" logged as_ecmg 'messages of the peer were not in the capture'
 check "the recording is sound" sound "$dir/as_ecmg.pcapng" "$port"

@@ -34,7 +34,7 @@ for kind in tcp udp; do
 	for session in $([ "$kind" = tcp ] && echo 1 2 || echo 1); do
 		sg "emmg_$kind$session" emmg --to "tcp://127.0.0.1:$control" "${by[@]}" --client-id 0x4adc0001 --data-id 5 --source "$dir/emm" --loop \
 			--protocol-version 2 --status "unix://$dir/emmg.sock"
-		await_status 30 "$dir/emmg.sock" 's["channels"][0]["streams"][0]["messages"] >= 15' >/dev/null && stop "emmg_$kind$session" 10 && ran=$((ran + 1))
+		await_status 30 "$dir/emmg.sock" 's["channels"][0]["streams"][0]["messages"] >= 15' >/dev/null && stop "emmg_$kind$session" 15 && ran=$((ran + 1))
 	done
 	check "as MUX by $kind: simulgate-emmg sends and ends in order" test "$ran" -gt 0
 	await 15 "the replay to end" gone "as_mux_$kind"

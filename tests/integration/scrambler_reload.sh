@@ -9,4 +9,4 @@ conf=$dir/headend.yaml
 sg scrambler scrambler --config "$conf" --status "unix://$dir/scrambler.sock"
 check "it is ready" await_log 20 scrambler event=ready
 verdicts timeout 100 "$PYTHON" "$here/scrambler.py" reload "$dir" "${pid[scrambler]}"
-check "SIGTERM ends it" stop scrambler 5
+check "SIGTERM ends it" stop scrambler 15

@@ -50,31 +50,31 @@ check "and finds SRTP video" grep -Eq "^medium video $p_out RTP/SAVP 96 .*encodi
 check "and the key stream" grep -q "^medium application $p_stkm UDP vnd.oma.bcast.stkm" "$dir/gst"
 
 start watch "$PYTHON" "$here/sap_watch.py" "$net.200:$p_sap" "$dir/sap.pcap" "$dir/heard"
-await_log 5 watch watching
+await_log 15 watch watching
 sg scrambler scrambler --config "$conf"
-check "every service is announced" await 10 "announcements" said announce News
-check "the other, too" await 10 "announcements" said announce Film
+check "every service is announced" await 15 "announcements" said announce News
+check "the other, too" await 15 "announcements" said announce Film
 check "what is announced is what is printed" cmp "$dir/heard/News" "$dir/news.sdp"
-check "it is announced again" await 10 "a second time" said announce News 2
+check "it is announced again" await 15 "a second time" said announce News 2
 check "nothing was deleted" same "$(grep -c '^delete' "$dir/log/watch")" 0
 
 begin && service 1 news Tidings && service 2 film Film && service 3 sport Sport && mv "$conf.new" "$conf"
 n=$(count announce Film)
 sig HUP scrambler
-check "a new service is announced" await 10 "Sport" said announce Sport
-check "a changed one is deleted" await 10 "its end" said delete News
-check "and announced as it is now" await 10 "Tidings" said announce Tidings
+check "a new service is announced" await 15 "Sport" said announce Sport
+check "a changed one is deleted" await 15 "its end" said delete News
+check "and announced as it is now" await 15 "Tidings" said announce Tidings
 check "as it is printed" cmp "$dir/heard/Tidings" <(sdp news)
-check "one that stays goes on" await 10 "Film" said announce Film $((n + 2))
+check "one that stays goes on" await 15 "Film" said announce Film $((n + 2))
 begin && service 1 news Tidings && service 3 sport Sport && mv "$conf.new" "$conf"
 sig HUP scrambler
-check "one that is taken out is deleted" await 10 "the end of Film" said delete Film
+check "one that is taken out is deleted" await 15 "the end of Film" said delete Film
 
-stop scrambler 5
-check "with the scrambler all end" await 5 "the last" said delete Sport
+stop scrambler 15
+check "with the scrambler all end" await 15 "the last" said delete Sport
 check "each version that was announced is deleted once" same "$(sed -n 's/^announce .*\(hash=[0-9]*\).*/\1/p' "$dir/log/watch" | sort -u)" \
 	"$(sed -n 's/^delete .*\(hash=[0-9]*\).*/\1/p' "$dir/log/watch" | sort)"
-stop watch 5
+stop watch 15
 tshark -r "$dir/sap.pcap" -d "udp.port==$p_sap,sap" -T fields -e sap.flags.t -e sdp.session_name -e sdp.owner -e _ws.malformed -e _ws.expert.message \
 	>"$dir/fields" 2>>"$dir/log/tshark"
 column() { cut -f"$1" "$dir/fields" | grep -v '^$'; }
@@ -95,6 +95,6 @@ c.recv(4096)
 j = b"""{"media": [{"service": "film", "medium": "av", "ssrcs": [{"ssrc": "00000001", "roc": 9}]},
     {"service": "news", "medium": "av", "ssrcs": [{"ssrc": "12345678", "roc": 3}, {"ssrc": "00000007", "roc": 0}]}]}"""
 c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(j) + j)' "$dir/run/scrambler.status.sock"
-await 5 "the door" test -S "$dir/run/scrambler.status.sock"
+await 15 "the door" test -S "$dir/run/scrambler.status.sock"
 check "a scrambler knows them" same "$(sdp news --roc 2>>"$dir/log/roc" | grep X- | tr -d '\r' | paste -sd' ')" \
 	"a=X-simulgate-roc:305419896 3 a=X-simulgate-roc:7 0"

@@ -91,7 +91,7 @@ check "… by tag 18" same "$(attribute tag)" 18
 check "… of the extension that there is" same "$(attribute cidExtension)" 1
 key=$(xmllint --xpath "string(//*[local-name()='Data'])" "$dir/answer")
 check "… 32 octets" same ${#key} 64
-check "… and counts as one who has it" await_status 10 "$dir/hub.sock" "$(state 1 hand delivered)"
+check "… and counts as one who has it" await_status 15 "$dir/hub.sock" "$(state 1 hand delivered)"
 check "the same SEAK from it is confirmed: status 0" gives 0 deliver $news 1 "$key"
 check "another value under the same name is status 27" gives 27 deliver $news 1 "$(octets aa)"
 check "… with the reason" grep -q 'another SEAK has this cidExtension' "$dir/answer"

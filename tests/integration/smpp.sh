@@ -18,21 +18,21 @@ sed -i 's/^subscribers:$/&\n  fritz: { provision: keys, btid: f@bsf, msisdn: "49
 plan 25
 capture=$dir/smpp.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" -f "tcp port $p_smsc"
-await 10 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
+await 15 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
 
 smsc() {
 	start smsc node "$here/smsc.js" "$modules" "$p_smsc" "$dir"
-	await 10 "the SMSC" listening "$p_smsc" || bail "the SMSC listens" "$(cat "$dir/log/smsc")"
+	await 15 "the SMSC" listening "$p_smsc" || bail "the SMSC listens" "$(cat "$dir/log/smsc")"
 }
 # got EXPRESSION: of l, all that the SMSC has said
 got() { "$PYTHON" -c 'import json, sys; l = [json.loads(x) for x in open(sys.argv[1]) if x[0] == "{"]; s = [x for x in l if x.get("pdu") in ("submit_sm", "data_sm")]
 t = [x for x in s if not x["status"]]; sys.exit(not eval(sys.argv[2]))' "$dir/log/smsc" "$1"; }
-hears() { await "${2:-10}" "$1" got "$1"; }
-sms() { await_status "${2:-10}" "$dir/bsm.sock" "$1"; }
+hears() { await "${2:-15}" "$1" got "$1"; }
+sms() { await_status "${2:-15}" "$dir/bsm.sock" "$1"; }
 
 smsc
 rise bsm
-await_status 10 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
+await_status 15 "$dir/bsm.sock" 'len(s["services"]) == 1' >/dev/null || bail "the BSM makes its store"
 check "it binds, as version 3.4" hears 'l[1]["pdu"] == "bind_transmitter" and l[1]["right"] and l[1]["version"] == 0x34'
 check "and says so" sms 's["sms"]["state"] == "bound"'
 check "it answers enquire_link" hears '[x for x in l if x.get("pdu") == "enquire_link_resp" and x["status"] == 0]'
@@ -49,7 +49,7 @@ rise alice
 check "alice bootstraps and registers" registered alice
 check "a trigger message to her" kms trigger alice
 check "comes in two parts of one reference" hears 'len(s) == 3 and [x["udh"][12:16] + x["udh"][18:] for x in s[1:]] == ["00030201", "00030202"] and s[1]["udh"][16:18] == s[2]["udh"][16:18]'
-check "her phone reads it" await_status 10 "$dir/alice.sock" "s['phone']['pulls']['sms'] == 1"
+check "her phone reads it" await_status 15 "$dir/alice.sock" "s['phone']['pulls']['sms'] == 1"
 
 # -- put off, refused, away
 printf '%d\n' 0x14 0x58 0x14 >"$dir/answers"
@@ -67,14 +67,14 @@ check "and gets its message when it is back" hears 'len(t) == 5' 20
 
 # -- data_sm: the SMSC makes the parts
 sed -i 's/smpp_source:/smpp_submit: data_sm, &/' "$conf"
-check "the BSM unbinds" stop bsm 5
+check "the BSM unbinds" stop bsm 15
 check "in words" hears 'l[-1]["pdu"] == "unbind"'
 rise bsm
-await_status 10 "$dir/bsm.sock" 's["sms"]["state"] == "bound"' >/dev/null
+await_status 15 "$dir/bsm.sock" 's["sms"]["state"] == "bound"' >/dev/null
 kms trigger alice >/dev/null
 check "data_sm with both ports" hears 't[-1]["pdu"] == "data_sm" and (t[-1]["source_port"], t[-1]["destination_port"]) == (9200, 2948) and t[-1]["esm_class"] == 0'
-check "her phone reads that, too" await_status 10 "$dir/alice.sock" "s['phone']['pulls']['sms'] == 2"
-stop bsm 5
+check "her phone reads that, too" await_status 15 "$dir/alice.sock" "s['phone']['pulls']['sms'] == 2"
+stop bsm 15
 
 # -- what was on the wire
 "$PYTHON" - "$p_smsc" <<'END'
@@ -84,8 +84,8 @@ try:
 except OSError:
     pass
 END
-await 10 "the end of the capture" grep -aq the-end "$capture"
-stop dumpcap 5
+await 15 "the end of the capture" grep -aq the-end "$capture"
+stop dumpcap 15
 ours='smpp && !(tcp.payload contains "the-end")'
 judge() { tshark -r "$capture" -d "tcp.port==$p_smsc,smpp" -Y "$@" 2>>"$dir/log/tshark"; }
 check "tshark finds nothing malformed in it" same "$(judge "$ours && (_ws.malformed || _ws.expert.severity >= 6291456)" | head -n 5)" ""

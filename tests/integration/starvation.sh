@@ -24,7 +24,7 @@ died=$(date +%s%N)
 kill9 scs
 check "mute: the scrambler says so" await_log 30 scrambler 'level=err .*event=key_starvation service=news .*mode=muted'
 check "not before its time" test $(($(date +%s%N) - died)) -ge 3000000000
-check "it is muted" scrambler_is 10 muted
+check "it is muted" scrambler_is 15 muted
 sleep 0.5
 packets=$(eye packets)
 sleep 1

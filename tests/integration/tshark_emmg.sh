@@ -13,10 +13,10 @@ sg mux mux --listen "tcp://127.0.0.1:$port" --udp "udp://127.0.0.1:$port" --map 
 await_port 20 "$port" || bail "simulgate-mux listens"
 check "a session of each version" within 60 "$PYTHON" "$here/emmgwire.py" sessions "127.0.0.1:$port"
 cp "$dir/said" "$dir/sent"
-check "SIGTERM ends the mux" stop mux 10
+check "SIGTERM ends the mux" stop mux 15
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "$port"
 await 20 "the end of the capture" grep -aq end-of-session "$capture"
-stop dumpcap 10
+stop dumpcap 15
 
 # the message that ended the capture is none: it is left out
 tshark -2 -r "$capture" -d "tcp.port==$port,simulcrypt" -d "udp.port==$port,simulcrypt" -Y 'simulcrypt && !(frame contains "end-of-session")' -T fields \

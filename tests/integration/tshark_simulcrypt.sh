@@ -9,7 +9,7 @@ plan 32
 capture=$dir/session.pcap
 start dumpcap dumpcap -q -P -i lo -w "$capture" \
 	-f "tcp port $port_drm or tcp port $port_smartcard or udp port ${stkm_drm##*:} or udp port ${stkm_smartcard##*:}"
-await 10 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
+await 15 "the capture" test -s "$capture" || { grep -qi permi "$dir/log/dumpcap" && missing "permission to capture"; bail "dumpcap captures"; }
 
 for kms in drm smartcard; do
 	sg $kms ecmg --config "$conf" --kms $kms --status "unix://$dir/$kms.sock" --log-level debug
@@ -19,8 +19,8 @@ check "the session lasts four crypto-periods" await_status 20 "$dir/scs.sock" 's
 for p in scs drm smartcard mux scrambler; do check "SIGTERM ends $p" stop $p; done
 # What dumpcap has written is complete once it holds what was sent last.
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "${stkm_drm##*:}"
-await 10 "the end of the capture" grep -aq end-of-session "$capture"
-stop dumpcap 5
+await 15 "the end of the capture" grep -aq end-of-session "$capture"
+stop dumpcap 15
 
 as=(-d "tcp.port==$port_drm,simulcrypt" -d "tcp.port==$port_smartcard,simulcrypt" -d "udp.port==${stkm_smartcard##*:},mikey")
 read_as() { tshark -2 -r "$capture" "${as[@]}" -T pdml "$@" 2>>"$dir/log/tshark"; }
@@ -50,8 +50,8 @@ up scs
 check "versions 1 to 5: the session lasts four crypto-periods" await_status 30 "$dir/scs.sock" 's["services"][0]["cp"] >= 3'
 for p in scs v1 v2 v3 v4 v5; do check "SIGTERM ends $p" stop $p; done
 "$PYTHON" -c 'import socket, sys; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"end-of-session", ("127.0.0.1", int(sys.argv[1])))' "${stkm_drm##*:}"
-await 10 "the end of the capture" grep -aq end-of-session "$dir/versions.pcap"
-stop dumpcap 5
+await 15 "the end of the capture" grep -aq end-of-session "$dir/versions.pcap"
+stop dumpcap 15
 as=()
 for port in $p1 $p2 $p3 $p4 $p5; do as+=(-d "tcp.port==$port,simulcrypt"); done
 tshark -2 -r "$dir/versions.pcap" "${as[@]}" -T pdml -Y "tcp && simulcrypt" >"$dir/versions.pdml" 2>>"$dir/log/tshark"
