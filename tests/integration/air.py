@@ -155,13 +155,21 @@ class Watch:
         self.s = {"packets": 0, "clear": 0, "not_rtp": 0, "seen": None, "lost": 0, "repeated": 0, "unannounced": 0, "stale": 0, "mki": None, "switches": [], "lag": None,
                   "faults": [], "longest_silence_ms": 0, "stkm": {}}
         self.announced, self.now_on_air, self.since = set(), None, 0
+        self.heard, self.halt = None, 0
 
     def fault(self, what, t):
         if len(self.s["faults"]) < 20:
             self.s["faults"].append([t, what])
 
+    def hear(self, t):
+        """When neither media nor STKMs come, the machine stands still; by so much the next switch may be late, as no crypto-period is cut short."""
+        if self.heard is not None and self.s["packets"] and t - self.heard > 0.6:
+            self.halt = max(self.halt, t - self.heard)
+        self.heard = t
+
     def media(self, p, t):
         s = self.s
+        self.hear(t)
         s["packets"] += 1
         if s["seen"] is not None:
             s["longest_silence_ms"] = max(s["longest_silence_ms"], int((t - s["seen"]) * 1000))
@@ -189,11 +197,12 @@ class Watch:
             self.fault(f"media under key {mki}, whose STKM was never on air", t)
         # An STKM precedes its key by -delay_start; the one before it is what receivers hold meanwhile.
         s["lag"] = lag = (self.now_on_air - mki) & 0xFFFF
-        if lag > 1 or (lag == 1 and t - self.since > self.slack):
+        if lag > 1 or (lag == 1 and t - self.since > self.slack + self.halt):
             s["stale"] += 1
             self.fault(f"media under key {mki} while STKM {self.now_on_air} has been on air for {t - self.since:.2f} s", t)
 
     def stkm(self, name, m, t):
+        self.hear(t)
         v = self.s["stkm"].setdefault(name, {"count": 0, "malformed": 0, "ids": [], "longest_gap_ms": 0, "seen": t})
         v["count"] += 1
         v["longest_gap_ms"] = max(v["longest_gap_ms"], int((t - v["seen"]) * 1000))

@@ -186,11 +186,15 @@ restarted() {
 }
 check "after kill -9 it still gets the same octets" restarted
 document tag05-stkm-request.xml middle -e "s/$tv1/&:never/"
-# shellcheck disable=SC2046
-curl -sS --noproxy '*' --max-time 15 -o /dev/null $(as bsm1) -H 'Content-Type: application/xml' --data-binary "@$dir/doc" "$url/bcast/sp4" 2>/dev/null &
+# there will be no answer
+unanswered() {
+	# shellcheck disable=SC2046
+	curl -sS --noproxy '*' --max-time 15 -o /dev/null $(as bsm1) -H 'Content-Type: application/xml' --data-binary "@$dir/doc" "$url/bcast/sp4" 2>/dev/null &
+}
+unanswered
 interrupted() {
 	await_log 15 b '^handled 5 middle' && kill9 b && up_bridge 3 || return
-	post bsm1 /bcast/sp4 --max-time 1 >/dev/null 2>&1
+	unanswered
 	await_log 15 b '^handled 5 middle' 2
 }
 check "what was not answered before a crash is taken up by its repeat" interrupted
@@ -275,7 +279,7 @@ echo "late 0.6" >"$dir/mode"
 slow() {
 	local before
 	before=$(grep -c '^request' "$dir/log/peer")
-	began "bsm1 5 200 1500" '^done 5 silent' && [ "$(grep -c '^request' "$dir/log/peer")" -gt $((before + 1)) ]
+	began "bsm1 5 200 4000" '^done 5 silent' && [ "$(grep -c '^request' "$dir/log/peer")" -gt $((before + 1)) ]
 }
 check "a peer that is too slow is asked again, and given up in the end" slow
 : >"$dir/mode"

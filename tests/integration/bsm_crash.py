@@ -109,7 +109,7 @@ class Phone:
         """Until there is an answer; 503 is none."""
         while True:
             self.lane.check()
-            c = http.client.HTTPConnection("127.0.0.1", port or self.lane.http, timeout=5, source_address=(self.ip, 0))
+            c = http.client.HTTPConnection("127.0.0.1", port or self.lane.http, timeout=15, source_address=(self.ip, 0))
             try:
                 c.request(method, uri, body or None, headers)
                 r = c.getresponse()
@@ -251,7 +251,7 @@ class Lane:
             self.pulls += 1
 
     def query(self, sql):
-        db = sqlite3.connect(f"file:{self.dir}/state/kms-card.db?mode=ro", uri=True, timeout=5)
+        db = sqlite3.connect(f"file:{self.dir}/state/kms-card.db?mode=ro", uri=True, timeout=15)
         with contextlib.closing(db):
             return db.execute(sql).fetchall()
 
@@ -285,7 +285,7 @@ class Lane:
         watch.join()
         points = struct.unpack(f"<{KINDS}Q", open(self.count, "rb").read(8 * KINDS))
         self.process.send_signal(signal.SIGTERM)
-        if self.process.wait(10) not in (0, CRASHED, -signal.SIGTERM):  # the last: it had just been started again, and was not up
+        if self.process.wait(30) not in (0, CRASHED, -signal.SIGTERM):  # the last: it had just been started again, and was not up
             self.say(f"SIGTERM: {self.process.returncode}")
         return points
 

@@ -54,7 +54,7 @@ check "alice lost nothing of that" watches alice 200
 second
 check "both again" works second
 # What it hears while the store is another's for long it cannot look up.
-check "the STKMs that the BSM heard are of the keys of their services" holds "$dir/bsm.sock" "s['stkm']['kept'] >= 24 and s['stkm']['foreign'] * 20 < s['stkm']['kept']"
+check "the STKMs that the BSM heard are of the keys of their services" holds "$dir/bsm.sock" "s['stkm']['kept'] >= 24 and s['stkm']['foreign'] * 4 < s['stkm']['kept']"
 check "the phone refused none" holds "$dir/alice.sock" "sum(u['stkm']['refused'].values()) == 0"
 # A store that was locked for long is a refusal, too; a second TEK would be another.
 for name in first second; do

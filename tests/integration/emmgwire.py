@@ -67,10 +67,14 @@ class Emmg(Peer):
     def ask(self, data, want):
         if data:
             self.send(data)
-        m = self.get(20)
+        while (m := self.get()) is not None and m.type == 0x12 and m.type != want:
+            self.alive()
         if m is None or m.type != want:
             raise ValueError(f"no {NAMES[want]}: {m and m.name} {m}")
         return m
+
+    def alive(self):
+        self.send(frame(self.version, STATUS, *self.ids(), u8(2, self.flag)))
 
     def channel(self):
         return self.ask(frame(self.version, 0x11, *self.ids(), u8(2, self.flag)), STATUS)
@@ -353,7 +357,7 @@ def habits(where, air_port):
         m = p.get(20)
         if m is None or m.type != 0x12:
             raise ValueError(f"no channel_test: {m}")
-        p.send(frame(3, 0x13, *p.ids(), u8(2, 0)))
+        p.alive()
         m = p.get(20)
         if m is None or m.type != 0x12:
             raise ValueError(f"no second channel_test: {m}")

@@ -51,7 +51,7 @@ check "and that its threads leave signals to the host" leaves_signals
 ports port peerport mux air
 start ecmg env -u SIMULGATE_PLUGIN_DIR "$prefix/sbin/simulgate-ecmg" --listen "tcp://127.0.0.1:$port" \
 	--plugin "$prefix/lib/simulgate/example.so" --set "key=$dir/plugin/key" --set max_streams=50 --status "unix://$dir/ecmg.sock"
-await_port 15 "$port"
+await_status 15 "$dir/ecmg.sock" True >/dev/null && await_port 15 "$port"
 # Of what its ECM has to say, AES key wrap undone by another hand.
 one_ecm() {
 	local wrapped

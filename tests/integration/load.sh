@@ -15,6 +15,8 @@ says() { "$PYTHON" -c 'import json, sys
 r = json.load(open(sys.argv[1])); q = r["requests"]
 assert eval(sys.argv[2]), r' "$dir/out.json" "$1"; }
 exits() { same "$status" "$1"; }
+# Every request that was made was answered, and the exit status says so. What was due while the machine stood still at the very end is not sent, and told.
+answered() { says "q['sent'] == q['answered'] and $status == (q['unsent'] > 0)"; }
 
 ports ecmg mux mux_udp example_port scs refuses
 sg ecmg ecmg --listen "tcp://127.0.0.1:$ecmg" --plugin lab --set CW_per_msg=2 --set lead_CW=1 --status "unix://$dir/ecmg.sock"
@@ -25,14 +27,14 @@ await_port 15 "$ecmg" && await_port 15 "$mux" || bail "ECMG and MUX listen"
 
 # -- an ECMG
 load ecmg "tcp://127.0.0.1:$ecmg" --connections 10 --streams 5 --rate 300 --ramp 300ms --duration 1500ms --timeout 15s
-check "a rate: all is answered" exits 0
-check "on all channels, about as often as asked" says '200 < q["sent"] == q["answered"] <= 450 and r["connections"]["up"] == 10 and r["set_up_ms"]["n"] == 10'
+check "a rate: all is answered" answered
+check "on all channels, about as often as asked" says '200 < q["sent"] + q["unsent"] <= 450 and r["connections"]["up"] == 10 and r["set_up_ms"]["n"] == 10'
 check "all are counted, none earlier when counted from when it was due" says \
-	'r["from_due_ms"]["n"] == r["from_sent_ms"]["n"] == q["sent"] and r["from_due_ms"]["p50"] >= r["from_sent_ms"]["p50"] > 0'
+	'r["from_due_ms"]["n"] == q["sent"] + q["unsent"] and r["from_sent_ms"]["n"] == q["sent"] and r["from_due_ms"]["p50"] >= r["from_sent_ms"]["p50"] > 0'
 asked=$("$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["requests"]["answered"])' "$dir/out.json")
 check "the ECMG has counted as many" await_status 15 "$dir/ecmg.sock" "s['ecm_total'] == $asked"
 load ecmg "tcp://127.0.0.1:$ecmg" --connections 4 --streams 8 --window 3 --duration 500ms --timeout 15s
-check "a window: all is answered" exits 0
+check "a window: all is answered" answered
 check "many" says '100 < q["sent"] == q["answered"]'
 
 # -- one that stands still: of all that was due meanwhile, not just the one that was out, is told how long it took
@@ -45,25 +47,25 @@ thaw ecmg
 wait "$loading"
 slow='lambda h: sum(b[2] for b in r[h]["buckets"] if b[0] > 500)'
 check "a peer that stands still: few requests have waited, many were due" says \
-	"(lambda slow: slow('from_sent_ms') < 20 and slow('from_due_ms') > 150 and r['from_due_ms']['p99'] > 1000)($slow)"
+	"(lambda slow: 4 * slow('from_sent_ms') < slow('from_due_ms') > 150 and r['from_due_ms']['p99'] > 1000)($slow)"
 
 # -- misdeeds: each is answered as the standard has it, and nothing else suffers
 misbehaves() { # SIDE KIND PORT
-	load "$1" "tcp://127.0.0.1:$3" --connections 2 --streams 2 --rate 100 --duration 400ms --timeout 15s --misbehave "$2" --every 8
+	load "$1" "tcp://127.0.0.1:$3" --connections 2 --streams 2 --rate 100 --duration 400ms --timeout 15s --misbehave "$2" --every 2
 	[ "$status" = 0 ] && says 'r["misbehaviour"]["as_expected"] and r["misbehaviour"]["done"] > 1'
 }
 for kind in truncated oversized version unknown parameter missing window overlap flood dribble half mute deaf vanish storm; do
 	check "an ECMG and $kind" misbehaves ecmg "$kind" "$ecmg"
 done
-load ecmg "tcp://127.0.0.1:$ecmg" --connections 2 --streams 2 --rate 100 --duration 400ms --timeout 2s --misbehave garbage --every 8
+load ecmg "tcp://127.0.0.1:$ecmg" --connections 2 --streams 2 --rate 100 --duration 400ms --timeout 5s --misbehave garbage --every 8
 check "garbage costs the connection, no more" says 'r["misbehaviour"]["as_expected"] and q["answered"] > 0'
 
 # -- a MUX
 load mux "tcp://127.0.0.1:$mux" --connections 2 --streams 3 --rate 100 --duration 1s --timeout 15s
-check "a MUX: all is answered" exits 0
-check "on all streams" says '50 < q["sent"] == q["answered"]'
+check "a MUX: all is answered" answered
+check "on all streams" says '50 < q["sent"] + q["unsent"]'
 load mux "tcp://127.0.0.1:$mux" --udp "udp://127.0.0.1:$mux_udp" --connections 2 --streams 3 --rate 100 --duration 1s --timeout 15s
-check "data by UDP: all is answered" says "$status == 0 and 50 < q['sent'] == q['answered'] == q['datagrams'] and q['unsendable'] == 0"
+check "data by UDP: all is answered" says "$status == (q['unsent'] > 0) and 50 < q['sent'] + q['unsent'] and q['sent'] == q['answered'] == q['datagrams'] and q['unsendable'] == 0"
 sent=$("$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["requests"]["datagrams"])' "$dir/out.json")
 check "the MUX has had as many datagrams" await_status 15 "$dir/mux.sock" "s['emmg']['udp']['datagrams'] == $sent"
 for kind in truncated version missing flood half storm; do
@@ -71,14 +73,14 @@ for kind in truncated version missing flood half storm; do
 done
 load mux "tcp://127.0.0.1:$mux" --connections 2 --streams 4 --rate 100 --duration 500ms
 check "a stream that the MUX has no place for is an error" says \
-	"$status == 1 and r['errors'] == {'0x0010': 1} and r['connections']['refused'] == 1"
+	"$status == 1 and list(r['errors']) == ['0x0010'] and r['connections']['refused'] >= 1"
 
 # -- somebody else's ECMG: one channel of one stream at a time, two control words of 8 octets, access criteria in each request
 "$CC" -O1 -w -o "$dir/peer" "$example" >"$dir/log/cc" 2>&1 || bail "the example compiles"
 start peer socat "TCP-LISTEN:$example_port,bind=127.0.0.1,reuseaddr,fork" "EXEC:$dir/peer"
 await_port 15 "$example_port" || bail "socat listens"
 load ecmg "tcp://127.0.0.1:$example_port" --connections 3 --rate 60 --duration 1500ms --timeout 15s --cw-length 8 --protocol-version 2 --access-criteria 0x01020304
-check "biTStream's ECMG: all is answered" says "$status == 0 and 30 < q['sent'] == q['answered']"
+check "biTStream's ECMG: all is answered" says "$status == (q['unsent'] > 0) and 30 < q['sent'] + q['unsent'] and q['sent'] == q['answered']"
 
 load ecmg "tcp://127.0.0.1:$example_port" --rate 60 --duration 600ms --timeout 15s --cw-length 8 --protocol-version 2 --access-criteria 0x01020304 --misbehave missing --every 10
 check "which takes a missing parameter for one of a wrong length: that is told" says "$status == 1 and not r['misbehaviour']['as_expected'] and list(r['errors']) == ['0x000f']"

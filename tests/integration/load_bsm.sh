@@ -30,11 +30,12 @@ buy dora >/dev/null || bail "dora buys"
 
 # -- made ones: three of thirty have bought something, and get an LTKM for each registration
 load "$url" "${at[@]}" --range 1-30 --rate 60 --ramp 300ms --duration 2s --timeout 20s --ltkm "udp://127.0.0.2:$p_phone"
-check "a rate: all of it is answered" exits 0
+# What was due while the machine stood still at the very end is not sent, and told.
+check "a rate: all of it is answered" says "$status == (q['unsent'] > 0)"
 check "all terminals bootstrapped, and registered about as often as asked" says \
-	'r["connections"]["up"] == 30 == k["bootstrap"]["done"] and 60 < q["sent"] == k["register"]["done"] <= 125 and not b["failures"]'
+	'r["connections"]["up"] == 30 == k["bootstrap"]["done"] and 60 < q["sent"] + q["unsent"] <= 125 and q["sent"] == k["register"]["done"] and not b["failures"]'
 check "all times are there, and those from when due are the longer ones" says \
-	'r["from_due_ms"]["n"] == r["from_sent_ms"]["n"] == q["sent"] and r["from_due_ms"]["p50"] >= r["from_sent_ms"]["p50"] >= k["register"]["ms"]["min"] > 0 and b["http_ms"]["n"] >= q["sent"] + 60'
+	'r["from_due_ms"]["n"] == q["sent"] + q["unsent"] and r["from_sent_ms"]["n"] == q["sent"] and r["from_due_ms"]["p50"] >= r["from_sent_ms"]["p50"] >= k["register"]["ms"]["min"] > 0 and b["http_ms"]["n"] >= q["sent"] + 60'
 check "LTKMs came, and no card refused one" says 'b["ltkm"]["keys"] >= 3 and b["ltkm"]["refused"] == 0 == b["ltkm"]["strangers"] and b["ltkm_ms"]["n"] >= 3'
 check "they are verified: the BSM has heard it" delivered 3
 done=$("$PYTHON" -c 'import json, sys; print(json.load(open(sys.argv[1]))["bsm"]["kinds"]["register"]["done"])' "$dir/out.json")
@@ -58,8 +59,8 @@ sleep 2	# the fault itself
 thaw bsm
 wait "$loading"
 slow='lambda h: sum(n[2] for n in r[h]["buckets"] if n[0] > 500)'
-check "a BSM that stands still: five have waited, many were due" says \
-	"(lambda slow: slow('from_sent_ms') <= 10 and slow('from_due_ms') > 100 and r['from_due_ms']['p99'] > 1000)($slow)"
+check "a BSM that stands still: few have waited, many were due" says \
+	"(lambda slow: 4 * slow('from_sent_ms') < slow('from_due_ms') > 100 and r['from_due_ms']['p99'] > 1000)($slow)"
 
 check "nobody there: 69" ends 69 "http://127.0.0.1:1" "${at[@]}" --range 1-2 --duration 500ms
 check "no subscribers: 64" ends 64 "$url" "${at[@]}"

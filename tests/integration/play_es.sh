@@ -35,7 +35,7 @@ END
 check "what the player says of the streams goes into their session description" grep -q 'a=fmtp:96 packetization-mode=1; profile-level-id=4D401E; sprop-parameter-sets=Z.*,a' "$dir/news.sdp"
 start play "$(program "")" play --h264 "udp://127.0.0.1:$video" --aac "udp://127.0.0.1:$audio" --loop "$clip"
 # Over the end of a pass. ffmpeg takes the key stream for PCM, which never comes: it is not asked for.
-within 40 ffmpeg -v warning -protocol_whitelist file,udp,rtp -analyzeduration 2M -i "$dir/news.sdp" -map 0:v:0 -map 0:a:0 -t 11 -c copy -f nut -y "$dir/received.nut" </dev/null >"$dir/log/receiver" 2>&1
+within 40 ffmpeg -v warning -protocol_whitelist file,udp,rtp -analyzeduration 2M -buffer_size 4M -i "$dir/news.sdp" -map 0:v:0 -map 0:a:0 -t 11 -c copy -f nut -y "$dir/received.nut" </dev/null >"$dir/log/receiver" 2>&1
 check "ffmpeg receives by it" test -s "$dir/received.nut"
 check "both streams" same "$(ffprobe -v error -show_entries stream=codec_name,width,sample_rate -of csv=p=0 "$dir/received.nut" 2>>"$dir/log/ffprobe" | paste -sd' ')" "h264,640 aac,48000"
 check "no packet is missing over the loop" same "$(grep -ciE 'missed|max delay|corrupt' "$dir/log/receiver")" 0

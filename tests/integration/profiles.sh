@@ -53,7 +53,7 @@ while True:
 }
 check "sections go into a transport stream" on_air "$p_ts"
 check "and that service has its crypto-periods" cps ts
-check "without a PID they are refused, with the reason" logged scs 'event=ecm_refused .*service=udp .*name their PID'
+check "without a PID they are refused, with the reason" await_log 15 scs 'event=ecm_refused .*service=udp .*name their PID'
 
 # said KMS VERSION MESSAGE: the ECMG's view of its messages
 channel() { value "$dir/scs.sock" "next(k for k in s['kms'] if k['kms'] == '$1')['ECM_channel_id']"; }

@@ -305,8 +305,12 @@ def errors(kms):
     c.answer(m, b"\x80\x70\x09\1")  # half a section
     c.serve(2)
     kms.ok("an ECM_datagram that is no section: asked again, then it goes on")
-    u = kms.service()
-    want((u["extensions"] >= 4, u["extended"], u["alarm"]), (True, False, False), "extensions, extended, alarm")
+    end = time.monotonic() + LONG
+    while (u := kms.service())["extended"] or u["alarm"]:  # it is again for a moment, if we have stood still
+        if time.monotonic() > end:
+            raise Wrong(f"extended {u['extended']}, alarm {u['alarm']}")
+        c.serve(1)
+    want(u["extensions"] >= 4, True, f"{u['extensions']} extensions")
     kms.ok("its crypto-periods were extended, and are no more")
     return c
 

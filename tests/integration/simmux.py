@@ -17,6 +17,7 @@ import sys
 import time
 
 from simwire import Message, drained, frame, u16
+from sockets import arrivals, roomy, timed
 
 CLIENT = 0x4AE60001
 SETUP, TEST, STATUS, CLOSE, ERROR = 0x11, 0x12, 0x13, 0x14, 0x15
@@ -179,7 +180,8 @@ class Run:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.listener.settimeout(LONG)
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        roomy(self.udp, 1 << 20)
+        timed(self.udp)
         self.udp.bind(("127.0.0.1", 0))
         self.sections = [section(i) for i in range(sections)]
         self.source = self.dir + "/sections.bin"
@@ -269,15 +271,16 @@ def over_udp(env, version):
             got.append(r.udp.recv(65536))
         r.stop()
         closing = None
+        r.udp.setblocking(False)
         while closing is None:  # what UDP still carries comes before stream_close_request
             ready, _, _ = select.select([c.sock, r.udp], [], [], LONG)
-            if r.udp in ready:
-                got.append(r.udp.recv(65536))
-                last = time.monotonic()
-            elif c.sock in ready:
+            for last, m in arrivals(r.udp):  # when it came, however late we look
+                got.append(m)
+            if c.sock in ready and r.udp not in ready:
                 closing = c.get(S_CLOSE)
-        if last and closing.at - last < 0.08:
-            raise Wrong(f"stream_close_request {closing.at - last:.3f} s after the last datagram")
+        apart = time.time() - last
+        if last and apart < 0.08:
+            raise Wrong(f"stream_close_request {apart:.3f} s after the last datagram")
         c.send(c.message(S_CLOSED, stream=1))
         c.goodbye(0)
         r.ended()
@@ -587,10 +590,10 @@ def allocations(env):
         c.open()
         c.stream(asked=1000, kbps=40)
         for kbps in (40, 200, 10):
+            first, bits = time.monotonic(), 0  # before it can be taken: what we read late has not come too fast
             c.send(c.message(BW_ALLOCATION, u16(bandwidth, kbps), stream=1), c.message(TEST))
             c.get(STATUS)  # taken by now
             c.get(DATA)
-            first, bits = time.monotonic(), 0
             while bits < kbps * 1200:  # 1.2 s of it
                 m = c.get(DATA)
                 bits += sum(bits_of(len(d)) for d in m.raw(datagram))
@@ -604,7 +607,7 @@ def allocations(env):
         c.send(c.message(TEST))
         c.get(STATUS, data=False)
         m = c.read(0.5)
-        if m is not None:
+        if m is not None and m.type != TEST:  # we may have stood still
             raise Wrong(f"message {m.type:#06x} at 0 kbit/s")
         c.send(c.message(BW_ALLOCATION, stream=1))  # not known: the configured rate
         for _ in range(20):

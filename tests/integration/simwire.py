@@ -80,7 +80,7 @@ class Peer:
 
     def __init__(self, where, version=3):
         host, port = where.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), 5)
+        self.sock = socket.create_connection((host, int(port)), 20)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.version, self.rest = version, b""
         self.name = "127.0.0.1:%d" % self.sock.getsockname()[1]
@@ -88,7 +88,7 @@ class Peer:
     def send(self, data):
         self.sock.sendall(data)
 
-    def get(self, seconds=5.0):
+    def get(self, seconds=20.0):
         """The next message; None: none came in time; EOFError: the connection ended."""
         until = time.monotonic() + seconds
         while True:
@@ -111,10 +111,20 @@ class Peer:
 
     def ask(self, data, want):
         self.send(data)
-        m = self.get()
+        m = self.answer(want)
         if m is None or m.type != want:
             raise ValueError(f"no {MESSAGES[want]}: {m}")
         return m
+
+    def answer(self, want):
+        """The next message; whether we live, which we are asked when we have stood still, is answered, unless that is what is wanted."""
+        while (m := self.get()) is not None and m.type == 2 and m.type != want:
+            self.alive(m)
+        return m
+
+    def alive(self, m):
+        self.send(frame(self.version, STATUS, *m.params, (0x02, b"\0"), u16(3, 0), u16(4, 0), u16(7, 100), u16(8, 0), u16(9, 10), (0x0A, b"\1"),
+                        (0x0B, b"\2"), u16(0x0C, 100)))
 
     def channel(self, channel=1, super_cas_id=0x4AE60001):
         return self.ask(frame(self.version, 1, u16(0x0E, channel), (1, struct.pack(">I", super_cas_id))), 3)
@@ -266,7 +276,7 @@ def window(m):
 
 def drained(sock):
     """The last chunk is with the peer's kernel: the next one is a segment of its own."""
-    left, end = b"\1", time.monotonic() + 5
+    left, end = b"\1", time.monotonic() + 20
     while int.from_bytes(left, sys.byteorder) and time.monotonic() < end:
         left = fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4)
 
@@ -326,8 +336,7 @@ def silent(where, door):
     m = p.get(20)
     if m is None or m.name != "channel_test":
         raise ValueError(f"{m} instead of channel_test")
-    p.send(frame(3, STATUS, *m.params, (0x02, b"\0"), u16(3, 0), u16(4, 0), u16(7, 100), u16(8, 0), u16(9, 10), (0x0A, b"\1"),
-                 (0x0B, b"\2"), u16(0x0C, 100)))
+    p.alive(m)
     m = p.get(20)
     if m is None or m.name != "channel_test":
         raise ValueError(f"{m} instead of another channel_test")
@@ -371,8 +380,8 @@ def both(where, door):
     for p in peers:  # both at once
         p.send(frame(3, 0x201, u16(0x0E, 1), u16(0x0F, 7), u16(0x12, 30), *words))
     for p in peers:
-        m = p.get()
-        if m is None or m.type != RESPONSE or m.int(0x12) != 30:
+        m = p.ask(b"", RESPONSE)
+        if m.int(0x12) != 30:
             raise ValueError(f"{m} instead of ECM_response")
     if len(channels(door)) != 2:
         raise ValueError(f"{channels(door)}")
