@@ -71,7 +71,7 @@ send_key(struct scs_follower *f, const struct scs_unit *u, const struct scs_cp *
 {
 	const struct scs_key_entry *k = scs_unit_key(u, cp->cp);
 	const struct he_service *s = u->conf->service;
-	int64_t least = scs_schedule_period(u->schedule);
+	int64_t least = scs_schedule_least(u->schedule);	/* not the period: a follower that begins one late would never be in time again */
 	uint8_t buf[1024], id[8];
 	struct sim_writer w;
 	size_t n;

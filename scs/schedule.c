@@ -120,15 +120,23 @@ scs_schedule_free(struct scs_schedule *s)
 }
 
 /* What the streams ask for, over those whose terms are known. */
-static int64_t
-period(const struct scs_schedule *s)
+int64_t
+scs_schedule_least(const struct scs_schedule *s)
 {
-	int64_t d = s->conf.period_us;
+	int64_t d = 0;
 
 	for (size_t i = 0; i < s->nstreams; i++)
 		if (s->streams[i].known && s->streams[i].terms.min_CP_duration * 100LL * MS > d)
 			d = s->streams[i].terms.min_CP_duration * 100LL * MS;
 	return d;
+}
+
+static int64_t
+period(const struct scs_schedule *s)
+{
+	int64_t least = scs_schedule_least(s);
+
+	return least > s->conf.period_us ? least : s->conf.period_us;
 }
 
 int64_t

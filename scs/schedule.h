@@ -131,4 +131,5 @@ size_t scs_schedule_print_modes(char *out, size_t cap);	/* the table of modes as
 int64_t scs_schedule_released(const struct scs_schedule *);	/* the newest; -1: none */
 int64_t scs_schedule_running(const struct scs_schedule *, int64_t now_us);	/* -1: none yet */
 int64_t scs_schedule_period(const struct scs_schedule *);	/* in force: at least every min_CP_duration */
+int64_t scs_schedule_least(const struct scs_schedule *);	/* every min_CP_duration: shorter no CP may be, though it begins late; 0: none is known */
 #endif

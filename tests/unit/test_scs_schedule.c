@@ -372,10 +372,13 @@ START_TEST(min_CP_duration_of_an_ecmg_stretches_the_period)
 	struct scs_terms slow = card;
 
 	slow.min_CP_duration = 300;
+	ck_assert_int_eq(scs_schedule_least(s), 0);
 	scs_schedule_stream_up(s, 0, &drm, T0);
 	ck_assert_int_eq(scs_schedule_period(s), 10 * S);
+	ck_assert_int_eq(scs_schedule_least(s), drm.min_CP_duration * 100 * MS);
 	scs_schedule_stream_up(s, 1, &slow, T0);
 	ck_assert_int_eq(scs_schedule_period(s), 30 * S);
+	ck_assert_int_eq(scs_schedule_least(s), 30 * S);
 	scs_schedule_free(s);
 }
 END_TEST
