@@ -11,8 +11,8 @@ in=$(group) out=$(group) conf=$dir/examples/ismacryp.yaml
 ports port_drm port_smartcard p_video p_audio p1 p2 p3 p4
 sed -i -e "s/239\.255\.4\.1:5004/$in:$p_video/; s/239\.255\.4\.1:5006/$in:$p_audio/; s/239\.255\.5\.1:5004/$out:$p_video/; s/239\.255\.5\.1:5006/$out:$p_audio/" \
 	-e "s/239\.255\.5\.1:5010/$out:$p1/; s/239\.255\.5\.1:5012/$out:$p2/; s/239\.255\.5\.1:5014/$out:$p3/; s/239\.255\.5\.1:5016/$out:$p4/" \
-	-e "s/7201/$port_drm/; s/7202/$port_smartcard/; s/crypto_period: .*/crypto_period: 2s/; /^play:/,/^$/d" \
-	-e "s/plugin: \(drm\|smartcard\), /plugin: \1, delay_start: -300, delay_stop: -300, max_comp_time: 300, /" "$conf"
+	-e "s/7201/$port_drm/; s/7202/$port_smartcard/; s/crypto_period: .*/crypto_period: 3s/; /^play:/,/^$/d" \
+	-e "s/plugin: \(drm\|smartcard\), /plugin: \1, delay_start: -2000, delay_stop: -2000, max_comp_time: 300, /" "$conf"
 {
 	ffmpeg -v error -i "$clip" -map 0:v -c copy -f h264 "$dir/source.h264" && ffmpeg -v error -i "$clip" -map 0:a -c copy -f adts "$dir/source.aac" &&
 		ffmpeg -v error -i "$dir/source.aac" -c copy -bsf:a aac_adtstoasc "$dir/aac.mp4"

@@ -44,8 +44,8 @@ head_end: judge
 state: state
 playout: unix://$dir/run
 kms:
-  drm:       { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$port_drm, plugin: drm, keys: keys/head-drm.yaml, delay_start: -700, delay_stop: -700, max_comp_time: 300 }
-  smartcard: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$port_smartcard, plugin: smartcard, keys: keys/head-smartcard.yaml, delay_start: -700, delay_stop: -700, max_comp_time: 300 }
+  drm:       { super_cas_id: 0x00010001, ecmg: tcp://127.0.0.1:$port_drm, plugin: drm, keys: keys/head-drm.yaml, delay_start: -1500, delay_stop: -1500, max_comp_time: 300 }
+  smartcard: { super_cas_id: 0x00020001, ecmg: tcp://127.0.0.1:$port_smartcard, plugin: smartcard, keys: keys/head-smartcard.yaml, delay_start: -1500, delay_stop: -1500, max_comp_time: 300 }
 services:
   - id: srtp
     scrambling: srtp

@@ -100,7 +100,7 @@ setup(void)
 	ck_assert_int_eq(uv_loop_init(&loop), 0);
 	served = (struct gw_httpd_conf){ .max_body = 1 << 20, .max_clients = 10, .idle_ms = 5000, .request_ms = 5000, .request = on_request,
 		.gone = on_gone, .refused = on_refused };
-	conf = (struct gw_http_conf){ .max_answer = 1 << 20, .connect_ms = 2000, .total_ms = 2000, .plain_ok = true };
+	conf = (struct gw_http_conf){ .max_answer = 1 << 20, .connect_ms = 15000, .total_ms = 15000, .plain_ok = true };
 }
 
 static void
@@ -117,7 +117,7 @@ on_turn(uv_timer_t *t)
 	++*(int *)t->data;
 }
 
-/* Turns the loop until so many are done; five seconds at most. */
+/* Turns the loop until so many are done; fifteen seconds at most. */
 static void
 until_done(int n)
 {
@@ -127,7 +127,7 @@ until_done(int n)
 	uv_timer_init(&loop, &t);
 	t.data = &turns;
 	uv_timer_start(&t, on_turn, 5, 5);
-	while (turns < 1000 && seen.done < n)
+	while (turns < 3000 && seen.done < n)
 		uv_run(&loop, UV_RUN_ONCE);
 	for (turns = 0; turns < 4;)	/* what the other side has to say about it */
 		uv_run(&loop, UV_RUN_ONCE);
@@ -450,6 +450,6 @@ START_TEST(reload)
 }
 END_TEST
 
-SUITE("lib_http", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 20); tcase_add_test(t, post_and_keep_alive);
+SUITE("lib_http", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 60); tcase_add_test(t, post_and_keep_alive);
 	tcase_add_test(t, methods); tcase_add_test(t, failures); tcase_add_test(t, closed_from_within); tcase_add_test(t, called_from); tcase_add_test(t, many_at_once);
 	tcase_add_test(t, tls); tcase_add_test(t, mutual_tls); tcase_add_test(t, reload);)

@@ -142,7 +142,7 @@ until(const int *n, int want)
 	ck_assert_int_ge(*n, want);
 }
 
-enum { END = 3000 };	/* for the end of the connection */
+enum { END = 10000 };	/* for the end of the connection */
 
 /* What comes, NUL-terminated, until nothing has come for ms or the server has closed (*eof); the first of it may take longer. */
 static size_t
@@ -506,7 +506,7 @@ START_TEST(slow_clients)
 	int fd;
 
 	conf.request_ms = 150;
-	conf.idle_ms = 1000;
+	conf.idle_ms = 2500;
 	serve();
 	fd = dial();
 	for (int i = 0; i < 20 && seen.refused == 0; i++) {	/* an octet now and then is no excuse */
@@ -689,7 +689,7 @@ START_TEST(open_fails)
 }
 END_TEST
 
-SUITE("lib_httpd", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 20); tcase_add_test(t, get);
+SUITE("lib_httpd", tcase_add_checked_fixture(t, setup, teardown); tcase_set_timeout(t, 60); tcase_add_test(t, get);
 	tcase_add_loop_test(t, garbage, 0, sizeof(bad) / sizeof(bad[0])); tcase_add_test(t, head_floods); tcase_add_test(t, bodies);
 	tcase_add_test(t, chunks_are_bounded); tcase_add_test(t, expect); tcase_add_test(t, head_and_old_clients); tcase_add_test(t, pipelining);
 	tcase_add_test(t, answered_later); tcase_add_test(t, gone); tcase_add_test(t, half_closed_but_whole); tcase_add_test(t, slow_clients);

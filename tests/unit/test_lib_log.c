@@ -112,14 +112,14 @@ END_TEST
 
 START_TEST(limited_lines_say_what_was_left_out)
 {
-	struct gw_rate r = { .burst = 2, .per_ms = 30 };
+	struct gw_rate r = { .burst = 2, .per_ms = 500 };
 	const char *got;
 
 	catch();
 	gw_log_init("mux", GW_INFO);
 	for (int i = 0; i < 5; i++)
 		gw_log_limited(&r, GW_INFO, "e", NULL, "i=%d", i);
-	usleep(40000);
+	usleep(600000);
 	gw_log_limited(&r, GW_INFO, "e", "again", "i=%d", 9);
 	got = caught();
 	ck_assert_str_eq(got, "level=info prog=mux event=e i=0\nlevel=info prog=mux event=e i=1\n"

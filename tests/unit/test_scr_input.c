@@ -16,7 +16,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { STREAMS = 256, BIG = 1400, WAIT_US = 5000000, SHARED = 16 /* as scrambler/input.c has it */ };
+enum { STREAMS = 256, BIG = 1400, WAIT_US = 20000000, SHARED = 16 /* as scrambler/input.c has it */ };
 static const struct gw_transform row = { .name = "fake", .protection = 7 };	/* whose packets go in clear, as they came */
 static const struct scr_form form = { "fake", 7, 16, 1, 1 };
 static struct scr_line line;

@@ -76,7 +76,7 @@ on_wake(uv_timer_t *t)
 
 /* Runs the loop until it holds, at most 5 s. */
 #define UNTIL(condition) do {							\
-	int64_t end = gw_mono_us() + 5000 * MS;					\
+	int64_t end = gw_mono_us() + 20000 * MS;					\
 	uv_timer_t wake;							\
 	uv_timer_init(&app.loop, &wake);					\
 	uv_timer_start(&wake, on_wake, 5, 5);					\
@@ -433,7 +433,7 @@ START_TEST(an_scs_with_nothing_to_say_is_there)
 	int64_t until;
 
 	careful.on_loss = HE_EXPOSE;
-	careful.on_loss_after_ms = 1000;
+	careful.on_loss_after_ms = 3000;	/* more than a machine stands still */
 	conf.service = &careful;
 	conf.nmedia = 1;
 	ck_assert_msg(scr_unit_stage(app.units[0], &conf, &err) == 0, "%s", err.text);
@@ -441,7 +441,7 @@ START_TEST(an_scs_with_nothing_to_say_is_there)
 	scs_welcome();
 	ck_assert_uint_eq(scs_key("news/av", 5, gw_utc_us() - 900 * MS, 1), PLAYOUT_KEY_ACK);
 	UNTIL(in_force(SCR_SCRAMBLED, 5));
-	for (until = gw_mono_us() + 1600 * MS; gw_mono_us() < until;) {
+	for (until = gw_mono_us() + 3600 * MS; gw_mono_us() < until;) {
 		int64_t next = gw_mono_us() + 200 * MS;
 		scr_follow_second(&app);
 		UNTIL(gw_mono_us() >= next);

@@ -78,7 +78,7 @@ toward(int fd)
 static void on_wake(uv_timer_t *t) { (void)t; }
 
 #define UNTIL(condition) do {							\
-	int64_t end = gw_mono_us() + 5000000;					\
+	int64_t end = gw_mono_us() + 20000000;					\
 	uv_timer_t wake;							\
 	uv_timer_init(&app.loop, &wake);					\
 	uv_timer_start(&wake, on_wake, 2, 2);					\

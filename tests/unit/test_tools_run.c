@@ -274,7 +274,7 @@ START_TEST(seconds_end_it_and_players_may_end_before)
 {
 	build();
 	put("play.do", "die 50 0 9\n");
-	ck_assert_int_eq(end(start("--seconds", "1"), 0), 0);
+	ck_assert_int_eq(end(start("--seconds", "4"), 0), 0);
 	when("die play ");
 	when("start play ");
 	remove_all();
