@@ -11,7 +11,7 @@ enum { AHEAD = 32, MANY = 2048 };	/* AHEAD: how far the next common exchange is 
 
 struct face {			/* what a connection is recognised by */
 	const struct sim_iface *iface;
-	bool udp, taken;
+	bool udp, taken, known;		/* known: its client was heard */
 	int64_t version, super, channel;	/* Super_CAS_id or client_id */
 	uint16_t port;
 	uint32_t course;		/* a hash of the types of its messages, in order */
@@ -21,14 +21,17 @@ static const struct { const struct sim_iface *iface; uint16_t super; } supers[] 
 enum { BY_SUPER = 8, BY_VERSION = 4, BY_PORT = 4, BY_COURSE = 4, BY_LENGTH = 1, BY_CHANNEL = 2, BEST = 23 };
 
 static void
-look(const struct talk_conn *c, struct face *f)
+look(const struct alike_conf *conf, const struct talk_conn *c, struct face *f)
 {
+	bool any_version = alike_ignored(conf, c->iface, ALIKE_VERSION);
+
 	*f = (struct face){ .iface = c->iface, .udp = c->udp, .version = -1, .super = -1, .channel = -1, .port = c->ends.to_port, .n = c->n };
 	for (size_t i = 0; i < c->n; i++) {
 		f->course = (f->course ^ talk_type(&c->m[i])) * 0x01000193u;
-		if (c->m[i].side != TALK_CLIENT || f->version >= 0)
+		if (c->m[i].side != TALK_CLIENT || f->known)
 			continue;
-		f->version = c->m[i].p[0];
+		f->known = true;
+		f->version = any_version ? 0 : c->m[i].p[0];
 		f->channel = talk_int(&c->m[i], dec_channel_param(c->iface));
 		for (size_t k = 0; k < sizeof(supers) / sizeof(supers[0]); k++)
 			if (supers[k].iface == c->iface)
@@ -48,16 +51,16 @@ likeness(const struct face *a, const struct face *b)
 
 /* For each connection of A, index + 1 of its like in B, the most alike first and of those the earlier; 0: none. NULL: no memory. */
 static size_t *
-pairs_of(const struct talk *a, const struct talk *b)
+pairs_of(const struct alike_conf *conf, const struct talk *a, const struct talk *b)
 {
 	struct face *fa = calloc(a->n + 1, sizeof(*fa)), *fb = calloc(b->n + 1, sizeof(*fb));
 	size_t *pair = calloc(a->n + 1, sizeof(*pair));
 	int step = a->n > MANY || b->n > MANY ? BEST + 1 : 1;
 
 	for (size_t i = 0; fa && i < a->n; i++)
-		look(&a->c[i], &fa[i]);
+		look(conf, &a->c[i], &fa[i]);
 	for (size_t i = 0; fb && i < b->n; i++)
-		look(&b->c[i], &fb[i]);
+		look(conf, &b->c[i], &fb[i]);
 	for (int least = BEST; fa && fb && pair && least > -step; least -= step)
 		for (size_t i = 0; i < a->n; i++)
 			for (size_t k = 0; k < b->n && !pair[i]; k++)
@@ -427,7 +430,7 @@ connections(struct comparing *c)
 int
 diff(const struct alike_conf *conf, const struct talk *a, const struct talk *b, const struct diff_user *user, struct diff_counts *counts)
 {
-	size_t *pair = pairs_of(a, b);
+	size_t *pair = pairs_of(conf, a, b);
 	bool *taken = calloc(b->n + 1, sizeof(*taken));
 	int rc = pair && taken ? 0 : -1;
 
