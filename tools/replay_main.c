@@ -628,8 +628,8 @@ summary_lines(struct app *app)
 	for (unsigned i = 0; i < replay_links(app->replay); i++)
 		if (replay_script(app->replay, i))
 			find_names(&app->out, replay_script(app->replay, i), replay_names(app->replay, i));
-	find_printf(&app->out, "%llu sessions: %llu messages sent, %llu received, %llu compared", (unsigned long long)n->connections,
-	    (unsigned long long)n->sent, (unsigned long long)n->received, (unsigned long long)n->compared);
+	find_printf(&app->out, "%llu session%s: %llu message%s sent, %llu received, %llu compared", (unsigned long long)n->connections, n->connections == 1 ? "" : "s",
+	    (unsigned long long)n->sent, n->sent == 1 ? "" : "s", (unsigned long long)n->received, (unsigned long long)n->compared);
 	if (n->beyond || n->unanswered)
 		find_printf(&app->out, "%llu messages of the peer were not in the capture, %llu of them had no answer", (unsigned long long)(n->beyond + n->unanswered),
 		    (unsigned long long)n->unanswered);
@@ -711,7 +711,7 @@ start(struct app *app, struct gw_err *err)
 	if (!(app->replay = replay_new(&app->conf, &app->talk, &user)))
 		return gw_fail(err, GW_ESYS, "no memory");
 	if (!app->json)
-		find_printf(&app->out, "%s: %zu sessions, %zu messages; as %s %s %s", app->file, app->talk.n, messages(&app->talk),
+		find_printf(&app->out, "%s: %zu session%s, %zu messages; as %s %s %s", app->file, app->talk.n, app->talk.n == 1 ? "" : "s", messages(&app->talk),
 		    talk_role(app->conf.iface, app->conf.side, (char[24]){ 0 }), app->listener ? "at" : "to",
 		    gw_addr_text(app->listener ? gw_listener_addr(app->listener) : &app->to, text, sizeof(text)));
 	fflush(stdout);
