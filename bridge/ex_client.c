@@ -151,7 +151,6 @@ take_answer(struct ex_flight *f, const struct gw_reply *r)
 	struct gw_err err = { 0 };
 	const char *why;
 
-	f->peer->counts.last_heard_us = gw_utc_us();
 	m->memory = NULL;
 	if (strcmp(r->content_type, "application/xml") != 0 && strcmp(r->content_type, "text/xml") != 0) {
 		end(f, EX_WRONG, NULL, "the answer is not XML by its content type");
@@ -195,37 +194,43 @@ retry_after(const struct gw_reply *r)
 }
 
 static void
+take_failure(struct ex_flight *f, const struct gw_reply *r, bool later)
+{
+	const int64_t wait = ex_retry_us(f->attempts), asked = r->status ? retry_after(r) : 0;
+	char text[200];
+
+	if (r->status)
+		snprintf(text, sizeof(text), "HTTP %u", r->status);
+	else
+		snprintf(text, sizeof(text), "%s", r->error);
+	if (later)
+		again(f, asked > wait ? asked : wait, text);
+	else
+		end(f, EX_REFUSED, NULL, text);
+}
+
+static void
 on_reply(void *self, const struct gw_reply *r)
 {
 	struct ex_flight *f = self;
 	struct ex_peer *p = f->peer;
 	struct ex_line *l = f->line;
-	int64_t wait = ex_retry_us(f->attempts), asked = 0;
 	/* busy, or a proxy whose server is: the same as nobody there */
 	bool later = r->status == 0 || r->status == 408 || r->status == 429 || (r->status >= 502 && r->status <= 504);
-	char text[200];
 
 	f->line = NULL;
 	l->flights--;
 	p->under_way--;
 	f->http = r->status;
-	if (r->status) {
+	if (r->status)
 		p->counts.last_heard_us = gw_utc_us();
-		asked = retry_after(r);
-	}
 	if (!later && p->silent)
 		gw_log(GW_NOTICE, "peer_back", NULL, "peer=%s", p->name);
 	ex_set_silent(f->ex, p, p->silent && later);
-	if (r->status)
-		snprintf(text, sizeof(text), "HTTP %u", r->status);
-	else
-		snprintf(text, sizeof(text), "%s", r->error);
 	if (r->status == 200)
 		take_answer(f, r);
-	else if (later)
-		again(f, asked > wait ? asked : wait, text);
 	else
-		end(f, EX_REFUSED, NULL, text);
+		take_failure(f, r, later);
 	if (l->retired && l->flights == 0)
 		line_free(l);
 	pump(p);

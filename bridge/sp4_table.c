@@ -278,10 +278,10 @@ set_absent(const struct sp4_row *rows, size_t n, char *base)
 	for (size_t i = 0; i < n; i++) {
 		const struct sp4_row *r = &rows[i];
 
-		if (r->type == SP4_NEST) {	/* one, and the others like it */
+		if (r->type == SP4_NEST) {	/* one, and the others like it: 2, 4, 8 … at a time */
 			set_absent(r->rows, r->nrows, base + r->at);
-			for (size_t k = 1; k < r->most; k++)
-				memcpy(base + r->at + k * r->stride, base + r->at, r->stride);
+			for (size_t k = 1; k < r->most; k *= 2)
+				memcpy(base + r->at + k * r->stride, base + r->at, (k < r->most - k ? k : r->most - k) * r->stride);
 		} else if (r->type == SP4_INT || r->type == SP4_WORD || r->type == SP4_BOOL)
 			*(int64_t *)(base + r->at) = r->absent;
 	}
@@ -299,6 +299,10 @@ sp4_init(struct sp4_msg *m, int tag)
 static bool
 is_text(const char *s, int64_t *n)
 {
+	for (*n = 0; s[*n] >= ' ' && s[*n] <= '~'; )
+		++*n;
+	if (!s[*n])	/* as nearly all are */
+		return true;
 	if (!xmlCheckUTF8((const xmlChar *)s))
 		return false;
 	for (*n = 0; *s; s++) {

@@ -30,7 +30,7 @@ put(struct writer *w, const char *s, size_t n)
 	w->len += n;
 }
 
-static void puts_(struct writer *w, const char *s) { put(w, s, strlen(s)); }
+static inline void puts_(struct writer *w, const char *s) { put(w, s, strlen(s)); }	/* which is a number when s is written out */
 
 /* What a reader would take for markup, or for the white space that it makes of it. */
 static void

@@ -375,14 +375,18 @@ add_headers(struct call *c, const char *const *headers)
 static void
 set_method(struct call *c, const char *method)
 {
-	if (strcmp(method, "HEAD") == 0)
+	const bool posts = c->sent_len > 0 || strcmp(method, "POST") == 0;
+
+	if (strcmp(method, "HEAD") == 0) {
 		curl_easy_setopt(c->easy, CURLOPT_NOBODY, 1L);
-	else if (c->sent_len > 0 || strcmp(method, "POST") == 0) {
+		return;
+	}
+	if (posts) {
 		curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->sent);
 		curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->sent_len);
 	}
-	if (strcmp(method, "HEAD") != 0)
+	if (strcmp(method, posts ? "POST" : "GET") != 0)
 		curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
