@@ -9,11 +9,12 @@
 #include "bridge/errors.h"
 #include "lib/clock.h"
 #include "lib/secret.h"
+#include "lib/text.h"
 #include "lib/tls_name.h"
 
 enum { CLIENTS = 1024, IDLE_MS = 120000, REQUEST_MS = 10000 };
 enum { FAILED = 1 };	/* what a peer in basic mode is told of every failure (9) */
-enum { BCAST_VERSION = 1 };
+enum { BCAST_VERSION = 1, REASON = 400 };
 
 /* ---- HTTP ---- */
 
@@ -363,12 +364,14 @@ void
 ex_status(struct ex_call *c, unsigned status, const char *reason)
 {
 	struct sp4_msg *m = malloc(sizeof(*m));
+	char text[REASON];
 
 	if (!m)		/* the peer asks again */
 		return;
+	gw_text(text, sizeof(text), reason);	/* an ECMG's words may be of any octets */
 	sp4_init(m, c->tag + 1);
 	m->status = status;
-	m->reason = reason && *reason ? reason : NULL;
+	m->reason = *text ? text : NULL;
 	ex_answer(c, m);
 	free(m);
 }

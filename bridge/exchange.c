@@ -9,6 +9,7 @@
 #include "lib/httpd_tls.h"
 #include "lib/ops.h"
 #include "lib/secret.h"
+#include "lib/text.h"
 #include "lib/xml.h"
 
 enum { TRIM_MS = 60000, EXPIRE_MS = 1000 };
@@ -74,14 +75,14 @@ ex_set_silent(struct ex *ex, struct ex_peer *p, bool silent)
 void
 ex_refused(struct ex *ex, struct ex_peer *p, const char *who, unsigned http, const char *why)
 {
-	char status[16] = "-";
+	char status[16] = "-", text[sizeof(ex->last->text)];
 
 	if (p)
 		p->counts.refused++;
 	if (http)
 		snprintf(status, sizeof(status), "%u", http);
-	snprintf(ex->last[ex->nlast % EX_LAST].text, sizeof(ex->last->text), "%.80s: %s%s%.140s", who, http && http != 200 ? status : "",
-	    http && http != 200 ? " " : "", why);
+	snprintf(text, sizeof(text), "%.80s: %s%s%s", who, http && http != 200 ? status : "", http && http != 200 ? " " : "", why);
+	gw_text(ex->last[ex->nlast % EX_LAST].text, sizeof(ex->last->text), text);
 	ex->last[ex->nlast++ % EX_LAST].utc_us = gw_utc_us();
 	gw_log_limited(p ? &p->rate : &ex->rate, GW_NOTICE, "refused", why, "peer=%s http=%s", who, status);
 }

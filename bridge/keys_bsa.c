@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/hex.h"
 #include "lib/ops.h"
+#include "lib/text.h"
 
 enum { PAST = 4 };
 
@@ -229,7 +230,7 @@ failed(struct tek_unit *u, const char *why, int64_t status)
 	u->failed++;
 	u->again_us = gw_mono_us() + TEK_AGAIN_MS * INT64_C(1000);
 	if (why != u->why)
-		snprintf(u->why, sizeof(u->why), "%s", *why ? why : "the BSM refuses");
+		gw_text(u->why, sizeof(u->why), *why ? why : "the BSM refuses");
 	if (u->wanted && tek_link_up(u->k->link))
 		tek_link_fail(u->k->link, u, u->from, u->why);
 	gw_log_limited(&u->k->rate, GW_WARNING, "tek_not_got", u->why, "service=%s peer=%s cp=%lld status=%lld", u->conf->id,
@@ -416,13 +417,16 @@ status_of(int64_t error)
 static void
 refused(struct tek_unit *u, struct tek *t, int64_t cp, int64_t error, const char *why, size_t len)
 {
+	char said[sizeof(u->why)];
+
 	u->refused++;
-	snprintf(u->why, sizeof(u->why), "%.*s", (int)len, why);
+	snprintf(said, sizeof(said), "%.*s", (int)len, why);
+	gw_text(u->why, sizeof(u->why), said);
 	gw_log_limited(&u->k->rate, GW_ERR, "key_refused", u->why, "service=%s cp=%lld error=0x%04x peer=%s", u->conf->id, (long long)cp,
 	    (unsigned)error, u->bsm ? u->bsm->name : "-");
 	if (t->call) {
 		t->call->status = status_of(error);
-		snprintf(t->call->why, sizeof(t->call->why), "%.150s", u->why);
+		gw_text(t->call->why, sizeof(t->call->why), u->why);
 	}
 	u->again_us = gw_mono_us() + TEK_AGAIN_MS * INT64_C(1000);
 }

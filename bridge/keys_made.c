@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/ops.h"
 #include "lib/store.h"
+#include "lib/text.h"
 
 enum { RECENT = 8, KEPT = 1024, STEP = 64, WRAPPED = CWG_MATERIAL_MAX + 7 + GW_WRAP_OVERHEAD };
 
@@ -159,7 +160,7 @@ confirmed(void *self, const struct ex_result *r)
 		return;
 	m->confirmed += good;
 	m->refused += !good;
-	snprintf(m->why, sizeof(m->why), "%s", why);
+	gw_text(m->why, sizeof(m->why), why);
 	if (!good)
 		gw_log_limited(&m->made->k->rate, GW_WARNING, "tek_not_taken", *why ? why : "the BSA refuses", "unit=%s status=%lld", m->id,
 		    r->end == EX_ANSWERED ? (long long)r->answer->status : -1LL);

@@ -8,6 +8,7 @@
 #include "lib/due.h"
 #include "lib/grow.h"
 #include "lib/secret.h"
+#include "lib/text.h"
 
 static const int64_t second = 1000000, grace_us = SEAK_GRACE_MS * INT64_C(1000), kept_us = INT64_C(86400) * 1000000;	/* kept: how long after its end a SEAK is remembered */
 
@@ -321,7 +322,7 @@ note_failure(struct seak_sync *s, struct delivery *d, enum seak_end end, unsigne
 
 	d->silent = end == SEAK_SILENT;
 	d->status = status;
-	seak_text(d->why, sizeof(d->why), reason);
+	gw_text(d->why, sizeof(d->why), reason);
 	set_state(s, d, SEAK_FAILED, now_us);
 	s->counts.failed++;
 	d->delay_s = seak_delay_s(d->delay_s);

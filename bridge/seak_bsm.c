@@ -5,6 +5,7 @@
 #include <string.h>
 #include "bridge/seak_row.h"
 #include "lib/secret.h"
+#include "lib/text.h"
 
 static const int64_t second = 1000000, kept_s = 86400;	/* kept: how long after its end a SEAK is remembered */
 
@@ -398,7 +399,7 @@ seak_bsm_delivered(struct seak_bsm *b, struct seak_flight *f, enum seak_end end,
 	if (a->delay_s == 0) {
 		char code[24] = "", why[200];
 
-		seak_text(why, sizeof(why), reason);
+		gw_text(why, sizeof(why), reason);
 		if (end == SEAK_ANSWERED)
 			snprintf(code, sizeof(code), ": status %u", status);
 		snprintf(what, sizeof(what), "did not take it%s%s%s", code, *why ? ": " : "", why);

@@ -49,19 +49,6 @@ seak_note(const struct seak_ops *ops, void *self, const struct seak_row *r, cons
 
 /* ---- for operators ---- */
 
-void
-seak_text(char *out, size_t cap, const char *text)
-{
-	size_t n = text ? strlen(text) : 0;
-
-	if (n >= cap)
-		for (n = cap - 1; n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80; )	/* the first octet that is left out begins a character */
-			n--;
-	if (n > 0)
-		memcpy(out, text, n);
-	out[n] = '\0';
-}
-
 json_t *
 seak_time_json(int64_t us)
 {

@@ -19,8 +19,6 @@ unsigned seak_delay_s(unsigned before_s);	/* between two attempts: 1, 2, 4 … 6
 bool seak_worth_a_line(int64_t *last_us, int64_t now_us);
 /* A line of the audit, to the owner. */
 void seak_note(const struct seak_ops *, void *self, const struct seak_row *, const char *who, int64_t now_us, const char *what);
-/* A copy for people, cut between two characters: what peers say of a failure is UTF-8 of any length, and half a character would spoil a line of JSON. */
-void seak_text(char *out, size_t cap, const char *text);
 /* What /status says of it, without its key; the caller adds its own. NULL: no memory. */
 json_t *seak_row_json(const struct seak_row *, const struct gw_secret *key, int64_t now_us);
 json_t *seak_time_json(int64_t us);		/* null: 0 */

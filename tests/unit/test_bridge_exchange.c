@@ -399,6 +399,12 @@ START_TEST(wrong_answers_become_status_7)
 	ex_status(seen.waiting[1], 20, long_reason);
 	run_until(&seen.done, 2);
 	ck_assert_int_eq(seen.status, 20);
+	ck_assert_int_eq(send_to(0, 5, 20000, 0, NULL), 0);
+	run_until(&seen.handled, 3);
+	ex_status(seen.waiting[2], 20, "no\xe4\x01 \xc3\xa4");	/* an ECMG's, in ISO 8859-1 by half */
+	run_until(&seen.done, 3);
+	ck_assert_int_eq(seen.status, 20);
+	ck_assert_str_eq(seen.reason, "no?? \xc3\xa4");
 	close_both();
 }
 END_TEST

@@ -123,6 +123,7 @@ fill(struct sp4_msg *m, uint8_t store_of[8][TEK], const int *cps, size_t n)
 }
 
 /* The answer to what was sent last. */
+static const char *said_why;
 static void
 answer(const int *cps, size_t n, int64_t status)
 {
@@ -134,6 +135,7 @@ answer(const int *cps, size_t n, int64_t status)
 	sp4_init(&m, 2);
 	fill(&m, k, cps, n);
 	m.status = status;
+	m.reason = said_why;
 	s->done(s->self, &r);
 }
 
@@ -373,15 +375,22 @@ END_TEST
 START_TEST(a_bsm_that_fails_is_asked_again)
 {
 	const int other[] = { 9 }, right[] = { 7 };
+	char umlauts[603] = "";
 
 	as_bsa();
 	send_msg(PLAYOUT_KEY_REQUEST, request, 7, 7);
 	UNTIL(nsent == 1);
+	for (size_t i = 0; i + 2 < sizeof(umlauts); i += 2)
+		memcpy(umlauts + i, "\xc3\xa4", 2);
+	said_why = umlauts;
 	answer(NULL, 0, BR_NO_SERVICE);
+	ck_assert_int_eq(says("taken", "failed"), 1);	/* half a character would have left nothing of it for /status */
+	said_why = NULL;
 	UNTIL(nsent == 2);
 	answer(NULL, 0, -1);
 	UNTIL(nsent == 3);
 	answer(other, 1, 0);
+	ck_assert_int_eq(says("taken", "failed"), 3);
 	UNTIL(nsent == 4);
 	ck_assert(sent[3].n == 1 && sent[3].cp[0] == 7 && heard.supplies == 0 && says("taken", "failed") == 3);
 	answer(right, 1, 0);
