@@ -15,7 +15,7 @@
 
 enum { RECENT = 8, KEPT = 1024, STEP = 64, WRAPPED = CWG_MATERIAL_MAX + 7 + GW_WRAP_OVERHEAD };
 
-struct recent { int64_t cp; struct gw_secret material; uint32_t offered; uint64_t used; };	/* offered: bits by place of the peer */
+struct recent { int64_t cp; struct gw_secret material; bool offered; uint64_t used; };	/* offered: to the BSAs of the file */
 struct maker {
 	struct tek_made *made;
 	const struct he_unit *conf;	/* NULL: the file has it no more */
@@ -203,19 +203,19 @@ offer(struct maker *m, struct recent *r)
 	struct sp4_msg msg;
 	uint8_t id[8];
 
-	for (size_t i = 0; i < k->b->npeers && i < 32; i++) {
+	for (size_t i = 0; i < k->b->npeers && !r->offered; i++) {
 		const struct he_sp4_peer *p = &k->b->peers[i];
-		if (!(p->roles & HE_ROLE_BSA) || !p->url || r->offered >> i & 1 || !entitled(m, p))
+		if (!(p->roles & HE_ROLE_BSA) || !p->url || !entitled(m, p))
 			continue;
 		sp4_init(&msg, 3);
 		msg.content = m->content;
 		msg.service = s->global_service_id;
 		fill(m, r, &msg, id);
-		r->offered |= UINT32_C(1) << i;
 		m->offered++;
 		if (ex_send(k->ex, p, &msg, 0, gw_mono_us() + 2 * (int64_t)s->crypto_period_ms * 1000, confirmed, m, &err) < 0)
 			gw_log_limited(&k->rate, GW_WARNING, "tek_not_offered", err.text, "unit=%s peer=%s", m->conf->id, p->name);
 	}
+	r->offered = true;
 }
 
 static struct maker *
@@ -407,8 +407,11 @@ open_store(struct br_keys *k, struct gw_err *err)
 int
 tek_made_reconf(struct br_keys *k, struct gw_err *err)
 {
-	for (struct maker *m = k->made ? k->made->makers : NULL; m; m = m->next)
+	for (struct maker *m = k->made ? k->made->makers : NULL; m; m = m->next) {
 		m->conf = NULL;
+		for (size_t i = 0; i < RECENT; i++)
+			m->recent[i].offered = false;	/* there may be others now; who has it takes it again */
+	}
 	for (size_t i = 0; i < k->b->nstkm; i++) {
 		const struct he_unit *unit = k->b->stkm[i].mode == HE_MODE_A ? unit_of(&k->b->stkm[i]) : NULL;
 		if (unit && ((!k->made && open_store(k, err) < 0) || add(k->made, unit, err) < 0))

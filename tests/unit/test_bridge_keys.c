@@ -852,6 +852,38 @@ START_TEST(a_file_that_fails)
 }
 END_TEST
 
+/* Peers come and change places: the running key is for all that are there now, and for more than 32 of them. */
+START_TEST(others_come_while_a_key_runs)
+{
+	enum { MANY = 40 };
+	static struct he_sp4_peer fresh[MANY];
+	static char names[MANY][8];
+	const struct he_service *listed[] = { &service };
+	struct gw_err err = { 0 };
+	struct br_key k;
+	bool heard_of[MANY] = { false };
+
+	as_bsm();
+	ck_assert_int_eq(br_keys_make(keys, audio, 5, &k, &err), 0);
+	ck_assert(nsent == 1 && sent[0].to == &peers[1]);
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof(names[i]), "p%zu", i);
+		fresh[i] = (struct he_sp4_peer){ .name = names[i], .id = names[i], .url = url, .roles = HE_ROLE_BSA, .services = listed, .nservices = 1 };
+	}
+	row.peer = &fresh[0];
+	conf.peers = fresh;
+	conf.npeers = MANY;
+	ck_assert_int_eq(br_keys_reconf(keys, &he, &conf, &err), 0);
+	for (int again = 0; again < 2; again++)
+		ck_assert_int_eq(br_keys_make(keys, audio, 5, &k, &err), 0);
+	ck_assert_uint_eq(nsent, 1 + MANY);
+	for (size_t i = 1; i < nsent; i++)
+		heard_of[sent[i].to - fresh] = true;
+	for (size_t i = 0; i < MANY; i++)
+		ck_assert_msg(heard_of[i], "%zu", i);
+}
+END_TEST
+
 START_TEST(another_file)
 {
 	struct gw_err err = { 0 };
@@ -879,4 +911,4 @@ SUITE("bridge_keys", tcase_add_checked_fixture(t, setup, teardown); tcase_set_ti
     tcase_add_test(t, the_end_of_another_service_confirms_nothing); tcase_add_test(t, a_service_goes_while_its_bsm_is_asked);
     tcase_add_test(t, keys_of_another_head_end); tcase_add_test(t, old_and_new_keys_in_one_answer); tcase_add_test(t, many_keys_in_one_answer);
     tcase_add_test(t, nobody_asks_too_far_ahead); tcase_add_test(t, a_file_that_fails);
-    tcase_add_test(t, what_is_made_is_offered_given_and_stays); tcase_add_test(t, another_file))
+    tcase_add_test(t, what_is_made_is_offered_given_and_stays); tcase_add_test(t, others_come_while_a_key_runs); tcase_add_test(t, another_file))
