@@ -719,6 +719,7 @@ seak_asked(struct seak_sync *s, void *call, const char *who, const char *urn, in
 	struct service *v = service_of(s, urn);
 	struct peer *p = v ? member_of(v, who) : NULL, *g;
 	struct item *i;
+	size_t of_peer = 0;
 
 	clock_is(s, now_us);
 	s->counts.pulls++;
@@ -735,7 +736,9 @@ seak_asked(struct seak_sync *s, void *call, const char *who, const char *urn, in
 	if (!g || g == p || !g->called)
 		NO(BR_NOT_GENERATED, !g ? "there is no SEAK yet, and nobody to ask for one" : g == p ? "there is no SEAK yet: the sender is to deliver it" :
 		    "there is no SEAK yet, and its generator cannot be asked");
-	if (v->nwaiters == SEAK_WAITERS)
+	for (size_t k = 0; k < v->nwaiters; k++)
+		of_peer += v->waiting[k] == p;
+	if (v->nwaiters == SEAK_WAITERS || of_peer == SEAK_PEER_WAITERS)
 		NO(BR_DELAYED, "too many wait for this SEAK");
 	if (!v->pull && !(v->pull = calloc(1, sizeof(*v->pull))))
 		NO(BR_SERVER_ERROR, "no memory");

@@ -12,7 +12,7 @@
 #include "bridge/errors.h"
 #include "kms/seaks.h"
 
-enum { SEAK_MOST = 64, SEAK_ENDLESS = 8, SEAK_WAITERS = 64, SEAK_PEER_WINDOW = 8 };	/* SEAKs of one service and kind; those without an end of one generator that stay in any case; pulls that wait for one answer; deliveries to one peer at a time */
+enum { SEAK_MOST = 64, SEAK_ENDLESS = 8, SEAK_WAITERS = 64, SEAK_PEER_WAITERS = 8, SEAK_PEER_WINDOW = 8 };	/* SEAKs of one service and kind; those without an end of one generator that stay in any case; pulls that wait for one answer, and those of one peer among them; deliveries to one peer at a time */
 
 struct seak_member { const char *id; bool called; };	/* called: it can be sent to; else it only asks */
 /* One service; copied. members: all of its BSMs, the generator among them. */

@@ -13,7 +13,7 @@ static const char urn[] = "urn:simulgate:lab:news";
 
 /* ---- a world of stores, wires and programs ---- */
 
-enum { ROWS = 512, MARKS = 64, WIRE = 4096, BSMS = 8 };
+enum { ROWS = 512, MARKS = 64, WIRE = 4096, BSMS = 10 };
 struct kept { bool used; struct seak_row row; struct seak_mark marks[MARKS]; size_t nmarks; };
 struct disk { struct kept rows[ROWS]; int64_t last; };	/* outlives its program */
 enum what { DELIVERY, CONFIRMATION, REQUEST, RESPONSE };
@@ -31,7 +31,7 @@ struct world {
 	unsigned last_status; const char *last_reason; struct seak_row last_row; uint8_t last_key[SEAK_LEN];
 	bool fail_save;
 };
-static const char *const names[BSMS + 1] = { "hub", "bsm1", "bsm2", "bsm3", "bsm4", "bsm5", "bsm6", "bsm7", "bsm8" };
+static const char *const names[BSMS + 1] = { "hub", "bsm1", "bsm2", "bsm3", "bsm4", "bsm5", "bsm6", "bsm7", "bsm8", "bsm9", "bsm10" };
 
 static int
 number_of(const char *who)
@@ -850,15 +850,17 @@ END_TEST
 
 START_TEST(waiting_pulls_are_bounded_and_end_with_the_engine)
 {
-	struct world *w = world(2, "bsm1");
+	struct world *w = world(10, "bsm1");
 
 	start_hub(w);
 	for (int k = 0; k < SEAK_WAITERS; k++) {
 		w->last_status = 999;
-		ask(w, 2);
+		ask(w, 2 + k / SEAK_PEER_WAITERS);
 		ck_assert_uint_eq(w->last_status, 999);
+		if (k % SEAK_PEER_WAITERS == SEAK_PEER_WAITERS - 1)	/* one of them leaves the others their places */
+			ck_assert_uint_eq(ask(w, 2 + k / SEAK_PEER_WAITERS), BR_DELAYED);
 	}
-	ck_assert_uint_eq(ask(w, 2), BR_DELAYED);
+	ck_assert_uint_eq(ask(w, 10), BR_DELAYED);
 	restart_hub(w);
 	ck_assert_uint_eq(w->last_status, BR_DELAYED);
 	end(w);
