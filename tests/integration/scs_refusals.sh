@@ -26,13 +26,13 @@ check "… after two refusals" logged scrambler '^refused cp=' 2
 check "which ends the alarm" scs_is 20 "${u}['key_refused'] == '' and not ${u}['alarm']"
 check "and is said" logged scs 'event=record_taken'
 
-script liar scrambler "$dir/run/scs.sock" --times 0 --lie 2
+script liar scrambler "$dir/run/scs.sock" --times 0 --lie 3
 check "a scrambler with another key than the first is an alarm" scs_is 20 "${u}['key_differs'].startswith('scripted, cp') and ${u}['alarm']"
 check "and an error" logged scs 'level=err .*event=fingerprint_differs .*service=news'
 check "until it has the right one" scs_is 20 "${u}['key_differs'] == '' and not ${u}['alarm']"
 check "which is said" logged scs 'event=fingerprint_agrees'
 curl -s --unix-socket "$dir/scs.sock" http://localhost/metrics >"$dir/metrics"
-check "it is counted; who had the right one all the time was not" grep -q 'simulgate_scs_fingerprint_differs_total{service="news"} 2' "$dir/metrics"
+check "it is counted; who had the right one all the time was not" grep -q 'simulgate_scs_fingerprint_differs_total{service="news"} 3' "$dir/metrics"
 kill9 liar
 
 kill9 mux
