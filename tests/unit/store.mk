@@ -11,4 +11,4 @@ tests_unit_test_cwg_LDADD = $(test_libs) cwg/libcwg.la lib/libgwbase.la $(CRYPTO
 check_PROGRAMS += tests/unit/test_play
 TESTS += tests/unit/test_play
 tests_unit_test_play_SOURCES = tests/unit/test_play.c tests/unit/scratch.h
-tests_unit_test_play_LDADD = $(test_libs) tools/libplay.la lib/libgwbase.la $(CRYPTO_LIBS) $(PCAP_LIBS)
+tests_unit_test_play_LDADD = $(test_libs) tools/libplay.la tools/libdecode.la lib/libgwbase.la proto/libproto.la $(CRYPTO_LIBS) $(PCAP_LIBS)

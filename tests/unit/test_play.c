@@ -380,6 +380,8 @@ START_TEST(udp_payloads_leave_as_captured)
 	frame(1900, ETH "4400 0020");
 	frame(2000, ETH IP4 "1000 138d 000c 0000 73697836");				/* six6, another port */
 	frame(1990, ETH IP4 UDP4 "7365766e");						/* sevn, out of order */
+	frame(2300, ETH "4500 001c 0007 2000 4011 0000 7f000001 ef000001 1000 138c 000c 0000");	/* eigh, in two fragments */
+	frame(2400, ETH "4500 0018 0007 0001 4011 0000 7f000001 ef000001 65696768");
 	s = pcap(false, 0);
 	takes(s, 0, "one1");
 	takes(s, 500, "two2");
@@ -388,6 +390,7 @@ START_TEST(udp_payloads_leave_as_captured)
 	takes(s, 800, "five");
 	takes(s, 1000, "six6");
 	takes(s, 1000, "sevn");
+	takes(s, 1400, "eigh");
 	ended(s);
 	s = pcap(false, 5005);
 	takes(s, 0, "six6");
