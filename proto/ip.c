@@ -1,21 +1,9 @@
 /* proto/ip.c: see ip.h */
 #include "proto/ip.h"
 #include <string.h>
+#include "proto/be.h"
 
 enum { DF = 0x40, FRAGMENT = 0x3fff };
-
-static uint16_t
-be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void
-put16(uint8_t *p, size_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
 
 static uint64_t
 word(const uint8_t *p)

@@ -1,26 +1,11 @@
 /* proto/mikey.c: see mikey.h */
 #include "proto/mikey.h"
 #include <string.h>
+#include "proto/be.h"
 #include "proto/say.h"
 #include "proto/stkm.h"
 
 enum { VERSION = 1, CS_ENTRY = 9, KEMAC_FIXED = 4 };	/* encryption, length, MAC alg */
-
-static uint16_t
-be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint64_t
-be(const uint8_t *p, size_t n)
-{
-	uint64_t v = 0;
-
-	while (n--)
-		v = v << 8 | *p++;
-	return v;
-}
 
 static int
 no(enum mikey_fault *why, enum mikey_fault f)
@@ -107,7 +92,7 @@ take_t(struct mikey *m, struct mikey_view b)
 {
 	m->has_t = true;
 	m->ts_type = b.p[0];
-	m->ts = be(b.p + 1, b.len - 1);
+	m->ts = be_uint(b.p + 1, b.len - 1);
 	return 0;
 }
 
@@ -246,7 +231,7 @@ header(const uint8_t *p, size_t len, struct mikey *m, size_t *at)
 	m->data_type = p[1];
 	m->v = p[3] >> 7;
 	m->prf = p[3] & 0x7f;
-	m->csb_id = (uint32_t)be(p + 4, 4);
+	m->csb_id = (uint32_t)be_uint(p + 4, 4);
 	m->ncs = p[8];
 	m->map_type = p[9];
 	if (m->data_type != MIKEY_PSK && m->data_type != MIKEY_PSK_VERIFY && m->data_type != MIKEY_ERROR)
@@ -314,9 +299,9 @@ mikey_decode(const void *buf, size_t len, struct mikey *m, enum mikey_fault *why
 static bool
 cut(const uint8_t **p, const uint8_t *end, size_t width, struct mikey_view *v)
 {
-	if ((size_t)(end - *p) < width || (size_t)(end - *p) - width < be(*p, width))
+	if ((size_t)(end - *p) < width || (size_t)(end - *p) - width < be_uint(*p, width))
 		return false;
-	v->len = (size_t)be(*p, width);
+	v->len = (size_t)be_uint(*p, width);
 	v->p = *p + width;
 	*p = v->p + v->len;
 	return true;
@@ -428,7 +413,7 @@ mikey_management(const struct mikey_view *ext, struct mikey_management *m, enum 
 		form++;
 	if (!p || p == end || form == 2 || ext->len < 1 + forms[form].octets)
 		return no(why, MIKEY_BAD_MANAGEMENT);
-	unsigned word = (unsigned)be(p + 1, forms[form].octets), left = 8 * (unsigned)forms[form].octets;
+	unsigned word = (unsigned)be_uint(p + 1, forms[form].octets), left = 8 * (unsigned)forms[form].octets;
 	for (size_t k = 0; k < forms[form].n; k++) {
 		left -= forms[form].bits[k].width;
 		f[forms[form].bits[k].field] = word >> left & ((1u << forms[form].bits[k].width) - 1);

@@ -1,13 +1,8 @@
 /* proto/rtp.c: see rtp.h */
 #include "proto/rtp.h"
+#include "proto/be.h"
 
 enum { RTCP_HEADER = 4, RTCP_FIRST = 192, RTCP_LAST = 223 };	/* types: RFC 5761 4 */
-
-static uint32_t
-be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 int
 rtp_peek(const void *packet, size_t len, struct rtp *r)

@@ -5,14 +5,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include "proto/be.h"
 
 enum { TLV_HEADER = 4, USES_MAX = 64 /* as bits of a word */, USER_DEFINED = 0x8000 };
-
-static uint16_t
-be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
 
 const struct sim_param *
 sim_param_find(const struct sim_iface *iface, uint16_t type)

@@ -1,13 +1,8 @@
 /* proto/sim_shape.c */
 #include "proto/sim_shape.h"
+#include "proto/be.h"
 
 enum { TLV_HEADER = 4 };
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
 
 /* Whether a parameter that fits stands at p, of which there are left octets. */
 static inline bool
@@ -27,7 +22,7 @@ alike(const struct sim_shape *s, const uint8_t *p, size_t len, struct sim_msg *m
 {
 	size_t at = SIM_HEADER, n = 0, ignored = 0;
 
-	if (len < SIM_HEADER || p[0] != s->version || be16(p + 1) != s->def->type || SIM_HEADER + be16(p + 3) != len)
+	if (len < SIM_HEADER || p[0] != s->version || be16(p + 1) != s->def->type || (size_t)SIM_HEADER + be16(p + 3) != len)
 		return false;
 	for (const struct sim_place *v = s->v, *end = s->v + s->n; v < end; v++) {
 		if (!fits(v, p + at, len - at))

@@ -2,6 +2,7 @@
 #include "tools/alike.h"
 #include <stdlib.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 
@@ -159,16 +160,6 @@ same_octets(const struct talk_param *a, const struct talk_param *b)
 	return a->len == b->len && (a->len == 0 || memcmp(a->p, b->p, a->len) == 0);
 }
 
-static uint32_t
-number(const uint8_t *p, size_t len)
-{
-	uint32_t v = 0;
-
-	for (size_t k = 0; k < len; k++)
-		v = v << 8 | p[k];
-	return v;
-}
-
 static bool
 same_id(struct comparison *c, const struct talk_param *a, const struct talk_param *b)
 {
@@ -176,8 +167,8 @@ same_id(struct comparison *c, const struct talk_param *a, const struct talk_para
 
 	if (a->len != b->len || a->len > 4)
 		return same_octets(a, b);
-	va = number(a->p, a->len);
-	vb = number(b->p, b->len);
+	va = (uint32_t)be_uint(a->p, a->len);
+	vb = (uint32_t)be_uint(b->p, b->len);
 	if (alike_to_b(c->map, a->type, va, &known))
 		return known == vb;
 	if (alike_to_a(c->map, a->type, vb, &known))	/* another of A is called that */
@@ -192,7 +183,7 @@ same_cp(struct comparison *c, const struct talk_param *a, const struct talk_para
 
 	if (a->len < 2 || b->len < 2)
 		return same_octets(a, b);
-	is = (uint16_t)(number(b->p, 2) - number(a->p, 2));
+	is = (uint16_t)(be16(b->p) - be16(a->p));
 	if (alike_distance(c->map, c->stream, &distance))
 		return distance == is;
 	return alike_learn_distance(c->map, c->stream, is) == 0 || is == 0;

@@ -2,6 +2,7 @@
 #include "tools/dec_msg.h"
 #include <stdlib.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/cpsig_psig.h"
 #include "proto/ecmg_scs.h"
 #include "proto/eis_scs.h"
@@ -45,12 +46,6 @@ struct dec_msg {
 	const uint8_t *end; uint32_t end_seq;	/* of the octets that are being looked at */
 	unsigned sessions;
 };
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
 
 /* ---- requests and their answers ---- */
 

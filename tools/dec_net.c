@@ -3,6 +3,7 @@
 #include <pcap/dlt.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/be.h"
 
 enum { WHOLE = 65536, UNIT = 8, EXTENSIONS = 8, TCP = 6, V6_HOP = 0, V6_ROUTE = 43, V6_FRAGMENT = 44, V6_OPTIONS = 60, V4_MORE = 0x2000 };
 
@@ -18,18 +19,6 @@ struct partial {
 };
 struct dec_net { struct partial partial[DEC_FRAGMENTED]; uint64_t clock, gave_way; };
 struct view { const uint8_t *p; size_t len, cut; };
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
-static uint32_t
-be32(const uint8_t *p)
-{
-	return (uint32_t)be16(p) << 16 | be16(p + 2);
-}
 
 static bool
 skip(struct view *v, size_t n)

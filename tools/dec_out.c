@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lib/hex.h"
+#include "proto/be.h"
 #include "tools/dec_words.h"
 
 enum { ROOM = 1 << 16, KINDS = 128, GUESSES = 64, SHORT = 8, ENDS = 64, TLV = 4, FIELDS_WIDTH = 80, WORD = 40, LADDER = 26, ARROW = LADDER + 6 };
@@ -240,30 +241,6 @@ roles(const struct sim_iface *iface, const char **client, size_t *client_len, co
 
 /* ---- values ---- */
 
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
-static uint64_t
-number(const uint8_t *p, size_t len)
-{
-	uint64_t v = 0;
-
-	for (size_t k = 0; k < len; k++)
-		v = v << 8 | p[k];
-	return v;
-}
-
-static int64_t
-signed_number(const uint8_t *p, size_t len)
-{
-	uint64_t v = number(p, len);
-
-	return (int64_t)(len < 8 && len > 0 && (p[0] & 0x80) ? v | UINT64_MAX << 8 * len : v);
-}
-
 static bool
 plain_text(const uint8_t *p, size_t len)
 {
@@ -361,8 +338,8 @@ put_value(struct dec_out *o, const struct field *f, bool brief)
 		return;
 	}
 	switch (f->kind) {
-	case SIM_UINT: put_u(o, number(p, len), 1); break;
-	case SIM_INT: put_i(o, signed_number(p, len)); break;
+	case SIM_UINT: put_u(o, be_uint(p, len), 1); break;
+	case SIM_INT: put_i(o, be_int(p, len)); break;
 	case SIM_HEX: put(o, "0x", 2); put_hex(o, p, len); break;
 	case SIM_TEXT: put(o, "\"", 1); put(o, (const char *)p, len); put(o, "\"", 1); break;
 	case SIM_TIME: put_time(o, p); break;
@@ -450,8 +427,8 @@ json_value(struct dec_out *o, const struct dec_message *g, const struct field *f
 	}
 	puts_(o, ",\"value\":");
 	switch (f->kind) {
-	case SIM_UINT: case SIM_HEX: put_u(o, number(p, len), 1); break;
-	case SIM_INT: put_i(o, signed_number(p, len)); break;
+	case SIM_UINT: case SIM_HEX: put_u(o, be_uint(p, len), 1); break;
+	case SIM_INT: put_i(o, be_int(p, len)); break;
 	case SIM_TEXT: json_text(o, (const char *)p, len); break;
 	case SIM_TIME: put(o, "\"", 1); put_time(o, p); put(o, "\"", 1); break;
 	case SIM_BYTES: put(o, "\"", 1); put_hex(o, p, len); put(o, "\"", 1); break;
@@ -480,7 +457,7 @@ json_fields(struct dec_out *o, const struct dec_message *g, const struct sim_mes
 		json_value(o, g, &f);
 		if (f.param && f.param->unit)
 			putf(o, ",\"unit\":\"%s\"", f.param->unit);
-		if (!f.masked && f.kind <= SIM_HEX && (words = dec_value_words(iface, f.type, (int64_t)number(f.p, f.len)))) {
+		if (!f.masked && f.kind <= SIM_HEX && (words = dec_value_words(iface, f.type, (int64_t)be_uint(f.p, f.len)))) {
 			puts_(o, ",\"words\":");
 			json_text(o, words, strlen(words));
 		}
@@ -701,7 +678,7 @@ say_unit(struct dec_out *o, const struct field *f)
 		return;
 	putf(o, " %s", f->param->unit);
 	if (strcmp(f->param->unit, "x100 ms") == 0 && f->len && f->len <= 4)
-		putf(o, " (%.1f s)", (double)number(f->p, f->len) / 10);
+		putf(o, " (%.1f s)", (double)be_uint(f->p, f->len) / 10);
 }
 
 static void
@@ -722,7 +699,7 @@ say_field(struct dec_out *o, const struct dec_message *g, const struct field *f,
 		put_value(o, f, f->len > 20);
 	say_unit(o, f);
 	if (!f->masked && f->kind <= SIM_HEX)
-		words = dec_value_words(g->session->iface, f->type, (int64_t)number(f->p, f->len));
+		words = dec_value_words(g->session->iface, f->type, (int64_t)be_uint(f->p, f->len));
 	if (words)
 		putf(o, " (%s)", words);
 	newline(o);

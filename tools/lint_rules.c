@@ -1,6 +1,7 @@
 /* tools/lint_rules.c: the rules of simulgate lint: one table, and the checks that its rows name */
 #include <stdlib.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/cpsig_psig.h"
 #include "proto/ecmg_scs.h"
 #include "proto/eis_scs.h"
@@ -11,12 +12,6 @@
 
 enum { TLV = 4, USER_DEFINED = 0x8000, USES = 64, TS_PACKET = 188, TS_SYNC = 0x47, STATUS = 0x7000, INFORMATION = 0x7001, UNRECOVERABLE = 0x7001,
 	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002, BCAST_VERSION = 5, DELAYS = 3 };
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
 
 static int64_t
 value(const struct lint_seen *x, uint16_t param)
@@ -55,12 +50,6 @@ static bool
 in_version(const struct sim_use *u, uint8_t version)
 {
 	return (u->from == 0 || version >= u->from) && (u->to == 0 || version <= u->to);
-}
-
-static struct walk
-walk(const struct lint_seen *x)
-{
-	return (struct walk){ .x = x, .rules = rules_of(x), .p = x->g->p, .at = SIM_HEADER, .end = x->g->len };
 }
 
 static bool
@@ -106,6 +95,15 @@ each(struct walk *w, void (*one)(struct lint_seen *, struct walk *), void (*last
 		last(x, w);
 }
 
+/* All of a message. */
+static void
+over(struct lint_seen *x, void (*one)(struct lint_seen *, struct walk *), void (*last)(struct lint_seen *, struct walk *))
+{
+	struct walk w = { .x = x, .rules = rules_of(x), .p = x->g->p, .at = SIM_HEADER, .end = x->g->len };
+
+	each(&w, one, last, x);
+}
+
 static void
 whole_parameters(struct lint_seen *x, struct walk *w)
 {
@@ -117,9 +115,7 @@ whole_parameters(struct lint_seen *x, struct walk *w)
 static void
 check_malformed(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, NULL, whole_parameters, x);
+	over(x, NULL, whole_parameters);
 }
 
 static void
@@ -132,9 +128,7 @@ one_unknown(struct lint_seen *x, struct walk *w)
 static void
 check_unknown(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, one_unknown, NULL, x);
+	over(x, one_unknown, NULL);
 }
 
 static void
@@ -158,18 +152,14 @@ one_by_udp(struct lint_seen *x, struct walk *w)
 static void
 check_by_udp(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
 	if (x->live->rep->udp)
-		each(&w, one_by_udp, NULL, x);
+		over(x, one_by_udp, NULL);
 }
 
 static void
 check_unlisted(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, one_unlisted, NULL, x);
+	over(x, one_unlisted, NULL);
 }
 
 static void
@@ -187,9 +177,7 @@ one_length(struct lint_seen *x, struct walk *w)
 static void
 check_length(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, one_length, NULL, x);
+	over(x, one_length, NULL);
 }
 
 static void
@@ -203,9 +191,7 @@ last_repeated(struct lint_seen *x, struct walk *w)
 static void
 check_repeated(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, NULL, last_repeated, x);
+	over(x, NULL, last_repeated);
 }
 
 /* Clause 10 was not at hand: what only other sources call mandatory there is a rule of its own. */
@@ -236,39 +222,29 @@ last_wanted(struct lint_seen *x, struct walk *w)
 static void
 check_missing(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, NULL, last_missing, x);
+	over(x, NULL, last_missing);
 }
 
 static void
 check_wanted(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
 	if (x->iface == &eis_scs)
-		each(&w, NULL, last_wanted, x);
+		over(x, NULL, last_wanted);
 }
 
 static void
 one_value(struct lint_seen *x, struct walk *w)
 {
-	uint64_t v = 0;
+	uint64_t v = w->use && w->use->top && w->len <= 8 ? be_uint(w->v, w->len) : 0;
 
-	if (!w->use || !w->use->top || w->len > 8)
-		return;
-	for (size_t i = 0; i < w->len; i++)
-		v = v << 8 | w->v[i];
-	if (v > w->use->top)
+	if (v > 0 && v > w->use->top)
 		lint_found(x, x->side, w->type, "%llu is reserved: with version %u it goes up to %u", (unsigned long long)v, x->g->msg->version, w->use->top);
 }
 
 static void
 check_value(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
-	each(&w, one_value, NULL, x);
+	over(x, one_value, NULL);
 }
 
 static void
@@ -287,10 +263,8 @@ one_boolean(struct lint_seen *x, struct walk *w)
 static void
 check_boolean(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
 	if (x->iface == &eis_scs || x->kind->class == STREAM_STATUS)
-		each(&w, one_boolean, NULL, x);
+		over(x, one_boolean, NULL);
 }
 
 static void
@@ -306,10 +280,8 @@ one_time(struct lint_seen *x, struct walk *w)
 static void
 check_time(struct lint_seen *x)
 {
-	struct walk w = walk(x);
-
 	if (x->iface->ngroups)	/* the interfaces that have times have groups */
-		each(&w, one_time, NULL, x);
+		over(x, one_time, NULL);
 }
 
 /* ---- versions, types, directions ---- */

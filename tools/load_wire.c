@@ -1,6 +1,7 @@
 /* tools/load_wire.c: messages that are made once by the tables, and then differ in a few places */
 #include <stdio.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 #include "tools/load.h"
@@ -105,19 +106,6 @@ load_error(struct load_report *r, uint16_t status)
 	if (i == r->nerrors)
 		r->error[r->nerrors++].status = status;
 	r->error[i].n++;
-}
-
-static void
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static unsigned
-get16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
 }
 
 /* A control word that hangs on its crypto-period alone, so that neighbours' requests agree on it, with the check sums of DVB-CSA. */
@@ -275,9 +263,9 @@ int
 load_wire_find(const uint8_t *frame, size_t len, uint16_t type)
 {
 	for (size_t at = SIM_HEADER; at + TLV <= len;) {
-		size_t n = get16(frame + at + 2);
-		if (get16(frame + at) == type && n == 2 && at + TLV + 2 <= len)
-			return (int)get16(frame + at + TLV);
+		size_t n = be16(frame + at + 2);
+		if (be16(frame + at) == type && n == 2 && at + TLV + 2 <= len)
+			return (int)be16(frame + at + TLV);
 		at += TLV + n;
 	}
 	return -1;
@@ -305,7 +293,7 @@ load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out)
 		return first;
 	case LOAD_MISSING:	/* two parameters, no more */
 		for (int i = 0; i < 2; i++)
-			at += TLV + get16(out + at + 2);
+			at += TLV + be16(out + at + 2);
 		put16(out + 3, (unsigned)(at - SIM_HEADER));
 		return at;
 	case LOAD_OVERLAP:
@@ -319,8 +307,8 @@ load_wire_bad(unsigned misdeed, const uint8_t *good, size_t len, uint8_t *out)
 static size_t
 place_of(const uint8_t *frame, size_t len, uint16_t type)
 {
-	for (size_t at = SIM_HEADER; at + TLV <= len; at += TLV + get16(frame + at + 2))
-		if (get16(frame + at) == type)
+	for (size_t at = SIM_HEADER; at + TLV <= len; at += TLV + be16(frame + at + 2))
+		if (be16(frame + at) == type)
 			return at;
 	return 0;
 }
@@ -345,8 +333,8 @@ load_wire_instead(unsigned misdeed, enum load_side side, const uint8_t *good, si
 		n = LOAD_BIG - behind;
 		break;
 	case LOAD_WINDOW:	/* a thousand crypto-periods on */
-		for (at = place_of(out, first, ECMG_CP_CW); at && at + TLV <= first && get16(out + at) == ECMG_CP_CW; at += TLV + get16(out + at + 2))
-			put16(out + at + TLV, (get16(out + at + TLV) + 1000) & 0xffff);
+		for (at = place_of(out, first, ECMG_CP_CW); at && at + TLV <= first && be16(out + at) == ECMG_CP_CW; at += TLV + be16(out + at + 2))
+			put16(out + at + TLV, (be16(out + at + TLV) + 1000) & 0xffff);
 		break;
 	default:
 		return 0;

@@ -2,6 +2,7 @@
 #include "tools/replay.h"
 #include <stdlib.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 
@@ -62,29 +63,6 @@ static const struct { const struct sim_iface *iface; uint16_t param; int weight;
 };
 enum { VERSION_WEIGHT = 4 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
-static void
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static uint32_t
-number(const uint8_t *p, size_t len)
-{
-	uint32_t v = 0;
-
-	for (size_t k = 0; k < len; k++)
-		v = v << 8 | p[k];
-	return v;
-}
 
 static void
 put_number(uint8_t *p, size_t len, uint32_t v)
@@ -265,7 +243,7 @@ put_id(struct replay *r, struct link *l, const struct talk_msg *asked, const str
 	memcpy(out, v->p, v->len);
 	if (v->len > 4)
 		return;
-	a = number(v->p, v->len);
+	a = (uint32_t)be_uint(v->p, v->len);
 	if (asked && talk_find(asked, v->type, 0, &theirs) && theirs.len == v->len) {
 		memcpy(out, theirs.p, v->len);
 		return;
@@ -342,7 +320,7 @@ build(struct replay *r, struct link *l, const struct talk_msg *captured, const s
 		case ALIKE_CP: case ALIKE_CP_MADE: put_cp(r, l, captured, asked, &v, out); break;
 		default:
 			memcpy(out, v.p, v.len);
-			if (v.len <= 4 && renamed(r, v.type, number(v.p, v.len), &known))
+			if (v.len <= 4 && renamed(r, v.type, (uint32_t)be_uint(v.p, v.len), &known))
 				put_number(out, v.len, known);
 		}
 		n += TLV + (size_t)v.len;
@@ -660,8 +638,8 @@ same_names(const struct link *l, const struct talk_msg *captured, const struct t
 
 		if (alike_rule(iface, a.type) != ALIKE_ID || a.len > 4 || !talk_find(live, a.type, 0, &b) || b.len != a.len)
 			continue;
-		va = number(a.p, a.len);
-		vb = number(b.p, b.len);
+		va = (uint32_t)be_uint(a.p, a.len);
+		vb = (uint32_t)be_uint(b.p, b.len);
 		if (alike_to_b(&l->names, a.type, va, &known)) {
 			if (known != vb)
 				return false;

@@ -2,6 +2,7 @@
 #include "tools/scrub_msg.h"
 #include <string.h>
 #include "proto/bcro.h"
+#include "proto/be.h"
 #include "proto/cpsig_psig.h"
 #include "proto/ecmg_scs.h"
 #include "proto/eis_scs.h"
@@ -17,12 +18,6 @@ enum { TLV = 4, DEPTH = 4, SECTION_HEAD = 3, SECTION_LONG = 8, CRC = 4, TWEAKS =
 #define SCRUB_X(id, name, text) name,
 const char *const scrub_class_names[SCRUB_NCLASSES] = { SCRUB_CLASSES(SCRUB_X) };
 #undef SCRUB_X
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
 
 /* ---- counting ---- */
 

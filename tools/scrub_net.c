@@ -2,22 +2,10 @@
 #include "tools/scrub_net.h"
 #include <pcap/dlt.h>
 #include <string.h>
+#include "proto/be.h"
 
 enum { TCP = 6, TCP_HEADER = 20, TCP_SUM = 16, UDP_SUM = 6, IP_SUM = 10, UNIT = 8, EXTENSIONS = 8, V6_HOP = 0, V6_ROUTE = 43, V6_FRAGMENT = 44,
 	V6_OPTIONS = 60, MAC = 6, WRONG = 0x5555 };
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
-
-static void
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
 
 static uint16_t
 fold(uint32_t sum)

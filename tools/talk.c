@@ -3,18 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/emmg_mux.h"
 #include "proto/say.h"
 #include "tools/dec_read.h"
 
 enum { TLV = 4, OPEN = 4096, EARLY = 16 };	/* OPEN: requests without an answer that are remembered of a connection; EARLY: places an answer may stand before its request */
 #define EARLY_NS INT64_C(200000000)
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
 
 /* ---- messages ---- */
 
@@ -103,18 +98,6 @@ printable(const uint8_t *p, size_t len)
 	return true;
 }
 
-static int64_t
-number(enum sim_kind kind, const uint8_t *p, size_t len)
-{
-	uint64_t v = 0;
-
-	for (size_t k = 0; k < len; k++)
-		v = v << 8 | p[k];
-	if (kind == SIM_INT && len > 0 && len < 8 && p[0] & 0x80)
-		v |= UINT64_MAX << 8 * len;
-	return (int64_t)v;
-}
-
 /* Octets as far as there is room for, and how many they are when not all are shown. */
 static void
 octets(struct say *s, const uint8_t *p, size_t len)
@@ -152,7 +135,7 @@ talk_value(const struct sim_iface *iface, uint16_t type, const uint8_t *p, size_
 	if (kind == SIM_TEXT ? !printable(p, len) : kind <= SIM_HEX ? len == 0 || len > 8 : true)
 		kind = SIM_BYTES;
 	switch (kind) {
-	case SIM_UINT: case SIM_INT: say(&s, "%lld", (long long)number(kind, p, len)); break;
+	case SIM_UINT: case SIM_INT: say(&s, "%lld", (long long)(kind == SIM_INT ? be_int(p, len) : (int64_t)be_uint(p, len))); break;
 	case SIM_HEX: say(&s, "0x"); hex(&s, p, len); break;
 	case SIM_TEXT: say(&s, "\"%.*s\"", (int)len, (const char *)p); break;
 	default: octets(&s, p, len); break;

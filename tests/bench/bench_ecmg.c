@@ -25,25 +25,13 @@
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
+#include "proto/be.h"
 #include "proto/ecmg_scs.h"
 
 enum { CHANNELS = 100, STREAMS = 10, CHANNELS_MAX = 1000, TOGETHER = 10, ROUNDS = 5, CHUNK = 65536, FRAME = 1024, WARM_MS = 300, SETUP_S = 15 };
 
 /* Where the three numbers stand that a frame is told by: ECM_channel_id, ECM_stream_id and CP_number come first, in this order. */
 enum { AT_STREAM = SIM_HEADER + 6 + 4, AT_CP = SIM_HEADER + 12 + 4, HEAD = SIM_HEADER + 18 };
-
-static uint16_t
-get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void
-put16(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
 
 static void
 die(const char *what)
@@ -322,13 +310,13 @@ on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 	while ((len = sim_frame_length(c->in + at, c->have - at)) != 0 && len <= c->have - at) {
 		const uint8_t *p = c->in + at;
 		at += len;
-		if (get16(p + 1) != ECMG_ECM_RESPONSE) {
+		if (be16(p + 1) != ECMG_ECM_RESPONSE) {
 			other_frame(c, p, len);
 			continue;
 		}
-		uint16_t stream = get16(p + AT_STREAM);
-		if (len < HEAD || stream >= k->t->streams || get16(p + SIM_HEADER + 4) != c->id ||
-		    get16(p + AT_CP) != k->cp[c->id * k->t->streams + stream])
+		uint16_t stream = be16(p + AT_STREAM);
+		if (len < HEAD || stream >= k->t->streams || be16(p + SIM_HEADER + 4) != c->id ||
+		    be16(p + AT_CP) != k->cp[c->id * k->t->streams + stream])
 			die("an answer to another question");
 		k->t->reply_len = len;
 		k->answers++;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <uv.h>
 #include "lib/loop.h"
+#include "proto/be.h"
 #include "proto/ecmg_scs.h"
 #include "tests/bench/ceiling.h"
 #include "tools/load.h"
@@ -39,13 +40,6 @@ stay_on(int cpu)
 	CPU_ZERO(&set);
 	CPU_SET((size_t)cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);	/* refused: the numbers are less quiet, no more */
-}
-
-static void
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
 }
 
 /* ---- the echo ---- */

@@ -2,18 +2,13 @@
 #include "tests/unit/capture.h"
 #include <pcap/pcap.h>
 #include <string.h>
+#include "proto/be.h"
 #include "proto/sim.h"
 #include "tests/suite.h"
 
 enum { ETHERNET = 14, IPV4 = 20, TCP_LEAST = 20, UDP_HEADER = 8, FIN = 1, SYN = 2, ACK = 16, IP_TCP = 6, IP_UDP = 17, HALF = 1 << 15 };
 
 static uint8_t room[CAP_FLOWS][2][HALF];
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
-}
 
 static struct cap_flow *
 flow_of(struct capture *c, uint16_t client, uint16_t server, bool udp)

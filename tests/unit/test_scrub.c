@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "proto/bcro.h"
+#include "proto/be.h"
 #include "proto/cpsig_psig.h"
 #include "proto/ecmg_scs.h"
 #include "proto/eis_scs.h"
@@ -51,19 +52,6 @@ static void
 end(void)
 {
 	scrub_names_free(pen.names);
-}
-
-static void
-put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static unsigned
-be16(const uint8_t *p)
-{
-	return (unsigned)p[0] << 8 | p[1];
 }
 
 /* ---- pseudonyms ---- */
