@@ -4,21 +4,8 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 plan 10
-examples_at "$dir/examples" || bail "the examples can be copied"
-# Ports and groups of this test's own, so that tests can run side by side; periods of 2 s, so that a life of 14 s has enough of them.
-ports a b c d e f h l m n o
-g=$(group)
-sed -i "s/crypto_period: 5s/crypto_period: 2s/; s/tcp:\/\/127.0.0.1:7001/tcp:\/\/127.0.0.1:$a/; s/tcp:\/\/127.0.0.1:7002/tcp:\/\/127.0.0.1:$b/
-	s/127.0.0.1:7080/127.0.0.1:$m/; s/127.0.0.1:4359\"/127.0.0.1:$n\", ltkm_port: $o/; s/127.0.0.2:4359/127.0.0.2:$o/
-	s/127.0.0.1:7020/127.0.0.1:$h/; s/239\.255\.1\.1:5020/$g:$l/
-	s/239\.255\.0\.1:5004/$g:$c/; s/239\.255\.1\.1:5004/$g:$d/; s/239\.255\.1\.1:5010/$g:$e/; s/239\.255\.1\.1:5012/$g:$f/" "$dir/examples/headend.yaml"
-
-buys() {
-	"$(program "")" kms init --config "$dir/examples/headend.yaml" &&
-		"$(program "")" subscribe subscriber add "$dir/examples/keys/subscribers.yaml" --config "$dir/examples/headend.yaml" &&
-		"$(program "")" subscribe add --subscriber phone --service news --config "$dir/examples/headend.yaml"
-}
-check "the phone's subscriber buys the programme" buys
+demo_at "$dir/examples"
+check "the phone's subscriber buys the programme" demo_buys "$dir/examples"
 run() {
 	within 60 "$(program "")" run "$dir/examples/headend.yaml" --seconds 14 >"$dir/log/out$1" 2>"$dir/log/run$1"
 }

@@ -166,6 +166,25 @@ group() { echo "239.255.$((RANDOM % 254 + 1)).$((RANDOM % 254 + 1))"; }
 # examples_at DIRECTORY: the shipped examples as their user has them: keys are for one's own eyes
 examples_at() { cp -R "$top_srcdir/examples" "$1" && chmod -R u+w "$1" && chmod 600 "$1"/keys/*; }
 
+# demo_at DIRECTORY: the examples there, with ports and groups of this test's own, so that tests can run side by side, and periods of 2 s, so that
+# a life of a few seconds has enough of them. a, b and h are the ports of the ECMGs and of the mux.
+demo_at() {
+	local c d e f l m n o g
+	examples_at "$1" || bail "the examples can be copied"
+	ports a b c d e f h l m n o
+	g=$(group)
+	sed -i "s/crypto_period: 5s/crypto_period: 2s/; s/tcp:\/\/127.0.0.1:7001/tcp:\/\/127.0.0.1:$a/; s/tcp:\/\/127.0.0.1:7002/tcp:\/\/127.0.0.1:$b/
+		s/127.0.0.1:7080/127.0.0.1:$m/; s/127.0.0.1:4359\"/127.0.0.1:$n\", ltkm_port: $o/; s/127.0.0.2:4359/127.0.0.2:$o/
+		s/127.0.0.1:7020/127.0.0.1:$h/; s/239\.255\.1\.1:5020/$g:$l/
+		s/239\.255\.0\.1:5004/$g:$c/; s/239\.255\.1\.1:5004/$g:$d/; s/239\.255\.1\.1:5010/$g:$e/; s/239\.255\.1\.1:5012/$g:$f/" "$1/headend.yaml"
+}
+# demo_buys DIRECTORY: the phone's subscriber there buys the programme
+demo_buys() {
+	"$(program "")" kms init --config "$1/headend.yaml" &&
+		"$(program "")" subscribe subscriber add "$1/keys/subscribers.yaml" --config "$1/headend.yaml" &&
+		"$(program "")" subscribe add --subscriber phone --service news --config "$1/headend.yaml"
+}
+
 # -- a small head-end -----------------------------------------------------------------------------------------------------
 # Service news over SRTP, the KMSs drm and smartcard, two terminals; ports and groups of this test's own. headend [PERIOD] writes
 # $conf; in, out, stkm_drm, stkm_smartcard, port_drm and port_smartcard tell where things are.

@@ -5,19 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 plan 6
 for lint in "$SIMULGATE_LIBEXEC/tools/simulgate-lint" "$SIMULGATE_LIBEXEC/simulgate-lint"; do [ ! -x "$lint" ] || break; done
-examples_at "$dir/examples" || bail "the examples can be copied"
-ports a b c d e f h l m n o
-g=$(group)
-sed -i "s/crypto_period: 5s/crypto_period: 2s/; s/tcp:\/\/127.0.0.1:7001/tcp:\/\/127.0.0.1:$a/; s/tcp:\/\/127.0.0.1:7002/tcp:\/\/127.0.0.1:$b/
-	s/127.0.0.1:7080/127.0.0.1:$m/; s/127.0.0.1:4359\"/127.0.0.1:$n\", ltkm_port: $o/; s/127.0.0.2:4359/127.0.0.2:$o/
-	s/127.0.0.1:7020/127.0.0.1:$h/; s/239\.255\.1\.1:5020/$g:$l/
-	s/239\.255\.0\.1:5004/$g:$c/; s/239\.255\.1\.1:5004/$g:$d/; s/239\.255\.1\.1:5010/$g:$e/; s/239\.255\.1\.1:5012/$g:$f/" "$dir/examples/headend.yaml"
-buys() {
-	"$(program "")" kms init --config "$dir/examples/headend.yaml" &&
-		"$(program "")" subscribe subscriber add "$dir/examples/keys/subscribers.yaml" --config "$dir/examples/headend.yaml" &&
-		"$(program "")" subscribe add --subscriber phone --service news --config "$dir/examples/headend.yaml"
-}
-buys >>"$dir/log/buys" 2>&1 || bail "the phone's subscriber buys the programme"
+demo_at "$dir/examples"
+demo_buys "$dir/examples" >>"$dir/log/buys" 2>&1 || bail "the phone's subscriber buys the programme"
 within 20 "$lint" --live no-such-interface >"$dir/said" 2>&1
 check "an interface that is not there: status 69" same $? 69
 start listens "$lint" --live lo --json
