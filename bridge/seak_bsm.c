@@ -198,6 +198,22 @@ making_s(const struct ours *v, int64_t now_us)
 	return covered == INT64_MIN ? now_us / second : covered == INT64_MAX ? INT64_MAX : covered - 2 * v->ahead_s;
 }
 
+/* One more than any; when there is none above, as the BSD/A may have brought the very last, the least that is free. */
+static uint32_t
+next_extension(const struct ours *v)
+{
+	uint32_t ext = 0;
+
+	for (const struct own *i = v->items; i; i = i->next)
+		if (i->row.kind == SEAK_SERVICE && i->row.cid_extension > ext)
+			ext = i->row.cid_extension;
+	if (ext < UINT32_MAX)
+		return ext + 1;
+	for (ext = 1; find_item(v, SEAK_SERVICE, ext); )
+		ext++;
+	return ext;
+}
+
 static struct own *
 make(struct seak_bsm *b, struct ours *v, int64_t now_us)
 {
@@ -206,10 +222,7 @@ make(struct seak_bsm *b, struct ours *v, int64_t now_us)
 	uint8_t key[SEAK_LEN];
 	struct own *i;
 
-	row.cid_extension = 1;
-	for (i = v->items; i; i = i->next)
-		if (i->row.kind == SEAK_SERVICE && i->row.cid_extension >= row.cid_extension)
-			row.cid_extension = i->row.cid_extension + 1;
+	row.cid_extension = next_extension(v);
 	row.from_s = covered == INT64_MIN ? now_s : covered - v->ahead_s;
 	if (row.from_s < now_s)
 		row.from_s = now_s;

@@ -1072,6 +1072,29 @@ START_TEST(extensions_go_on_after_a_long_stop)
 }
 END_TEST
 
+/* A BSD/A that brings the last of all numbers does not end the service's SEAKs. */
+START_TEST(the_last_extension_is_not_the_end)
+{
+	struct world *w = world(1, "bsm1");
+	uint8_t key[SEAK_LEN];
+	struct seak_said said = seak(UINT32_MAX, 9, key);
+	struct seak_counts c;
+
+	w->node[1].generate = true;
+	start_hub(w);
+	start_bsm(w, 1, 3600, 600);
+	run(w, 60);
+	said.to_s = w->now_us / second + 1800;
+	seak_bsm_offered(w->node[1].bsm, call_of(0, NULL, w->node[1].life, true), "hub", urn, &said, w->now_us);
+	run(w, 6 * 3600);
+	seak_bsm_counts(w->node[1].bsm, &c);
+	ck_assert_uint_ge(c.stored, 6);
+	ck_assert_uint_eq(ask(w, 1), BR_OK);
+	ck_assert(w->last_row.cid_extension > 1 && w->last_row.cid_extension < 20);
+	end(w);
+}
+END_TEST
+
 /* What was to happen an hour from now is not put off by another. */
 START_TEST(a_bsm_notices_that_the_clock_was_set_back)
 {
@@ -1259,6 +1282,6 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, what_peers_say_is_cut_between_characters);
     tcase_add_test(t, two_that_make_one_at_once_end_with_one); tcase_add_test(t, a_seak_is_followed_by_the_next_in_time);
     tcase_add_test(t, short_lives_do_not_fill_a_generator); tcase_add_test(t, a_store_that_fails_is_not_stormed);
-    tcase_add_test(t, extensions_go_on_after_a_long_stop); tcase_add_test(t, a_bsm_notices_that_the_clock_was_set_back);
+    tcase_add_test(t, extensions_go_on_after_a_long_stop); tcase_add_test(t, the_last_extension_is_not_the_end); tcase_add_test(t, a_bsm_notices_that_the_clock_was_set_back);
     tcase_add_test(t, a_generator_without_memory_asks); tcase_add_loop_test(t, a_month_of_faults, 1, 4);
     tcase_add_test(t, the_store_keeps_and_wraps))
