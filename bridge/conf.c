@@ -152,9 +152,14 @@ bridge_conf_print(const struct bridge_conf *c)
 	printf("status=%s\n", gw_addr_text(&c->status, text, sizeof(text)));
 	if (b->listen.scheme)
 		printf("listen=%s\n", gw_addr_text(&b->listen, text, sizeof(text)));
-	for (size_t i = 0; i < b->npeers; i++)
-		printf("peer %s id=%s identity=%s roles=%s url=%s\n", b->peers[i].name, b->peers[i].id, b->peers[i].identity,
-		    roles_text(b->peers[i].roles, roles), b->peers[i].url ? b->peers[i].url : "-");
+	for (size_t i = 0; i < b->npeers; i++) {
+		const struct he_sp4_peer *p = &b->peers[i];
+
+		printf("peer %s id=%s identity=%s roles=%s url=%s", p->name, p->id, p->identity, roles_text(p->roles, roles), p->url ? p->url : "-");
+		for (size_t k = 0; k < p->nservices; k++)
+			printf(" service=%s", p->services[k]->id);
+		printf("\n");
+	}
 	print_ecmgs(b);
 	print_streams(b);
 	print_seaks(b);
