@@ -226,6 +226,13 @@ class Kms(threading.Thread):
     def accept(self):
         return Conn(self, self.listener.accept()[0])
 
+    def opened(self):
+        """A channel and its stream; once more, if we stood still for so long that the SCS gave us up meanwhile."""
+        try:
+            return self.accept().open()
+        except (EOFError, ConnectionError):
+            return self.accept().open()
+
     def ok(self, what):
         self.verdicts.append(f"ok {self.name}: {what}")
 
@@ -261,7 +268,7 @@ PRIMED = FAST.replace(b"\0\x0b\0\1\2", b"\0\x0b\0\1\1")  # CW_per_msg 1: the CW 
 def life(*datagrams):
     """A life with every vector in it that has a place in one."""
     def script(kms):
-        c = kms.accept().open()
+        c = kms.opened()
         for name in datagrams:
             c.datagram = Message(kms.vectors[name]).raw(ecm_datagram)[0]
             c.serve(1)  # it was taken: the next crypto-period is asked for
@@ -282,7 +289,7 @@ def life(*datagrams):
 
 def errors(kms):
     """A CW_provision that is refused, or not answered, or wrongly: the crypto-period is extended, then the service goes on."""
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(2)
     for name, words in (("ecmg_stream_error", "0x000B"), ("bcast_stream_error", "0x8000")):
         c.get(CW)
@@ -317,7 +324,7 @@ def errors(kms):
 
 def remedies(kms):
     """What a stream_error says about the stream is done about it."""
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(1)
     c.get(CW)
     c.send(c.message(S_ERROR, u16(status_, 0x0007), stream=True))
@@ -346,7 +353,7 @@ def changed(message, t, value):
 
 def negatives(kms):
     """What is wrong gets the code of this interface; what is strange that of the strict, and goes unpunished by the lenient."""
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(1)
     s, ecm = c.status(), c.adapted("ecmg_ecm_response_section", {cp_number: c.cp + 9})
     body = s[5:]
@@ -407,7 +414,7 @@ def frames(raw):
 
 def everything(kms):
     """Every vector of the file, whatever interface and direction, as it is and for this channel: an error or none, never two."""
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(1)
     sent, whole = [], [n for n in kms.vectors if not n.startswith(("neg_", "stream_"))]
     for name in kms.vectors:
@@ -441,7 +448,7 @@ def refusals(kms):
     c.send(c.adapted("ecmg_channel_error_text"))
     c.ended()
     kms.ok("ecmg_channel_error, ecmg_channel_error_text in answer to channel_setup: it closes, and tries again")
-    return kms.accept().open()
+    return kms.opened()
 
 
 def losses(kms):
@@ -452,11 +459,11 @@ def losses(kms):
     c = kms.accept().open(S_SETUP)
     c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     c.sock.close()
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(2)
     c.get(CW)
     c.sock.close()  # with a question unanswered
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(2)
     kms.ok("connections that end while they are set up, and after: made anew")
     return c
@@ -464,16 +471,16 @@ def losses(kms):
 
 def changes(kms):
     """What a channel does not outlive."""
-    c = kms.accept().open()
+    c = kms.opened()
     for name in ("ecmg_channel_error", "ecmg_channel_error_text"):
         c.send(c.adapted(name))
         c.ended()
-        c = kms.accept().open()
+        c = kms.opened()
         c.serve(2)
     kms.ok("the same errors of an open channel: it closes, and the service goes on with the next connection")
     c.send(changed(c.status(), min_cp, b"\0\x14"))
     c.ended()
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(2)
     kms.ok("a channel_status of other values: a new channel")
     return c
@@ -481,7 +488,7 @@ def changes(kms):
 
 def vanished(kms):
     """A peer that is there no more, though its connection is: it is asked, then given up."""
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(2)
     c.answering = False
     m = c.next(TEST)
@@ -500,7 +507,7 @@ def vanished(kms):
         raise Wrong(f"{c.read(LONG)} instead of an end")  # no answer to channel_setup
     except EOFError:
         pass
-    c = kms.accept().open()
+    c = kms.opened()
     c.serve(2)
     kms.ok("so is one that does not answer channel_setup; the service goes on with the next connection")
     return c

@@ -275,9 +275,9 @@ def window(m):
 
 
 def drained(sock):
-    """The last chunk is with the peer's kernel: the next one is a segment of its own."""
+    """The last chunk is with the peer's kernel: the next one is a segment of its own. Or there is no connection any more (TCP_CLOSE, 7)."""
     left, end = b"\1", time.monotonic() + 20
-    while int.from_bytes(left, sys.byteorder) and time.monotonic() < end:
+    while int.from_bytes(left, sys.byteorder) and sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != 7 and time.monotonic() < end:
         left = fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4)
 
 
