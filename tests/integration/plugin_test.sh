@@ -22,8 +22,8 @@ plan $((12 + ${#bad[@]}))
 program=$SIMULGATE_LIBEXEC/simulgate-plugin-test
 [ -x "$program" ] || program=$SIMULGATE_LIBEXEC/tools/simulgate-plugin-test
 run() { within 60 "$program" "$@"; }
-# found SEVERITY ...: the ids of what was found
-found() { "$PYTHON" -c 'import json,sys; print(*sorted({f["id"] for f in json.load(sys.stdin)["findings"] if f["severity"] in sys.argv}))' "$@"; }
+# found SEVERITY ...: the ids of what was found. One answer in a thousand that is late (latest) is the machine's, which stands still now and then.
+found() { "$PYTHON" -c 'import json,sys; print(*sorted({f["id"] for f in json.load(sys.stdin)["findings"] if f["severity"] in sys.argv} - {"latest"}))' "$@"; }
 skipped() { "$PYTHON" -c 'import json,sys; sys.exit(not any(t["name"] == sys.argv[1] and t["result"] == "skipped" for t in json.load(sys.stdin)["tests"]))' "$1"; }
 conforms() {
 	local said status
@@ -36,9 +36,9 @@ caught() {
 	local what=$1 rule="${*:2}" want=1 got status seconds=0.2
 	[ "$rule" = "${rule#+}" ] || want=0
 	rule=${rule#+}
-	[ "$what" != MEMORY ] || seconds=2	# what is kept for each CP_number is no leak
+	[ "$what" != MEMORY ] || seconds=5	# what is kept for each CP_number is no leak
 	build "BAD_$what" "$dir/$what.so" || { cat "$dir/log/cc.BAD_$what"; return 1; }
-	got=$(run "$dir/$what.so" --json --seconds $seconds --patience 1)
+	got=$(run "$dir/$what.so" --json --seconds $seconds --patience 2.5)	# more than a machine stands still
 	status=$?
 	rm -f "$dir/$what.so"
 	[ "$what" != CLEANSE ] || ! skipped secrets <<<"$got" || rule=	# a sanitizer keeps what is freed
