@@ -67,6 +67,7 @@ enum pt_gravity { PT_G_NOTE, PT_G_WARNING, PT_G_ERROR, PT_GRAVITIES };
 	X(LATE, "late", ERROR, "LIMITS", "99 of 100 answers take no longer than max_comp_time") \
 	X(LATEST, "latest", WARNING, "LIMITS", "no answer takes longer than max_comp_time") \
 	X(MEMORY, "memory", ERROR, "LIMITS", "memory does not grow with the crypto-periods") \
+	X(LTKM_MEMORY, "ltkm-memory", WARNING, "LIMITS", "memory does not grow with the rounds of EMMs") \
 	X(MEMORY_DOUBT, "memory-doubt", WARNING, "LIMITS", "memory does not grow with the first 65536 CP_numbers, or stops to (--seconds)") \
 	X(KEYS_END, "keys-end", WARNING, "LIMITS", "a year of crypto-periods gets its ECMs") \
 	X(STATUS, "error-status", ERROR, "ERRORS", "an error is -error_status of TS 103 197, or above 0x8000") \

@@ -14,7 +14,7 @@
 #include "proto/stkm.h"
 #include "tools/pt.h"
 
-enum { WHY = 240, SEED = 0x51a7e, YEAR_CPS = 365 * 86400 / 10, FIRST_CP = 65000, IN_FLIGHT = 32, FEW = 64, CP_NUMBERS = 65536, MANY = 128, OPENS = 100, ROUND_MAX = 20000 };
+enum { WHY = 240, SEED = 0x51a7e, YEAR_CPS = 365 * 86400 / 10, YEAR_HOURS = 365 * 24, FIRST_CP = 65000, IN_FLIGHT = 32, FEW = 64, CP_NUMBERS = 65536, MANY = 128, OPENS = 100, ROUND_MAX = 20000 };
 
 /* What does without ECMs is no plugin; but one reason is enough. */
 static bool
@@ -857,24 +857,56 @@ resident(void)
 
 struct mark { uint64_t n; int64_t allocated, resident; };
 
-/* Growth that goes on in every part but the first is none of a cache that fills. */
-static void
-judge_growth(const struct mark m[5])
+/* Growth that goes on in every part but the first is none of a cache that fills. The octets that it was. */
+static int64_t
+judge_growth(const struct mark m[5], enum pt_rule_id rule, const char *of)
 {
 	const uint64_t n = m[4].n - m[1].n;
 	const int64_t heap = m[4].allocated - m[1].allocated, pages = m[4].resident - m[1].resident;
-	const enum pt_rule_id rule = m[1].n >= CP_NUMBERS ? PT_R_MEMORY : PT_R_MEMORY_DOUBT;	/* something may be kept for each CP_number */
 	bool heap_on = n > 0, pages_on = n > 0;
 
 	for (int q = 2; q < 5; q++) {
 		heap_on &= m[q].allocated > m[q - 1].allocated;
 		pages_on &= m[q].resident > m[q - 1].resident;
 	}
-	pt->grown_bytes = heap;
 	if (heap_on && heap >= 16384 && heap >= (int64_t)(2 * n))
-		pt_find(rule, "%lld octets more are allocated after %llu requests, %.1f each", (long long)heap, (unsigned long long)n, (double)heap / (double)n);
+		pt_find(rule, "%lld octets more are allocated after %llu %s, %.1f each", (long long)heap, (unsigned long long)n, of, (double)heap / (double)n);
 	else if (pages_on && !pt_sanitized() && pages >= (4 << 20) && pages >= (int64_t)(8 * n))
-		pt_find(rule, "the process has grown by %lld KiB in %llu requests", (long long)pages / 1024, (unsigned long long)n);
+		pt_find(rule, "the process has grown by %lld KiB in %llu %s", (long long)pages / 1024, (unsigned long long)n, of);
+	return heap;
+}
+
+/* A year of EMMs: a round an hour, of the first format that there is. */
+static void
+rounds(void)
+{
+	static uint8_t out[KMS_ECM_MAX];
+	struct kms_ltkm what = { .size = sizeof(what), .client_id = pt->has_channel ? pt->cas : 0x4ae60001, .data_id = 1, .utc_s = time(NULL) };
+	const int64_t begin = pt_now_ns(), limit = (int64_t)(pt->opt.seconds * 5e8);
+	struct pt_kms k = { 0 };
+	struct mark marks[5];
+	char why[WHY] = "";
+	uint64_t i = 0, n = 0;
+	unsigned quarter = 0;
+
+	if (pt_open_given(&k) < 0)
+		return;
+	while (what.section_TSpkt_flag < 2 && pt_ltkm(&k, &what, 0, out, sizeof(out), why, sizeof(why)) <= 0)
+		what.section_TSpkt_flag++;
+	for (double part = 0; part < 1; what.utc_s += 3600) {
+		for (uint32_t index = 0; index < ROUND_MAX && pt_now_ns() - begin < limit && pt_ltkm(&k, &what, index, out, sizeof(out), why, sizeof(why)) > 0; index++)
+			n++;
+		i++;
+		part = limit ? (double)(pt_now_ns() - begin) / (double)limit : 1;
+		part = part > (double)i / YEAR_HOURS ? part : (double)i / YEAR_HOURS;
+		for (; quarter < 5 && part >= quarter / 4.; quarter++)
+			marks[quarter] = (struct mark){ i, pt_memory(), resident() };
+	}
+	judge_growth(marks, PT_R_LTKM_MEMORY, "rounds");
+	pt_close(&k);
+	pt->call[0] = '\0';
+	pt_say("%llu round%s, one an hour, with %llu %s%s", (unsigned long long)i, i == 1 ? "" : "s", (unsigned long long)n, formats[what.section_TSpkt_flag],
+	    i == YEAR_HOURS ? "" : "; half of --seconds is the limit");
 }
 
 /* calls: how long each call of ecm() took, which with later answers is not how long the answer took. */
@@ -953,7 +985,8 @@ year(void)
 	if (pt_owed())
 		pt_find(PT_R_MISSING, "%zu requests were not answered in %g s", pt_owed(), pt->opt.patience);
 	pt_close(&k);
-	judge_growth(marks);
+	/* something may be kept for each CP_number */
+	pt->grown_bytes = judge_growth(marks, marks[1].n >= CP_NUMBERS ? PT_R_MEMORY : PT_R_MEMORY_DOUBT, "requests");
 	judge_times(&calls);
 	if (pt->year_refused)
 		pt_find(PT_R_KEYS_END, "%llu of %llu requests were refused, the last one so: %s", (unsigned long long)pt->year_refused,
@@ -982,6 +1015,7 @@ const struct pt_test pt_tests[] = {
 	{ "secrets", "what is left of control words", secrets, PT_LOADED | PT_MAKES },
 	{ "leak", "opened and closed 100 times", again, PT_LOADED | PT_OPENS },
 	{ "ltkm", "EMMs and LTKMs", ltkm, PT_LOADED | PT_OPENS | PT_LTKMS },
+	{ "rounds", "a year of EMMs and LTKMs", rounds, PT_LOADED | PT_OPENS | PT_LTKMS },
 	{ "year", "a year of crypto-periods", year, PT_LOADED | PT_MAKES },
 };
 const size_t pt_ntests = sizeof(pt_tests) / sizeof(pt_tests[0]);

@@ -428,7 +428,10 @@ bad_ecm(void *state, const struct kms_request *r, uint8_t *out, size_t cap, char
 	return n;
 }
 
-#if defined(BAD_LTKM) || defined(BAD_LTKM_FORM) || defined(BAD_LTKM_STATUS)
+#if defined(BAD_LTKM) || defined(BAD_LTKM_FORM) || defined(BAD_LTKM_STATUS) || defined(BAD_LTKM_MEMORY)
+#ifdef BAD_LTKM_MEMORY
+static void *kept_rounds;	/* what was sent, for ever */
+#endif
 static int
 bad_ltkm(void *state, const struct kms_ltkm *what, uint32_t index, uint8_t *out, size_t cap, char *why, size_t why_cap)
 {
@@ -444,6 +447,13 @@ bad_ltkm(void *state, const struct kms_ltkm *what, uint32_t index, uint8_t *out,
 #ifndef BAD_LTKM
 	if (index > 2)
 		return 0;
+#endif
+#ifdef BAD_LTKM_MEMORY
+	void **sent = calloc(1, 256);
+	if (sent) {
+		*sent = kept_rounds;
+		kept_rounds = sent;
+	}
 #endif
 	memcpy(out, "\x82\x70\x01\x00", 4);
 	out[3] = (uint8_t)index;

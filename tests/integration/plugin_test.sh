@@ -16,6 +16,7 @@ bad=(
 	"CRC crc" "TABLE_ID +table-id" "LATE blocks late" "BLOCKS +blocks" "MEMORY memory" "STATUS error-status" "SENTENCE sentence" "UNENDED sentence" "CLEAR cw-in-ecm" "LOG cw-in-log" "CLEANSE +cw-left"
 	"LATER later" "TWICE answer-once" "HANDLE answer-missing answer-once" "NEVER answer-missing" "AFTER_CLOSE answer-after-close"
 	"LTKM ltkm" "LTKM_FORM ltkm-form" "LTKM_STATUS error-status"
+	"LTKM_MEMORY +ltkm-memory"
 )
 plan $((12 + ${#bad[@]}))
 
