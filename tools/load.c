@@ -168,7 +168,9 @@ static const struct gw_program program = { "simulgate-load", "ecmg|mux|scs|bsm A
 static int
 check_misdeed(struct app *a, struct gw_err *err)
 {
-	for (const struct load_misdeed *d = load_misdeeds; a->misdeed && a->conf.side != LOAD_BSM && d->name; d++)
+	if (a->misdeed && a->conf.side == LOAD_BSM)
+		return gw_fail(err, GW_EUSAGE, "--misbehave is for ecmg, mux and scs: terminals do nothing wrong here");
+	for (const struct load_misdeed *d = load_misdeeds; a->misdeed && d->name; d++)
 		if (strcmp(d->name, a->misdeed) == 0 && d->scs == (a->conf.side == LOAD_SCS) && !(d->ecmg_only && a->conf.side == LOAD_MUX)) {
 			a->conf.misdeed = d;
 			return 0;
@@ -358,7 +360,7 @@ main(int argc, char **argv)
 	gw_log_init("load", args.log_level);
 	if (check_usage(&app, args.rest, args.nrest, &err) < 0) {
 		fprintf(stderr, "simulgate-load: %s\n", err.text);
-		return gw_exit_status(GW_EUSAGE);
+		return gw_exit_status(err.code == GW_ESYS ? GW_ESYS : GW_EUSAGE);	/* an address is a part of the command line, too */
 	}
 	if (app.print_subscribers) {
 		load_bsm_print_subscribers(&app.conf.bsm, stdout);

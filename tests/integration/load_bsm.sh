@@ -6,7 +6,7 @@
 # shellcheck source=bsmlib.sh
 . "$here/bsmlib.sh"
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-load" "$SIMULGATE_LIBEXEC/simulgate-load"; do [ ! -x "$tool" ] || break; done
-plan 17
+plan 18
 status=0
 load() { within 60 "$tool" bsm "$@" --json >"$dir/out.json" 2>>"$dir/log/load"; status=$?; }
 at=(--naf bsm.example.net --bsf bsf.example.net)
@@ -65,4 +65,6 @@ check "a BSM that stands still: few have waited, many were due" says \
 check "nobody there: 69" ends 69 "http://127.0.0.1:1" "${at[@]}" --range 1-2 --duration 500ms
 check "no subscribers: 64" ends 64 "$url" "${at[@]}"
 check "an unknown question: 64" ends 64 "$url" "${at[@]}" --range 1-2 --ask coffee
+ends 64 "$url" "${at[@]}" --range 1-2 --misbehave garbage
+check "misbehaving terminals: 64, and it says that there are none" grep -q "terminals do nothing wrong" "$dir/log/load"
 check "SIGTERM ends the BSM" stop bsm 15
