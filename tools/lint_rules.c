@@ -11,7 +11,8 @@
 #include "tools/lint_state.h"
 
 enum { TLV = 4, USER_DEFINED = 0x8000, USES = 64, TS_PACKET = 188, TS_SYNC = 0x47, STATUS = 0x7000, INFORMATION = 0x7001, UNRECOVERABLE = 0x7001,
-	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002, BCAST_VERSION = 5, DELAYS = 3 };
+	BCAST_DRM = 0x0001, BCAST_SMARTCARD = 0x0002, BCAST_VERSION = 5, DELAYS = 3,
+	SHORTEST_COMP_MS = 100 };	/* where channel_status was not captured: an SCS may have given up after as little */
 
 static int64_t
 value(const struct lint_seen *x, uint16_t param)
@@ -769,7 +770,7 @@ static void
 check_outstanding(struct lint_seen *x)
 {
 	const struct lint_live *l = x->live;
-	int64_t limit = l->rep->channel.max_comp_time >= 0 ? l->rep->channel.max_comp_time * LINT_MS : LINT_SECOND;
+	int64_t limit = (l->rep->channel.max_comp_time >= 0 ? l->rep->channel.max_comp_time : SHORTEST_COMP_MS) * LINT_MS;
 
 	for (size_t i = 0; i < l->nwaits; i++)
 		if (l->wait[i].pair->request == ECMG_CW_PROVISION && !l->wait[i].moot && l->wait[i].stream == x->stream && l->wait[i].side == x->side && x->at_ns - l->wait[i].at_ns <= limit &&

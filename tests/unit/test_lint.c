@@ -227,6 +227,9 @@ static const struct { const char *rule, *parts[PARTS]; } scenes[] = {
 	{ "", { OPEN, CW0 ECM0, "1000 0G\n4010 0> v2 0201 000e:0001 000f:0001 0012:0007 0014:00070102030405060708 " WORD("0008") "\n", ECM("4020", "0007", "81", "0b0b"), CLOSE } },
 	/* asked before the capture began, whatever has been said since */
 	{ "", { "0 0M\n", TESTS TESTS, TESTS TESTS, ECM("20", "0007", "81", "0707") } },
+	/* what the SCS waits for before it asks for the next one was said before the capture began */
+	{ "", { "0 0M\n", TESTS TESTS, TESTS TESTS, ASK("11010", "0007", "0007", "0008") ASK("11600", "0008", "0008", "0009"), ECM("11700", "0007", "81", "0707") ECM("11710", "0008", "80", "0808") } },
+	{ "cw-outstanding", { "0 0M\n", TESTS TESTS, TESTS TESTS, ASK("11010", "0007", "0007", "0008") ASK("11015", "0008", "0008", "0009"), ECM("11700", "0007", "81", "0707") ECM("11710", "0008", "80", "0808") } },
 	/* the crypto-periods of one that is late once come no faster than the others */
 	{ "", { OPEN, SLOW_1, SLOW_2, CLOSE_LATE } },
 	/* the same on air elsewhere, two seconds behind */
