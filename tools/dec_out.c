@@ -18,7 +18,7 @@ struct kind {			/* what is counted of one message of one interface */
 struct dec_out {
 	struct dec_out_conf conf;
 	int64_t first_ns, last_ns; bool begun;
-	uint64_t air, messages, faults, errors, gaps, lost, passed, truncated;
+	uint64_t air, messages, unwanted, faults, errors, gaps, lost, passed, truncated;
 	unsigned sessions;
 	struct kind kind[KINDS]; size_t nkinds;
 	uint8_t guess[GUESSES];		/* where the kind of a type was found last */
@@ -837,8 +837,8 @@ count(struct dec_out *o, const struct dec_message *g)
 	o->messages++;
 	o->faults += g->why.verdict != SIM_OK;
 	o->errors += g->error;
-	if (o->sessions < g->session->number)
-		o->sessions = g->session->number;
+	o->sessions += !g->session->user;	/* the first of it that is wanted */
+	g->session->user = o;
 	if (!k)
 		return;
 	k->n++;
@@ -860,8 +860,10 @@ message(void *self, const struct dec_message *g)
 	};
 	struct dec_out *o = self;
 
-	if (!wanted(o, g))
+	if (!wanted(o, g)) {
+		o->unwanted++;
 		return;
+	}
 	o->last_ns = g->at_ns;
 	count(o, g);
 	if (o->conf.mode != DEC_SUMMARY)
@@ -1030,6 +1032,7 @@ dec_out_summary(struct dec_out *o, const struct dec_counts *c)
 	some(o, c->torn, "datagrams without all their fragments");
 	newline(o);
 	putf(o, "%llu message%s in %u session%s", (unsigned long long)o->messages, o->messages == 1 ? "" : "s", o->sessions, o->sessions == 1 ? "" : "s");
+	some(o, o->unwanted, "others not asked for");
 	some(o, o->errors, "refusals");
 	some(o, o->faults, "faulty");
 	some(o, o->truncated, "cut off");

@@ -2,7 +2,7 @@
 # tests/integration/decode_cli.sh: simulgate decode as its user meets it: filters, masks, broken captures, pipes, signals, exit statuses.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-plan 21
+plan 22
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-decode" "$SIMULGATE_LIBEXEC/simulgate-decode"; do [ ! -x "$tool" ] || break; done
 captures=$top_srcdir/tests/data/captures
 ecmg=$captures/third-party-ecmg-scs.pcap
@@ -18,6 +18,7 @@ check "by another channel" same "$(count "$message" --channel 2 "$ecmg")" 0
 check "by peer" same "$(count "$message" --peer 127.0.0.1:22223 "$ecmg")" "$(grep -c " 22223," "$captures/ecmg-scs.txt")"
 check "by a port of a peer" same "$(count "$message" --peer :22223 "$ecmg")" "$(grep -c " 22223," "$captures/ecmg-scs.txt")"
 check "errors alone" same "$(count "$message" --errors "$ecmg")" 3
+check "with the sessions that they are in, and how many more there are" same "$(decode --errors "$ecmg" | tail -n +2 | grep ' messages in ' | cut -d, -f1,2)" "3 messages in 2 sessions, 77 others not asked for"
 check "one port alone" same "$(count "$message" --port 22223 "$ecmg")" "$(grep -c " 22223," "$captures/ecmg-scs.txt")"
 check "JSON is JSON, a line each" "$PYTHON" -c 'import json, sys
 lines = [json.loads(line) for line in sys.stdin]
