@@ -13,7 +13,8 @@
 
 enum { CHUNK = 262144, OUT = 65536, KEEP_MS = 20, DEAF_NS = 1000000000 };
 #define AGAIN_NS INT64_C(1000000000)
-#define LINGER_NS INT64_C(500000000)	/* for what misdeeds earn */
+#define LINGER_NS INT64_C(500000000)	/* for what misdeeds may earn */
+#define EARN_NS INT64_C(3000000000)	/* and for what they have to: whoever stands still for a while is not to be blamed */
 enum conn_state { CLOSED, CONNECTING, SETTING_UP, READY, CLOSING };
 
 struct conn {
@@ -613,9 +614,13 @@ static bool
 settled(const struct load_client *k, int64_t now)
 {
 	const struct load_misdeed *d = k->conf->misdeed;
+	bool has_to;
 	char expected[LOAD_WORDS];
 
-	return !d || now >= k->over_at + LINGER_NS || ((d->duty == LOAD_MUST || d->duty == LOAD_TESTS) && load_judge(k->conf, k->report, expected));
+	if (!d)
+		return true;
+	has_to = d->duty == LOAD_MUST || d->duty == LOAD_TESTS;
+	return now >= k->over_at + (has_to ? EARN_NS : LINGER_NS) || (has_to && load_judge(k->conf, k->report, expected));
 }
 
 static void

@@ -57,7 +57,7 @@ misbehaves() { # SIDE KIND PORT
 for kind in truncated oversized version unknown parameter missing window overlap flood dribble half mute deaf vanish storm; do
 	check "an ECMG and $kind" misbehaves ecmg "$kind" "$ecmg"
 done
-load ecmg "tcp://127.0.0.1:$ecmg" --connections 2 --streams 2 --rate 100 --duration 400ms --timeout 5s --misbehave garbage --every 8
+load ecmg "tcp://127.0.0.1:$ecmg" --connections 2 --streams 2 --rate 100 --duration 400ms --timeout 5s --misbehave garbage --every 2
 check "garbage costs the connection, no more" says 'r["misbehaviour"]["as_expected"] and q["answered"] > 0'
 
 # -- a MUX
