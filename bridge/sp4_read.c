@@ -145,24 +145,44 @@ lex_bool(const char *p, size_t n, int64_t *out)
 static const uint8_t digits[256] = { ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10,
 	['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16 };
 
-static int
-lex_hex(struct reader *r, const struct sp4_row *row, const xmlNode *at, const char *p, size_t n, struct sp4_octets *out)
+static bool
+unhex(const char *p, size_t len, uint8_t *to)
 {
-	size_t len = n / 2;
-	uint8_t *to;
+	bool good = true;
 
+	for (size_t i = 0; i < len; i++) {
+		const uint8_t high = digits[(uint8_t)p[2 * i]], low = digits[(uint8_t)p[2 * i + 1]];
+
+		good = good && high && low;
+		to[i] = (uint8_t)((high - 1U) << 4 | (low - 1U));
+	}
+	return good;
+}
+
+/* Why it is none, or not to be had. */
+static int
+wrong_hex(struct reader *r, const struct sp4_row *row, const xmlNode *at, const char *p, size_t n)
+{
 	for (size_t i = 0; i < n; i++)
 		if (!digits[(uint8_t)p[i]])
 			return wrong(r, SP4_INVALID, at, row, "a character that is no hexadecimal digit");
 	if (n % 2)
 		return wrong(r, SP4_INVALID, at, row, "an odd number of hexadecimal digits");
-	if (len > (size_t)row->hi)
+	if (n / 2 > (size_t)row->hi)
 		return wrong(r, SP4_INVALID, at, row, "it is longer than 65536 octets");
-	to = (row->flags & SP4_SECRET) && len ? locked(r, len) : (uint8_t *)room(r, len);
-	if (!to)
-		return wrong(r, SP4_NO_MEMORY, at, row, "there is no memory to hold it");
-	for (size_t i = 0; i < len; i++)
-		to[i] = (uint8_t)((digits[(uint8_t)p[2 * i]] - 1) << 4 | (digits[(uint8_t)p[2 * i + 1]] - 1));
+	return wrong(r, SP4_NO_MEMORY, at, row, "there is no memory to hold it");
+}
+
+static int
+lex_hex(struct reader *r, const struct sp4_row *row, const xmlNode *at, const char *p, size_t n, struct sp4_octets *out)
+{
+	const size_t len = n / 2;
+	uint8_t *to = NULL;
+
+	if (n % 2 == 0 && len <= (size_t)row->hi)
+		to = (row->flags & SP4_SECRET) && len ? locked(r, len) : (uint8_t *)room(r, len);
+	if (!to || !unhex(p, len, to))
+		return wrong_hex(r, row, at, p, n);
 	*out = (struct sp4_octets){ to, len };
 	return 0;
 }
@@ -460,27 +480,15 @@ read_root(struct reader *r, const xmlNode *root)
 	return 0;
 }
 
-static int
-by_schema(struct reader *r, const struct gw_xml_schema *schema, xmlDoc *doc)
-{
-	struct sp4_fault f = { .verdict = SP4_INVALID, .clause = "7.2", .rule = "the schema refuses it" };
-
-	if (!schema || gw_xml_schema_check(schema, doc, &f.line, f.element, PATH) == 0)
-		return 0;
-	*r->fault = f;
-	whole(r->fault->element);
-	return -1;
-}
-
 /* UTF-8 only. What is in another encoding has zero octets, or says so, or does not begin with a character of ours. */
 static const char *
-not_utf8(const char *text, size_t len, const xmlDoc *doc)
+not_utf8(const char *text, size_t len, const struct gw_xml *doc)
 {
 	size_t at = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
 	if (!doc)
 		return memchr(text, 0, len) || (at < len && text[at] != '<' && !is_space(text[at])) ? "it is not UTF-8, or no XML" : NULL;
-	return doc->encoding && xmlStrcasecmp(doc->encoding, (const xmlChar *)"UTF-8") != 0 ? "its encoding is not UTF-8" : NULL;
+	return gw_xml_encoding(doc) && strcasecmp(gw_xml_encoding(doc), "UTF-8") != 0 ? "its encoding is not UTF-8" : NULL;
 }
 
 static int
@@ -492,18 +500,39 @@ no_document(struct sp4_fault *f, enum sp4_verdict verdict, long line, const char
 	return -1;
 }
 
-static xmlDoc *
+/* By the schema, for which libxml2 wants a tree of its own. */
+static int
+by_schema(struct reader *r, const struct gw_xml_schema *schema, const void *text, size_t len)
+{
+	struct sp4_fault f = { .verdict = SP4_INVALID, .clause = "7.2", .rule = "the schema refuses it" };
+	xmlDoc *doc = schema ? gw_xml_parse(text, len, NULL) : NULL;
+	int rc;
+
+	if (!schema)
+		return 0;
+	if (!doc)
+		return no_document(r->fault, SP4_NO_MEMORY, 1, "there is no memory to hold it");
+	rc = gw_xml_schema_check(schema, doc, &f.line, f.element, PATH);
+	xmlFreeDoc(doc);
+	if (rc == 0)
+		return 0;
+	*r->fault = f;
+	whole(r->fault->element);
+	return -1;
+}
+
+static struct gw_xml *
 parse(const char *text, size_t len, struct sp4_fault *f)
 {
 	const char *why = len > SP4_DOCUMENT ? "the document is longer than 1 MiB" : not_utf8(text, len, NULL), *what;
 	struct gw_err err = { 0 };
-	xmlDoc *doc;
+	struct gw_xml *doc;
 
 	if (why) {
 		no_document(f, len > SP4_DOCUMENT ? SP4_TOO_LONG : SP4_NOT_XML, 1, why);
 		return NULL;
 	}
-	doc = gw_xml_parse(text, len, &err);
+	doc = gw_xml_read(text, len, &err);
 	if (!doc) {	/* "line L: what"; libxml2 quotes names only */
 		what = strstr(err.text, ": ");
 		no_document(f, err.code == GW_ESYS ? SP4_NO_MEMORY : SP4_NOT_XML, what ? strtol(err.text + strcspn(err.text, "0123456789"), NULL, 10) : 1,
@@ -513,7 +542,7 @@ parse(const char *text, size_t len, struct sp4_fault *f)
 	why = not_utf8(text, len, doc);
 	if (why) {
 		no_document(f, SP4_NOT_XML, 1, why);
-		xmlFreeDoc(doc);
+		gw_xml_free(doc);
 		return NULL;
 	}
 	return doc;
@@ -541,7 +570,7 @@ static int
 decode(const struct gw_xml_schema *schema, bool always, const void *text, size_t len, struct sp4_msg *m, struct sp4_fault *fault)
 {
 	struct reader r = { .m = m, .fault = fault };
-	xmlDoc *doc;
+	struct gw_xml *doc;
 	int rc;
 
 	*fault = (struct sp4_fault){ 0 };
@@ -552,8 +581,8 @@ decode(const struct gw_xml_schema *schema, bool always, const void *text, size_t
 	if (take_memory(m, len) < 0)
 		rc = no_document(fault, SP4_NO_MEMORY, 1, "there is no memory to hold it");
 	else
-		rc = read_root(&r, xmlDocGetRootElement(doc)) < 0 ? -1 : !always && accounted_for(&r) ? 0 : by_schema(&r, schema, doc);
-	xmlFreeDoc(doc);
+		rc = read_root(&r, gw_xml_root(doc)) < 0 ? -1 : !always && accounted_for(&r) ? 0 : by_schema(&r, schema, text, len);
+	gw_xml_free(doc);
 	if (rc < 0) {
 		sp4_fini(m);
 		return -1;

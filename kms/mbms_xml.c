@@ -170,7 +170,7 @@ add_item(struct mbms_list *l, const xmlNode *n, struct gw_err *err)
 }
 
 static int
-read_items(const struct document *d, xmlNode *root, struct mbms_list *l, struct gw_err *err)
+read_items(const struct document *d, const xmlNode *root, struct mbms_list *l, struct gw_err *err)
 {
 	const char *name = d->entry ? d->entry : "serviceID";
 
@@ -187,14 +187,14 @@ read_items(const struct document *d, xmlNode *root, struct mbms_list *l, struct 
 static int
 parse(const struct document *d, const void *text, size_t len, struct mbms_list *l, struct gw_err *err)
 {
-	xmlDoc *doc = gw_xml_parse(text, len, err);
+	struct gw_xml *doc = gw_xml_read(text, len, err);
 	int rc;
 
 	*l = (struct mbms_list){ 0 };
 	if (!doc)
 		return -1;
-	rc = read_items(d, xmlDocGetRootElement(doc), l, err);
-	xmlFreeDoc(doc);
+	rc = read_items(d, gw_xml_root(doc), l, err);
+	gw_xml_free(doc);
 	if (rc < 0)
 		mbms_list_free(l);
 	return rc;
@@ -369,12 +369,12 @@ read_bootstrapping(const xmlNode *root, char *btid, size_t cap, int64_t *expires
 int
 mbms_bootstrapping_parse(const void *text, size_t len, char *btid, size_t cap, int64_t *expires_us, struct gw_err *err)
 {
-	xmlDoc *doc = gw_xml_parse(text, len, err);
+	struct gw_xml *doc = gw_xml_read(text, len, err);
 	int rc;
 
 	if (!doc)
 		return -1;
-	rc = read_bootstrapping(xmlDocGetRootElement(doc), btid, cap, expires_us, err);
-	xmlFreeDoc(doc);
+	rc = read_bootstrapping(gw_xml_root(doc), btid, cap, expires_us, err);
+	gw_xml_free(doc);
 	return rc;
 }

@@ -432,7 +432,7 @@ static bool
 set_once(CURL *e, struct gw_http *h)
 {
 	bool ok = set_text(e, CURLOPT_SSLCERT, h->certificate) && set_text(e, CURLOPT_SSLKEY, h->private_key) &&
-	    set_text(e, CURLOPT_CAINFO, h->ca) && set_text(e, CURLOPT_INTERFACE, h->local) && set_text(e, CURLOPT_PROXY, "") &&
+	    set_text(e, CURLOPT_CAINFO, h->ca) && set_text(e, CURLOPT_INTERFACE, h->local) && set_text(e, CURLOPT_PROXY, "") && set_text(e, CURLOPT_NOPROXY, "*") &&
 	    set_text(e, CURLOPT_PROTOCOLS_STR, h->conf.plain_ok ? "http,https" : "https");
 
 	if (h->ca)

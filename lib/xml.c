@@ -1,5 +1,5 @@
 /* lib/xml.c */
-#include "lib/xml.h"
+#include "lib/xml_int.h"
 #include <errno.h>
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
@@ -13,37 +13,39 @@
 #include <unistd.h>
 #include "lib/secret.h"
 
-/* While a document is read: what our own handlers found to be against the rules. */
-struct reading { unsigned depth; const char *why; };
-
-static void
-stop(xmlParserCtxt *p, const char *why)
+void
+gw_xml_stop(xmlParserCtxt *p, const char *why)
 {
-	struct reading *r = p->_private;
+	struct gw_xml_reading *r = p->_private;
 
 	if (!r->why)
 		r->why = why;
 	xmlStopParser(p);
 }
 
+bool
+gw_xml_deeper(xmlParserCtxt *p)
+{
+	struct gw_xml_reading *r = p->_private;
+
+	if (++r->depth <= GW_XML_DEPTH)
+		return true;
+	gw_xml_stop(p, "too deep");
+	return false;
+}
+
 static void
 on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int nns, const xmlChar **ns, int natt, int ndef, const xmlChar **att)
 {
-	xmlParserCtxt *p = ctx;
-	struct reading *r = p->_private;
-
-	if (++r->depth > GW_XML_DEPTH) {
-		stop(p, "too deep");
-		return;
-	}
-	xmlSAX2StartElementNs(ctx, name, prefix, uri, nns, ns, natt, ndef, att);
+	if (gw_xml_deeper(ctx))
+		xmlSAX2StartElementNs(ctx, name, prefix, uri, nns, ns, natt, ndef, att);
 }
 
 static void
 on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
 	xmlParserCtxt *p = ctx;
-	struct reading *r = p->_private;
+	struct gw_xml_reading *r = p->_private;
 
 	r->depth--;
 	xmlSAX2EndElementNs(ctx, name, prefix, uri);
@@ -56,7 +58,7 @@ on_dtd(void *ctx, const xmlChar *name, const xmlChar *external, const xmlChar *s
 	(void)name;
 	(void)external;
 	(void)system;
-	stop(ctx, "it has a document type, which is not allowed");
+	gw_xml_stop(ctx, "it has a document type, which is not allowed");
 }
 
 /* The first fault is the last: libxml2 goes on, and says every hyphen of a comment anew. */
@@ -76,10 +78,15 @@ quiet(void *ctx, const char *fmt, ...)
 }
 
 static void
-set_handlers(xmlParserCtxt *p)
+set_handlers(xmlParserCtxt *p, bool light)
 {
-	p->sax->startElementNs = on_start;
-	p->sax->endElementNs = on_end;
+	if (light) {
+		*p->sax = gw_xml_light;
+	} else {
+		xmlSAXVersion(p->sax, 2);
+		p->sax->startElementNs = on_start;
+		p->sax->endElementNs = on_end;
+	}
 	p->sax->internalSubset = on_dtd;
 	p->sax->comment = NULL;		/* nobody looks at them, and a document may be full of them */
 	p->sax->processingInstruction = NULL;
@@ -120,10 +127,8 @@ take_parser(void)
 		tss_set(kept, NULL);
 		return p;
 	}
-	p = xmlNewParserCtxt();
-	if (p)
-		set_handlers(p);
-	return p;
+	xmlSetGenericErrorFunc(NULL, quiet);	/* of this thread: what an encoder has to say would go to stderr */
+	return xmlNewParserCtxt();
 }
 
 static void
@@ -135,15 +140,16 @@ put_back(xmlParserCtxt *p, bool clean)
 		xmlFreeParserCtxt(p);
 }
 
-static xmlDoc *
-fault(xmlParserCtxt *p, const struct reading *r, struct gw_err *err)
+static int
+fault(xmlParserCtxt *p, const struct gw_xml_reading *r, struct gw_err *err)
 {
 	const xmlError *e = xmlCtxtGetLastError(p);
 	const char *why = r->why ? r->why : e && e->message ? e->message : "it is no XML";
 	int line = r->why && p->input ? p->input->line : e ? e->line : 0;
 
-	gw_fail(err, GW_EPEER, "line %d: %.*s", line > 0 ? line : 1, (int)strcspn(why, "\n"), why);
-	return NULL;
+	if (r->no_memory)
+		return gw_fail(err, GW_ESYS, "out of memory");
+	return gw_fail(err, GW_EPEER, "line %d: %.*s", line > 0 ? line : 1, (int)strcspn(why, "\n"), why);
 }
 
 /* Behind what ends a comment and the like; end when nothing does. */
@@ -199,35 +205,111 @@ few_attributes(const char *p, size_t len)
 	return true;
 }
 
+/* A document that says of itself that it is UTF-8, or says nothing, and does not look like anything else. */
+static bool
+is_utf8(const char *text, size_t len)
+{
+	const char *end = strstr(text, "?>"), *says = strstr(text, "encoding");
+
+	if (text[0] != '<' || strlen(text) != len)
+		return false;
+	if (strncmp(text, "<?xml", 5) != 0 || !end || !says || says > end)
+		return true;
+	says += 8 + strspn(says + 8, " \t\r\n=");
+	return strncasecmp(says, "\"UTF-8\"", 7) == 0 || strncasecmp(says, "'UTF-8'", 7) == 0;
+}
+
+/* XML_PARSE_NOENT: "&amp;" in an attribute is "&" and no text of its own; there are no other entities, since they would be of a DTD */
+enum { OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_NOENT | XML_PARSE_COMPACT | XML_PARSE_BIG_LINES };
+
+/* In place; libxml2 would copy it into a buffer of its own, which it grows and moves as if more was to come. */
+static void
+parse_in_place(xmlParserCtxt *p, const char *text)
+{
+	xmlParserInput *input = xmlNewStringInputStream(p, (const xmlChar *)text);
+
+	xmlCtxtUseOptions(p, OPTIONS);
+	if (input && inputPush(p, input) >= 0)
+		xmlParseDocument(p);
+}
+
+/* NULL: it is not well-formed; the parser knows why. */
+static xmlDoc *
+parse(xmlParserCtxt *p, const void *text, size_t len)
+{
+	char *copy = malloc(len + 1);
+	xmlDoc *doc;
+
+	if (!copy) {
+		((struct gw_xml_reading *)p->_private)->no_memory = true;
+		return NULL;
+	}
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (is_utf8(copy, len)) {
+		parse_in_place(p, copy);
+		doc = p->myDoc;
+		p->myDoc = NULL;
+	} else {
+		doc = xmlCtxtReadMemory(p, copy, (int)len, NULL, NULL, OPTIONS);
+	}
+	gw_cleanse(copy, len);
+	free(copy);
+	return doc;
+}
+
+/* Into to, or else into *doc. */
+static int
+read_document(const void *text, size_t len, struct gw_xml *to, xmlDoc **doc, struct gw_err *err)
+{
+	struct gw_xml_reading r = { .to = to };
+	xmlParserCtxt *p;
+	bool good;
+
+	if (len == 0 || len > GW_XML_BYTES)
+		return gw_fail(err, GW_EPEER, len ? "line 1: the document is too long" : "line 1: there is nothing");
+	if (!few_attributes(text, len))
+		return gw_fail(err, GW_EPEER, "line 1: an element has more than %d attributes", GW_XML_ATTRIBUTES);
+	p = take_parser();
+	if (!p)
+		return gw_fail(err, GW_ESYS, "out of memory");
+	p->_private = &r;
+	set_handlers(p, to != NULL);
+	if (to)
+		gw_xml_lend(to, p->dict);
+	*doc = parse(p, text, len);
+	good = p->wellFormed && !r.why && (to ? gw_xml_root(to) != NULL : xmlDocGetRootElement(*doc) != NULL);
+	if (!good) {
+		fault(p, &r, err);
+		xmlFreeDoc(*doc);
+		*doc = NULL;
+	}
+	put_back(p, good);
+	return good ? 0 : -1;
+}
+
 xmlDoc *
 gw_xml_parse(const void *text, size_t len, struct gw_err *err)
 {
-	enum { OPTIONS = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_COMPACT | XML_PARSE_BIG_LINES };
-	struct reading r = { 0 };
-	xmlParserCtxt *p;
-	xmlDoc *doc;
+	xmlDoc *doc = NULL;
 
-	if (len == 0 || len > GW_XML_BYTES) {
-		gw_fail(err, GW_EPEER, len ? "line 1: the document is too long" : "line 1: there is nothing");
-		return NULL;
-	}
-	if (!few_attributes(text, len)) {
-		gw_fail(err, GW_EPEER, "line 1: an element has more than %d attributes", GW_XML_ATTRIBUTES);
-		return NULL;
-	}
-	p = take_parser();
-	if (!p) {
-		gw_fail(err, GW_ESYS, "out of memory");
-		return NULL;
-	}
-	p->_private = &r;
-	doc = xmlCtxtReadMemory(p, text, (int)len, NULL, NULL, OPTIONS);
-	if (!doc || r.why || !xmlDocGetRootElement(doc)) {
-		xmlFreeDoc(doc);
-		doc = fault(p, &r, err);
-	}
-	put_back(p, doc != NULL);
+	read_document(text, len, NULL, &doc, err);
 	return doc;
+}
+
+struct gw_xml *
+gw_xml_read(const void *text, size_t len, struct gw_err *err)
+{
+	struct gw_xml *x = gw_xml_new();
+	xmlDoc *none = NULL;
+
+	if (!x) {
+		gw_fail(err, GW_ESYS, "out of memory");
+	} else if (read_document(text, len, x, &none, err) < 0) {
+		gw_xml_free(x);
+		x = NULL;
+	}
+	return x;
 }
 
 xmlNode *

@@ -9,6 +9,16 @@
 enum { GW_XML_BYTES = 1 << 20, GW_XML_DEPTH = 32, GW_XML_ATTRIBUTES = 64 };	/* of one element, name spaces included */
 /* NULL with *err: "line L: what". Freed with xmlFreeDoc. */
 xmlDoc *gw_xml_parse(const void *text, size_t len, struct gw_err *);
+/*
+ * The same document as a light tree, for which libxml2 need not build its own: elements (type, name, ns->href, properties, children, last, next, prev,
+ * parent, line), attributes (name, ns->href, children) and texts (content); everything else of these is zero, and comments, processing instructions and
+ * declarations of name spaces are left out. NULL with *err as above. Freed, and cleansed, with gw_xml_free, quiet on NULL.
+ */
+struct gw_xml;
+struct gw_xml *gw_xml_read(const void *text, size_t len, struct gw_err *);
+const xmlNode *gw_xml_root(const struct gw_xml *);
+const char *gw_xml_encoding(const struct gw_xml *);	/* which it says it has; NULL: it does not */
+void gw_xml_free(struct gw_xml *);
 /* The next element of that local name at or after n among siblings; NULL: none. */
 xmlNode *gw_xml_next(xmlNode *n, const char *local);
 xmlNode *gw_xml_child(const xmlNode *, const char *local);	/* the first of its children */

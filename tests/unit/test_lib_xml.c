@@ -8,22 +8,26 @@
 static void
 refuse(const char *text, size_t len, const char *why)
 {
-	struct gw_err err = { 0 };
+	struct gw_err err = { 0 }, light = { 0 };
 
 	ck_assert_msg(gw_xml_parse(text, len, &err) == NULL, "it parsed: %.60s", text);
+	ck_assert_msg(gw_xml_read(text, len, &light) == NULL, "it was read: %.60s", text);
+	ck_assert_str_eq(light.text, err.text);
 	ck_assert_msg(strncmp(err.text, "line ", 5) == 0 && strstr(err.text, why), "'%s' does not say '%s'", err.text, why);
 }
 
-START_TEST(names_and_text)
+START_TEST(names_and_text)	/* _i: of libxml2's tree, of the light one */
 {
 	static const char text[] = "<?xml version='1.0'?>\n<a:r xmlns:a='urn:x'><b>one</b><a:c>\n <!-- n -->  t&amp;w\to <![CDATA[<3]]>\t</a:c><c><d/></c></a:r>";
 	struct gw_err err = { 0 };
-	xmlDoc *doc = gw_xml_parse(text, strlen(text), &err);
-	xmlNode *root, *c;
+	xmlDoc *doc = _i ? NULL : gw_xml_parse(text, strlen(text), &err);
+	struct gw_xml *light = _i ? gw_xml_read(text, strlen(text), &err) : NULL;
+	const xmlNode *root;
+	xmlNode *c;
 	char out[32];
 
-	ck_assert_msg(doc != NULL, "%s", err.text);
-	root = xmlDocGetRootElement(doc);
+	ck_assert_msg(doc || light, "%s", err.text);
+	root = doc ? xmlDocGetRootElement(doc) : gw_xml_root(light);
 	c = gw_xml_child(root, "c");
 	ck_assert(gw_xml_text(c, out, sizeof(out)));
 	ck_assert_str_eq(out, "t&w\to <3");
@@ -36,7 +40,9 @@ START_TEST(names_and_text)
 	ck_assert_ptr_null(gw_xml_child(root, "d"));
 	ck_assert_ptr_null(gw_xml_child(NULL, "d"));
 	ck_assert(!gw_xml_text(NULL, out, sizeof(out)));
+	ck_assert_int_eq(xmlGetLineNo(root->children), 2);
 	xmlFreeDoc(doc);
+	gw_xml_free(light);
 }
 END_TEST
 
@@ -195,6 +201,7 @@ END_TEST
 
 enum { LONG = 4000 };		/* longer than what malloc() and libxml2 keep together */
 static char seen[128];		/* what was cleansed last of that beginning */
+static bool key_gone;		/* something that held it was */
 static bool text_gone;		/* a copy of a whole document that holds it, as the parser makes one */
 void __real_gw_cleanse(void *, size_t);
 void __wrap_gw_cleanse(void *, size_t);
@@ -204,6 +211,7 @@ __wrap_gw_cleanse(void *p, size_t n)
 {
 	if (n >= sizeof(seen) && memcmp(p, "0123456789abc", 13) == 0)
 		memcpy(seen, p, sizeof(seen));
+	key_gone |= memmem(p, n, "0123456789abc", 13) != NULL;
 	text_gone |= n > LONG && memmem(p, n, "<k>0123456789abc", 16) != NULL;
 	__real_gw_cleanse(p, n);
 }
@@ -227,5 +235,18 @@ START_TEST(memory_is_cleansed)
 }
 END_TEST
 
-SUITE("lib_xml", tcase_add_test(t, names_and_text); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, attributes_are_bounded);
+START_TEST(memory_of_a_light_tree_is_cleansed)
+{
+	struct gw_err err = { 0 };
+	struct gw_xml *light = gw_xml_read("<k a='1'>0123456789abc&lt;</k>", 30, &err);
+
+	ck_assert_msg(light != NULL, "%s", err.text);
+	ck_assert_str_eq((const char *)gw_xml_root(light)->children->content, "0123456789abc<");
+	key_gone = false;
+	gw_xml_free(light);
+	ck_assert(key_gone);
+}
+END_TEST
+
+SUITE("lib_xml", tcase_add_loop_test(t, names_and_text, 0, 2); tcase_add_test(t, memory_of_a_light_tree_is_cleansed); tcase_add_test(t, strangers_are_refused); tcase_add_test(t, attributes_are_bounded);
       tcase_add_test(t, the_first_fault_is_the_last); tcase_add_test(t, schemas); tcase_add_test(t, memory_is_cleansed); tcase_add_test(t, bounds); tcase_add_test(t, escape);)
