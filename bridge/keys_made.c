@@ -203,7 +203,10 @@ offer(struct maker *m, struct recent *r)
 	struct sp4_msg msg;
 	uint8_t id[8];
 
-	for (size_t i = 0; i < k->b->npeers && !r->offered; i++) {
+	if (r->offered)
+		return;
+	r->offered = true;
+	for (size_t i = 0; i < k->b->npeers; i++) {
 		const struct he_sp4_peer *p = &k->b->peers[i];
 		if (!(p->roles & HE_ROLE_BSA) || !p->url || !entitled(m, p))
 			continue;
@@ -215,7 +218,6 @@ offer(struct maker *m, struct recent *r)
 		if (ex_send(k->ex, p, &msg, 0, gw_mono_us() + 2 * (int64_t)s->crypto_period_ms * 1000, confirmed, m, &err) < 0)
 			gw_log_limited(&k->rate, GW_WARNING, "tek_not_offered", err.text, "unit=%s peer=%s", m->conf->id, p->name);
 	}
-	r->offered = true;
 }
 
 static struct maker *

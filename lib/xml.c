@@ -209,11 +209,11 @@ few_attributes(const char *p, size_t len)
 static bool
 is_utf8(const char *text, size_t len)
 {
-	const char *end = strstr(text, "?>"), *says = strstr(text, "encoding");
+	const char *end, *says;
 
 	if (text[0] != '<' || strlen(text) != len)
 		return false;
-	if (strncmp(text, "<?xml", 5) != 0 || !end || !says || says > end)
+	if (strncmp(text, "<?xml", 5) != 0 || !(end = strstr(text, "?>")) || !(says = memmem(text, (size_t)(end - text), "encoding", 8)))
 		return true;
 	says += 8 + strspn(says + 8, " \t\r\n=");
 	return strncasecmp(says, "\"UTF-8\"", 7) == 0 || strncasecmp(says, "'UTF-8'", 7) == 0;
