@@ -10,8 +10,8 @@ enum {
 	JUMP_US = 100000,		/* more than that is a jump, not slewing */
 };
 
-/* A record never goes back by itself: that is what keeps the carousel alive when UTC is set back. */
-enum state { PENDING, ON, OFF };
+/* A record never goes back by itself: that is what keeps the carousel alive when UTC is set back. A held one ends nothing and begins nothing. */
+enum state { HELD, PENDING, ON, OFF };
 
 struct rec {
 	enum state state;
@@ -235,7 +235,7 @@ same(const struct rec *a, const struct rec *b)
 static int
 make(const struct mux_carousel *c, const struct mux_record *r, struct rec *x)
 {
-	*x = (struct rec){ .state = PENDING, .cp = r->cp, .start_us = r->start_us,
+	*x = (struct rec){ .state = r->hold ? HELD : PENDING, .cp = r->cp, .start_us = r->start_us,
 		.from_us = r->start_us + r->delay_start_ms * (int64_t)1000,
 		.stop_prev_us = r->start_us + r->previous_delay_stop_ms * (int64_t)1000,
 		.period_us = r->rep_ms ? r->rep_ms * (int64_t)1000 : c->period_us, .out = r->out, .len = r->len };
@@ -253,7 +253,7 @@ static void
 replace(struct mux_carousel *c, struct stream *s, size_t i, const struct rec *x)
 {
 	struct rec *old = &s->recs[i];
-	bool stays = old->state != PENDING && x->from_us <= old->from_us;
+	bool stays = old->state > PENDING && x->state != HELD && x->from_us <= old->from_us;
 	struct rec now = *x;
 
 	if (stays) {	/* on air: new bytes or a new period, or its window begins even earlier */
@@ -288,7 +288,7 @@ static const struct rec *
 newest_seen(const struct stream *s)
 {
 	for (size_t i = s->n; i-- > 0; )
-		if (s->recs[i].state != PENDING)
+		if (s->recs[i].state > PENDING)
 			return &s->recs[i];
 	return NULL;
 }
@@ -302,8 +302,11 @@ place(struct mux_carousel *c, struct stream *s, const struct rec *x)
 	while (i < s->n && s->recs[i].cp < x->cp)
 		i++;
 	if (i < s->n && s->recs[i].cp == x->cp) {
-		if (same(&s->recs[i], x))
+		if (same(&s->recs[i], x)) {	/* what was let go once is not held again */
+			if (s->recs[i].state == HELD)
+				s->recs[i].state = x->state;
 			return MUX_SAME;
+		}
 		replace(c, s, i, x);
 		return MUX_REPLACED;
 	}
@@ -312,7 +315,7 @@ place(struct mux_carousel *c, struct stream *s, const struct rec *x)
 	 * lost its store), and what is held belongs to a life that is over.
 	 */
 	if (seen && x->cp < seen->cp) {
-		if (x->start_us <= seen->start_us)
+		if (x->start_us <= seen->start_us || x->state == HELD)
 			return MUX_OLD;
 		while (s->n > 0)
 			drop_rec(c, s, s->n - 1);
@@ -361,7 +364,9 @@ mux_carousel_end(struct mux_carousel *c, const char *service, int64_t start_us)
 static int64_t
 until(const struct stream *s, size_t i)
 {
-	return i + 1 < s->n ? s->recs[i + 1].stop_prev_us : INT64_MAX;
+	while (++i < s->n && s->recs[i].state == HELD)
+		;
+	return i < s->n ? s->recs[i].stop_prev_us : INT64_MAX;
 }
 
 /*
@@ -414,6 +419,18 @@ event_of(const struct stream *s, size_t i, int64_t utc_us, int64_t mono_us)
 	return at;
 }
 
+/* A number that was given up while its record was held. */
+static void
+drop_overtaken(struct mux_carousel *c, struct stream *s)
+{
+	const struct rec *seen = newest_seen(s);
+	uint64_t cp = seen ? seen->cp : 0;
+
+	for (size_t i = s->n; i-- > 0; )
+		if (s->recs[i].state == HELD && s->recs[i].cp < cp)
+			drop_rec(c, s, i);
+}
+
 /* Looks at one stream: what goes on and off the air, what is sent, and when to look again. */
 static void
 look(struct mux_carousel *c, struct stream *s, int64_t utc_us, int64_t mono_us, mux_send *send, void *self)
@@ -427,6 +444,7 @@ look(struct mux_carousel *c, struct stream *s, int64_t utc_us, int64_t mono_us, 
 	}
 	for (size_t i = 0; i < s->n; i++)
 		step(s, i, utc_us, mono_us);
+	drop_overtaken(c, s);
 	for (size_t i = 0; i < s->n; i++)
 		off += s->recs[i].state == OFF;
 	/* The newest that is off is kept: when its successor is put off it must come back. */
@@ -504,8 +522,9 @@ mux_carousel_each(const struct mux_carousel *c, void (*each)(void *, const struc
 				v.cp = x->cp;
 				v.since_us = x->since_us;
 				v.out = x->out;
-			} else if (x->state == PENDING && !v.pending) {
+			} else if (x->state <= PENDING && !v.pending) {
 				v.pending = true;
+				v.next_held = x->state == HELD;
 				v.next_cp = x->cp;
 				v.next_us = x->from_us;
 				v.out = v.on_air ? v.out : x->out;

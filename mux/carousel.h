@@ -20,8 +20,10 @@ struct mux_record {
 	uint16_t rep_ms;			/* 0: the carousel's own */
 	const uint8_t *datagram; size_t len;	/* empty: nothing on air for this CP */
 	void *out;				/* the shell's handle of where it goes */
+	bool hold;				/* ready, not more: what is on air stays there until it is put again without */
 };
-/* SAME: held already. OLD: of a crypto-period that has passed; nothing to do. FULL: not taken. */
+/* SAME: held already, and perhaps let go now. OLD: of a crypto-period that has passed, or of numbers that begin anew and are to be held: nothing
+ * to do. FULL: not taken. */
 enum mux_put { MUX_NEW, MUX_REPLACED, MUX_SAME, MUX_OLD, MUX_FULL };
 
 struct mux_carousel;
@@ -52,6 +54,7 @@ struct mux_stream_view {
 	bool pending;
 	uint64_t next_cp;	/* the first that waits, and when it goes on air */
 	int64_t next_us;
+	bool next_held;		/* it is to be put again before */
 	void *out;		/* of the newest record on air, else of the first that waits */
 };
 void mux_carousel_each(const struct mux_carousel *, void (*each)(void *self, const struct mux_stream_view *), void *self);

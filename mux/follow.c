@@ -279,7 +279,8 @@ store(struct mux_follow *f, const struct sim_msg *m, const char *service, const 
 		.ecm_id = (uint16_t)sim_int(m, PLAYOUT_ECM_ID, 0), .cp = (uint64_t)sim_int(m, PLAYOUT_CP, 0),
 		.start_us = sim_int(m, PLAYOUT_START, 0), .delay_start_ms = (int16_t)sim_int(m, PLAYOUT_DELAY_START, 0),
 		.previous_delay_stop_ms = (int16_t)sim_int(m, PLAYOUT_PREVIOUS_DELAY_STOP, 0),
-		.rep_ms = (uint16_t)sim_int(m, PLAYOUT_ECM_REP_PERIOD, 0), .datagram = datagram->p, .len = datagram->len, .out = out };
+		.rep_ms = (uint16_t)sim_int(m, PLAYOUT_ECM_REP_PERIOD, 0), .datagram = datagram->p, .len = datagram->len, .out = out,
+		.hold = sim_int(m, PLAYOUT_HOLD, 0) != 0 };
 
 	return mux_carousel_put(f->conf.carousel, &r);
 }
@@ -298,7 +299,7 @@ acknowledge(struct mux_follow *f, const struct sim_msg *m, const char *service)
 	post(f, &w);
 }
 
-/* Acknowledged only when it lies in the carousel and its socket is open: the SCS then lets the key out. */
+/* Acknowledged only when it lies in the carousel and its socket is open: the SCS then lets it and the key go. */
 static void
 take_record(void *self, const void *arg)
 {

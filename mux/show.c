@@ -55,6 +55,7 @@ show_stream(void *self, const struct mux_stream_view *v)
 	json_object_set_new(j, "aired", json_integer((json_int_t)v->aired));
 	json_object_set_new(j, "sent", json_integer((json_int_t)v->sent));
 	json_object_set_new(j, "next_cp", v->pending ? json_integer((json_int_t)v->next_cp) : json_null());
+	json_object_set_new(j, "next_held", json_boolean(v->pending && v->next_held));
 	json_object_set_new(j, "next", v->pending ? json_string(gw_utc_text(v->next_us, next)) : json_null());
 	json_array_append_new(self, j);
 }

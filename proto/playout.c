@@ -28,6 +28,7 @@ static const struct sim_param params[] = {
 	{ PLAYOUT_FINGERPRINT,         "fingerprint",         SIM_BYTES, 8, 8,    NULL, 0 },
 	{ PLAYOUT_LAST_CP,             "last_cp",             SIM_UINT,  8, 8,    NULL, 0 },
 	{ PLAYOUT_KEY_LENGTH,          "key_length",          SIM_UINT,  1, 1,    "octets", 0 },
+	{ PLAYOUT_HOLD,                "hold",                SIM_UINT,  1, 1,    NULL, 0 },
 	{ PLAYOUT_ERROR_STATUS,        "error_status",        SIM_HEX,   2, 2,    NULL, 0 },
 	{ PLAYOUT_ERROR_INFORMATION,   "error_information",   SIM_TEXT,  0, UINT16_MAX, NULL, 0 },
 };
@@ -42,9 +43,10 @@ static const struct sim_message messages[] = {
 	{ PLAYOUT_LINK_TEST,       "link_test",       NULL, 0 },
 	{ PLAYOUT_LINK_STATUS,     "link_status",     NULL, 0 },
 	{ PLAYOUT_FOLLOWER_HELD,   "follower_held",   USES(CP) },
+	/* no hold: an SCS of an earlier release */
 	{ PLAYOUT_ECM_RECORD,      "ecm_record",      USES(CP, ONE(PLAYOUT_START), ONE(PLAYOUT_EPOCH), ONE(PLAYOUT_KMS),
 		ONE(PLAYOUT_SUPER_CAS_ID), ONE(PLAYOUT_ECM_ID), ONE(PLAYOUT_SECTION_TSPKT), ONE(PLAYOUT_DELAY_START),
-		ONE(PLAYOUT_PREVIOUS_DELAY_STOP), ONE(PLAYOUT_ECM_REP_PERIOD), ONE(PLAYOUT_OUT), ONE(PLAYOUT_ECM_DATAGRAM)) },
+		ONE(PLAYOUT_PREVIOUS_DELAY_STOP), ONE(PLAYOUT_ECM_REP_PERIOD), ONE(PLAYOUT_OUT), ONE(PLAYOUT_ECM_DATAGRAM), OPT(PLAYOUT_HOLD)) },
 	{ PLAYOUT_ECM_ACK,         "ecm_ack",         USES(CP, ONE(PLAYOUT_SUPER_CAS_ID), ONE(PLAYOUT_ECM_ID)) },
 	/* no key_identifier: a scrambler that needs none (dvb-cissa, none) */
 	{ PLAYOUT_KEY_RECORD,      "key_record",      USES(CP, ONE(PLAYOUT_START), ONE(PLAYOUT_DURATION), ONE(PLAYOUT_MIN_DURATION),

@@ -7,7 +7,9 @@
  * follower_status       SCS -> follower   welcome; answers follower_setup
  * follower_error        both              error_status, error_information: refused
  * link_test/link_status both              liveness; a test is answered by a status at once
- * ecm_record            SCS -> mux        one ECM of one stream of a committed CP; answered by ecm_ack. Sent again after a reconnection.
+ * ecm_record            SCS -> mux        one ECM of one stream of a committed CP; answered by ecm_ack. With `hold` the mux keeps it ready, and what is
+ *                                         on air stays there; it comes again without when the CP's key goes out, just before that. So neither goes on
+ *                                         without the other, should the SCS end in between. Sent again after a reconnection.
  * key_record            SCS -> scrambler  the key of a committed CP; answered by key_ack, with the
  *                                         fingerprint of the key that is held. Sent only when every mux has acknowledged its ECMs.
  * mode_record           SCS -> scrambler  a committed CP without a key: in clear, or nothing at all; as key_record otherwise
@@ -63,6 +65,7 @@ enum playout_param {
 	PLAYOUT_FINGERPRINT = 0x0018,		/* 8: the first octets of HMAC-SHA256(key_material, "fp"): names the key that is held, without showing it */
 	PLAYOUT_LAST_CP = 0x0019,		/* 8: the last of several, as cp */
 	PLAYOUT_KEY_LENGTH = 0x001a,		/* 1: octets of key_material */
+	PLAYOUT_HOLD = 0x001b,			/* 1: boolean: not on air yet, whatever its times; a record that was let go before, with the same times, stays so */
 	PLAYOUT_ERROR_STATUS = 0x7000,		/* 2 */
 	PLAYOUT_ERROR_INFORMATION = 0x7001,	/* text */
 };

@@ -54,12 +54,14 @@ follows(const struct scs_follower *f, int role, const struct scs_unit *u)
 }
 
 static void
-send_ecms(struct scs_follower *f, struct scs_unit *u, int64_t cp)
+send_ecms(struct scs_follower *f, struct scs_unit *u, const struct scs_cp *cp)
 {
-	const struct scs_frames *frames = scs_unit_frames(u, cp);
+	struct scs_frames *frames = scs_unit_frames(u, cp->cp);
 	const uint8_t *msg;
 	size_t at = 0, len;
 
+	if (frames)
+		scs_record_hold(frames, !cp->on_air);
 	while (frames && scs_record_next(frames, &at, &msg, &len)) {
 		gw_link_send(f->link, msg, len);
 		f->sent++;
@@ -239,9 +241,9 @@ scs_follow_count(struct scs_unit *u)
 }
 
 void
-scs_follow_air(struct scs_unit *u, int64_t cp)
+scs_follow_air(struct scs_unit *u, const struct scs_cp *cp)
 {
-	u->air_cp = cp;
+	u->air_cp = cp->cp;
 	for (size_t i = 0; i < SCS_MUXES; i++)
 		u->air[i].acked = 0;
 	for (struct scs_follower *f = u->app->followers; f; f = f->next)
@@ -254,6 +256,9 @@ void
 scs_follow_install(struct scs_unit *u, const struct scs_cp *cp)
 {
 	u->air_cp = -1;
+	for (struct scs_follower *f = u->app->followers; f; f = f->next)	/* should we end in between, receivers have the ECM before the key */
+		if (follows(f, PLAYOUT_MUX, u))
+			send_ecms(f, u, cp);
 	for (struct scs_follower *f = u->app->followers; f; f = f->next)
 		if (follows(f, PLAYOUT_SCRAMBLER, u))
 			send_release(f, u, cp);
@@ -284,7 +289,7 @@ bring_up_to_date(struct scs_follower *f, struct scs_unit *u)
 
 	for (size_t i = 0; i < n; i++) {
 		if (f->role == PLAYOUT_MUX)
-			send_ecms(f, u, live[i]->cp);
+			send_ecms(f, u, live[i]);
 		else if (live[i]->released)
 			send_release(f, u, live[i]);
 	}

@@ -48,6 +48,7 @@ encode(const struct scs_unit *u, size_t i, const struct scs_cp *cp, uint8_t *buf
 	sim_put_text(&w, PLAYOUT_OUT, gw_addr_text(&t->conf->out, out, sizeof(out)));
 	/* a stream that was left out has nothing on air for this CP: its old ECM would lie */
 	sim_put_bytes(&w, PLAYOUT_ECM_DATAGRAM, have ? t->ecm.p : (const uint8_t *)"", have ? t->ecm.len : 0);
+	sim_put_int(&w, PLAYOUT_HOLD, 1);
 	return sim_end(&w, NULL);
 }
 
@@ -124,6 +125,20 @@ scs_record_restart(struct scs_frames *f, int64_t start_us)
 		put64(f->p + (v->p - f->p), (uint64_t)start_us);
 	}
 	return 0;
+}
+
+void
+scs_record_hold(struct scs_frames *f, bool hold)
+{
+	static struct sim_msg m;
+	const uint8_t *msg;
+	size_t at = 0, len;
+
+	while (scs_record_next(f, &at, &msg, &len)) {
+		const struct sim_value *v = sim_decode(&playout, msg, len, &m, NULL) < 0 ? NULL : sim_value(&m, PLAYOUT_HOLD, 0);
+		if (v)	/* else the record is an earlier release's */
+			f->p[v->p - f->p] = hold;
+	}
 }
 
 int

@@ -45,6 +45,7 @@ struct scs_schedule {
 	struct scs_schedule_conf conf;
 	enum phase phase;
 	struct scs_cp live[SCS_LIVE]; size_t nlive;	/* released ones, ascending; the newest is the last */
+	struct scs_cp before;		/* on_air: of an earlier life; its ECMs stay on air while nobody knows whether `next` had been released */
 	struct scs_cp next;		/* in preparation */
 	enum scs_mode mode;		/* of the newest released */
 	bool clear;			/* is what was commanded */
@@ -334,13 +335,15 @@ scs_schedule_adopt(struct scs_schedule *s, const struct scs_cp *cps, size_t n, i
 		plan_after(s, last->cp + 1);
 		return;
 	}
-	/* The one before was released, since this one was prepared; it is over when this one has begun. */
+	/* The one before was released, since this one was prepared; it is over when this one has begun, if it has. */
 	if (n == 2 && last->start_us > now)
 		s->live[s->nlive++] = cps[0];
+	else if (n == 2)
+		s->before = cps[0], s->before.released = false, s->before.on_air = true;
 	if (!s->conf.needs_mux)
 		s->live[s->nlive++] = *last;
 	for (size_t i = 0; i < s->nlive; i++)
-		s->live[i].released = true, s->mode = s->live[i].mode;
+		s->live[i].released = s->live[i].on_air = true, s->mode = s->live[i].mode;
 	if (!s->conf.needs_mux) {
 		last->mode == SCS_SCRAMBLED ? plan_next(s, last->cp + 1, false) : plan_after(s, last->cp + 1);
 		return;
@@ -546,7 +549,7 @@ release(struct scs_schedule *s, int64_t now)
 {
 	bool late = s->next.mode == SCS_SCRAMBLED && s->plan_us != INT64_MIN && s->next.start_us > s->plan_us;
 
-	s->next.released = true;
+	s->next.released = s->next.on_air = true;
 	s->mode = s->next.mode;
 	if (late && !s->extended)
 		act(s, (struct scs_action){ .kind = SCS_EXTENDED, .cp = s->next.cp - 1, .start_us = s->plan_us });
@@ -969,6 +972,8 @@ scs_schedule_live(const struct scs_schedule *s, int64_t now, const struct scs_cp
 
 	while (first + 1 < s->nlive && s->live[first + 1].start_us <= now)
 		first++;
+	if (s->nlive == 0 && s->before.on_air && (s->phase == AIRING || s->phase == AMENDING))
+		live[n++] = &s->before;
 	for (size_t i = first; i < s->nlive && n < SCS_LIVE - 1; i++)
 		live[n++] = &s->live[i];
 	if (s->phase == AIRING || s->phase == AMENDING)

@@ -7,8 +7,8 @@
  *   WAIT -time-> DRAWING -keys stored-> ASKING -all required ECMs-> COMMITTING -stored-> AIRING -every mux has it-> released
  *                                                                                     '-too late-> AMENDING -stored-> AIRING
  *
- * A CP is released (its key may go to the scramblers) only after its ECMs are with the mux, and not long before they go on air,
- * |delay_start| before its start. As long as a CP is not released the one before it is prolonged: no key without its ECMs, no gap,
+ * A CP is released (its ECMs may go on air, its key to the scramblers) only after its ECMs are with the mux, and not long before they
+ * go on air, |delay_start| before its start. As long as a CP is not released the one before it is prolonged: no key without its ECMs, no gap,
  * nothing in clear.
  *
  * A stretch without scrambling is a CP, too: it has a number, a start and a stored record, and it takes the ECMs of the one before off
@@ -49,6 +49,7 @@ struct scs_cp {
 	int64_t lead_us;	/* how long before its start its first ECM goes on air, and the guard */
 	bool first;		/* the first after silence or clear: transition delays */
 	bool released;		/* its key may be, or is, in a scrambler */
+	bool on_air;		/* its ECMs go on air in their time; else the muxes hold them */
 	enum scs_mode mode;
 	uint64_t with;		/* bit i: stream i has an ECM for it */
 	uint64_t changed;	/* bit i: the first one with other access criteria of stream i: AC delays */
@@ -59,8 +60,8 @@ enum scs_action_kind {
 	SCS_PROVISION,	/* ask `stream` for the ECM of cp; duration_us: of this CP. Then _ecm(), _refused() or _stream_down() */
 	SCS_COMMIT,	/* store the record of cp; then _stored() */
 	SCS_AMEND,	/* store cp again with its later start; then _stored() */
-	SCS_AIR,	/* its ECMs to every mux; then _aired() once all connected ones have acknowledged */
-	SCS_INSTALL,	/* its key, or its mode, to every scrambler */
+	SCS_AIR,	/* its ECMs to every mux, to be held; then _aired() once all connected ones have acknowledged */
+	SCS_INSTALL,	/* every mux lets its ECMs go on air; its key, or its mode, to every scrambler */
 	SCS_TRIM,	/* nothing below cp is needed any more */
 	SCS_EXTENDED,	/* the running CP is being prolonged (said once per CP) */
 	SCS_ALARM,	/* ... for longer than extension_alarm */
@@ -109,7 +110,10 @@ void scs_schedule_tick(struct scs_schedule *, int64_t now_us);
 int64_t scs_schedule_next(const struct scs_schedule *);	/* when it next wants the time; INT64_MAX: only events matter */
 bool scs_schedule_take(struct scs_schedule *, struct scs_action *);	/* in order; false: none */
 
-/* The CPs that followers need now, ascending: the running one, two committed ahead of their start, and one not released yet. */
+/*
+ * The CPs that followers need now, ascending: the running one, two committed ahead of their start, and one not released yet. After a start of
+ * ours the running one may be one that only the muxes need, until it is known whether the next one had been released.
+ */
 enum { SCS_LIVE = 4 };
 size_t scs_schedule_live(const struct scs_schedule *, int64_t now_us, const struct scs_cp *live[SCS_LIVE]);
 const struct scs_cp *scs_schedule_find(const struct scs_schedule *, int64_t cp);	/* NULL: not live */

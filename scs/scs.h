@@ -185,6 +185,7 @@ void scs_peer_ask(struct scs_peer *, const struct scs_unit_stream *, int64_t cp,
 /* record.c: a committed CP as bytes: for the store, and for the mux */
 int scs_record_frames(const struct scs_unit *, const struct scs_cp *, struct scs_frames *);	/* encodes; -1: out of memory or room */
 int scs_record_restart(struct scs_frames *, int64_t start_us);	/* another start, in place */
+void scs_record_hold(struct scs_frames *, bool hold);		/* is the mux to hold them? in place */
 size_t scs_record_count(const struct scs_frames *);		/* messages */
 int scs_record_place(const struct scs_frames *, int64_t super_cas_id, int64_t ecm_id);	/* which one is of this stream; -1: none */
 int scs_record_pack(const struct scs_cp *, const struct scs_frames *, struct gw_blob *);
@@ -197,8 +198,8 @@ int scs_follow_open(struct scs *, struct gw_err *);
 void scs_follow_close(struct scs *);
 void scs_follow_second(struct scs *);
 const char *scs_role_name(int role);
-void scs_follow_air(struct scs_unit *, int64_t cp);		/* its ECMs to every mux */
-void scs_follow_install(struct scs_unit *, const struct scs_cp *);	/* its key to every scrambler */
+void scs_follow_air(struct scs_unit *, const struct scs_cp *);	/* its ECMs to every mux */
+void scs_follow_install(struct scs_unit *, const struct scs_cp *);	/* released: every mux lets its ECMs go on air, then its key to every scrambler */
 void scs_follow_end(struct scs_unit *);
 void scs_follow_request(struct scs_unit *);			/* what it wants of its key source; outside.up says whether one is there */
 void scs_follow_supplied(struct scs_unit *, const struct scs_key_entry *);	/* that key is stored, to its source */

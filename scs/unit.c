@@ -254,7 +254,7 @@ act(struct scs_unit *u, const struct scs_action *a)
 		scs_peer_ask(u->streams[a->stream].peer, &u->streams[a->stream], a->cp, a->duration_us);
 		break;
 	case SCS_AIR:
-		scs_follow_air(u, a->cp);
+		scs_follow_air(u, scs_schedule_find(u->schedule, a->cp));
 		break;
 	case SCS_INSTALL:
 		install(u, a);

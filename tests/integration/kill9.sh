@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 period=2
 headend ${period}s
-plan 40
+plan 46
 three=$((3 * period + 1))	# more than three crypto-periods
 
 scs_cp() { value "$dir/scs.sock" 'u["cp"]'; }
@@ -96,6 +96,18 @@ thaw smartcard
 check "SCS killed before the commit: the same key and its STKM go on" steady
 check "it comes back" scs_back
 check "the key that was drawn for the next one is used for it" the_same_key "$drawn"
+check "rotation goes on" rotates "$key"
+
+# between the commit and the release: the mux has the next ECMs, no scrambler has their key
+freeze mux
+check "SCS: the next crypto-period is committed, no mux has acknowledged it" await_status 15 "$dir/scs.sock" "u['phase'] == 'airing'"
+drawn=$(next_key) key=$(mki)
+kill9 scs
+thaw mux
+check "SCS killed before the release: the mux holds the next ECMs" await_status 15 "$dir/mux.sock" "all(t['next_held'] for t in s['streams'])"
+check "the same key and its STKM go on" steady
+check "it comes back" scs_back
+check "the key of the committed one is used for it" the_same_key "$drawn"
 check "rotation goes on" rotates "$key"
 for t in handset phone; do check "$t lost nothing" content $t 2500; done
 check "until now no packet of the source was missing on the air" holds "$dir/eyes.sock" 's["lost"] == 0 and s["repeated"] == 0'

@@ -19,6 +19,7 @@ static int held;
 struct sent { int64_t at; uint64_t cp; long out; };
 static struct sent *log_;
 static size_t nlog, caplog;
+static char views[1024];
 
 static int64_t
 utc(void)
@@ -56,6 +57,7 @@ begin(void)
 	mono = 5 * S;
 	shift = held = 0;
 	nlog = 0;
+	views[0] = '\0';
 	memset(outs, 0, sizeof(outs));
 }
 
@@ -69,7 +71,7 @@ finish(void)
 	caplog = 0;
 }
 
-struct plan { const char *service; uint16_t ecm_id; uint64_t cp; int64_t start; int ds, pds, rep; bool empty; long out; };
+struct plan { const char *service; uint16_t ecm_id; uint64_t cp; int64_t start; int ds, pds, rep; bool empty, hold; long out; };
 
 static enum mux_put
 put(struct plan p)
@@ -78,7 +80,7 @@ put(struct plan p)
 	struct mux_record r = { .service = p.service ? p.service : "news", .kms = "drm", .super_cas_id = 0x10001, .ecm_id = p.ecm_id,
 		.cp = p.cp, .start_us = T0 + p.start, .delay_start_ms = (int16_t)p.ds, .previous_delay_stop_ms = (int16_t)p.pds,
 		.rep_ms = (uint16_t)p.rep, .datagram = (const uint8_t *)&cp, .len = p.empty ? 0 : sizeof(cp),
-		.out = (void *)(intptr_t)p.out };
+		.out = (void *)(intptr_t)p.out, .hold = p.hold };
 
 	outs[p.out]++;
 	held++;
@@ -132,6 +134,22 @@ count(uint64_t cp)
 	for (size_t i = 0; i < nlog; i++)
 		n += log_[i].cp == cp;
 	return n;
+}
+
+static void
+view(void *self, const struct mux_stream_view *v)
+{
+	(void)self;
+	snprintf(views + strlen(views), sizeof(views) - strlen(views), "%s/%s/%u air=%d cp=%llu since=%lld sent=%llu next=%llu at=%lld%s\n",
+	    v->service, v->kms, v->ecm_id, v->on_air, (unsigned long long)v->cp, v->on_air ? (long long)((v->since_us - T0) / 1000) : 0LL,
+	    (unsigned long long)v->sent, v->pending ? (unsigned long long)v->next_cp : 0ULL,
+	    v->pending ? (long long)((v->next_us - T0) / 1000) : 0LL, v->pending && v->next_held ? " held" : "");
+}
+
+static void
+newest(void *self, const char *service, uint64_t cp)
+{
+	snprintf((char *)self + strlen(self), 64, "%s=%llu ", service, (unsigned long long)cp);
 }
 
 /* The first drawing of clause 5's delays: transition_delay_start -1500, delays of -300, transition_delay_stop 0. */
@@ -233,6 +251,71 @@ START_TEST(a_start_put_off_brings_the_predecessor_back)
 	run_to(25 * S);
 	aired(1, 13 * S, 18 * S, 500000);
 	aired(2, 18 * S, 25 * S, 500000);
+	finish();
+}
+END_TEST
+
+/* An ECM whose key is not out yet. _i: it is let go in time, late, after its start was put off, or never. */
+START_TEST(a_held_ecm_waits_and_ends_nothing)
+{
+	struct plan p = { .cp = 2, .start = 14 * S, .ds = -2000, .pds = -2000, .hold = true };
+	int64_t begins = 12 * S;
+	char held_text[64] = "";
+
+	begin();
+	put((struct plan){ .cp = 1, .start = 4 * S, .ds = -2000, .pds = -2000 });
+	ck_assert_int_eq(put(p), MUX_NEW);
+	mux_carousel_held(car, newest, held_text);
+	ck_assert_str_eq(held_text, "news=2 ");
+	run_to(_i == 0 ? 11 * S : 15 * S);
+	mux_carousel_each(car, view, NULL);
+	ck_assert_str_eq(views, _i == 0 ? "news/drm/0 air=1 cp=1 since=5000 sent=13 next=2 at=12000 held\n" :
+	    "news/drm/0 air=1 cp=1 since=5000 sent=21 next=2 at=12000 held\n");
+	if (_i >= 1)
+		begins = 15 * S;
+	if (_i == 2) {
+		p.start = 20 * S;
+		begins = 18 * S;
+		ck_assert_int_eq(put(p), MUX_REPLACED);
+		run_to(17 * S);
+	}
+	if (_i == 3)	/* its number was given up */
+		p.cp = 3, begins = 15 * S;
+	p.hold = false;
+	ck_assert_int_eq(put(p), _i == 3 ? MUX_NEW : MUX_SAME);
+	p.hold = true;	/* an SCS that comes back, and does not know */
+	ck_assert_int_eq(put(p), MUX_SAME);
+	run_to(25 * S);
+	aired(1, 5 * S, begins, 500000);
+	aired(p.cp, begins, 25 * S, 500000);
+	ck_assert_uint_eq(count(1) + count(p.cp), nlog);
+	ck_assert_uint_eq(mux_carousel_counts(car).records, 2);
+	/* with another start it is held again, and the one before it returns */
+	p.start = 40 * S;
+	ck_assert_int_eq(put(p), MUX_REPLACED);
+	nlog = 0;
+	run_to(50 * S);
+	aired(1, 25 * S, 50 * S, 500000);
+	ck_assert_uint_eq(count(1), nlog);
+	finish();
+}
+END_TEST
+
+/* Numbers that begin anew: what is on air stays until the first of them is let go. */
+START_TEST(held_numbers_that_begin_anew_take_nothing_off_the_air)
+{
+	struct plan p = { .cp = 0, .start = 9 * S, .hold = true };
+
+	begin();
+	put((struct plan){ .cp = 7, .start = 4 * S });
+	run_to(6 * S);
+	ck_assert_int_eq(put(p), MUX_OLD);
+	run_to(10 * S);
+	p.hold = false;
+	ck_assert_int_eq(put(p), MUX_NEW);
+	run_to(12 * S);
+	aired(7, 5 * S, 10 * S, 500000);
+	aired(0, 10 * S, 12 * S, 500000);
 	finish();
 }
 END_TEST
@@ -368,6 +451,11 @@ START_TEST(random_timetables_keep_the_definition)
 		given[k] = k && given[k] < given[k - 1] ? given[k - 1] : given[k];
 		given[k] = given[k] < mono ? mono : given[k];
 		run_to(given[k]);
+		if (rand() % 2) {	/* as our SCS does it */
+			p.hold = true;
+			ck_assert_int_eq(put(p), MUX_NEW);
+			p.hold = false;
+		}
 		put(p);
 		if (rand() % 4 == 0)
 			ck_assert_int_eq(put(p), MUX_SAME);
@@ -386,24 +474,6 @@ START_TEST(random_timetables_keep_the_definition)
 	finish();
 }
 END_TEST
-
-static char views[1024];
-
-static void
-view(void *self, const struct mux_stream_view *v)
-{
-	(void)self;
-	snprintf(views + strlen(views), sizeof(views) - strlen(views), "%s/%s/%u air=%d cp=%llu since=%lld sent=%llu next=%llu at=%lld\n",
-	    v->service, v->kms, v->ecm_id, v->on_air, (unsigned long long)v->cp, v->on_air ? (long long)((v->since_us - T0) / 1000) : 0LL,
-	    (unsigned long long)v->sent, v->pending ? (unsigned long long)v->next_cp : 0ULL,
-	    v->pending ? (long long)((v->next_us - T0) / 1000) : 0LL);
-}
-
-static void
-newest(void *self, const char *service, uint64_t cp)
-{
-	snprintf((char *)self + strlen(self), 64, "%s=%llu ", service, (unsigned long long)cp);
-}
 
 START_TEST(views_tell_what_an_operator_asks)
 {
@@ -428,6 +498,8 @@ SUITE("mux_carousel", tcase_add_test(t, windows_without_gap);
       tcase_add_test(t, a_late_record_airs_at_once_and_the_last_one_stays);
       tcase_add_test(t, verdicts);
       tcase_add_test(t, a_start_put_off_brings_the_predecessor_back);
+      tcase_add_loop_test(t, a_held_ecm_waits_and_ends_nothing, 0, 4);
+      tcase_add_test(t, held_numbers_that_begin_anew_take_nothing_off_the_air);
       tcase_add_test(t, new_bytes_replace_old_ones_at_once);
       tcase_add_test(t, an_empty_datagram_keeps_the_air_free);
       tcase_add_loop_test(t, a_jump_of_the_clock_silences_nothing, 0, 4);

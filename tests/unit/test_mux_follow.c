@@ -104,6 +104,8 @@ welcome(void)
 	say();
 }
 
+static bool hold;	/* what is said with the next records */
+
 static void
 record(uint64_t cp, int64_t start, int flag, const char *out, const void *datagram, size_t len)
 {
@@ -121,6 +123,8 @@ record(uint64_t cp, int64_t start, int flag, const char *out, const void *datagr
 	sim_put_int(&w, PLAYOUT_ECM_REP_PERIOD, 40);
 	sim_put_text(&w, PLAYOUT_OUT, out);
 	sim_put_bytes(&w, PLAYOUT_ECM_DATAGRAM, datagram, len);
+	if (hold)
+		sim_put_int(&w, PLAYOUT_HOLD, 1);
 	say();
 }
 
@@ -257,8 +261,15 @@ START_TEST(follows_records_and_goes_on_alone)
 	welcome();
 	record(7, now, 2, where, "seven", 5);	/* sent again */
 	hears("ecm_ack service=\"news\" cp=7");
+	hold = true;
 	record(8, now + 1, 2, where, "eight", 5);
 	hears("ecm_ack service=\"news\" cp=8");
+	for (int i = 0; i < 10; i++) {
+		ck_assert_uint_eq(take(got, sizeof(got)), 5);
+		ck_assert_mem_eq(got, "seven", 5);
+	}
+	hold = false;
+	record(8, now + 1, 2, where, "eight", 5);
 	while (take(got, sizeof(got)) && memcmp(got, "seven", 5) == 0)
 		;
 	ck_assert_mem_eq(got, "eight", 5);

@@ -37,7 +37,7 @@ static struct {
 int64_t scs_now(struct scs *a) { (void)a; return now; }
 int scs_peer_join(struct scs_peer *p, struct scs_unit_stream *t, struct gw_err *err) { (void)err; t->peer = p; return 0; }
 void scs_peer_leave(struct scs_peer *p, struct scs_unit_stream *t) { (void)p, (void)t; }
-void scs_follow_air(struct scs_unit *unit, int64_t cp) { (void)unit, (void)cp; }
+void scs_follow_air(struct scs_unit *unit, const struct scs_cp *cp) { (void)unit, (void)cp; }
 void scs_follow_end(struct scs_unit *unit) { (void)unit; }
 void scs_follow_count(struct scs_unit *unit) { (void)unit; }
 

@@ -73,6 +73,14 @@ START_TEST(what_the_mux_gets)
 	m = message(&f, 1);	/* the left-out stream's last ECM is taken off the air, in a shape that any mux takes */
 	ck_assert_uint_eq(sim_value(&m, PLAYOUT_ECM_DATAGRAM, 0)->len, 0);
 	ck_assert_int_eq(sim_int(&m, PLAYOUT_SECTION_TSPKT, -1), 2);
+	for (int hold = 1; hold >= 0; hold--) {	/* committed, and then released */
+		ck_assert_int_eq(sim_int(&m, PLAYOUT_HOLD, -1), hold);
+		scs_record_hold(&f, hold);
+		m = message(&f, 0);
+		ck_assert_int_eq(sim_int(&m, PLAYOUT_HOLD, -1), hold);
+		scs_record_hold(&f, false);
+		m = message(&f, 1);
+	}
 	ck_assert_int_eq(scs_record_place(&f, 0x00010001, 1), 0);
 	ck_assert_int_eq(scs_record_place(&f, 0x00020001, 2), 1);
 	ck_assert_int_eq(scs_record_place(&f, 0x00020001, 3), -1);

@@ -412,14 +412,35 @@ START_TEST(an_earlier_life_is_taken_up)
 	/* a scrambler holds it: it had been released; nothing moves */
 	s = make(both, 0, false);
 	scs_schedule_adopt(s, cps, 2, T0 + 3 * S);
-	ck_assert_uint_eq(scs_schedule_live(s, T0 + 3 * S, live), 1);	/* its time has come: the one before it is over */
+	ck_assert_uint_eq(scs_schedule_live(s, T0 + 3 * S, live), 2);	/* its time has come: the one before it is over, or it is not */
+	ck_assert(live[0]->cp == 65535 && live[0]->on_air && !live[0]->released);	/* no scrambler begins with it */
+	ck_assert(live[1]->cp == 65536 && !live[1]->on_air && !live[1]->released);
 	expect(s, SCS_AIR);
 	scs_schedule_held(s, 65536, T0 + 3 * S);
 	expect(s, SCS_INSTALL), expect(s, SCS_TRIM);
 	nothing(s);
 	ck_assert_uint_eq(scs_schedule_live(s, T0 + 3 * S, live), 1);
-	ck_assert_int_eq(live[0]->cp, 65536);
+	ck_assert(live[0]->cp == 65536 && live[0]->on_air && live[0]->released);
 	ck_assert_int_eq(live[0]->start_us, T0 + 2 * S);
+	scs_schedule_free(s);
+
+	/* none does: the one before it stays on air until its key is out, at another time */
+	s = make(both, 0, false);
+	scs_schedule_adopt(s, cps, 2, T0 + 3 * S);
+	expect(s, SCS_AIR);
+	scs_schedule_muxes(s, 1, T0 + 3 * S);
+	scs_schedule_aired(s, 65536, T0 + 3 * S);
+	scs_schedule_tick(s, T0 + 4500 * MS);
+	expect(s, SCS_AMEND), expect(s, SCS_EXTENDED);
+	scs_schedule_stored(s, 65536, true, T0 + 6600 * MS, T0 + 4500 * MS);
+	expect(s, SCS_AIR);
+	ck_assert_uint_eq(scs_schedule_live(s, T0 + 4500 * MS, live), 2);
+	ck_assert(live[0]->cp == 65535 && live[0]->on_air && !live[1]->on_air);
+	scs_schedule_aired(s, 65536, T0 + 4500 * MS);
+	expect(s, SCS_RESUMED);
+	expect(s, SCS_INSTALL);
+	ck_assert_uint_eq(scs_schedule_live(s, T0 + 4500 * MS, live), 1);
+	ck_assert(live[0]->cp == 65536 && live[0]->on_air);
 	scs_schedule_free(s);
 
 	/* yesterday's: numbers go on, the timetable begins anew */
@@ -845,7 +866,8 @@ struct world {
 	struct scs_schedule *s;
 	int64_t now, skew, fault_at;
 	struct { bool up; int64_t back, answer, late, cp, changed, seen; } st[STREAMS];
-	struct { bool up; int64_t back, air_cp, air_at; } mux[MUXES];	/* air: an ECM on its way, and when it is there */
+	/* air: an ECM on its way, and when it is there */
+	struct { bool up; int64_t back, air_cp, air_at; struct ecm { int64_t cp, start; bool held; } has[4]; } mux[MUXES];
 	int64_t acked_cp; bool acked[MUXES];
 	bool clear, required[STREAMS];	/* stored, and in the file */
 	enum scs_loss on_loss;
@@ -921,6 +943,42 @@ mux_gets(struct world *w, int64_t cp)
 		if (w->aired[i].cp == cp)
 			return;
 	w->aired[cp % 4].cp = cp, w->aired[cp % 4].since = w->now;
+}
+
+/* As a carousel does: what was let go is not held again unless it starts at another time. It stays there while the link is down. */
+static void
+mux_takes(struct world *w, size_t k, const struct scs_cp *cp)
+{
+	struct ecm *has = w->mux[k].has, *at = &has[0];
+	int64_t start = cp->start_us - w->skew;
+
+	for (size_t i = 0; i < 4; i++)
+		if (has[i].cp == cp->cp || (at->cp != cp->cp && has[i].cp < at->cp))
+			at = &has[i];
+	if (at->cp > cp->cp || (at->cp == cp->cp && at->start == start && !at->held))
+		return;
+	*at = (struct ecm){ cp->cp, start, !cp->on_air };
+}
+
+static void
+muxes_take(struct world *w, int64_t cp)
+{
+	const struct scs_cp *found = scs_schedule_find(w->s, cp);
+
+	for (size_t k = 0; k < MUXES && found; k++)
+		if (w->mux[k].up)
+			mux_takes(w, k, found);
+}
+
+/* Whatever ends when: no mux goes on to an ECM whose key the scrambler has not. */
+static void
+muxes_run(const struct world *w)
+{
+	for (size_t k = 0; k < MUXES; k++)
+		for (size_t i = 0; i < 4; i++) {
+			const struct ecm *e = &w->mux[k].has[i];
+			HOLDS(e->held || e->cp <= w->in_force.cp || e->cp == w->installed.cp);
+		}
 }
 
 /* What may be committed: a key with every required ECM; clear by command; mute and exposure by the policy, because of a loss. */
@@ -1017,6 +1075,7 @@ answer_all(struct world *w)
 				w->acked[k] = false, w->mux[k].air_cp = w->mux[k].up ? a.cp : -1, w->mux[k].air_at = w->now + dice(20) * MS;
 			break;
 		case SCS_INSTALL:
+			muxes_take(w, a.cp);
 			scrambler_takes(w, &a);
 			break;
 		case SCS_EXTENDED:
@@ -1099,6 +1158,10 @@ muxes(struct world *w)
 		if (!w->mux[k].up && w->now >= w->mux[k].back) {
 			size_t n = scs_schedule_live(w->s, UTC(w), live);
 			w->mux[k].up = true;
+			if (dice(2))	/* a new process */
+				memset(w->mux[k].has, 0, sizeof(w->mux[k].has));
+			for (size_t i = 0; i < n; i++)
+				mux_takes(w, k, live[i]);
 			if (n && !live[n - 1]->released)
 				w->mux[k].air_cp = live[n - 1]->cp, w->mux[k].air_at = w->now + MS;
 			count_muxes(w);
@@ -1109,6 +1172,7 @@ muxes(struct world *w)
 			if (dice(200) == 0) {
 				scs_schedule_not_aired(w->s, cp, UTC(w));
 			} else if (cp == w->acked_cp) {
+				muxes_take(w, cp);
 				w->acked[k] = true;
 				count_muxes(w);
 			}
@@ -1252,6 +1316,7 @@ START_TEST(year_of_faults)
 		scs_schedule_tick(w.s, UTC(&w));
 		answer_all(&w);
 		scrambler_runs(&w);
+		muxes_run(&w);
 		bool rests = w.clear && w.in_force.mode == SCS_CLEAR;
 		if (w.switches != last_switch || rests)
 			last_switch = w.switches, at = w.now;

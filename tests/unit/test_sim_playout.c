@@ -82,7 +82,7 @@ START_TEST(each_parameter_is_needed_once)
 			struct sim_writer w;
 			struct sim_fault why;
 			const uint16_t type = m.v[changed].type;
-			const bool optional = type == PLAYOUT_KEY_IDENTIFIER, many = m.type == PLAYOUT_FOLLOWER_SETUP && type == PLAYOUT_SERVICE;
+			const bool optional = type == PLAYOUT_KEY_IDENTIFIER || type == PLAYOUT_HOLD, many = m.type == PLAYOUT_FOLLOWER_SETUP && type == PLAYOUT_SERVICE;
 			sim_begin(&w, &playout, PLAYOUT_VERSION, m.type, out, sizeof(out));
 			for (size_t k = 0; k < m.n; k++)
 				for (int i = 0; i < (k == changed ? times : 1); i++)
