@@ -211,6 +211,7 @@ static const struct meaning { const struct sim_iface *iface; uint16_t param; con
 	{ &playout, PLAYOUT_FINGERPRINT, "names the key that is held, without showing it" },
 	{ &playout, PLAYOUT_LAST_CP, "the last of the crypto-periods that keys are wanted for" },
 	{ &playout, PLAYOUT_KEY_LENGTH, "how long the keys shall be" },
+	{ &playout, PLAYOUT_HOLD, "whether this ECM is kept ready, not on air yet" },
 	{ &playout, PLAYOUT_ERROR_STATUS, "what was refused" },
 	{ &playout, PLAYOUT_ERROR_INFORMATION, "what else the peer says of it: free" },
 };

@@ -882,7 +882,7 @@ rounds(void)
 {
 	static uint8_t out[KMS_ECM_MAX];
 	struct kms_ltkm what = { .size = sizeof(what), .client_id = pt->has_channel ? pt->cas : 0x4ae60001, .data_id = 1, .utc_s = time(NULL) };
-	const int64_t begin = pt_now_ns(), limit = (int64_t)(pt->opt.seconds * 5e8);
+	const int64_t begin = pt_now_ns(), limit = (int64_t)(pt->opt.seconds * 5e8), most = limit + (int64_t)(pt->opt.patience * 1e9);
 	struct pt_kms k = { 0 };
 	struct mark marks[5];
 	char why[WHY] = "";
@@ -893,20 +893,23 @@ rounds(void)
 		return;
 	while (what.section_TSpkt_flag < 2 && pt_ltkm(&k, &what, 0, out, sizeof(out), why, sizeof(why)) <= 0)
 		what.section_TSpkt_flag++;
-	for (double part = 0; part < 1; what.utc_s += 3600) {
-		for (uint32_t index = 0; index < ROUND_MAX && pt_now_ns() - begin < limit && pt_ltkm(&k, &what, index, out, sizeof(out), why, sizeof(why)) > 0; index++)
-			n++;
-		i++;
-		part = limit ? (double)(pt_now_ns() - begin) / (double)limit : 1;
-		part = part > (double)i / YEAR_HOURS ? part : (double)i / YEAR_HOURS;
-		for (; quarter < 5 && part >= quarter / 4.; quarter++)
-			marks[quarter] = (struct mark){ i, pt_memory(), resident() };
+	for (;; what.utc_s += 3600, i++) {
+		const int64_t spent = pt_now_ns() - begin;
+		const double by_time = limit ? (double)spent / (double)limit : 1, by_number = (double)i / YEAR_HOURS;
+		/* between two marks there are rounds, though the machine stood still meanwhile */
+		if ((by_time > by_number ? by_time : by_number) >= quarter / 4. && (quarter == 0 || i >= marks[quarter - 1].n + FEW || spent >= most))
+			marks[quarter++] = (struct mark){ i, pt_memory(), resident() };
+		if (quarter == 5)
+			break;
+		for (uint32_t index = 0; index < ROUND_MAX && pt_now_ns() - begin < most; index++, n++)
+			if (pt_ltkm(&k, &what, index, out, sizeof(out), why, sizeof(why)) <= 0)
+				break;
 	}
 	judge_growth(marks, PT_R_LTKM_MEMORY, "rounds");
 	pt_close(&k);
 	pt->call[0] = '\0';
 	pt_say("%llu round%s, one an hour, with %llu %s%s", (unsigned long long)i, i == 1 ? "" : "s", (unsigned long long)n, formats[what.section_TSpkt_flag],
-	    i == YEAR_HOURS ? "" : "; half of --seconds is the limit");
+	    i >= YEAR_HOURS ? "" : "; half of --seconds is the limit");
 }
 
 /* calls: how long each call of ecm() took, which with later answers is not how long the answer took. */

@@ -66,7 +66,7 @@ sg scrambler scrambler --config "$conf"
 up scs
 check "the scrambler has keys" await_status 20 "$scrambler" "all(m.get('key') for m in s['media'])"
 feed round 65600 --rate 8000
-check "65,600 packets are sent" await 40 "the end of the source" gone round
+check "65,600 packets are sent" await 150 "the end of the source" gone round
 seq=$((65600 & 0xffff))
 feed steady -1 --rate 400
 check "the scrambler tells the roll-over counter" await_status 15 "$scrambler" "all(m['roc'] == 1 and m['packets_out'] > 65600 for m in s['media'])"
@@ -79,7 +79,7 @@ stop steady
 sent=$(sed -n 's/.*"sent": \([0-9]*\).*/\1/p' "$dir/log/steady")
 seq=$(((seq + sent + 29999) & 0xffff))
 feed steps 6600 --step 30000 --rate 8000
-check "a source goes on in great steps" await 20 "the end of the source" gone steps
+check "a source goes on in great steps" await 60 "the end of the source" gone steps
 seq=$(((seq + 6599 * 30000 + 1) & 0xffff))
 feed on -1 --rate 400
 check "the counter is high" await_status 15 "$scrambler" "all(3000 <= m['roc'] < 3100 and not m['dropped'] for m in s['media'])"
