@@ -145,7 +145,7 @@ static const struct gw_option options[] = {
 	{ "cw-per-msg", "N", "scs: CW_per_msg; default 1", take_cw_per_msg },
 	{ "delay", "TIME", "scs: an answer takes so long; default 0", take_delay },
 	{ "protocol-version", "N", "1 to 5; default 3", take_version },
-	{ "misbehave", "KIND", "does what a peer should not do; simulgate-load(1) lists what", take_misbehave },
+	{ "misbehave", "KIND", "does what a peer, or bsm: a terminal, should not do; simulgate-load(1) lists what", take_misbehave },
 	{ "every", "N", "that with every so many-th request; default 100", take_every },
 	{ "subscribers", "FILE", "bsm: a file as simulgate subscribe takes it, .csv or YAML", take_subscribers },
 	{ "range", "N-N", "bsm: instead: subscribers that are made", take_range },
@@ -168,14 +168,12 @@ static const struct gw_program program = { "simulgate-load", "ecmg|mux|scs|bsm A
 static int
 check_misdeed(struct app *a, struct gw_err *err)
 {
-	if (a->misdeed && a->conf.side == LOAD_BSM)
-		return gw_fail(err, GW_EUSAGE, "--misbehave is for ecmg, mux and scs: terminals do nothing wrong here");
 	for (const struct load_misdeed *d = load_misdeeds; a->misdeed && d->name; d++)
-		if (strcmp(d->name, a->misdeed) == 0 && d->scs == (a->conf.side == LOAD_SCS) && !(d->ecmg_only && a->conf.side == LOAD_MUX)) {
+		if (strcmp(d->name, a->misdeed) == 0 && d->sides & 1u << a->conf.side) {
 			a->conf.misdeed = d;
 			return 0;
 		}
-	return a->misdeed ? gw_fail(err, GW_EUSAGE, "--misbehave %s is for the other side", a->misdeed) : 0;
+	return a->misdeed ? gw_fail(err, GW_EUSAGE, "--misbehave %s is not for %s", a->misdeed, load_sides[a->conf.side]) : 0;
 }
 
 static int
@@ -265,10 +263,10 @@ verdict(const struct app *a)
 
 	if (r->up == 0)
 		return gw_exit_status(GW_EUNAVAIL);
-	if (a->conf.side == LOAD_BSM)
-		return r->pace.unanswered || r->pace.unsent || r->errors || r->refused || r->bsm.unknown || r->bsm.refused;
 	if (a->conf.misdeed)
 		return !load_judge(&a->conf, r, expected);
+	if (a->conf.side == LOAD_BSM)
+		return r->pace.unanswered || r->pace.unsent || r->errors || r->refused || r->bsm.unknown || r->bsm.refused;
 	return r->wrong || r->late || r->pace.unanswered || r->pace.unsent || r->bad || r->errors || r->refused || r->lost;
 }
 

@@ -60,7 +60,7 @@ struct load_report {
 	uint64_t misdeeds, bad;		/* bad: messages that do not decode */
 	uint64_t datagrams, unsendable;	/* by UDP: sent; refused by this machine */
 	uint64_t tested, recovered;	/* answers to our channel_tests; of LOAD_SCS: after a misdeed */
-	struct { uint16_t status; uint64_t n; } error[LOAD_ERRORS]; unsigned nerrors;
+	struct { uint16_t status; uint64_t n; } error[LOAD_ERRORS]; unsigned nerrors;	/* LOAD_BSM: outcomes of misdeeds, which are no `errors` */
 	struct hist ready;		/* ns; of a connection, from its beginning to its last stream's set-up */
 	struct hist interval;		/* LOAD_SCS: between two requests of a stream */
 	unsigned streams;		/* LOAD_SCS: set up at a time, at most */
@@ -77,7 +77,7 @@ struct load_report {
 };
 const struct sim_iface *load_iface(enum load_side);
 extern const char *const load_sides[];	/* by enum load_side */
-/* Counts an error_status. */
+/* Counts an error_status, or an outcome. */
 void load_error(struct load_report *, uint16_t status);
 
 
@@ -89,11 +89,13 @@ void load_print_json(const struct load_conf *, const struct load_report *, bool 
 /* The times that count most: of requests from when they were due; of an SCS, between its requests. */
 const struct hist *load_times(const struct load_conf *, const struct load_report *);
 
-/* What a peer should not do. */
+/* What a peer should not do, and (the last two lines) a terminal. */
 struct load_wire;
 enum { LOAD_GARBAGE, LOAD_TRUNCATED, LOAD_VERSION, LOAD_UNKNOWN, LOAD_MISSING, LOAD_OVERLAP, LOAD_DRIBBLE, LOAD_VANISH, LOAD_DEAF,
 	LOAD_PARAMETER, LOAD_WINDOW, LOAD_OVERSIZED, LOAD_HALF, LOAD_MUTE, LOAD_FLOOD, LOAD_STORM,
-	LOAD_SILENT, LOAD_REFUSE, LOAD_WRONG };
+	LOAD_SILENT, LOAD_REFUSE, LOAD_WRONG,
+	LOAD_ANONYMOUS, LOAD_WRONG_KEY, LOAD_STRANGER, LOAD_REPLAY, LOAD_TAMPERED, LOAD_ELSEWHERE, LOAD_NONSENSE, LOAD_ENTITIES, LOAD_BIG_BODY,
+	LOAD_NOISE, LOAD_TWO_LENGTHS, LOAD_LONG_HEAD, LOAD_STALL, LOAD_LEAVE, LOAD_BREAK };
 /* What the peer is to make of it. */
 enum load_duty {
 	LOAD_MUST,	/* each time one error of `status`, and nothing else suffers */
@@ -102,15 +104,27 @@ enum load_duty {
 	LOAD_TESTS,	/* the same, and each channel_test by a channel_status */
 	LOAD_CUT,	/* the connection is lost; the next is taken, and others do not suffer */
 	LOAD_GO_ON,	/* an SCS asks on, and is answered */
+	LOAD_EARNS,	/* a BSM: each time one of `status`, which are enum load_outcome then; and nothing else suffers */
 };
-enum { LOAD_STATUSES = 3, LOAD_TESTS_AT_ONCE = 100, LOAD_BIG = 65540 };
+/* What came of a terminal's misdeed: an HTTP status, of which 401 has a challenge; or one of these. */
+enum load_outcome {
+	LOAD_CLOSED = 1,	/* the connection ended, or was none, and no answer had come */
+	LOAD_SILENCE,		/* nothing came in time */
+	LOAD_LEFT,		/* nothing was to come: it was we who left */
+	LOAD_UNTRIED,		/* what had to be right before it was not answered as such */
+	LOAD_STALE = 1000,	/* + 401: with stale=true */
+	LOAD_BARE = 2000,	/* + 401: without a challenge */
+};
+enum { LOAD_STATUSES = 4, LOAD_TESTS_AT_ONCE = 100, LOAD_BIG = 65540 };
 struct load_misdeed {
 	const char *name, *help;
-	bool scs, ecmg_only;	/* scs: of an ECMG, toward an SCS */
+	unsigned sides;		/* toward whom: 1 << enum load_side, or-ed */
 	unsigned id;
-	enum load_duty duty; uint16_t status[2][LOAD_STATUSES];	/* of an ECMG, of a MUX; 0 ends; none: any */
+	enum load_duty duty; uint16_t status[2][LOAD_STATUSES];	/* of an ECMG or a BSM, of a MUX; 0 ends; none: any */
 };
 extern const struct load_misdeed load_misdeeds[];	/* ends with name NULL */
+/* An outcome in words, LOAD_WORDS octets at most. Returns out. */
+const char *load_outcome_text(unsigned outcome, char *out, size_t cap);
 struct load_report;
 /* Whether the peer did its duty; in words what that is, LOAD_WORDS octets. */
 enum { LOAD_WORDS = 160 };

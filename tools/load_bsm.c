@@ -1,7 +1,7 @@
 /*
  * tools/load_bsm.c: the terminals of a BSM: they bootstrap as they are switched on, and then ask what the timetable wants. HTTP connections are kept
  * and shared; LTKMs come to one port, from where the BSM thinks all of them are. A terminal that got no answer, or whose B-TID is not known, begins
- * again a second later.
+ * again a second later. Misdeeds go beside their requests, and are none: no time of theirs is counted.
  */
 #include <openssl/sha.h>
 #include <stdlib.h>
@@ -14,13 +14,16 @@
 #include "lib/secret.h"
 #include "lib/udp.h"
 #include "tools/alarm.h"
-#include "tools/load.h"
+#include "tools/load_bare.h"
+#include "tools/load_rogue.h"
 
 enum { KEEP_MS = 20, ANSWER_MAX = 1 << 20, SLOT = 2048, BATCH = 32, TURNS = 64, GROW = 1024, NAME = 64 };
 #define AGAIN_NS INT64_C(1000000000)
 #define LINGER_NS INT64_C(300000000)	/* for the LTKMs of the last registrations */
 #define SECOND_US INT64_C(1000000)
 
+/* A misdeed that is on its way. */
+struct wrong { struct rogue rogue; struct bare *bare; int64_t since; };	/* since: what is out now */
 struct terminal {
 	struct phone phone;
 	struct load_bsm *bsm;
@@ -28,6 +31,7 @@ struct terminal {
 	int64_t began, sent;		/* what it does now; its HTTP request */
 	int64_t again;			/* when it may begin anew; 0: it did */
 	int64_t waits;			/* since then for an LTKM; 0: it has one */
+	struct wrong *wrong;		/* NULL: none */
 	bool busy, was_up;
 };
 struct load_bsm {
@@ -44,7 +48,9 @@ struct load_bsm {
 	struct terminal **terminals; unsigned n, cap;
 	struct gw_index by_btid;
 	struct pace pace;
-	unsigned opened, up, handles;
+	struct gw_addr bare;		/* where bare connections go to */
+	uint64_t count;			/* of requests, for misdeeds */
+	unsigned opened, up, handles, wrongs;
 	int64_t start, end, over_at;
 	bool over, closing;
 };
@@ -210,6 +216,87 @@ begin(struct terminal *t, enum phone_ask what)
 	off(t, false);
 }
 
+/* ---- misdeeds ---- */
+
+static void wrong_goes(struct terminal *, enum rogue_verdict, unsigned outcome);
+
+static void
+wrong_free(struct terminal *t)
+{
+	struct wrong *w = t->wrong;
+
+	t->wrong = NULL;
+	t->bsm->wrongs--;
+	bare_close(w->bare);
+	rogue_fini(&w->rogue);
+	free(w);
+}
+
+static bool
+overdue(const struct terminal *t)
+{
+	return now_ns() - t->wrong->since >= t->bsm->conf->timeout_ns;
+}
+
+static void
+wrong_replied(void *self, const struct gw_reply *r)
+{
+	struct terminal *t = self;
+	const struct exchange_reply reply = { .status = r->status, .error = r->error, .challenge = gw_reply_header(r, "WWW-Authenticate"),
+		.info = gw_reply_header(r, "Authentication-Info"), .body = r->body, .len = r->len };
+	unsigned outcome;
+	enum rogue_verdict v = rogue_reply(&t->wrong->rogue, &reply, &outcome);
+
+	wrong_goes(t, v, outcome == LOAD_CLOSED && overdue(t) ? LOAD_SILENCE : outcome);
+}
+
+static void
+wrong_earned(void *self, unsigned outcome)
+{
+	wrong_goes(self, ROGUE_OVER, outcome);
+}
+
+static bool
+wrong_sent(struct terminal *t, bool bare)
+{
+	struct load_bsm *b = t->bsm;
+	struct wrong *w = t->wrong;
+	const struct exchange *x = &w->rogue.x;
+	char *octets;
+	size_t len;
+
+	w->since = now_ns();
+	if (!bare)
+		return gw_http_send(b->http, x->method, x->url, x->headers, x->body, x->len, wrong_replied, t, &b->report->why) == 0;
+	octets = rogue_octets(&w->rogue, &len);
+	w->bare = bare_open(b->loop, (const struct sockaddr *)&b->bare.ss, octets, len, rogue_stays(&w->rogue), wrong_earned, t);
+	return w->bare != NULL;
+}
+
+static void
+wrong_goes(struct terminal *t, enum rogue_verdict v, unsigned outcome)
+{
+	if (v != ROGUE_OVER && wrong_sent(t, v == ROGUE_BARE))
+		return;
+	load_error(t->bsm->report, (uint16_t)(v == ROGUE_OVER ? outcome : LOAD_UNTRIED));
+	wrong_free(t);
+}
+
+/* With every so many-th request. A terminal is at one at a time; the next one's turn is sooner then. */
+static void
+misbehave(struct terminal *t)
+{
+	struct load_bsm *b = t->bsm;
+	const struct load_misdeed *d = b->conf->misdeed;
+
+	if (!d || ++b->count < b->conf->every || t->wrong || !(t->wrong = calloc(1, sizeof(*t->wrong))))
+		return;
+	b->count = 0;
+	b->wrongs++;
+	b->report->misdeeds++;
+	wrong_goes(t, rogue_begin(&t->wrong->rogue, d->id, &t->phone), LOAD_UNTRIED);
+}
+
 static void
 ask(struct load_bsm *b, const struct pace_ask *a)
 {
@@ -218,6 +305,7 @@ ask(struct load_bsm *b, const struct pace_ask *a)
 	enum phone_ask what = (enum phone_ask)c->asks[t->turn++ % c->nasks];
 
 	pace_sent(&b->pace, a, now_ns());
+	misbehave(t);
 	begin(t, what == PHONE_LTKM && !t->phone.has_key ? PHONE_REGISTER : what);	/* which brings a key, if it bought any */
 }
 
@@ -384,6 +472,9 @@ end(struct load_bsm *b)
 		pace_down(&b->pace, i, now_ns());
 	gw_http_close(b->http);	/* calls nobody any more */
 	b->http = NULL;
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->terminals[i]->wrong)
+			wrong_free(b->terminals[i]);
 	uv_close((uv_handle_t *)&b->keep, on_handle);
 	alarm_close(&b->alarm, on_handle);
 	if (b->fd >= 0) {
@@ -401,13 +492,17 @@ on_keep(uv_timer_t *timer)
 
 	while (b->opened < due)
 		switch_on(b->terminals[b->opened++]);
-	for (unsigned i = 0; !b->over && i < b->opened; i++)
-		if (b->terminals[i]->again && now >= b->terminals[i]->again)
-			switch_on(b->terminals[i]);
+	for (unsigned i = 0; i < b->opened; i++) {
+		struct terminal *t = b->terminals[i];
+		if (!b->over && t->again && now >= t->again)
+			switch_on(t);
+		if (t->wrong && t->wrong->bare && overdue(t))
+			wrong_earned(t, LOAD_SILENCE);
+	}
 	schedule(b);
 	if (now >= b->end || (b->report->up == 0 && b->opened == b->n && b->report->refused >= b->n))
 		finish(b);
-	if (b->over && b->pace.asked == 0 && (b->fd < 0 || now >= b->over_at + LINGER_NS))
+	if (b->over && b->pace.asked == 0 && b->wrongs == 0 && (b->fd < 0 || now >= b->over_at + LINGER_NS))
 		end(b);
 }
 
@@ -466,6 +561,22 @@ name_urls(struct load_bsm *b, struct gw_err *err)
 	return 0;
 }
 
+/* Where misdeeds go that no HTTP client would make. */
+static int
+name_bare(struct load_bsm *b, struct gw_err *err)
+{
+	const char *url = b->conf->bsm.url, *host = strstr(url, "://") + 3;
+	size_t len = strcspn(host, "/?");
+	char text[EXCHANGE_URL];
+
+	if (!b->conf->misdeed || !rogue_is_bare(b->conf->misdeed->id))
+		return 0;
+	if (strncmp(url, "http://", 7) != 0)
+		return gw_fail(err, GW_EUSAGE, "--misbehave %s: what is no HTTP goes by bare TCP here, to http:// alone", b->conf->misdeed->name);
+	snprintf(text, sizeof(text), "tcp://%.*s%s", (int)len, host, len && host[len - 1] != ']' && memchr(host, ':', len) ? "" : ":80");
+	return gw_addr_parse(text, GW_TCP, &b->bare, err) < 0 || gw_addr_resolve(&b->bare, err) < 0 ? -1 : 0;
+}
+
 /* Registrations come from the address that LTKMs go to. */
 static int
 open_doors(struct load_bsm *b, struct gw_err *err)
@@ -521,7 +632,7 @@ load_bsm_open(uv_loop_t *loop, struct load_conf *conf, struct load_report *repor
 		return NULL;
 	}
 	*b = (struct load_bsm){ .conf = conf, .report = report, .ended = ended, .self = self, .loop = loop, .fd = -1 };
-	if (name_urls(b, err) == 0 && read_subscribers(b, err) == 0) {
+	if (name_urls(b, err) == 0 && name_bare(b, err) == 0 && read_subscribers(b, err) == 0) {
 		conf->connections = b->n;
 		b->start = now_ns();
 		b->end = b->start + conf->duration_ns;

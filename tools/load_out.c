@@ -49,7 +49,7 @@ per_second(const struct load_report *r, uint64_t n)
 static void
 print_counts(const struct load_conf *c, const struct load_report *r)
 {
-	char expected[LOAD_WORDS];
+	char expected[LOAD_WORDS], text[LOAD_WORDS];
 	bool scs = c->side == LOAD_SCS;
 	const struct { const char *name; uint64_t n; } rows[] = {
 		{ scs ? "asked while unanswered" : "answers to another question", r->wrong },
@@ -69,14 +69,16 @@ print_counts(const struct load_conf *c, const struct load_report *r)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].n)
 			printf("  %-36s %10" PRIu64 "\n", rows[i].name, rows[i].n);
-	for (unsigned i = 0; i < r->nerrors; i++)
+	for (unsigned i = 0; c->side != LOAD_BSM && i < r->nerrors; i++)
 		printf("    0x%04x %-58s %10" PRIu64 "\n", r->error[i].status, sim_status_words(load_iface(c->side), r->error[i].status)->name,
 		    r->error[i].n);
 	if (c->misdeed) {
 		bool good = load_judge(c, r, expected);
 
-		printf("  %-36s %10" PRIu64 "\n  as it should be (%s): %s\n", c->misdeed->name, r->misdeeds, expected,
-		    r->misdeeds == 0 ? "never tried" : good ? "yes" : "no");
+		printf("  %-36s %10" PRIu64 "\n", c->misdeed->name, r->misdeeds);
+		for (unsigned i = 0; c->side == LOAD_BSM && i < r->nerrors; i++)
+			printf("    %-34s %10" PRIu64 "\n", load_outcome_text(r->error[i].status, text, sizeof(text)), r->error[i].n);
+		printf("  as it should be (%s): %s\n", expected, r->misdeeds == 0 ? "never tried" : good ? "yes" : "no");
 	}
 	if (r->why.code)
 		printf("  first failure: %s\n", r->why.text);
@@ -148,6 +150,36 @@ json_hist(const struct hist *h, bool whole)
 	return j;
 }
 
+/* error_status values; or what misdeeds of terminals have earned. */
+static json_t *
+json_errors(const struct load_conf *c, const struct load_report *r)
+{
+	json_t *j = json_object();
+	char text[LOAD_WORDS];
+
+	for (unsigned i = 0; i < r->nerrors; i++) {
+		if (c->side == LOAD_BSM)
+			load_outcome_text(r->error[i].status, text, sizeof(text));
+		else
+			snprintf(text, sizeof(text), "0x%04x", r->error[i].status);
+		json_object_set_new(j, text, json_integer((json_int_t)r->error[i].n));
+	}
+	return j;
+}
+
+static json_t *
+json_misbehaviour(const struct load_conf *c, const struct load_report *r)
+{
+	char expected[LOAD_WORDS];
+	bool good = load_judge(c, r, expected);
+	json_t *j = json_pack("{s:s,s:I,s:s,s:b}", "kind", c->misdeed->name, "done", (json_int_t)r->misdeeds, "expected", expected, "as_expected",
+	    good && r->misdeeds > 0);
+
+	if (c->side == LOAD_BSM)
+		json_object_set_new(j, "answers", json_errors(c, r));
+	return j;
+}
+
 static json_t *
 json_bsm(const struct load_bsm_report *r, bool whole)
 {
@@ -173,27 +205,20 @@ json_bsm(const struct load_bsm_report *r, bool whole)
 void
 load_print_json(const struct load_conf *c, const struct load_report *r, bool whole)
 {
-	char at[GW_ADDR_TEXT], code[8], expected[LOAD_WORDS];
-	json_t *errors = json_object(), *j;
+	char at[GW_ADDR_TEXT];
+	json_t *j;
 
-	for (unsigned i = 0; i < r->nerrors; i++) {
-		snprintf(code, sizeof(code), "0x%04x", r->error[i].status);
-		json_object_set_new(errors, code, json_integer((json_int_t)r->error[i].n));
-	}
 	j = json_pack("{s:s,s:s,s:f,s:{s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:f,s:f,s:o}",
 	    "loaded", load_sides[c->side], "at", c->side == LOAD_BSM ? c->bsm.url : gw_addr_text(&c->at, at, sizeof(at)), "seconds", (double)r->ran_ns / 1e9,
 	    "connections", "asked", (json_int_t)c->connections, "up", (json_int_t)r->up, "refused", (json_int_t)r->refused, "lost", (json_int_t)r->lost,
 	    "requests", "sent", (json_int_t)r->pace.sent, "answered", (json_int_t)r->answered, "errors", (json_int_t)r->errors, "wrong", (json_int_t)r->wrong,
 	    "late", (json_int_t)r->late, "unanswered", (json_int_t)r->pace.unanswered, "unsent", (json_int_t)r->pace.unsent, "undecodable", (json_int_t)r->bad,
-	    "misdeeds", (json_int_t)r->misdeeds, "datagrams", (json_int_t)r->datagrams, "unsendable", (json_int_t)r->unsendable, "rate_asked", c->rate, "rate", per_second(r, r->answered), "errors", errors);
+	    "misdeeds", (json_int_t)r->misdeeds, "datagrams", (json_int_t)r->datagrams, "unsendable", (json_int_t)r->unsendable, "rate_asked", c->rate, "rate", per_second(r, r->answered),
+	    "errors", c->side == LOAD_BSM ? json_object() : json_errors(c, r));
 	if (!j)
 		return;
-	if (c->misdeed) {
-		bool good = load_judge(c, r, expected);
-
-		json_object_set_new(j, "misbehaviour", json_pack("{s:s,s:I,s:s,s:b}", "kind", c->misdeed->name, "done", (json_int_t)r->misdeeds, "expected",
-		    expected, "as_expected", good && r->misdeeds > 0));
-	}
+	if (c->misdeed)
+		json_object_set_new(j, "misbehaviour", json_misbehaviour(c, r));
 	if (c->side == LOAD_BSM)
 		json_object_set_new(j, "bsm", json_bsm(&r->bsm, whole));
 	if (c->side == LOAD_SCS)

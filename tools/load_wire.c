@@ -10,30 +10,48 @@ enum { CHANNEL, STREAM, ID, CP, WORD, KEY_ID };	/* kinds of places */
 enum { TLV = 4, CW_MAX = 64, CW_COUNT = 8, UNASSIGNED = 0x7abc };	/* a parameter_type that DVB has reserved */
 
 #define STATUS(...) { __VA_ARGS__ }
+enum { ECMG = 1 << LOAD_ECMG, SERVERS = 1 << LOAD_ECMG | 1 << LOAD_MUX, SCS = 1 << LOAD_SCS, BSM = 1 << LOAD_BSM };
 const struct load_misdeed load_misdeeds[] = {
-	{ "garbage", "random octets where a message should begin", false, false, LOAD_GARBAGE, LOAD_CUT, STATUS({ 0 }, { 0 }) },
-	{ "truncated", "a message that ends within a parameter", false, false, LOAD_TRUNCATED, LOAD_MUST, STATUS({ 0x0001 }, { 0x0001 }) },
-	{ "oversized", "a message as long as the length field goes", false, false, LOAD_OVERSIZED, LOAD_MAY,
+	{ "garbage", "random octets where a message should begin", SERVERS, LOAD_GARBAGE, LOAD_CUT, STATUS({ 0 }, { 0 }) },
+	{ "truncated", "a message that ends within a parameter", SERVERS, LOAD_TRUNCATED, LOAD_MUST, STATUS({ 0x0001 }, { 0x0001 }) },
+	{ "oversized", "a message as long as the length field goes", SERVERS, LOAD_OVERSIZED, LOAD_MAY,
 		STATUS({ 0x0004, 0x000f, 0x0011 }, { 0x0004, 0x000b, 0x000f }) },
-	{ "version", "protocol_version 9", false, false, LOAD_VERSION, LOAD_MUST, STATUS({ 0x0002 }, { 0x0002 }) },
-	{ "unknown", "a message_type that there is not", false, false, LOAD_UNKNOWN, LOAD_MAY, STATUS({ 0x0003 }, { 0x0003 }) },
-	{ "parameter", "a request with a parameter_type that there is not", false, false, LOAD_PARAMETER, LOAD_MAY, STATUS({ 0x000e }, { 0x000a }) },
-	{ "missing", "a request without its last mandatory parameter", false, false, LOAD_MISSING, LOAD_MUST, STATUS({ 0x0010 }, { 0x000c }) },
-	{ "window", "control words of other crypto-periods than the one asked for needs", false, true, LOAD_WINDOW, LOAD_MUST, STATUS({ 0x000b }, { 0 }) },
-	{ "overlap", "a second request on a stream whose first has no answer yet", false, false, LOAD_OVERLAP, LOAD_MAY, STATUS({ 0 }, { 0 }) },
-	{ "flood", "a hundred channel_tests at once", false, false, LOAD_FLOOD, LOAD_TESTS, STATUS({ 0 }, { 0 }) },
-	{ "dribble", "a request in segments of one octet", false, false, LOAD_DRIBBLE, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
-	{ "half", "half a request, and a second later the rest", false, false, LOAD_HALF, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
-	{ "mute", "nothing is said for a second", false, false, LOAD_MUTE, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
-	{ "deaf", "answers are not read for a second", false, false, LOAD_DEAF, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
-	{ "vanish", "half a request, then the connection is reset", false, false, LOAD_VANISH, LOAD_CUT, STATUS({ 0 }, { 0 }) },
-	{ "storm", "the connection is reset, and at once opened anew", false, false, LOAD_STORM, LOAD_CUT, STATUS({ 0 }, { 0 }) },
-	{ "silent", "no answer", true, false, LOAD_SILENT, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
-	{ "refuse", "stream_error instead of the answer", true, false, LOAD_REFUSE, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
-	{ "wrong", "the answer is for another crypto-period", true, false, LOAD_WRONG, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
-	{ "garbage", "random octets where a message should begin", true, false, LOAD_GARBAGE, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
-	{ "vanish", "the connection is closed instead of an answer", true, false, LOAD_VANISH, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
-	{ NULL, NULL, false, false, 0, LOAD_MUST, STATUS({ 0 }, { 0 }) },
+	{ "version", "protocol_version 9", SERVERS, LOAD_VERSION, LOAD_MUST, STATUS({ 0x0002 }, { 0x0002 }) },
+	{ "unknown", "a message_type that there is not", SERVERS, LOAD_UNKNOWN, LOAD_MAY, STATUS({ 0x0003 }, { 0x0003 }) },
+	{ "parameter", "a request with a parameter_type that there is not", SERVERS, LOAD_PARAMETER, LOAD_MAY, STATUS({ 0x000e }, { 0x000a }) },
+	{ "missing", "a request without its last mandatory parameter", SERVERS, LOAD_MISSING, LOAD_MUST, STATUS({ 0x0010 }, { 0x000c }) },
+	{ "window", "control words of other crypto-periods than the one asked for needs", ECMG, LOAD_WINDOW, LOAD_MUST, STATUS({ 0x000b }, { 0 }) },
+	{ "overlap", "a second request on a stream whose first has no answer yet", SERVERS, LOAD_OVERLAP, LOAD_MAY, STATUS({ 0 }, { 0 }) },
+	{ "flood", "a hundred channel_tests at once", SERVERS, LOAD_FLOOD, LOAD_TESTS, STATUS({ 0 }, { 0 }) },
+	{ "dribble", "a request in segments of one octet", SERVERS, LOAD_DRIBBLE, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "half", "half a request, and a second later the rest", SERVERS, LOAD_HALF, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "mute", "nothing is said for a second", SERVERS, LOAD_MUTE, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "deaf", "answers are not read for a second", SERVERS, LOAD_DEAF, LOAD_NO_HARM, STATUS({ 0 }, { 0 }) },
+	{ "vanish", "half a request, then the connection is reset", SERVERS, LOAD_VANISH, LOAD_CUT, STATUS({ 0 }, { 0 }) },
+	{ "storm", "the connection is reset, and at once opened anew", SERVERS, LOAD_STORM, LOAD_CUT, STATUS({ 0 }, { 0 }) },
+	{ "silent", "no answer", SCS, LOAD_SILENT, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "refuse", "stream_error instead of the answer", SCS, LOAD_REFUSE, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "wrong", "the answer is for another crypto-period", SCS, LOAD_WRONG, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "garbage", "random octets where a message should begin", SCS, LOAD_GARBAGE, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	{ "vanish", "the connection is closed instead of an answer", SCS, LOAD_VANISH, LOAD_GO_ON, STATUS({ 0 }, { 0 }) },
+	/* RFC 2617 3.2 and 3.3, RFC 2616 10.4, TS 33.246 6.2.1.3: a B-TID that is not known has no stale=true, which would have the terminal try again for ever */
+	{ "anonymous", "no credentials", BSM, LOAD_ANONYMOUS, LOAD_EARNS, STATUS({ 401 }, { 0 }) },
+	{ "key", "a digest under another key", BSM, LOAD_WRONG_KEY, LOAD_EARNS, STATUS({ 401 }, { 0 }) },
+	{ "stranger", "a B-TID that nobody has", BSM, LOAD_STRANGER, LOAD_EARNS, STATUS({ 401 }, { 0 }) },
+	{ "replay", "what was answered before, octet by octet: its nonce and nonce count were used", BSM, LOAD_REPLAY, LOAD_EARNS,
+		STATUS({ 401, LOAD_STALE + 401 }, { 0 }) },
+	{ "tampered", "the body is not the one that the digest is of", BSM, LOAD_TAMPERED, LOAD_EARNS, STATUS({ 401 }, { 0 }) },
+	{ "elsewhere", "the credentials are for another URI", BSM, LOAD_ELSEWHERE, LOAD_EARNS, STATUS({ 400, 401 }, { 0 }) },
+	{ "nonsense", "a body that is no XML", BSM, LOAD_NONSENSE, LOAD_EARNS, STATUS({ 400 }, { 0 }) },
+	{ "entities", "a document whose entities become a gigabyte", BSM, LOAD_ENTITIES, LOAD_EARNS, STATUS({ 400, 413, LOAD_CLOSED }, { 0 }) },
+	{ "oversized", "a body of a megabyte", BSM, LOAD_BIG_BODY, LOAD_EARNS, STATUS({ 413, 400, LOAD_CLOSED }, { 0 }) },
+	{ "garbage", "random octets before the request line", BSM, LOAD_NOISE, LOAD_EARNS, STATUS({ 400, LOAD_CLOSED }, { 0 }) },
+	{ "lengths", "two Content-Lengths that contradict each other", BSM, LOAD_TWO_LENGTHS, LOAD_EARNS, STATUS({ 400, LOAD_CLOSED }, { 0 }) },
+	{ "header", "a header of 64 KiB", BSM, LOAD_LONG_HEAD, LOAD_EARNS, STATUS({ 431, 400, 413, LOAD_CLOSED }, { 0 }) },
+	{ "stall", "half of the body, and then nothing", BSM, LOAD_STALL, LOAD_EARNS, STATUS({ 408, LOAD_CLOSED }, { 0 }) },
+	{ "leave", "the connection is closed when the request is out", BSM, LOAD_LEAVE, LOAD_EARNS, STATUS({ LOAD_LEFT }, { 0 }) },
+	{ "vanish", "the connection is reset within the answer", BSM, LOAD_BREAK, LOAD_EARNS, STATUS({ 200 }, { 0 }) },
+	{ NULL, NULL, 0, 0, LOAD_MUST, STATUS({ 0 }, { 0 }) },
 };
 
 static const uint16_t *
@@ -55,17 +73,37 @@ earned(const struct load_conf *c, const struct load_report *r)
 	return s[0] ? n : r->errors;
 }
 
+const char *
+load_outcome_text(unsigned outcome, char *out, size_t cap)
+{
+	static const char *const words[] = { [LOAD_CLOSED] = "closed without an answer", [LOAD_SILENCE] = "no answer in time", [LOAD_LEFT] = "left",
+		[LOAD_UNTRIED] = "never came to it" };
+	unsigned status = outcome % LOAD_STALE;
+
+	if (outcome >= LOAD_CLOSED && outcome <= LOAD_UNTRIED)
+		snprintf(out, cap, "%s", words[outcome]);
+	else
+		snprintf(out, cap, "%u%s", status, outcome >= LOAD_BARE ? " without a challenge" : outcome >= LOAD_STALE ? " stale" : "");
+	return out;
+}
+
 static void
 words(const struct load_conf *c, char *out, size_t cap)
 {
 	static const char *const duties[] = { [LOAD_MUST] = "each time an error:", [LOAD_MAY] = "nothing, or an error:", [LOAD_NO_HARM] = "it is answered all the same",
 		[LOAD_TESTS] = "each channel_test is answered by a channel_status, and requests as ever", [LOAD_CUT] = "the connection is lost, and a new one taken",
-		[LOAD_GO_ON] = "the SCS goes on" };
+		[LOAD_GO_ON] = "the SCS goes on", [LOAD_EARNS] = "others are answered, and it earns each time:" };
 	const uint16_t *s = statuses(c);
 	size_t n = (size_t)snprintf(out, cap, "%s", duties[c->misdeed->duty]);
+	char text[LOAD_WORDS];
 
-	for (int k = 0; k < LOAD_STATUSES && s[k] && n < cap; k++)
-		n += (size_t)snprintf(out + n, cap - n, "%s 0x%04x", k ? " or" : "", s[k]);
+	for (int k = 0; k < LOAD_STATUSES && s[k] && n < cap; k++) {
+		if (c->misdeed->duty == LOAD_EARNS)
+			load_outcome_text(s[k], text, sizeof(text));
+		else
+			snprintf(text, sizeof(text), "0x%04x", s[k]);
+		n += (size_t)snprintf(out + n, cap - n, "%s %s", k ? " or" : "", text);
+	}
 	if (c->misdeed->duty == LOAD_MAY && !s[0] && n < cap)
 		snprintf(out + n, cap - n, " any");
 }
@@ -84,6 +122,7 @@ load_judge(const struct load_conf *c, const struct load_report *r, char expected
 	case LOAD_TESTS: return whole && r->errors == 0 && r->tested == r->misdeeds * LOAD_TESTS_AT_ONCE;
 	case LOAD_CUT: return well;
 	case LOAD_GO_ON: return r->misdeeds == 0 || r->recovered > 0;
+	case LOAD_EARNS: return whole && n == r->misdeeds && r->errors == 0 && r->bsm.unknown == 0 && r->bsm.refused == 0;
 	}
 	return false;
 }

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # tests/integration/load_bsm.sh: simulgate load bsm: terminals of subscribers of its own making, and of those of a file, bootstrap, register, ask for
-# keys and fetch STKMs at our BSM; what it counts is what the BSM has counted. A BSM that stands still is seen by all that was due meanwhile.
+# keys and fetch STKMs at our BSM; what it counts is what the BSM has counted. A BSM that stands still is seen by all that was due meanwhile. What some of
+# them do wrong earns what the standards have for it, and the others do not suffer.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=bsmlib.sh
 . "$here/bsmlib.sh"
 for tool in "$SIMULGATE_LIBEXEC/tools/simulgate-load" "$SIMULGATE_LIBEXEC/simulgate-load"; do [ ! -x "$tool" ] || break; done
-plan 18
+plan 36
 status=0
-load() { within 60 "$tool" bsm "$@" --json >"$dir/out.json" 2>>"$dir/log/load"; status=$?; }
+report=$dir/out.json
+load() { within 60 "$tool" bsm "$@" --json >"$report" 2>>"$dir/log/load"; status=$?; }
 at=(--naf bsm.example.net --bsf bsf.example.net)
 # says EXPRESSION: r, the report, is as it should be
 says() { "$PYTHON" -c 'import json, sys
 r = json.load(open(sys.argv[1])); q = r["requests"]; b = r["bsm"]; k = b["kinds"]
-assert eval(sys.argv[2]), r' "$dir/out.json" "$1"; }
+assert eval(sys.argv[2]), r' "$report" "$1"; }
 exits() { same "$status" "$1"; }
 make_subscribers() { (umask 077 && "$tool" bsm --range 1-30 --print-subscribers >"$dir/made.csv"); }
 ends() { load "${@:2}"; exits "$1"; }
@@ -50,6 +52,29 @@ check "what the BSM refuses is told by kind and status" says "$status == 1 and l
 load "$url" "${at[@]}" --range 31-32 --rate 20 --duration 500ms --timeout 20s
 check "a subscriber that the BSM does not know: nobody is up" says "$status == 69 and r['connections']['refused'] == 2 and 'bootstrap 401' in b['failures']"
 
+# -- misdeeds: each earns what it should, the others are answered, and none is counted among the requests
+wrong() { # KIND RANGE ANSWER
+	load "$url" "${at[@]}" --range "$2" --rate 60 --duration 800ms --timeout 25s --misbehave "$1" --every 3
+	exits 0 && says "r['misbehaviour']['as_expected'] and r['misbehaviour']['answers'] == {'$3': r['misbehaviour']['done']} and r['misbehaviour']['done'] > 1" &&
+		says 'q["sent"] == q["answered"] == k["register"]["done"] == r["from_sent_ms"]["n"] and not b["failures"]'
+}
+stalls() { report=$dir/stall.json wrong stall 4-6 408 >"$dir/log/stall" 2>&1; }
+stalls &	# it takes the BSM's patience
+stalling=$!
+for row in "anonymous 401" "key 401" "stranger 401" "tampered 401" "elsewhere 401" "nonsense 400" "entities 400" "oversized 413" "garbage 400" \
+	"lengths 400" "header 431" "leave left" "vanish 200"; do
+	check "a BSM and ${row% *}" wrong "${row% *}" 1-3 "${row#* }"
+done
+replayed() { value "$dir/bsm.sock" 's["requests"]["replayed"]'; }
+before=$(replayed)
+check "a BSM and replay" wrong replay 1-3 401
+check "which it calls that, too" says "r['misbehaviour']['done'] == $(replayed) - $before"
+wait "$stalling"
+check "a BSM and stall" same "$?" 0
+load "$url" "${at[@]}" --range 1-3 --rate 60 --duration 800ms --timeout 3s --misbehave stall --every 3
+check "one that waits for longer than is waited for it is not as expected" says \
+	"$status == 1 and list(r['misbehaviour']['answers']) == ['no answer in time'] and not r['misbehaviour']['as_expected'] and q['answered'] > 0"
+
 # -- one that stands still
 (load "$url" "${at[@]}" --range 1-5 --rate 100 --duration 4s --timeout 30s --histogram; exit "$status") &
 loading=$!
@@ -65,6 +90,6 @@ check "a BSM that stands still: few have waited, many were due" says \
 check "nobody there: 69" ends 69 "http://127.0.0.1:1" "${at[@]}" --range 1-2 --duration 500ms
 check "no subscribers: 64" ends 64 "$url" "${at[@]}"
 check "an unknown question: 64" ends 64 "$url" "${at[@]}" --range 1-2 --ask coffee
-ends 64 "$url" "${at[@]}" --range 1-2 --misbehave garbage
-check "misbehaving terminals: 64, and it says that there are none" grep -q "terminals do nothing wrong" "$dir/log/load"
+check "a misdeed of an EMMG: 64" ends 64 "$url" "${at[@]}" --range 1-2 --misbehave truncated
+check "one that needs a bare connection, over TLS: 64" ends 64 "https${url#http}" "${at[@]}" --range 1-2 --misbehave garbage
 check "SIGTERM ends the BSM" stop bsm 15
