@@ -212,6 +212,43 @@ START_TEST(verdicts)
 }
 END_TEST
 
+/* A terminal's: each outcome is one that the row has, and nobody else suffered. */
+START_TEST(outcomes)
+{
+	static const struct { const char *misdeed; uint16_t first, second; uint64_t errors, unanswered, unknown, answered; bool well; } rows[] = {
+		{ "key", 401, 401, 0, 0, 0, 10, true }, { "key", 401, LOAD_STALE + 401, 0, 0, 0, 10, false }, { "key", 401, LOAD_BARE + 401, 0, 0, 0, 10, false },
+		{ "key", 401, 200, 0, 0, 0, 10, false }, { "key", 401, 401, 1, 0, 0, 10, false }, { "key", 401, 401, 0, 1, 0, 10, false },
+		{ "key", 401, 401, 0, 0, 1, 10, false }, { "key", 401, 401, 0, 0, 0, 0, false }, { "key", 401, 0, 0, 0, 0, 10, false },
+		{ "replay", 401, LOAD_STALE + 401, 0, 0, 0, 10, true }, { "replay", 401, LOAD_UNTRIED, 0, 0, 0, 10, false },
+		{ "lengths", 400, LOAD_CLOSED, 0, 0, 0, 10, true }, { "lengths", 400, LOAD_SILENCE, 0, 0, 0, 10, false }, { "lengths", 400, 401, 0, 0, 0, 10, false },
+		{ "header", 431, 413, 0, 0, 0, 10, true }, { "header", 431, 200, 0, 0, 0, 10, false },
+		{ "stall", 408, LOAD_CLOSED, 0, 0, 0, 10, true }, { "stall", 408, 200, 0, 0, 0, 10, false }, { "stall", 408, LOAD_SILENCE, 0, 0, 0, 10, false },
+		{ "leave", LOAD_LEFT, LOAD_LEFT, 0, 0, 0, 10, true }, { "leave", LOAD_LEFT, LOAD_CLOSED, 0, 0, 0, 10, false },
+	};
+	struct load_conf c = { .side = LOAD_BSM };
+	static struct load_report r;
+	char text[LOAD_WORDS];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(&r, 0, sizeof(r));
+		c.misdeed = misdeed(rows[i].misdeed);
+		r.answered = rows[i].answered;
+		r.misdeeds = 2;
+		r.errors = rows[i].errors;
+		r.pace.unanswered = rows[i].unanswered;
+		r.bsm.unknown = rows[i].unknown;
+		load_error(&r, rows[i].first);
+		if (rows[i].second)	/* else it has none yet */
+			load_error(&r, rows[i].second);
+		ck_assert_msg(load_judge(&c, &r, text) == rows[i].well, "row %zu: %s", i, text);
+	}
+	ck_assert_str_eq(text, "others are answered, and it earns each time: left");
+	c.misdeed = misdeed("replay");
+	load_judge(&c, &r, text);
+	ck_assert_str_eq(text, "others are answered, and it earns each time: 401 or 401 stale");
+}
+END_TEST
+
 START_TEST(finding)
 {
 	struct load_conf c = conf_of(LOAD_ECMG, 3);
@@ -231,4 +268,4 @@ END_TEST
 
 SUITE("load", tcase_add_loop_test(t, provisions, 1, 6); tcase_add_test(t, windows_that_are_too_wide); tcase_add_loop_test(t, data, 1, 6);
 	tcase_add_loop_test(t, set_ups, 1, 6); tcase_add_loop_test(t, misdeeds, LOAD_ECMG, LOAD_MUX + 1); tcase_add_test(t, finding);
-	tcase_add_loop_test(t, in_its_place, LOAD_ECMG, LOAD_MUX + 1); tcase_add_test(t, verdicts))
+	tcase_add_loop_test(t, in_its_place, LOAD_ECMG, LOAD_MUX + 1); tcase_add_test(t, verdicts); tcase_add_test(t, outcomes))
