@@ -53,6 +53,10 @@ static const struct set_up { const struct sim_iface *iface; uint16_t message; bo
 static const struct { const struct sim_iface *iface; uint16_t message; } closes[] = {
 	{ &ecmg_scs, ECMG_STREAM_CLOSE_REQUEST }, { &emmg_mux, EMMG_STREAM_CLOSE_REQUEST },
 };
+/* More of these than were captured are no surprise: data without end, an allocation that changes, the end of a session that was captured in part. */
+static const struct { const struct sim_iface *iface; uint16_t message; } more[] = {
+	{ &ecmg_scs, ECMG_CHANNEL_CLOSE }, { &emmg_mux, EMMG_CHANNEL_CLOSE }, { &emmg_mux, EMMG_DATA_PROVISION }, { &emmg_mux, EMMG_STREAM_BW_ALLOCATION },
+};
 static const struct { const struct sim_iface *iface; uint16_t param, like; } instead_of[] = {
 	{ &ecmg_scs, ECMG_ECM_ID, ECMG_STREAM_ID }, { &emmg_mux, EMMG_DATA_ID, EMMG_STREAM_ID },
 };
@@ -79,6 +83,15 @@ is_test(const struct sim_iface *iface, const struct talk_msg *m)
 	size_t n = strlen(name);
 
 	return n > 5 && strcmp(name + n - 5, "_test") == 0;
+}
+
+static bool
+may_be_more(const struct sim_iface *iface, const struct talk_msg *m)
+{
+	for (size_t k = 0; k < COUNT(more); k++)
+		if (more[k].iface == iface && more[k].message == talk_type(m))
+			return true;
+	return false;
 }
 
 static bool
@@ -507,6 +520,36 @@ give_up(struct replay *r, struct link *l, size_t i)
 	found(r, &f);
 }
 
+/* What the peer has yet to begin by itself, such as a stream_error: nothing of ours has waited for it. */
+static bool
+unasked(const struct replay *r, const struct link *l, size_t i)
+{
+	const struct talk_msg *m = &l->script->m[i];
+
+	return l->did[i] == TO_DO && !ours(r, m) && !m->request && !is_test(l->script->iface, m) && !alike_ignored_message(&r->conf.alike, l->script->iface, m);
+}
+
+/* When all else is done: until when that is waited for. What has not come by then is missing. */
+static int64_t
+linger(struct replay *r, struct link *l, int64_t now_ns)
+{
+	size_t n = l->script->n, last = n;
+	int64_t when;
+
+	for (size_t i = 0; i < n; i++)
+		last = unasked(r, l, i) ? i : last;
+	if (last == n)
+		return now_ns;
+	if (l->waits_ns == INT64_MIN)
+		l->waits_ns = now_ns;
+	when = r->conf.speed > 0 ? due(r, l, &l->script->m[last], now_ns) : l->waits_ns;
+	when = (when > l->waits_ns ? when : l->waits_ns) + r->conf.timeout_ns;
+	for (size_t i = 0; i < n && when <= now_ns; i++)
+		if (unasked(r, l, i))
+			give_up(r, l, i);
+	return when;
+}
+
 /* Does what can be done now. When there is more to do, by itself; INT64_MAX: when the peer has spoken. */
 static int64_t
 advance(struct replay *r, struct link *l, int64_t now_ns)
@@ -535,6 +578,12 @@ advance(struct replay *r, struct link *l, int64_t now_ns)
 	}
 	if (l->nlater > 0)
 		return INT64_MAX;
+	if (r->conf.side == TALK_CLIENT) {
+		int64_t when = linger(r, l, now_ns);
+
+		if (when > now_ns)
+			return when;
+	}
 	if (r->conf.side == TALK_CLIENT || l->until < c->n) {
 		report_rest(r, l);
 		end(r, l);
@@ -750,8 +799,7 @@ begun(struct replay *r, struct link *l, size_t live, int64_t now_ns)
 			l->anchor_captured_ns = c->m[i].at_ns;
 		}
 	} else if (dec_pair_of(c->iface, talk_type(&l->live.m[live])) == NULL) {
-		/* data without end are no surprise, nor is an allocation that changes */
-		if (l->live.m[live].error || r->conf.alike.strict)
+		if (r->conf.alike.strict || !may_be_more(c->iface, &l->live.m[live]))
 			unexpected(r, l, live);
 		else
 			r->counts.beyond++;

@@ -557,6 +557,49 @@ START_TEST(tests_come_when_they_come)
 }
 END_TEST
 
+START_TEST(what_the_peer_begins_at_the_end_is_waited_for)	/* _i: whether it comes */
+{
+	static const struct said refused[] = { { '>', 0, SETUP }, { '<', 1, STATUS }, { '>', 10, STREAM }, { '<', 11, STREAM_OK }, { '<', 500, "v2 0106 000e:0001 000f:0001 7000:000b" } };
+
+	begin(TALK_CLIENT, &ecmg_scs, refused, N(refused));
+	up();
+	peer(STATUS);
+	passes(10);
+	peer(STREAM_OK);
+	ck_assert_uint_eq(closed, 0);
+	if (_i) {
+		now += 600 * MS;	/* a little later than it was */
+		peer("v2 0106 000e:0001 000f:0001 7000:000b");
+		ck_assert(replay_done(engine) && replay_as_captured(engine));
+	} else {
+		passes(1490);	/* when it was, and as long as an answer may take */
+		ck_assert_uint_eq(nfinds, 1);
+		ck_assert_int_eq(finds[0].what, FIND_MISSING);
+		ck_assert(replay_done(engine));
+	}
+	ck_assert_uint_eq(closed, 1);
+	finish();
+}
+END_TEST
+
+START_TEST(an_answer_that_nobody_asked_for_is_a_difference)
+{
+	conf.speed = -1;
+	begin(TALK_CLIENT, &ecmg_scs, session, N(session));
+	up();
+	peer(STATUS);
+	peer(STREAM_OK);
+	peer(ECM(1));
+	ck_assert_uint_eq(nfinds, 0);
+	peer(ECM(1));	/* again */
+	peer("v2 0999");
+	ck_assert_uint_eq(nfinds, 2);
+	ck_assert_int_eq(finds[0].what, FIND_UNEXPECTED);
+	ck_assert_int_eq(finds[1].what, FIND_UNEXPECTED);
+	finish();
+}
+END_TEST
+
 #define E_SETUP  "v2 0011 0001:4adc0001 0003:0001 0002:00"
 #define E_STATUS "v2 0013 0001:4adc0001 0003:0001 0002:00"
 #define E_STREAM "v2 0111 0001:4adc0001 0003:0001 0004:0001 0008:0005 0007:00"
@@ -697,6 +740,8 @@ SUITE("replay",
 	tcase_add_test(t, the_server_calls_things_what_the_client_calls_them);
 	tcase_add_test(t, the_server_goes_on_beyond_the_capture);
 	tcase_add_test(t, tests_come_when_they_come);
+	tcase_add_loop_test(t, what_the_peer_begins_at_the_end_is_waited_for, 0, 2);
+	tcase_add_test(t, an_answer_that_nobody_asked_for_is_a_difference);
 	tcase_add_test(t, datagrams_keep_their_place);
 	tcase_add_test(t, the_mux_finds_the_stream_of_a_datagram);
 	tcase_add_loop_test(t, what_is_missing_is_missing_alone, 0, 4);
