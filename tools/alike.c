@@ -83,7 +83,7 @@ bool
 alike_to_b(const struct alike_map *map, uint16_t param, uint32_t a, uint32_t *b)
 {
 	for (size_t i = 0; i < map->nids; i++)
-		if (map->id[i].param == param && map->id[i].a == a) {
+		if (!map->id[i].gone && map->id[i].param == param && map->id[i].a == a) {
 			*b = map->id[i].b;
 			return true;
 		}
@@ -94,26 +94,45 @@ bool
 alike_to_a(const struct alike_map *map, uint16_t param, uint32_t b, uint32_t *a)
 {
 	for (size_t i = 0; i < map->nids; i++)
-		if (map->id[i].param == param && map->id[i].b == b) {
+		if (!map->id[i].gone && map->id[i].param == param && map->id[i].b == b) {
 			*a = map->id[i].a;
 			return true;
 		}
 	return false;
 }
 
-int
-alike_learn(struct alike_map *map, uint16_t param, uint32_t a, uint32_t b)
+/* Where a name goes: where it was before its stream was closed, behind all others, or, when they are too many, where another one was. NULL: no room. */
+static struct alike_id *
+room_for(struct alike_map *map, uint16_t param, uint32_t a, uint32_t b)
 {
-	if (map->nids == map->id_room) {
-		size_t room = map->id_room ? map->id_room * 2 : 16;
-		struct alike_id *v;
+	struct alike_id *gone = NULL, *v;
+	size_t room = map->id_room ? map->id_room * 2 : 16;
 
-		if (room > ALIKE_IDS || !(v = realloc(map->id, room * sizeof(*v))))
-			return -1;
-		map->id = v;
-		map->id_room = room;
-	}
-	map->id[map->nids++] = (struct alike_id){ param, a, b };
+	for (size_t i = 0; i < map->nids; i++)
+		if (map->id[i].gone) {
+			gone = &map->id[i];
+			if (gone->param == param && gone->a == a && gone->b == b)
+				return gone;
+		}
+	if (map->nids < map->id_room)
+		return &map->id[map->nids++];
+	if (room > ALIKE_IDS)
+		return gone;
+	if (!(v = realloc(map->id, room * sizeof(*v))))
+		return NULL;
+	map->id = v;
+	map->id_room = room;
+	return &map->id[map->nids++];
+}
+
+int
+alike_learn(struct alike_map *map, uint16_t param, uint32_t a, uint32_t b, int64_t stream)
+{
+	struct alike_id *id = room_for(map, param, a, b);
+
+	if (!id)
+		return -1;
+	*id = (struct alike_id){ param, a, b, stream, false };
 	return 0;
 }
 
@@ -142,6 +161,19 @@ alike_learn_distance(struct alike_map *map, int64_t stream, uint16_t distance)
 	}
 	map->cp[map->ncps++] = (struct alike_cp){ stream, distance };
 	return 0;
+}
+
+void
+alike_forget(struct alike_map *map, int64_t stream)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < map->nids; i++)
+		map->id[i].gone = map->id[i].gone || (stream >= 0 && map->id[i].stream == stream);
+	for (size_t i = 0; i < map->ncps; i++)
+		if (map->cp[i].stream != stream)
+			map->cp[kept++] = map->cp[i];
+	map->ncps = kept;
 }
 
 /* ---- fields ---- */
@@ -173,7 +205,7 @@ same_id(struct comparison *c, const struct talk_param *a, const struct talk_para
 		return known == vb;
 	if (alike_to_a(c->map, a->type, vb, &known))	/* another of A is called that */
 		return false;
-	return alike_learn(c->map, a->type, va, vb) == 0 || va == vb;
+	return alike_learn(c->map, a->type, va, vb, c->stream) == 0 || va == vb;
 }
 
 static bool

@@ -31,8 +31,8 @@ bool alike_of_version(const struct sim_iface *, uint16_t message, uint8_t versio
 bool alike_ignored(const struct alike_conf *, const struct sim_iface *, uint32_t param);
 bool alike_ignored_message(const struct alike_conf *, const struct sim_iface *, const struct talk_msg *);
 
-/* What the names of A are in B, on one connection. Zeroed: nothing is known. Of param 0, the protocol_version. */
-struct alike_id { uint16_t param; uint32_t a, b; };
+/* What the names of A are in B, on one connection. Zeroed: nothing is known. Of param 0, the protocol_version. stream: of A, that it belongs to, -1: none; gone: that is closed. */
+struct alike_id { uint16_t param; uint32_t a, b; int64_t stream; bool gone; };
 struct alike_cp { int64_t stream; uint16_t distance; };	/* stream: of A; distance: CP_number of B less that of A */
 struct alike_map {
 	struct alike_id *id; size_t nids, id_room;
@@ -42,10 +42,12 @@ void alike_map_fini(struct alike_map *);
 /* What the value of A, or of B, is called on the other side. false: not known. */
 bool alike_to_b(const struct alike_map *, uint16_t param, uint32_t a, uint32_t *b);
 bool alike_to_a(const struct alike_map *, uint16_t param, uint32_t b, uint32_t *a);
-/* -1: no memory, or ALIKE_IDS are known already. What is known stays. */
-int alike_learn(struct alike_map *, uint16_t param, uint32_t a, uint32_t b);
+/* -1: no memory, or ALIKE_IDS are known already. What is known stays. stream: of A; -1: the name is none of a stream's. */
+int alike_learn(struct alike_map *, uint16_t param, uint32_t a, uint32_t b, int64_t stream);
 bool alike_distance(const struct alike_map *, int64_t stream, uint16_t *distance);
 int alike_learn_distance(struct alike_map *, int64_t stream, uint16_t distance);
+/* The stream of A is closed: its names may stand for others from now on, and its crypto-periods are counted anew. */
+void alike_forget(struct alike_map *, int64_t stream);
 
 /* A field that is not the same; of one that is absent p is NULL. param: a parameter_type, or ALIKE_VERSION: an octet. */
 enum { ALIKE_VERSION = 0x10000 };

@@ -248,7 +248,7 @@ renumbered(const struct replay *r, uint16_t param)
 
 /* An identifier as the peer knows it: from what it asked, else by what was learnt, else as configured, else as captured. */
 static void
-put_id(struct replay *r, struct link *l, const struct talk_msg *asked, const struct talk_param *v, uint8_t *out)
+put_id(struct replay *r, struct link *l, const struct talk_msg *captured, const struct talk_msg *asked, const struct talk_param *v, uint8_t *out)
 {
 	struct talk_param theirs;
 	uint32_t a, b;
@@ -264,7 +264,7 @@ put_id(struct replay *r, struct link *l, const struct talk_msg *asked, const str
 	if (!alike_to_b(&l->names, v->type, a, &b)) {
 		if (!renamed(r, v->type, a, &b))
 			b = a;
-		alike_learn(&l->names, v->type, a, b);
+		alike_learn(&l->names, v->type, a, b, talk_int(captured, dec_stream_param(l->script->iface)));
 	}
 	put_number(out, v->len, b);
 }
@@ -313,7 +313,7 @@ build(struct replay *r, struct link *l, const struct talk_msg *captured, const s
 	uint8_t version = captured->p[0];
 	uint32_t known;
 	size_t n = SIM_HEADER, rest = 0;
-	struct talk_param v;
+	struct talk_param v, theirs;
 
 	if (asked)
 		version = asked->p[0];
@@ -329,7 +329,7 @@ build(struct replay *r, struct link *l, const struct talk_msg *captured, const s
 		put16(r->out + n, v.type);
 		put16(r->out + n + 2, v.len);
 		switch (alike_rule(iface, v.type)) {
-		case ALIKE_ID: put_id(r, l, asked, &v, out); break;
+		case ALIKE_ID: put_id(r, l, captured, asked, &v, out); break;
 		case ALIKE_CP: case ALIKE_CP_MADE: put_cp(r, l, captured, asked, &v, out); break;
 		default:
 			memcpy(out, v.p, v.len);
@@ -343,7 +343,10 @@ build(struct replay *r, struct link *l, const struct talk_msg *captured, const s
 		    !talk_find(captured, instead_of[k].param, 0, &v) && talk_find(captured, instead_of[k].like, 0, &v) && v.len == 2) {
 			put16(r->out + n, instead_of[k].param);
 			put16(r->out + n + 2, 2);
-			put_id(r, l, NULL, &v, r->out + n + TLV);
+			if (asked && talk_find(asked, instead_of[k].param, 0, &theirs) && theirs.len == 2)
+				memcpy(r->out + n + TLV, theirs.p, 2);
+			else
+				put_id(r, l, captured, NULL, &v, r->out + n + TLV);
 			n += TLV + 2;
 		}
 	/* a message whose parameters do not fill it goes as it was */
@@ -615,6 +618,16 @@ answer_due(struct replay *r, struct link *l, int64_t now_ns)
 
 /* ---- what the peer says ---- */
 
+/* The last that the peer says of a stream: as the client, it asks; as the server, it answers. */
+static bool
+ends_stream(const struct replay *r, const struct sim_iface *iface, const struct talk_msg *m)
+{
+	for (size_t k = 0; k < COUNT(closes); k++)
+		if (closes[k].iface == iface && talk_type(m) == (r->conf.side == TALK_SERVER ? closes[k].message : dec_pair_of(iface, closes[k].message)->answer))
+			return true;
+	return false;
+}
+
 static void
 compare(struct replay *r, struct link *l, size_t script, size_t live, int64_t took_ns)
 {
@@ -636,6 +649,8 @@ compare(struct replay *r, struct link *l, size_t script, size_t live, int64_t to
 	} else {
 		c.f.what = FIND_FIELD;
 		differs = alike(&r->conf.alike, &l->names, l->script->iface, captured, m, on_field, &c) > 0;
+		if (ends_stream(r, l->script->iface, captured))
+			alike_forget(&l->names, talk_int(captured, dec_stream_param(l->script->iface)));
 	}
 	c.f.field = NULL;
 	if (took_ns >= 0) {
@@ -932,7 +947,7 @@ set_out(struct replay *r, int64_t now_ns)
 			return -1;
 		l->state = r->conf.side == TALK_CLIENT ? WAITING : UP;
 		if (r->conf.version)
-			alike_learn(&l->names, 0, l->script->m[0].p[0], r->conf.version);
+			alike_learn(&l->names, 0, l->script->m[0].p[0], r->conf.version, -1);
 		n++;
 	}
 	r->nlinks = n;
@@ -1026,7 +1041,7 @@ replay_message(struct replay *r, unsigned link, const uint8_t *p, size_t len, in
 		}
 		for (size_t i = 0; i < c->n; i++)	/* the client chooses the version */
 			if (c->m[i].side == TALK_CLIENT) {
-				alike_learn(&l->names, 0, c->m[i].p[0], p[0]);
+				alike_learn(&l->names, 0, c->m[i].p[0], p[0], -1);
 				break;
 			}
 	}

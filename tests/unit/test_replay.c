@@ -600,6 +600,70 @@ START_TEST(an_answer_that_nobody_asked_for_is_a_difference)
 }
 END_TEST
 
+START_TEST(a_name_is_free_when_its_stream_is_closed)	/* _i: who is right anyhow: the capture has one stream after the other, the client calls both the same; and the other way about */
+{
+	static const struct said two[] = {
+		{ '>', 0, SETUP }, { '<', 1, STATUS }, { '>', 10, STREAM }, { '<', 11, STREAM_OK }, { '>', 100, CW(1) }, { '<', 102, ECM(1) }, { '>', 200, CLOSE }, { '<', 201, CLOSED },
+		{ '>', 300, "v2 0101 000e:0001 000f:0002 0019:0002 0010:0014" }, { '<', 301, "v2 0103 000e:0001 000f:0002 0019:0002 0011:00" },
+		{ '>', 400, "v2 0201 000e:0001 000f:0002 0012:0005 0014:00051111111111111111" }, { '<', 401, "v2 0202 000e:0001 000f:0002 0012:0005 0015:807050" }, { '>', 500, END },
+	}, again[] = {
+		{ '>', 0, SETUP }, { '<', 1, STATUS }, { '>', 10, STREAM }, { '<', 11, STREAM_OK }, { '>', 100, CW(1) }, { '<', 102, ECM(1) }, { '>', 200, CLOSE }, { '<', 201, CLOSED },
+		{ '>', 300, STREAM }, { '<', 301, STREAM_OK }, { '>', 400, CW(5) }, { '<', 401, ECM(5) }, { '>', 500, END },
+	};
+	const struct said *captured = _i ? again : two, *live = _i ? two : again;
+
+	conf.speed = -1;
+	begin(TALK_SERVER, &ecmg_scs, captured, N(two));
+	ck_assert_int_eq(replay_accept(engine, now), 0);
+	for (size_t i = 0; i < N(two); i++)
+		if (live[i].who == '>')
+			peer(live[i].text);
+		else if (live[i].text[5] != '2')
+			said(live[i].text);
+		else
+			taken++;	/* an ECM as it was captured */
+	ck_assert_uint_eq(nfinds, 0);
+	ck_assert_uint_eq(replay_counts(engine)->beyond, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(crypto_periods_are_counted_anew_when_a_stream_is)
+{
+	static const struct said twice[] = { { '>', 0, SETUP }, { '<', 1, STATUS }, { '>', 10, STREAM }, { '<', 11, STREAM_OK }, { '>', 100, CW(1) }, { '<', 102, ECM(1) }, { '>', 200, CLOSE },
+		{ '<', 201, CLOSED }, { '>', 300, STREAM }, { '<', 301, STREAM_OK }, { '>', 400, CW(2) }, { '<', 401, ECM(2) }, { '>', 500, END } };
+
+	conf.speed = -1;
+	begin(TALK_SERVER, &ecmg_scs, twice, N(twice));
+	ck_assert_int_eq(replay_accept(engine, now), 0);
+	peer(SETUP);
+	peer(STREAM);
+	peer(CW(7));
+	peer(CLOSE);
+	peer(STREAM);
+	peer(CW(1));
+	ck_assert_uint_eq(nfinds, 0);
+	finish();
+}
+END_TEST
+
+START_TEST(a_higher_version_is_told_its_own_ecm_id)
+{
+	static const struct said old[] = { { '>', 0, "v1 0001 000e:0001 0001:4adc0001" }, { '<', 1, "v1 0003 000e:0001 0002:01" },
+		{ '>', 2, "v1 0101 000e:0001 000f:0005 0010:0014" }, { '<', 3, "v1 0103 000e:0001 000f:0005 0011:00" } };
+
+	conf.speed = -1;
+	begin(TALK_SERVER, &ecmg_scs, old, N(old));
+	ck_assert_int_eq(replay_accept(engine, now), 0);
+	peer(SETUP);
+	taken = nout;
+	peer("v2 0101 000e:0001 000f:0007 0019:0123 0010:0014");
+	said("v2 0103 000e:0001 000f:0007 0011:00 0019:0123");
+	ck_assert_uint_eq(nfinds, 0);
+	finish();
+}
+END_TEST
+
 #define E_SETUP  "v2 0011 0001:4adc0001 0003:0001 0002:00"
 #define E_STATUS "v2 0013 0001:4adc0001 0003:0001 0002:00"
 #define E_STREAM "v2 0111 0001:4adc0001 0003:0001 0004:0001 0008:0005 0007:00"
@@ -742,6 +806,9 @@ SUITE("replay",
 	tcase_add_test(t, tests_come_when_they_come);
 	tcase_add_loop_test(t, what_the_peer_begins_at_the_end_is_waited_for, 0, 2);
 	tcase_add_test(t, an_answer_that_nobody_asked_for_is_a_difference);
+	tcase_add_loop_test(t, a_name_is_free_when_its_stream_is_closed, 0, 2);
+	tcase_add_test(t, crypto_periods_are_counted_anew_when_a_stream_is);
+	tcase_add_test(t, a_higher_version_is_told_its_own_ecm_id);
 	tcase_add_test(t, datagrams_keep_their_place);
 	tcase_add_test(t, the_mux_finds_the_stream_of_a_datagram);
 	tcase_add_loop_test(t, what_is_missing_is_missing_alone, 0, 4);
