@@ -6,13 +6,14 @@
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 
-enum { TLV = 4, KEPT = 8192 };	/* KEPT: messages of a live connection that are remembered */
+enum { TLV = 4, KEPT = 8192, STATUSES = 8192, STATUS = 1024 };	/* KEPT: messages of a live connection that are remembered; STATUSES: of it, and octets of one */
 #define LONGEST_NS 4e18	/* as far as a capture's times may be apart */
 #define SETTLE_NS INT64_C(100000000)	/* played without waiting, TCP and UDP of one stream must not overtake each other by more than was captured */
 
 enum state { WAITING, OPENING, UP, ENDED, FREE };
 enum { TO_DO, DONE, LEFT_OUT };	/* of a message of the script */
 struct later { int64_t at_ns; size_t script, asked; };	/* an answer of ours; asked: index + 1 of the live request */
+struct status { uint16_t type; int64_t stream; uint8_t *p; size_t len; };	/* what a channel_status or stream_status said last, whoever said it */
 struct link {
 	enum state state;
 	bool closing;			/* what carried it is not down yet: its place is not free */
@@ -29,6 +30,7 @@ struct link {
 	size_t *twin, twins;		/* of each live message: index + 1 in the script; 0: none */
 	struct alike_map names;
 	struct later *later; size_t nlater, later_room;
+	struct status *status; size_t nstatus, status_room;
 	size_t turn;			/* for what goes beyond the script */
 };
 struct replay {
@@ -49,6 +51,9 @@ struct replay {
 static const struct set_up { const struct sim_iface *iface; uint16_t message; bool stream; } set_ups[] = {
 	{ &ecmg_scs, ECMG_CHANNEL_SETUP, false }, { &ecmg_scs, ECMG_STREAM_SETUP, true },
 	{ &emmg_mux, EMMG_CHANNEL_SETUP, false }, { &emmg_mux, EMMG_STREAM_SETUP, true }, { &emmg_mux, EMMG_STREAM_BW_REQUEST, true },
+};
+static const struct { const struct sim_iface *iface; uint16_t message; } statuses[] = {
+	{ &ecmg_scs, ECMG_CHANNEL_STATUS }, { &ecmg_scs, ECMG_STREAM_STATUS }, { &emmg_mux, EMMG_CHANNEL_STATUS }, { &emmg_mux, EMMG_STREAM_STATUS },
 };
 static const struct { const struct sim_iface *iface; uint16_t message; } closes[] = {
 	{ &ecmg_scs, ECMG_STREAM_CLOSE_REQUEST }, { &emmg_mux, EMMG_STREAM_CLOSE_REQUEST },
@@ -215,6 +220,9 @@ fini(struct link *l)
 	free(l->did);
 	free(l->twin);
 	free(l->later);
+	for (size_t i = 0; i < l->nstatus; i++)
+		free(l->status[i].p);
+	free(l->status);
 	alike_map_fini(&l->names);
 	talk_conn_fini(&l->live);
 	*l = (struct link){ .state = FREE };
@@ -359,6 +367,47 @@ build(struct replay *r, struct link *l, const struct talk_msg *captured, const s
 	return n;
 }
 
+static struct status *
+status_of(const struct link *l, uint16_t type, int64_t stream)
+{
+	for (size_t i = 0; i < l->nstatus; i++)
+		if (l->status[i].type == type && l->status[i].stream == stream)
+			return &l->status[i];
+	return NULL;
+}
+
+/* Keeps a status for whoever tests later on; for want of room, not. */
+static void
+keep_status(struct link *l, const struct talk_msg *m)
+{
+	int64_t stream = talk_int(m, dec_stream_param(l->live.iface));
+	struct status *s;
+	uint8_t *p;
+	bool is = false;
+
+	for (size_t k = 0; k < COUNT(statuses); k++)
+		is |= statuses[k].iface == l->live.iface && statuses[k].message == talk_type(m);
+	if (!is || m->len > STATUS)
+		return;
+	if (!(s = status_of(l, talk_type(m), stream))) {
+		size_t room = l->status_room ? l->status_room * 2 : 4;
+
+		if (l->nstatus == l->status_room) {
+			if (room > STATUSES || !(s = realloc(l->status, room * sizeof(*s))))
+				return;
+			l->status = s;
+			l->status_room = room;
+		}
+		s = &l->status[l->nstatus++];
+		*s = (struct status){ talk_type(m), stream, NULL, 0 };
+	}
+	if (!(p = realloc(s->p, m->len)))
+		return;
+	memcpy(p, m->p, m->len);
+	s->p = p;
+	s->len = m->len;
+}
+
 /* Remembers a live message. NULL: no memory. */
 static struct talk_msg *
 remember(struct link *l, enum talk_side side, bool udp, const uint8_t *p, size_t len, int64_t now_ns)
@@ -384,8 +433,10 @@ remember(struct link *l, enum talk_side side, bool udp, const uint8_t *p, size_t
 		l->twins = room;
 	}
 	m = talk_add(&l->live, side, udp, p, len, now_ns, 0);
-	if (m)
+	if (m) {
 		l->twin[m - l->live.m] = 0;
+		keep_status(l, m);
+	}
 	return m;
 }
 
@@ -783,19 +834,32 @@ echo_status(struct replay *r, struct link *l, size_t live, int64_t now_ns)
 {
 	const struct talk_msg *test = &l->live.m[live];
 	const struct dec_pair *pair = dec_pair_of(l->script->iface, talk_type(test));
-	uint16_t stream = dec_stream_param(l->script->iface);
+	const struct status *s = is_test(l->script->iface, test) ? status_of(l, pair->answer, talk_int(test, dec_stream_param(l->script->iface))) : NULL;
 
-	for (size_t i = l->live.n; pair && is_test(l->script->iface, test) && i-- > 0; ) {
-		const struct talk_msg *m = &l->live.m[i];
+	if (!s || !s->p)
+		return false;
+	memcpy(r->out, s->p, s->len);
+	r->counts.beyond++;
+	transmit(r, l, false, s->len, 0, now_ns);
+	return true;
+}
 
-		if (m->udp || talk_type(m) != pair->answer || talk_int(m, stream) != talk_int(test, stream))
-			continue;
-		memcpy(r->out, m->p, m->len);
-		r->counts.beyond++;
-		transmit(r, l, false, m->len, 0, now_ns);
-		return true;
-	}
-	return false;
+/* A stream that is closed after the capture has ended: the answer repeats the names of the request. */
+static bool
+echo_close(struct replay *r, struct link *l, size_t live, int64_t now_ns)
+{
+	const struct talk_msg *m = &l->live.m[live];
+	bool is = false;
+
+	for (size_t k = 0; k < COUNT(closes); k++)
+		is |= closes[k].iface == l->script->iface && closes[k].message == talk_type(m);
+	if (!is || m->len > STATUS)
+		return false;
+	memcpy(r->out, m->p, m->len);
+	put16(r->out + 1, dec_pair_of(l->script->iface, talk_type(m))->answer);
+	r->counts.beyond++;
+	transmit(r, l, false, m->len, 0, now_ns);
+	return true;
 }
 
 /* What the peer begins. */
@@ -824,6 +888,8 @@ begun(struct replay *r, struct link *l, size_t live, int64_t now_ns)
 	} else if ((i = find_like(r, l, &l->live.m[live])) < c->n) {
 		r->counts.beyond++;
 		l->turn++;
+	} else if (echo_close(r, l, live, now_ns)) {
+		return;
 	} else {
 		r->counts.unanswered++;
 		unexpected(r, l, live);

@@ -1,4 +1,5 @@
 /* tests/unit/test_replay.c: conversations, what is alike, and the engine of simulgate replay with a clock of its own */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/ecmg_scs.h"
@@ -600,6 +601,36 @@ START_TEST(an_answer_that_nobody_asked_for_is_a_difference)
 }
 END_TEST
 
+START_TEST(a_server_serves_for_hours)
+{
+	char text[120];
+
+	conf.speed = -1;
+	begin(TALK_SERVER, &ecmg_scs, session, 10);	/* of a capture that ends before the stream does */
+	ck_assert_int_eq(replay_accept(engine, now), 0);
+	peer(SETUP);
+	peer(STREAM);
+	for (unsigned k = 1; k < 9000; k++) {
+		snprintf(text, sizeof(text), "v2 0201 000e:0001 000f:0001 0012:%04x 0014:%04x1111111111111111", k, k);
+		nout = taken = 0;
+		peer(text);
+		ck_assert_uint_eq(nout, 1);
+	}
+	nout = taken = 0;
+	peer(TEST);
+	said(STATUS);
+	peer("v2 0102 000e:0001 000f:0001");
+	said(STREAM_OK);
+	peer(CLOSE);	/* was not captured */
+	said(CLOSED);
+	peer(END);
+	ck_assert_uint_eq(nfinds, 0);
+	replay_down(engine, 0, now);
+	ck_assert(replay_done(engine) && replay_as_captured(engine));
+	finish();
+}
+END_TEST
+
 START_TEST(a_name_is_free_when_its_stream_is_closed)	/* _i: who is right anyhow: the capture has one stream after the other, the client calls both the same; and the other way about */
 {
 	static const struct said two[] = {
@@ -806,6 +837,7 @@ SUITE("replay",
 	tcase_add_test(t, tests_come_when_they_come);
 	tcase_add_loop_test(t, what_the_peer_begins_at_the_end_is_waited_for, 0, 2);
 	tcase_add_test(t, an_answer_that_nobody_asked_for_is_a_difference);
+	tcase_add_test(t, a_server_serves_for_hours);
 	tcase_add_loop_test(t, a_name_is_free_when_its_stream_is_closed, 0, 2);
 	tcase_add_test(t, crypto_periods_are_counted_anew_when_a_stream_is);
 	tcase_add_test(t, a_higher_version_is_told_its_own_ecm_id);
