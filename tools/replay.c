@@ -16,6 +16,7 @@ struct later { int64_t at_ns; size_t script, asked; };	/* an answer of ours; ask
 struct status { uint16_t type; int64_t stream; uint8_t *p; size_t len; };	/* what a channel_status or stream_status said last, whoever said it */
 struct link {
 	enum state state;
+	bool full;			/* what was sent has not gone yet */
 	bool closing;			/* what carried it is not down yet: its place is not free */
 	const struct talk_conn *script;	/* NULL: the peer has not said yet who it is */
 	uint8_t *did;			/* of each message of the script */
@@ -449,7 +450,7 @@ transmit(struct replay *r, struct link *l, bool udp, size_t len, size_t script, 
 		l->twin[m - l->live.m] = script;
 	l->sent_ns = now_ns;
 	r->counts.sent++;
-	r->user.send(r->user.self, (unsigned)(l - r->link), udp, r->out, len);
+	l->full = !r->user.send(r->user.self, (unsigned)(l - r->link), udp, r->out, len) || l->full;
 }
 
 static void
@@ -619,8 +620,8 @@ advance(struct replay *r, struct link *l, int64_t now_ns)
 		if (ours(r, m)) {
 			if (m->request && !ours(r, &c->m[m->request - 1]))
 				continue;	/* goes out when it is asked for */
-			if ((when = due(r, l, m, now_ns)) > now_ns)
-				return when;
+			if ((when = due(r, l, m, now_ns)) > now_ns || l->full)
+				return l->full ? INT64_MAX : when;
 			send_script(r, l, l->at, NULL, now_ns);
 			if (l->state != UP)
 				return INT64_MAX;
@@ -1087,6 +1088,12 @@ replay_up(struct replay *r, unsigned link, int64_t now_ns)
 	(void)now_ns;
 	if (link < r->nlinks && r->link[link].state == OPENING)
 		r->link[link].state = UP;
+}
+
+void
+replay_drained(struct replay *r, unsigned link)
+{
+	r->link[link].full = false;
 }
 
 void

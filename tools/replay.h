@@ -39,7 +39,7 @@ struct replay_counts {
 struct replay_user {
 	void *self;
 	void (*open)(void *self, unsigned link);	/* a connection to the peer: replay_up or replay_down follow */
-	void (*send)(void *self, unsigned link, bool udp, const uint8_t *p, size_t len);
+	bool (*send)(void *self, unsigned link, bool udp, const uint8_t *p, size_t len);	/* false: sent, but no more than answers until replay_drained */
 	void (*close)(void *self, unsigned link);	/* of one that was up, replay_down follows: before that the link is not used again */
 	void (*found)(void *self, const struct finding *);
 };
@@ -52,6 +52,7 @@ void replay_start(struct replay *, int64_t now_ns);
 /* A connection that the peer opened; its link, or -1: no more can be served. */
 int replay_accept(struct replay *, int64_t now_ns);
 void replay_up(struct replay *, unsigned link, int64_t now_ns);
+void replay_drained(struct replay *, unsigned link);
 /* One whole message; what is none is not looked at. */
 void replay_message(struct replay *, unsigned link, const uint8_t *p, size_t len, int64_t now_ns);
 /* A datagram, of whichever connection its stream belongs to; the link, or -1: none. */

@@ -18,7 +18,7 @@
 #include "tools/replay.h"
 #include "tools/term.h"
 
-enum { QUEUE = 64 << 20, BACKOFF_MS = 500, GRACE_MS = 2000, WAIT_S = 10, TIMEOUT_S = 5, OUR_PORT = 49152, OUR_PORTS = 16384, DATAGRAM = 65536 };
+enum { QUEUE = 8 << 20, BACKOFF_MS = 500, GRACE_MS = 60000, WAIT_S = 10, TIMEOUT_S = 5, OUR_PORT = 49152, OUR_PORTS = 16384, DATAGRAM = 65536 };
 
 struct app;
 struct wire {			/* what carries a link of the engine */
@@ -326,6 +326,9 @@ on_signal(void *self)
 {
 	struct app *app = self;
 
+	for (unsigned i = 0; i < REPLAY_LINKS; i++)	/* what a slow peer has not taken yet is not waited for */
+		if (app->wire[i].link && gw_link_queued(app->wire[i].link) > 0)
+			gw_link_abort(app->wire[i].link, GW_EUNAVAIL, "stopped");
 	close_all(app);
 }
 
@@ -368,13 +371,23 @@ index_of(const struct wire *w)
 	return (unsigned)(w - w->app->wire);
 }
 
+static bool
+any_opening(const struct app *app)
+{
+	for (unsigned i = 0; i < REPLAY_LINKS; i++)
+		if (app->wire[i].dialer && !app->wire[i].link)
+			return true;
+	return false;
+}
+
 static void
 on_up(void *self, struct gw_link *link)
 {
 	struct wire *w = self;
 
 	w->link = link;
-	uv_timer_stop(&w->app->patience);
+	if (!any_opening(w->app))
+		uv_timer_stop(&w->app->patience);
 	find_link_ends(w);
 	if (w->app->record)
 		record_begin(w->app->record, &w->record, &w->ends, utc_ns());
@@ -412,7 +425,20 @@ on_down(void *self, struct gw_link *link, const struct gw_err *why)
 	pump(w->app);
 }
 
-static const struct gw_link_ops ops = { on_up, on_frame, on_down, NULL };
+/* Within gw_link_send, perhaps: what goes on, goes on later. */
+static void
+on_drained(void *self, struct gw_link *link)
+{
+	struct wire *w = self;
+
+	(void)link;
+	if (w->app->over)
+		return;
+	replay_drained(w->app->replay, index_of(w));
+	uv_timer_start(&w->app->timer, on_due, 0, 0);
+}
+
+static const struct gw_link_ops ops = { on_up, on_frame, on_down, on_drained };
 static const struct gw_link_limits limits = { QUEUE };
 
 static void *
@@ -440,7 +466,7 @@ do_open(void *self, unsigned link)
 		uv_timer_start(&app->patience, on_impatient, (uint64_t)(app->wait_s * 1000), 0);
 }
 
-static void
+static bool
 do_send(void *self, unsigned link, bool udp, const uint8_t *p, size_t len)
 {
 	struct app *app = self;
@@ -454,8 +480,9 @@ do_send(void *self, unsigned link, bool udp, const uint8_t *p, size_t len)
 			record_datagram(app->record, &app->udp_ends, p, len, utc_ns());
 	} else if (w->link) {
 		keep(w, app->conf.side, p, len);
-		gw_link_send(w->link, p, len);
+		return gw_link_send(w->link, p, len) == 0;
 	}
+	return true;
 }
 
 static void
@@ -463,11 +490,11 @@ do_close(void *self, unsigned link)
 {
 	struct wire *w = &((struct app *)self)->wire[link];
 
-	if (w->dialer) {
+	if (w->link) {
+		gw_link_close(w->link, GRACE_MS);
+	} else {
 		gw_dialer_close(w->dialer, NULL);
 		w->dialer = NULL;
-	} else if (w->link) {
-		gw_link_close(w->link, GRACE_MS);
 	}
 }
 
@@ -680,6 +707,29 @@ set_up_output(struct app *app)
 
 /* ---- the program ---- */
 
+static bool
+any_up(const struct app *app)
+{
+	for (unsigned i = 0; i < REPLAY_LINKS; i++)
+		if (app->wire[i].link)
+			return true;
+	return false;
+}
+
+static void
+give_up_opening(struct app *app)
+{
+	for (unsigned i = 0; i < REPLAY_LINKS; i++) {
+		struct wire *w = &app->wire[i];
+
+		if (!w->dialer || w->link)
+			continue;
+		gw_dialer_close(w->dialer, NULL);
+		w->dialer = NULL;
+		replay_down(app->replay, i, now_ns());
+	}
+}
+
 static void
 on_impatient(uv_timer_t *t)
 {
@@ -687,6 +737,11 @@ on_impatient(uv_timer_t *t)
 	char text[GW_ADDR_TEXT];
 	bool client = app->conf.side == TALK_CLIENT;
 
+	if (any_up(app)) {	/* the peer is there, but not for all */
+		give_up_opening(app);
+		pump(app);
+		return;
+	}
 	gw_fail(&app->err, GW_EUNAVAIL, client ? "%s: nobody answers there" : "%s: nobody came", gw_addr_text(client ? &app->to : &app->listen, text, sizeof(text)));
 	close_all(app);
 }
@@ -727,19 +782,21 @@ start(struct app *app, struct gw_err *err)
 static int
 finish(struct app *app, int status, struct gw_err *err)
 {
-	if (app->replay && app->err.code == GW_OK && status == 0) {
-		const struct replay_counts *n = replay_counts(app->replay);
+	const struct replay_counts *n = app->replay ? replay_counts(app->replay) : NULL;
+	bool any = n && n->sent + n->received > 0;
 
+	if (any || (n && status == 0)) {
 		if (app->json)
 			summary_json(app);
 		else
 			summary_lines(app);
+	}
+	if (status == 0 && n && !any) {
+		gw_fail(err, GW_EUNAVAIL, "no message was exchanged");
+		fprintf(stderr, "simulgate-replay: %s\n", err->text);
+		status = gw_exit_status(err->code);
+	} else if (status == 0 && n) {
 		status = replay_as_captured(app->replay) ? 0 : 1;
-		if (n->sent + n->received == 0) {
-			gw_fail(err, GW_EUNAVAIL, "no message was exchanged");
-			fprintf(stderr, "simulgate-replay: %s\n", err->text);
-			status = gw_exit_status(err->code);
-		}
 	}
 	if (record_close(app->record, err) < 0 || (fflush(stdout) != 0 && gw_fail(err, GW_ESYS, "cannot write: %s", strerror(errno)) < 0)) {
 		fprintf(stderr, "simulgate-replay: %s\n", err->text);

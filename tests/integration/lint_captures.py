@@ -255,4 +255,5 @@ def main():
         print(rule)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -117,6 +117,7 @@ integration_tests += \
 	%D%/protections.sh \
 	%D%/replay_ecmg.sh \
 	%D%/replay_emmg.sh \
+	%D%/replay_peers.sh \
 	%D%/scrambler_flood.sh \
 	%D%/scrambler_io.sh \
 	%D%/scrambler_reload.sh \
@@ -146,7 +147,7 @@ EXTRA_DIST += %D%/calib.sh %D%/brlib.sh
 EXTRA_DIST += %D%/scrub_judge.py
 EXTRA_DIST += %D%/card_scs.py
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
-EXTRA_DIST += %D%/capture_copies.py %D%/decode_judge.py %D%/decode_kinds.py %D%/decode_schema.py tests/data/decode %D%/replay_lib.sh
+EXTRA_DIST += %D%/capture_copies.py %D%/decode_judge.py %D%/decode_kinds.py %D%/decode_schema.py tests/data/decode %D%/replay_lib.sh %D%/replay_peer.py
 EXTRA_DIST += %D%/card_scs.py %D%/cissa_judge.py %D%/http_hostile.py
 EXTRA_DIST += %D%/.shellcheckrc %D%/air.py %D%/bsmlib.sh %D%/emmgwire.py %D%/esp_scapy.py %D%/follower.py %D%/gst_recover.c %D%/gst_sdp.c %D%/hostile.py %D%/ismacryp_judge.py %D%/leaks.py %D%/lib.sh %D%/ltkm_judge.py %D%/mux_ts.py %D%/probe.py %D%/scrambler.py %D%/rtp_units.py %D%/sap_watch.py %D%/simecmg.py %D%/simmux.py %D%/simwire.py %D%/tshark_judge.py
 EXTRA_DIST += %D%/cissa_judge.py

@@ -155,7 +155,9 @@ on_open(void *self, unsigned link)
 	opened++;
 }
 
-static void
+static bool full;
+
+static bool
 on_send(void *self, unsigned link, bool udp, const uint8_t *p, size_t len)
 {
 	(void)self;
@@ -164,6 +166,7 @@ on_send(void *self, unsigned link, bool udp, const uint8_t *p, size_t len)
 	memcpy(out[nout].p, p, len);
 	out[nout].udp = udp;
 	out[nout++].len = len;
+	return !full;
 }
 
 static void
@@ -583,6 +586,27 @@ START_TEST(what_the_peer_begins_at_the_end_is_waited_for)	/* _i: whether it come
 }
 END_TEST
 
+START_TEST(a_slow_peer_is_not_flooded)
+{
+	conf.speed = -1;
+	begin(TALK_CLIENT, &ecmg_scs, session, N(session));
+	up();
+	peer(STATUS);
+	full = true;
+	peer(STREAM_OK);
+	taken = 2;
+	said(CW(1));
+	silent();
+	full = false;
+	replay_tick(engine, now);
+	silent();
+	replay_drained(engine, 0);
+	replay_tick(engine, now);
+	said(CW(2));
+	finish();
+}
+END_TEST
+
 START_TEST(an_answer_that_nobody_asked_for_is_a_difference)
 {
 	conf.speed = -1;
@@ -836,6 +860,7 @@ SUITE("replay",
 	tcase_add_test(t, the_server_goes_on_beyond_the_capture);
 	tcase_add_test(t, tests_come_when_they_come);
 	tcase_add_loop_test(t, what_the_peer_begins_at_the_end_is_waited_for, 0, 2);
+	tcase_add_test(t, a_slow_peer_is_not_flooded);
 	tcase_add_test(t, an_answer_that_nobody_asked_for_is_a_difference);
 	tcase_add_test(t, a_server_serves_for_hours);
 	tcase_add_loop_test(t, a_name_is_free_when_its_stream_is_closed, 0, 2);

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# tests/integration/replay_peers.sh: simulgate replay with peers that are right but slow, or go away.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=replay_lib.sh
+. "$here/replay_lib.sh"
+plan 7
+# peer KIND: on $port, listening; its log is $name
+peer() {
+	ports port
+	name=$1$port
+	start "$name" "$PYTHON" "$here/replay_peer.py" "$1" "$port"
+	await_log 15 "$name" ready || bail "the peer listens"
+}
+"$PYTHON" "$here/replay_peer.py" capture bulk "$dir/bulk.pcap"
+"$PYTHON" "$here/replay_peer.py" capture pair "$dir/pair.pcap"
+
+peer mux
+check "a MUX that reads late" replayed 0 "$dir/bulk.pcap" --as emmg --to "tcp://127.0.0.1:$port" --fast
+check "gets all" await_log 15 "$name" '^19811550 octets'
+
+peer ecmg
+check "a session that is not let in is not waited for without end" replayed 69 "$dir/pair.pcap" --as scs --to "tcp://127.0.0.1:$port" --wait 4
+check "why, is said" logged replay "127.0.0.1:$port: nobody answers there"
+check "what the other said is reported" grep -q '2 sessions: 2 messages sent, 1 received, 1 compared' "$dir/report"
+peer ecmg
+check "nor while the other goes on" replayed 1 "$dir/pair.pcap" --as scs --to "tcp://127.0.0.1:$port" --wait 0.5 --json
+check "it is told as lost" "$PYTHON" -c 'import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert [(g["kind"], g["left"]) for g in lines[:-1]] == [("lost", 3)], lines
+assert lines[-1]["sent"] == 2 and lines[-1]["compared"] == 1, lines[-1]' "$dir/report"
