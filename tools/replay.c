@@ -1319,6 +1319,15 @@ replay_mark_parse(const char *text, struct replay_mark *mark)
 	return 0;
 }
 
+bool
+replay_has_mark(const struct talk *t, const struct replay_mark *mark)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (find_mark(mark, &t->c[i]) < t->c[i].n)
+			return true;
+	return false;
+}
+
 static int
 parse_number(const char *s, char **end, uint32_t *out)
 {
@@ -1333,12 +1342,20 @@ parse_number(const char *s, char **end, uint32_t *out)
 	return v <= UINT32_MAX ? 0 : -1;
 }
 
+/* A negative number fills its upper octets with ones. */
+static bool
+holds(const struct sim_param *param, uint32_t v)
+{
+	uint32_t most = param->max >= 4 ? UINT32_MAX : (UINT32_C(1) << 8 * param->max) - 1;
+
+	return v <= most || (param->kind == SIM_INT && v >= ~(most >> 1));
+}
+
 int
 replay_map_parse(const char *text, const struct sim_iface *iface, struct replay_map *map)
 {
 	const char *equals = strchr(text, '=');
 	const struct sim_param *param;
-	uint32_t old;
 	char *end;
 
 	*map = (struct replay_map){ .old = -1 };
@@ -1358,10 +1375,9 @@ replay_map_parse(const char *text, const struct sim_iface *iface, struct replay_
 	if (parse_number(equals + 1, &end, &map->now) < 0)
 		return -1;
 	if (*end == ':') {
-		old = map->now;
-		map->old = old;
+		map->old = map->now;
 		if (parse_number(end + 1, &end, &map->now) < 0)
 			return -1;
 	}
-	return *end ? -1 : 0;
+	return *end || !holds(param, map->now) || (map->old >= 0 && !holds(param, (uint32_t)map->old)) ? -1 : 0;
 }

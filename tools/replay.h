@@ -73,6 +73,8 @@ const struct talk_conn *replay_script(const struct replay *, unsigned link);	/* 
 
 /* "CW_provision", "CW_provision#3" (the third), "frame:120"; 0, or -1. */
 int replay_mark_parse(const char *text, struct replay_mark *);
-/* "NAME=NEW", "NAME=OLD:NEW", "CP_number=+100"; 0, or -1: not like that, or the interface has no number of that name. */
+/* Whether any connection has that message. */
+bool replay_has_mark(const struct talk *, const struct replay_mark *);
+/* "NAME=NEW", "NAME=OLD:NEW", "CP_number=+100"; 0, or -1: not like that, the interface has no number of that name, or it does not hold that much. */
 int replay_map_parse(const char *text, const struct sim_iface *, struct replay_map *);
 #endif

@@ -611,10 +611,22 @@ has_datagrams(const struct talk *t)
 	return false;
 }
 
+/* Where a replay begins or ends, as the user wrote it. */
+static const char *
+mark_text(const struct replay_mark *mark, char out[64])
+{
+	if (mark->frame)
+		snprintf(out, 64, "frame:%llu", (unsigned long long)mark->frame);
+	else
+		snprintf(out, 64, mark->nth ? "%s#%zu" : "%s", mark->name, mark->nth + 1);
+	return out;
+}
+
 static int
 read_capture(struct app *app, struct gw_err *err)
 {
 	struct talk_conf conf = { .iface = app->conf.iface, .sessions = app->sessions };
+	const struct replay_mark *marks[] = { &app->conf.from, &app->conf.until };
 	int rc = talk_read(&app->talk, app->file, &conf, err);
 
 	if (rc < 0)
@@ -629,6 +641,42 @@ read_capture(struct app *app, struct gw_err *err)
 		return gw_fail(err, GW_ECONF, "%s: %zu sessions, more than %d: choose some with --session", app->file, app->talk.n, REPLAY_LINKS);
 	if (has_datagrams(&app->talk) && !app->udp.scheme)
 		return gw_fail(err, GW_EUSAGE, "%s: there are datagrams in it: say with --udp where they go", app->file);
+	for (size_t i = 0; i < 2; i++)
+		if ((marks[i]->name[0] || marks[i]->frame) && !replay_has_mark(&app->talk, marks[i]))
+			return gw_fail(err, GW_ECONF, "%s: no session has %s", app->file, mark_text(marks[i], (char[64]){ 0 }));
+	return 0;
+}
+
+static bool
+is_message(const struct sim_iface *iface, const char *name)
+{
+	for (size_t i = 0; i < iface->nmessages; i++)
+		if (strcmp(iface->messages[i].name, name) == 0)
+			return true;
+	return strncmp(name, "message_0x", 10) == 0;	/* as those are called that have no name */
+}
+
+static bool
+is_parameter(const struct sim_iface *iface, const char *name)
+{
+	for (size_t i = 0; i < iface->nparams; i++)
+		if (strcmp(iface->params[i].name, name) == 0)
+			return true;
+	return strcmp(name, "protocol_version") == 0 || (*name >= '0' && *name <= '9');
+}
+
+static int
+check_names(const struct app *app, struct gw_err *err)
+{
+	const struct sim_iface *iface = app->conf.iface;
+	const struct replay_mark *marks[] = { &app->conf.from, &app->conf.until };
+
+	for (size_t i = 0; i < 2; i++)
+		if (marks[i]->name[0] && !is_message(iface, marks[i]->name))
+			return gw_fail(err, GW_EUSAGE, "%s: %s has no message of that name", marks[i]->name, iface->name);
+	for (size_t i = 0; i < app->conf.alike.nignored; i++)
+		if (!is_message(iface, app->conf.alike.ignored[i]) && !is_parameter(iface, app->conf.alike.ignored[i]))
+			return gw_fail(err, GW_EUSAGE, "--ignore %s: %s has no message and no parameter of that name", app->conf.alike.ignored[i], iface->name);
 	return 0;
 }
 
@@ -643,8 +691,8 @@ check_usage(struct app *app, struct gw_err *err)
 		return gw_fail(err, GW_EUSAGE, "--protocol-version is the client's to choose");
 	for (size_t i = 0; i < app->nmaps; i++)
 		if (replay_map_parse(app->map[i], app->conf.iface, &app->conf.map[app->conf.nmaps++]) < 0)
-			return gw_fail(err, GW_EUSAGE, "--map %s: NAME=NEW or NAME=OLD:NEW, with the name of a number of %s; or CP_number=+N", app->map[i], app->conf.iface->name);
-	return 0;
+			return gw_fail(err, GW_EUSAGE, "--map %s: NAME=NEW or NAME=OLD:NEW, with the name of a number of %s that holds it; or CP_number=+N", app->map[i], app->conf.iface->name);
+	return check_names(app, err);
 }
 
 static void

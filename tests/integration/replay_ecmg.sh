@@ -8,7 +8,7 @@
 examples=/usr/share/doc/libbitstream-dev/examples
 need socat tshark capinfos "$CC"
 [ -r "$examples/dvb_ecmg.c" ] || missing "$examples of libbitstream-dev"
-plan 24
+plan 25
 for example in dvb_ecmg dvb_ecmg_test; do
 	"$CC" -O1 -w -o "$dir/$example" "$examples/$example.c" >>"$dir/log/cc" 2>&1 || bail "$example compiles"
 done
@@ -85,4 +85,11 @@ bad() {
 		replayed 69 "$ecmg_capture" --as ecmg --listen "tcp://127.0.0.1:$ours" && replayed 69 "$ecmg_capture" --as scs --to tcp://127.0.0.1:1 --wait 0.2
 }
 check "each has its exit status" bad
+told() {
+	replayed 64 "$ecmg_capture" --as scs --to "tcp://127.0.0.1:$ours" --from CW_provison && logged replay 'CW_provison: ECMG<=>SCS has no message of that name' &&
+		replayed 64 "$ecmg_capture" --as scs --to "tcp://127.0.0.1:$ours" --ignore delay_strat && logged replay 'delay_strat: ECMG<=>SCS has no message and no parameter of that name' &&
+		replayed 64 "$ecmg_capture" --as scs --to "tcp://127.0.0.1:$ours" --map ECM_channel_id=65536 && logged replay 'ECM_channel_id=65536: ' &&
+		replayed 78 "$ecmg_capture" --as scs --to "tcp://127.0.0.1:$ours" --session 5 --until CW_provision#99 && logged replay 'no session has CW_provision#99'
+}
+check "what is misspelt, or not in the capture, is named" told
 check "of a capture that breaks off, what there is" replayed 0 "$dir/short.pcap" --as scs --to "tcp://127.0.0.1:$ours" --session 1 --fast --ignore channel_status

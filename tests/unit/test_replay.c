@@ -461,8 +461,10 @@ START_TEST(marks_and_maps_that_are_none)
 	for (const char *const *bad = (const char *const[]){ "", "#3", "x#", "x#0", "x#-1", "x#1y", "frame:", "frame:0", "frame:x", NULL }; *bad; bad++)
 		ck_assert_int_eq(replay_mark_parse(*bad, &mark), -1);
 	for (const char *const *bad = (const char *const[]){ "", "=", "ECM_channel_id", "ECM_channel_id=", "ECM_channel_id=1:", "ECM_channel_id=:1", "ECM_channel_id=1:2:3",
-		"CP_number=5", "CP_number=+", "ECM_datagram=1", "nothing=1", "ECM_channel_id=99999999999", NULL }; *bad; bad++)
+		"CP_number=5", "CP_number=+", "ECM_datagram=1", "nothing=1", "ECM_channel_id=99999999999", "ECM_channel_id=65536", "ECM_channel_id=65536:1", "ECM_channel_id=-1", "delay_start=-40000", NULL }; *bad; bad++)
 		ck_assert_int_eq(replay_map_parse(*bad, &ecmg_scs, &map), -1);
+	for (const char *const *good = (const char *const[]){ "delay_start=-32768", "delay_start=-1:0", "ECM_channel_id=65535", "Super_CAS_id=0xffffffff", NULL }; *good; good++)
+		ck_assert_int_eq(replay_map_parse(*good, &ecmg_scs, &map), 0);
 }
 END_TEST
 
