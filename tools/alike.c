@@ -76,63 +76,120 @@ alike_map_fini(struct alike_map *map)
 {
 	free(map->id);
 	free(map->cp);
+	free(map->bucket[0]);
+	free(map->bucket[1]);
 	*map = (struct alike_map){ 0 };
+}
+
+enum { BY_A, BY_B };
+static size_t
+bucket_of(const struct alike_map *map, uint16_t param, uint32_t value)
+{
+	uint32_t h = (value ^ (uint32_t)param << 16) * 0x9e3779b1u;
+
+	return (h ^ h >> 16) & (map->id_room - 1);
+}
+
+static const struct alike_id *
+find_id(const struct alike_map *map, int by, uint16_t param, uint32_t value)
+{
+	for (uint32_t i = map->nids ? map->bucket[by][bucket_of(map, param, value)] : 0; i; i = map->id[i - 1].next[by]) {
+		const struct alike_id *id = &map->id[i - 1];
+
+		if (!id->gone && id->param == param && (by == BY_A ? id->a : id->b) == value)
+			return id;
+	}
+	return NULL;
 }
 
 bool
 alike_to_b(const struct alike_map *map, uint16_t param, uint32_t a, uint32_t *b)
 {
-	for (size_t i = 0; i < map->nids; i++)
-		if (!map->id[i].gone && map->id[i].param == param && map->id[i].a == a) {
-			*b = map->id[i].b;
-			return true;
-		}
-	return false;
+	const struct alike_id *id = find_id(map, BY_A, param, a);
+
+	if (id)
+		*b = id->b;
+	return id != NULL;
 }
 
 bool
 alike_to_a(const struct alike_map *map, uint16_t param, uint32_t b, uint32_t *a)
 {
-	for (size_t i = 0; i < map->nids; i++)
-		if (!map->id[i].gone && map->id[i].param == param && map->id[i].b == b) {
-			*a = map->id[i].a;
-			return true;
-		}
-	return false;
+	const struct alike_id *id = find_id(map, BY_B, param, b);
+
+	if (id)
+		*a = id->a;
+	return id != NULL;
 }
 
-/* Where a name goes: where it was before its stream was closed, behind all others, or, when they are too many, where another one was. NULL: no room. */
-static struct alike_id *
-room_for(struct alike_map *map, uint16_t param, uint32_t a, uint32_t b)
+static void
+chain(struct alike_map *map, uint32_t i)
 {
-	struct alike_id *gone = NULL, *v;
-	size_t room = map->id_room ? map->id_room * 2 : 16;
+	struct alike_id *id = &map->id[i];
+	uint32_t *bucket[] = { &map->bucket[BY_A][bucket_of(map, id->param, id->a)], &map->bucket[BY_B][bucket_of(map, id->param, id->b)] };
+
+	for (int by = BY_A; by <= BY_B; by++) {
+		id->next[by] = *bucket[by];
+		*bucket[by] = i + 1;
+	}
+}
+
+static int
+make_room(struct alike_map *map, size_t room)
+{
+	uint32_t *by_a = calloc(room, sizeof(*by_a)), *by_b = calloc(room, sizeof(*by_b));
+	struct alike_id *id = realloc(map->id, room * sizeof(*id));
+
+	map->id = id ? id : map->id;
+	if (!id || !by_a || !by_b) {
+		free(by_a);
+		free(by_b);
+		return -1;
+	}
+	free(map->bucket[BY_A]);
+	free(map->bucket[BY_B]);
+	map->bucket[BY_A] = by_a;
+	map->bucket[BY_B] = by_b;
+	map->id_room = room;
+	for (size_t i = 0; i < map->nids; i++)
+		chain(map, (uint32_t)i);
+	return 0;
+}
+
+static void
+drop_gone(struct alike_map *map)
+{
+	size_t kept = 0;
 
 	for (size_t i = 0; i < map->nids; i++)
-		if (map->id[i].gone) {
-			gone = &map->id[i];
-			if (gone->param == param && gone->a == a && gone->b == b)
-				return gone;
-		}
-	if (map->nids < map->id_room)
-		return &map->id[map->nids++];
-	if (room > ALIKE_IDS)
-		return gone;
-	if (!(v = realloc(map->id, room * sizeof(*v))))
-		return NULL;
-	map->id = v;
-	map->id_room = room;
-	return &map->id[map->nids++];
+		if (!map->id[i].gone)
+			map->id[kept++] = map->id[i];
+	map->nids = kept;
+	map->ngone = 0;
 }
 
 int
 alike_learn(struct alike_map *map, uint16_t param, uint32_t a, uint32_t b, int64_t stream)
 {
-	struct alike_id *id = room_for(map, param, a, b);
+	/* what a stream was called that is set up again: names are reported once */
+	for (uint32_t i = map->ngone ? map->bucket[BY_A][bucket_of(map, param, a)] : 0; i; i = map->id[i - 1].next[BY_A]) {
+		struct alike_id *id = &map->id[i - 1];
 
-	if (!id)
-		return -1;
-	*id = (struct alike_id){ param, a, b, stream, false };
+		if (!id->gone || id->param != param || id->a != a || id->b != b)
+			continue;
+		id->gone = false;
+		id->stream = stream;
+		map->ngone--;
+		return 0;
+	}
+	if (map->nids == map->id_room) {
+		if (map->id_room == ALIKE_IDS)
+			drop_gone(map);
+		if (map->nids == ALIKE_IDS || make_room(map, map->id_room == ALIKE_IDS ? ALIKE_IDS : map->id_room ? map->id_room * 2 : 16) < 0)
+			return -1;
+	}
+	map->id[map->nids] = (struct alike_id){ .param = param, .a = a, .b = b, .stream = stream };
+	chain(map, (uint32_t)map->nids++);
 	return 0;
 }
 
@@ -168,8 +225,11 @@ alike_forget(struct alike_map *map, int64_t stream)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < map->nids; i++)
-		map->id[i].gone = map->id[i].gone || (stream >= 0 && map->id[i].stream == stream);
+	for (size_t i = 0; i < map->nids && stream >= 0; i++)
+		if (!map->id[i].gone && map->id[i].stream == stream) {
+			map->id[i].gone = true;
+			map->ngone++;
+		}
 	for (size_t i = 0; i < map->ncps; i++)
 		if (map->cp[i].stream != stream)
 			map->cp[kept++] = map->cp[i];

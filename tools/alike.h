@@ -21,7 +21,7 @@ enum alike_rule {
 };
 enum alike_rule alike_rule(const struct sim_iface *, uint16_t param);
 
-enum { ALIKE_IGNORED = 32, ALIKE_IDS = 4096 };
+enum { ALIKE_IGNORED = 32, ALIKE_IDS = 1 << 17 };	/* ALIKE_IDS: a channel may have 65,535 streams, with two names each */
 struct alike_conf {
 	bool strict;			/* ALIKE_MADE, ALIKE_CP_MADE, ALIKE_PAYLOAD and ALIKE_WORDS are compared like others */
 	const char *ignored[ALIKE_IGNORED]; size_t nignored;	/* names of parameters, or 0x8001; "protocol_version"; of messages */
@@ -32,11 +32,13 @@ bool alike_ignored(const struct alike_conf *, const struct sim_iface *, uint32_t
 bool alike_ignored_message(const struct alike_conf *, const struct sim_iface *, const struct talk_msg *);
 
 /* What the names of A are in B, on one connection. Zeroed: nothing is known. Of param 0, the protocol_version. stream: of A, that it belongs to, -1: none; gone: that is closed. */
-struct alike_id { uint16_t param; uint32_t a, b; int64_t stream; bool gone; };
+struct alike_id { uint16_t param; uint32_t a, b; int64_t stream; bool gone; uint32_t next[2]; };	/* next: index + 1 of another of its bucket */
 struct alike_cp { int64_t stream; uint16_t distance; };	/* stream: of A; distance: CP_number of B less that of A */
 struct alike_map {
 	struct alike_id *id; size_t nids, id_room;
 	struct alike_cp *cp; size_t ncps, cp_room;
+	uint32_t *bucket[2];		/* of ids, by A and by B: index + 1; as many as id_room, a power of two */
+	size_t ngone;			/* of ids */
 };
 void alike_map_fini(struct alike_map *);
 /* What the value of A, or of B, is called on the other side. false: not known. */

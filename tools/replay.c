@@ -6,7 +6,8 @@
 #include "proto/ecmg_scs.h"
 #include "proto/emmg_mux.h"
 
-enum { TLV = 4, KEPT = 8192, STATUSES = 8192, STATUS = 1024 };	/* KEPT: messages of a live connection that are remembered; STATUSES: of it, and octets of one */
+/* KEPT: messages of a live connection that are remembered; while the oldest have no answer, KEPT_OPEN; STATUSES: of it, STATUS: octets of one. */
+enum { TLV = 4, KEPT = 8192, KEPT_OPEN = 1 << 17, KEPT_OCTETS = 16 << 20, STATUSES = 8192, STATUS = 1024 };
 #define LONGEST_NS 4e18	/* as far as a capture's times may be apart */
 #define SETTLE_NS INT64_C(100000000)	/* played without waiting, TCP and UDP of one stream must not overtake each other by more than was captured */
 
@@ -20,14 +21,15 @@ struct link {
 	bool closing;			/* what carried it is not down yet: its place is not free */
 	const struct talk_conn *script;	/* NULL: the peer has not said yet who it is */
 	uint8_t *did;			/* of each message of the script */
+	int64_t *asked_ns;		/* of those of ours that have been sent: when */
 	size_t at, low;			/* where the script is; the first message of the peer that may be to do */
 	size_t last;			/* index + 1 of the last one of the script that was exchanged */
 	size_t from, until;		/* until: index of the last one to play */
 	bool anchored;
 	int64_t anchor_ns, anchor_captured_ns;	/* when what was captured then is due */
-	int64_t waits_ns;		/* since when the message of the peer at `at` is waited for; INT64_MIN: not yet */
+	int64_t waits_ns;		/* since when all that is left is the peer's; INT64_MIN: there is more */
 	int64_t sent_ns;
-	struct talk_conn live;
+	struct talk_conn live; size_t octets;
 	size_t *twin, twins;		/* of each live message: index + 1 in the script; 0: none */
 	struct alike_map names;
 	struct later *later; size_t nlater, later_room;
@@ -205,10 +207,11 @@ bind_script(struct replay *r, struct link *l, const struct talk_conn *c)
 {
 	l->script = c;
 	l->did = calloc(c->n ? c->n : 1, 1);
+	l->asked_ns = calloc(c->n ? c->n : 1, sizeof(*l->asked_ns));
 	l->live.iface = c->iface;
 	l->live.number = c->number;
 	l->waits_ns = INT64_MIN;
-	if (!l->did)
+	if (!l->did || !l->asked_ns)
 		return -1;
 	if (!choose(r, l))
 		memset(l->did, LEFT_OUT, c->n);
@@ -219,6 +222,7 @@ static void
 fini(struct link *l)
 {
 	free(l->did);
+	free(l->asked_ns);
 	free(l->twin);
 	free(l->later);
 	for (size_t i = 0; i < l->nstatus; i++)
@@ -413,11 +417,12 @@ keep_status(struct link *l, const struct talk_msg *m)
 static struct talk_msg *
 remember(struct link *l, enum talk_side side, bool udp, const uint8_t *p, size_t len, int64_t now_ns)
 {
+	size_t gone = l->live.n / 2;
 	struct talk_msg *m;
 
-	if (l->live.n >= KEPT) {
-		size_t gone = KEPT / 2;
-
+	if (l->octets > KEPT_OCTETS || l->live.n >= (l->live.nopen > 0 && l->live.open[0] < gone ? KEPT_OPEN : KEPT)) {
+		for (size_t i = 0; i < gone; i++)
+			l->octets -= l->live.m[i].len;
 		talk_forget(&l->live, gone);
 		memmove(l->twin, l->twin + gone, (l->twins - gone) * sizeof(*l->twin));
 		for (size_t i = 0; i < l->nlater; i++)
@@ -435,6 +440,7 @@ remember(struct link *l, enum talk_side side, bool udp, const uint8_t *p, size_t
 	}
 	m = talk_add(&l->live, side, udp, p, len, now_ns, 0);
 	if (m) {
+		l->octets += len;
 		l->twin[m - l->live.m] = 0;
 		keep_status(l, m);
 	}
@@ -460,6 +466,7 @@ send_script(struct replay *r, struct link *l, size_t i, const struct talk_msg *a
 	size_t len = build(r, l, m, asked);
 
 	l->did[i] = DONE;
+	l->asked_ns[i] = now_ns;
 	l->last = i + 1 > l->last ? i + 1 : l->last;
 	transmit(r, l, m->udp, len, i + 1, now_ns);
 }
@@ -556,13 +563,9 @@ due(const struct replay *r, struct link *l, const struct talk_msg *m, int64_t no
 
 /* When the message at l->at of the peer is given up; INT64_MAX: it is waited for as long as the peer is there. */
 static int64_t
-deadline(const struct replay *r, struct link *l, const struct talk_msg *m, int64_t now_ns)
+deadline(const struct replay *r, const struct link *l, const struct talk_msg *m)
 {
-	if (m->request == 0)
-		return INT64_MAX;
-	if (l->waits_ns == INT64_MIN)
-		l->waits_ns = now_ns;
-	return l->waits_ns + r->conf.timeout_ns;
+	return m->request ? l->asked_ns[m->request - 1] + r->conf.timeout_ns : INT64_MAX;
 }
 
 static void
@@ -611,7 +614,7 @@ advance(struct replay *r, struct link *l, int64_t now_ns)
 {
 	const struct talk_conn *c = l->script;
 
-	for (; l->at < c->n; l->at++, l->waits_ns = INT64_MIN) {
+	for (; l->at < c->n; l->at++) {
 		const struct talk_msg *m = &c->m[l->at];
 		int64_t when;
 
@@ -626,7 +629,7 @@ advance(struct replay *r, struct link *l, int64_t now_ns)
 			if (l->state != UP)
 				return INT64_MAX;
 		} else if (awaited(r, l, m)) {
-			if ((when = deadline(r, l, m, now_ns)) > now_ns)
+			if ((when = deadline(r, l, m)) > now_ns)
 				return when;
 			give_up(r, l, l->at);
 		}

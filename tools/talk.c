@@ -8,7 +8,7 @@
 #include "proto/say.h"
 #include "tools/dec_read.h"
 
-enum { TLV = 4, OPEN = 4096, EARLY = 16 };	/* OPEN: requests without an answer that are remembered of a connection; EARLY: places an answer may stand before its request */
+enum { TLV = 4, OPEN = 1 << 16, EARLY = 16 };	/* OPEN: requests without an answer that are remembered of a connection; EARLY: places an answer may stand before its request */
 #define EARLY_NS INT64_C(200000000)
 
 /* ---- messages ---- */
@@ -181,7 +181,7 @@ answers(struct talk_conn *c, struct talk_msg *m)
 	for (size_t i = 0; i < c->nopen; i++) {
 		struct talk_msg *q = &c->m[c->open[i]];
 
-		if (q > m || !answers_to(c, dec_pair_of(c->iface, talk_type(q)), q, m))
+		if (q->side == m->side || q > m || !answers_to(c, dec_pair_of(c->iface, talk_type(q)), q, m))
 			continue;
 		m->request = c->open[i] + 1;
 		q->answer = (size_t)(m - c->m) + 1;
@@ -194,8 +194,12 @@ answers(struct talk_conn *c, struct talk_msg *m)
 static int
 pair_up(struct talk_conn *c, struct talk_msg *m)
 {
-	if (m->udp || answers(c, m) || m->error || !dec_pair_of(c->iface, talk_type(m)))
+	if (m->udp)
 		return 0;
+	if (m->error || !dec_pair_of(c->iface, talk_type(m))) {	/* no request: there may be many to look through */
+		answers(c, m);
+		return 0;
+	}
 	if (c->nopen == OPEN)
 		memmove(c->open, c->open + 1, --c->nopen * sizeof(*c->open));
 	if (more(&c->open, &c->open_room, c->nopen, sizeof(*c->open)) < 0)

@@ -1,6 +1,6 @@
 """tests/integration/replay_peer.py: captures for simulgate replay, and peers that are right but not quick.
 
-replay_peer.py capture bulk|pair OUT.pcap   an EMMG that sends 20 MB; two sessions of an SCS, one while the other lasts
+replay_peer.py capture bulk|pair|many OUT.pcap   an EMMG that sends 20 MB; two sessions of an SCS, one while the other lasts; 4500 streams at a time
 replay_peer.py mux PORT                     a MUX that begins to read data after a while; says how much it was
 replay_peer.py ecmg PORT                    an ECMG that serves one connection, and then is not there any more
 """
@@ -47,6 +47,18 @@ def pair():
     return c
 
 
+def many():
+    c = made.Capture()
+    c.say(0, 2, 1, made.CHANNEL, (1, b"\x4a\xdc\0\1"))
+    c.say(1, 2, 3, *STATUS)
+    for side, kind, *rest in (0, 0x101, (0x19, u(1)), (0x10, u(100))), (1, 0x103, (0x19, u(1)), (0x11, b"\0")), (0, 0x201, (0x12, u(0)), made.word(0)), (1, 0x202, (0x12, u(0)), (0x15, b"\x80")):
+        for first in range(1, 4501, 500):
+            c.tcp(side, b"".join(message(2, kind, made.CHANNEL, (0xF, u(k)), *rest) for k in range(first, first + 500)))
+    c.say(0, 2, 4, made.CHANNEL)
+    c.end()
+    return c
+
+
 def messages(sock):
     held = b""
     while True:
@@ -78,7 +90,7 @@ def serve(port, answers, begins):
 
 
 if sys.argv[1] == "capture":
-    {"bulk": bulk, "pair": pair}[sys.argv[2]]().write(sys.argv[3])
+    {"bulk": bulk, "pair": pair, "many": many}[sys.argv[2]]().write(sys.argv[3])
 elif sys.argv[1] == "mux":
     serve(int(sys.argv[2]), {0x11: 0x13, 0x111: 0x113}, {})
 else:

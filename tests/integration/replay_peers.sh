@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# tests/integration/replay_peers.sh: simulgate replay with peers that are right but slow, or go away.
+# tests/integration/replay_peers.sh: simulgate replay with peers that are right but slow, go away, or are asked much at once.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=replay_lib.sh
 . "$here/replay_lib.sh"
-plan 7
+plan 9
 # peer KIND: on $port, listening; its log is $name
 peer() {
 	ports port
@@ -12,8 +12,7 @@ peer() {
 	start "$name" "$PYTHON" "$here/replay_peer.py" "$1" "$port"
 	await_log 15 "$name" ready || bail "the peer listens"
 }
-"$PYTHON" "$here/replay_peer.py" capture bulk "$dir/bulk.pcap"
-"$PYTHON" "$here/replay_peer.py" capture pair "$dir/pair.pcap"
+for kind in bulk pair many; do "$PYTHON" "$here/replay_peer.py" capture $kind "$dir/$kind.pcap"; done
 
 peer mux
 check "a MUX that reads late" replayed 0 "$dir/bulk.pcap" --as emmg --to "tcp://127.0.0.1:$port" --fast
@@ -29,3 +28,11 @@ check "it is told as lost" "$PYTHON" -c 'import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
 assert [(g["kind"], g["left"]) for g in lines[:-1]] == [("lost", 3)], lines
 assert lines[-1]["sent"] == 2 and lines[-1]["compared"] == 1, lines[-1]' "$dir/report"
+
+# one side to the other
+ports port
+start played "$replay" "$dir/many.pcap" --as ecmg --listen "tcp://127.0.0.1:$port" --fast
+await_log 15 played 'as ECMG at' || bail "the replay listens"
+check "thousands of requests at a time find their answers" replayed 0 "$dir/many.pcap" --as scs --to "tcp://127.0.0.1:$port" --fast --map ECM_channel_id=7
+await 15 "the replay to end" gone played
+check "and the answers their requests" logged played '^as captured'
