@@ -160,22 +160,26 @@ pic_clock(int64_t ns, int64_t step_ns, char out[PIC_TEXT])
 {
 	uint64_t size = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, s = size / (uint64_t)second;
 	unsigned d = (unsigned)(s / 86400), h = (unsigned)(s / 3600 % 24), m = (unsigned)(s / 60 % 60), sec = (unsigned)(s % 60);
+	const char *sign = ns < 0 ? "-" : "";
+	char part[12] = "";	/* of a second, as finely as the marks stand */
 	int places = 0;
-	int n = ns < 0 ? snprintf(out, PIC_TEXT, "-") : 0;
 
-	if (s < 60 && step_ns < second) {
-		for (int64_t unit = second; unit > step_ns && places < 9; unit /= 10)
-			places++;
-		snprintf(out + n, PIC_TEXT - (size_t)n, "%.*f s", places, (double)size / 1e9);
-	} else if (s < 60) {
-		snprintf(out + n, PIC_TEXT - (size_t)n, "%u s", sec);
-	} else if (s < 3600) {
-		snprintf(out + n, PIC_TEXT - (size_t)n, "%u:%02u", m, sec);
-	} else if (d == 0) {
-		snprintf(out + n, PIC_TEXT - (size_t)n, "%u:%02u:%02u", h, m, sec);
-	} else {
-		snprintf(out + n, PIC_TEXT - (size_t)n, step_ns % (86400 * second) ? "%u d %u:%02u:%02u" : "%u d", d, h, m, sec);
+	for (int64_t unit = second; unit > step_ns && places < 9; unit /= 10)
+		places++;
+	if (places > 0) {
+		snprintf(part, sizeof(part), ".%09u", (unsigned)(size % (uint64_t)second));
+		part[1 + places] = '\0';
 	}
+	if (s < 60)
+		snprintf(out, PIC_TEXT, "%s%u%s s", sign, sec, part);
+	else if (s < 3600)
+		snprintf(out, PIC_TEXT, "%s%u:%02u%s", sign, m, sec, part);
+	else if (d == 0)
+		snprintf(out, PIC_TEXT, "%s%u:%02u:%02u%s", sign, h, m, sec, part);
+	else if (step_ns % (86400 * second))
+		snprintf(out, PIC_TEXT, "%s%u d %u:%02u:%02u%s", sign, d, h, m, sec, part);
+	else
+		snprintf(out, PIC_TEXT, "%s%u d", sign, d);
 	return out;
 }
 

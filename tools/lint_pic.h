@@ -24,7 +24,7 @@ size_t pic_ticks(const struct pic_axis *, double out[PIC_TICKS]);
 int64_t pic_time_step(int64_t span_ns, unsigned most);
 /* "340 µs", "1.25 ms", "12 s", "2 h 5 min": at most three digits that count. Returns out. */
 const char *pic_span(int64_t ns, char out[PIC_TEXT]);
-/* A place of a time axis whose marks are step_ns apart: "12.5 s", "3:20", "2:05:00", "1 d 2:00:00". */
+/* A place of a time axis whose marks are step_ns apart: "12.5 s", "3:20", "3:20.25", "2:05:00", "1 d 2:00:00". */
 const char *pic_clock(int64_t ns, int64_t step_ns, char out[PIC_TEXT]);
 
 /* Some crypto-periods that one column of a picture stands for. */

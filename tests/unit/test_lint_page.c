@@ -92,6 +92,7 @@ START_TEST(words_for_times)
 	static const struct { int64_t ns, step; const char *says; } clocks[] = {
 		{ 0, SECOND, "0 s" }, { 12500 * MS, 500 * MS, "12.5 s" }, { 2 * MS, MS, "0.002 s" }, { 200 * SECOND, SECOND, "3:20" }, { 7500 * SECOND, 60 * SECOND, "2:05:00" },
 		{ 90000 * SECOND, 3600 * SECOND, "1 d 1:00:00" }, { 2 * 86400 * SECOND, 86400 * SECOND, "2 d" }, { -5 * SECOND, SECOND, "-5 s" },
+		{ 70200 * MS, 100 * MS, "1:10.2" }, { 7500250 * MS, 50 * MS, "2:05:00.25" }, { 90000500 * MS, 500 * MS, "1 d 1:00:00.5" }, { 60 * SECOND, 500 * MS, "1:00.0" },
 	};
 	char text[PIC_TEXT];
 
