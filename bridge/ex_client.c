@@ -171,14 +171,17 @@ static void
 again(struct ex_flight *f, int64_t wait_us, const char *reason)
 {
 	int64_t at = gw_mono_us() + wait_us;
+	bool over = at >= f->give_up_us;
 
-	if (at >= f->give_up_us) {
+	if (!over || !f->cut_short) {
+		if (!f->peer->silent)	/* once, until it answers again */
+			gw_log(GW_WARNING, "peer_silent", reason, "peer=%s url=%s", f->peer->name, f->peer->conf->url ? f->peer->conf->url : "");
+		ex_set_silent(f->ex, f->peer, true);
+	}
+	if (over) {
 		end(f, EX_SILENT, NULL, reason);
 		return;
 	}
-	if (!f->peer->silent)	/* once, until it answers again */
-		gw_log(GW_WARNING, "peer_silent", reason, "peer=%s url=%s", f->peer->name, f->peer->conf->url ? f->peer->conf->url : "");
-	ex_set_silent(f->ex, f->peer, true);
 	gw_due_set(&f->ex->dues, &f->due, at);
 	ex_tick(f->ex);
 }
@@ -250,6 +253,7 @@ attempt(struct ex_flight *f)
 		return;
 	}
 	f->attempts++;
+	f->cut_short = left_ms < f->attempt_ms / 2;
 	if (f->attempts == 1)
 		p->counts.sent++;
 	else

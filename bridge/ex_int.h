@@ -43,6 +43,7 @@ struct ex_flight {		/* an exchange that we began */
 	LIST_ENTRY(ex_flight) entry;
 	TAILQ_ENTRY(ex_flight) queue;
 	bool queued;
+	bool cut_short;				/* the attempt had less than half of its time left: no answer to it says nothing of the peer */
 	char *octets; size_t len;		/* cleansed at its end */
 	int tag;
 	char *message_id, *service, *content, *schedule;

@@ -359,6 +359,43 @@ START_TEST(it_is_given_up_in_time)	/* _i: nobody there; somebody mute */
 }
 END_TEST
 
+static int told[2];
+
+static void
+on_told(void *self, const struct he_sp4_peer *peer, bool silent)
+{
+	ck_assert_ptr_eq(self, told);
+	ck_assert_ptr_eq(peer, &he->bridge[0].peers[0]);
+	told[silent]++;
+}
+
+/* Also when that was the only attempt; it answers again with the next answer to anything. */
+START_TEST(a_peer_that_took_it_and_does_not_answer_is_silent)
+{
+	open_both("");
+	ex_watch(front, on_told, told);
+	answers = false;
+	ck_assert_int_eq(send_to(0, 19, 2000, 2000, NULL), 0);
+	run_until(&seen.done, 1);
+	ck_assert_int_eq(seen.end[0], EX_SILENT);
+	ck_assert_uint_eq(seen.attempts, 1);
+	ck_assert(ex_silent(front, &he->bridge[0].peers[0]));
+	ck_assert_int_eq(told[1], 1);
+	answers = true;
+	ck_assert_int_eq(send_to(0, 5, 0, 0, NULL), 0);
+	run_until(&seen.done, 2);
+	ck_assert(!ex_silent(front, &he->bridge[0].peers[0]));
+	ck_assert_int_eq(told[0], 1);
+	answers = false;	/* an attempt for which there was hardly any time is no sign of anything */
+	ck_assert_int_eq(send_to(0, 19, 10000, 300, NULL), 0);
+	run_until(&seen.done, 3);
+	ck_assert_int_eq(seen.end[2], EX_SILENT);
+	ck_assert(!ex_silent(front, &he->bridge[0].peers[0]));
+	ck_assert_int_eq(told[1], 1);
+	close_both();
+}
+END_TEST
+
 /* One in flight on each of the peer's connections; the others wait for their turn. */
 START_TEST(connections_are_bounded)
 {
@@ -567,6 +604,7 @@ SUITE("bridge_exchange", tcase_add_test(t, waits_grow_to_a_minute);
       tcase_add_test(t, what_cannot_be_sent_is_said_at_once);
       tcase_add_test(t, repeats_are_one_message);
       tcase_add_loop_test(t, it_is_given_up_in_time, 0, 2);
+      tcase_add_test(t, a_peer_that_took_it_and_does_not_answer_is_silent);
       tcase_add_test(t, connections_are_bounded);
       tcase_add_test(t, wrong_answers_become_status_7);
       tcase_add_test(t, closing_ends_all); tcase_add_test(t, a_call_that_nobody_answers_ends); tcase_add_test(t, an_answer_that_takes_its_time);

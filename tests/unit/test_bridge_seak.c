@@ -689,6 +689,43 @@ START_TEST(gate_does_not_wait_for_who_is_known_to_be_away)
 }
 END_TEST
 
+/* Its first SEAK costs the gate an attempt; then it is known, until it answers again, and gets what it has missed. */
+START_TEST(gate_waits_once_for_who_takes_all_and_answers_nothing)
+{
+	struct world *w = world(3, "bsm1");
+	struct seak_counts n;
+
+	start_hub(w);
+	w->node[3].down = true;
+	offer(w, 1, 7, 1);
+	w->wire[w->nwire - 1].at_us = w->now_us + 10 * second;
+	ck_assert_int_eq(w->wire[w->nwire - 1].to, 3);
+	run(w, 9);
+	ck_assert(!air(w, 7));
+	run(w, 2);
+	ck_assert(air(w, 7));
+	seak_lost(w->hub, "bsm3", w->now_us);	/* as exchanges say it of an attempt that nobody answered */
+	run(w, 600);
+	for (uint32_t ext = 8; ext < 10; ext++) {
+		offer(w, 1, ext, (uint8_t)ext);
+		w->wire[w->nwire - 1].at_us = w->now_us + 10 * second;
+		run(w, 1);
+		ck_assert(air(w, ext));
+	}
+	seak_counts(w->hub, &n);
+	ck_assert_uint_eq(n.undelivered, 3);
+	run(w, 600);		/* it is tried all the time */
+	seak_counts(w->hub, &n);
+	ck_assert_uint_ge(n.deliveries, 3 + 3 * 10);
+	w->node[3].down = false;
+	seak_heard(w->hub, "bsm3", w->now_us);
+	run(w, 1);
+	seak_counts(w->hub, &n);
+	ck_assert_uint_eq(n.undelivered, 0);
+	end(w);
+}
+END_TEST
+
 START_TEST(gate_waits_for_who_can_only_ask)
 {
 	struct world *w = world(3, "bsm1");
@@ -1273,7 +1310,8 @@ SUITE("bridge_seak", tcase_set_timeout(t, 120); tcase_add_test(t, one_delivery_r
     tcase_add_test(t, retries_double_up_to_a_minute_until_the_end); tcase_add_test(t, who_returns_catches_up_when_it_is_heard);
     tcase_add_test(t, a_restart_forgets_nothing); tcase_add_test(t, gate_waits_for_who_refuses_but_not_for_ever);
     tcase_add_test(t, gate_waits_for_an_answer); tcase_add_test(t, gate_opens_when_nobody_is_in_reach);
-    tcase_add_test(t, gate_does_not_wait_for_who_is_known_to_be_away); tcase_add_test(t, gate_waits_for_who_can_only_ask); tcase_add_test(t, a_clock_that_is_set_back_stops_nothing);
+    tcase_add_test(t, gate_does_not_wait_for_who_is_known_to_be_away); tcase_add_test(t, gate_waits_once_for_who_takes_all_and_answers_nothing);
+      tcase_add_test(t, gate_waits_for_who_can_only_ask); tcase_add_test(t, a_clock_that_is_set_back_stops_nothing);
     tcase_add_test(t, a_clock_that_is_set_back_shows_in_whatever_comes);
     tcase_add_test(t, a_restart_with_an_earlier_clock_opens_the_gate_in_time); tcase_add_test(t, a_gate_does_not_wait_for_who_has_gone);
     tcase_add_test(t, pulls_walk_through_all); tcase_add_test(t, an_unknown_seak_is_asked_of_its_generator);
