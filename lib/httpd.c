@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <time.h>
 #include <netinet/tcp.h>
@@ -30,6 +31,7 @@ enum {
 	SPARE_CLIENTS = 64,		/* beyond max_clients, to be told so */
 	LINGER_MS = 2000,		/* a client is heard out so long after the last answer, else the kernel's reset would take it away */
 	OVER_MS = 1000,
+	FRESH_MS = 1000,		/* a client that has just come is about to say something: its place is its own so long */
 };
 
 enum state {
@@ -47,8 +49,9 @@ struct gw_exchange {			/* a connection; the exchange is the one that it is at */
 	LIST_ENTRY(gw_exchange) entry;
 	struct sockaddr_storage peer;
 	enum state state;
-	bool over, secure, pumping, last, head_only, deaf, known, told, late;
+	bool over, seated, secure, pumping, last, head_only, deaf, known, told, late;
 	uint64_t deadline;		/* of uv_now(); 0: none */
+	uint64_t idle_at;		/* of uv_now(); in HEAD: from then on it holds a place and makes no use of it */
 	char *in; size_t in_len, in_cap, scanned;
 	struct request { struct http1_head head; char *path; char type[128]; char text[]; } *request;
 	struct http1_chunks chunks;
@@ -68,6 +71,7 @@ struct gw_httpd {
 	struct lws_protocols protocols[2];
 	uv_timer_t tick;
 	unsigned tick_ms, n;
+	unsigned taken, spare;		/* of those who are not about to go: who have a place; who came when there was none */
 	bool closing;
 	LIST_HEAD(, gw_exchange) clients;
 	struct gw_exchange *adopting;
@@ -130,11 +134,22 @@ end_request(struct gw_exchange *c)
 	c->chunks = (struct http1_chunks){ 0 };
 }
 
+/* Its place is free, though libwebsockets may need another turn of the loop to close it. */
+static void
+leave_place(struct gw_exchange *c)
+{
+	if (!c->seated)
+		return;
+	c->seated = false;
+	*(c->over ? &c->server->spare : &c->server->taken) -= 1;
+}
+
 static void
 release(struct gw_exchange *c)
 {
 	struct gw_httpd *s = c->server;
 
+	leave_place(c);
 	if (s->adopting == c)
 		s->adopting = NULL;
 	LIST_REMOVE(c, entry);
@@ -177,6 +192,7 @@ kill_connection(struct gw_exchange *c)
 	if (c->state == DEAD)
 		return;
 	c->state = DEAD;
+	leave_place(c);
 	if (c->pumping || !c->wsi)
 		return;
 	lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
@@ -198,6 +214,7 @@ sent(struct gw_exchange *c)
 	c->head_only = false;
 	if (!c->last) {
 		c->state = HEAD;
+		c->idle_at = uv_now(c->server->loop);
 		deadline(c, c->in_len > 0 ? c->server->conf.request_ms : c->server->conf.idle_ms);
 		return;
 	}
@@ -587,6 +604,7 @@ on_end(struct gw_exchange *c)
 	else if (c->state == BODY || (c->state == HEAD && c->in_len > 0))
 		refused(s, (struct sockaddr *)&c->peer, 0, "the client left in the middle of its request");
 	c->state = DEAD;
+	leave_place(c);
 }
 
 static int
@@ -666,6 +684,41 @@ on_tls(const SSL *ssl, int where, int value)
 	refused(s, (struct sockaddr *)&c->peer, 0, why);
 }
 
+/* The one that has made no use of its place for the longest time; NULL: all do. */
+static struct gw_exchange *
+longest_idle(const struct gw_httpd *s)
+{
+	struct gw_exchange *c, *best = NULL;
+
+	LIST_FOREACH(c, &s->clients, entry)
+		if (c->state == HEAD && c->in_len == 0 && c->seated && !c->over && c->wsi && (!best || c->idle_at <= best->idle_at))
+			best = c;
+	return best && best->idle_at < uv_now(s->loop) ? best : NULL;
+}
+
+/*
+ * A client that keeps its connection for later makes room for one that has something to say now; it comes again when it has (RFC 9112 9.5). Its next request
+ * may be here already, not read yet: then it is no longer idle.
+ */
+static bool
+make_room(struct gw_httpd *s)
+{
+	struct gw_exchange *c;
+	int unread;
+
+	while ((c = longest_idle(s)) != NULL) {
+		unread = 0;
+		if (ioctl(lws_get_socket_fd(c->wsi), FIONREAD, &unread) == 0 && unread == 0) {
+			c->told = true;
+			kill_connection(c);
+			refused(s, (struct sockaddr *)&c->peer, 0, "idle, and its place was needed");
+			return true;
+		}
+		c->idle_at = uv_now(s->loop);
+	}
+	return false;
+}
+
 static void
 on_newcomer(void *owner, int fd, const struct sockaddr *from)
 {
@@ -673,9 +726,10 @@ on_newcomer(void *owner, int fd, const struct sockaddr *from)
 	struct gw_exchange *c;
 	struct lws_adopt_desc d = { .vh = s->vhost, .type = LWS_ADOPT_SOCKET | (s->ctx ? LWS_ADOPT_ALLOW_SSL : 0), .fd.sockfd = fd,
 		.vh_prot_name = s->protocols[0].name };
+	bool place = s->taken < s->conf.max_clients || make_room(s);
 	int on = 1;
 
-	c = s->n < s->conf.max_clients + SPARE_CLIENTS ? calloc(1, sizeof(*c)) : NULL;
+	c = place || s->spare < SPARE_CLIENTS ? calloc(1, sizeof(*c)) : NULL;
 	if (!c) {
 		refused(s, from, 503, "too many clients");
 		close(fd);
@@ -684,7 +738,10 @@ on_newcomer(void *owner, int fd, const struct sockaddr *from)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	c->server = s;
 	c->secure = s->ctx != NULL;
-	c->over = s->n >= s->conf.max_clients;
+	c->over = !place;
+	c->seated = true;
+	*(place ? &s->taken : &s->spare) += 1;
+	c->idle_at = uv_now(s->loop) + FRESH_MS;
 	memcpy(&c->peer, from, from->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
 	deadline(c, c->over ? OVER_MS : s->conf.idle_ms < s->conf.request_ms ? s->conf.idle_ms : s->conf.request_ms);
 	LIST_INSERT_HEAD(&s->clients, c, entry);

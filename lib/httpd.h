@@ -40,7 +40,7 @@ struct gw_httpd_conf {
 	const char *certificate, *private_key;	/* PEM files; tls */
 	const char *client_ca;			/* PEM: clients must show a certificate of one of these; NULL: none is asked for */
 	size_t max_body;			/* octets; more: 413 */
-	unsigned max_clients;			/* more are told 503 and closed */
+	unsigned max_clients;			/* for one more the longest idle connection is closed; when none is idle it is told 503 and closed */
 	unsigned idle_ms, request_ms;		/* keep-alive without a request; from a request's first octet to its last (slow ones are closed) */
 	const char *const *headers;		/* names of those that are asked for; not needed, all are kept */
 	void (*request)(void *self, struct gw_exchange *, const struct gw_httpd_request *);

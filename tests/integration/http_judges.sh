@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # tests/integration/http_judges.sh: curl and openssl agree with our HTTP server: bodies of all kinds, old clients, TLS, certificates of clients, new
-# certificates without a restart.
+# certificates without a restart; Python's client takes the place of one that is idle.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl openssl
-plan 18
+plan 21
 
 # serve NAME SCHEME [ARG ...]: its port in $port
 serve() {
@@ -77,3 +77,43 @@ renewed() {
 }
 check "a new certificate without a restart" renewed
 check "SIGTERM ends it" stop mutual
+
+# a full server: four places
+HTTPD_CLIENTS=4 serve few tls "$dir/server.pem" "$dir/server.key" "$dir/ours.pem"
+cat >"$dir/crowd.py" <<'EOF'
+import http.client, socket, ssl, sys, time
+what, port, base = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+tls = ssl.create_default_context(cafile=base + "/ours.pem")
+tls.load_cert_chain(base + "/bsm.pem", base + "/bsm.key")
+def ask(c):
+    c.request("GET", "/one")
+    r = c.getresponse()
+    r.read()
+    return r.status
+def client():
+    return http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=30)
+def gone(c):
+    try:
+        return c.sock.recv(1) == b""
+    except (ssl.SSLEOFError, ConnectionResetError):
+        return True
+if what == "idle":
+    clients = [client() for _ in range(4)]
+    assert [ask(c) for c in clients] == [200] * 4
+    assert ask(clients[0]) == 200
+    one_more = client()
+    assert ask(one_more) == 200
+    assert gone(clients[1])
+    assert [ask(c) for c in (clients[0], clients[2], clients[3], one_more)] == [200] * 4
+else:
+    mute = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+    said, end = 503, time.time() + 30
+    while said == 503 and time.time() < end:
+        time.sleep(0.1)
+        said = ask(client())
+    assert said == 200, said
+EOF
+crowd() { "$PYTHON" "$dir/crowd.py" "$1" "$port" "$dir"; }
+check "it is full: the client that was idle longest makes room, the others stay" crowd idle
+check "… and that is told" await_log 15 few '^refused 0 idle, and its place was needed$'
+check "clients that do not even begin TLS make room" crowd mute

@@ -133,8 +133,13 @@ main(int argc, char **argv)
 	struct gw_httpd_conf conf = { .max_body = 65536, .max_clients = 100, .idle_ms = 3000, .request_ms = 1000, .request = on_request, .gone = on_gone,
 		.refused = on_refused, .certificate = argc > 3 ? argv[2] : NULL, .private_key = argc > 3 ? argv[3] : NULL,
 		.client_ca = argc > 4 ? argv[4] : NULL };
+	const char *few = getenv("HTTPD_CLIENTS");	/* places, and they are kept for long */
 	struct gw_err err = { 0 };
 
+	if (few) {
+		conf.max_clients = (unsigned)atoi(few);
+		conf.idle_ms = conf.request_ms = 60000;
+	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	gw_log_init("httpd_run", GW_NOTICE);
 	big = calloc(1, BIG);

@@ -580,33 +580,150 @@ START_TEST(big_answers)
 }
 END_TEST
 
+static const char get_root[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+static void
+answered(int fd, unsigned want)
+{
+	char got[1024];
+
+	hear(fd, got, sizeof(got), 50, NULL);
+	ck_assert_uint_eq(status(got), want);
+}
+
+static bool
+closed(int fd)
+{
+	char c;
+
+	for (unsigned t = 0; t < END; t += 5) {
+		turn_ms(5);
+		if (recv(fd, &c, 1, MSG_DONTWAIT) == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct gw_exchange *at_work[4];
+static int working;
+
+static void
+work(void *self, struct gw_exchange *x, const struct gw_httpd_request *r)
+{
+	(void)self, (void)r;
+	at_work[working++] = x;
+}
+
+/* Each place is a client's that is busy: with a head, with a body, and two whose requests are at work. */
 START_TEST(too_many_clients)
 {
+	static const char *const begun[] = { get_root, get_root, "GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1" };
+	static const struct gw_answer a = { .status = 200, .content_type = "text/plain", .body = "x", .len = 1 };
 	char got[1024];
 	bool eof;
 	int fd[5];
 
+	conf.request = work;
+	conf.idle_ms = conf.request_ms = 30000;
 	serve();
-	for (int i = 0; i < 5; i++) {
+	working = 0;
+	for (int i = 0; i < 4; i++) {
 		fd[i] = dial();
+		say(fd[i], begun[i]);
 		turn_ms(5);
 	}
-	say(fd[4], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(fd[4], got, sizeof(got), END, &eof);
-	ck_assert_uint_eq(status(got), 503);
-	ck_assert_uint_eq(seen.status, 503);
-	ck_assert(eof);
-	say(fd[3], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(fd[3], got, sizeof(got), 50, NULL);
-	ck_assert_uint_eq(status(got), 200);
-	close(fd[4]);
-	close(fd[0]);
-	turn_ms(20);
+	until(&working, 2);
+	for (int k = 0; k < 3; k++) {
+		fd[4] = dial();
+		say(fd[4], get_root);
+		hear(fd[4], got, sizeof(got), END, &eof);
+		ck_assert_uint_eq(status(got), 503);
+		ck_assert_uint_eq(seen.status, 503);
+		ck_assert_int_eq(seen.refused, k + 1);
+		ck_assert(eof);
+		close(fd[4]);
+	}
+	say(fd[2], "TP/1.1\r\nHost: a\r\n\r\n");
+	say(fd[3], "2");
+	until(&working, 4);
+	for (int i = 0; i < 4; i++)
+		gw_exchange_answer(at_work[i], &a);
+	for (int i = 0; i < 4; i++)
+		answered(fd[i], 200);
+	for (int i = 0; i < 4; i++)
+		close(fd[i]);
+}
+END_TEST
+
+START_TEST(the_longest_idle_makes_room)	/* _i: 1: its next request has come, and waits to be read */
+{
+	static const int order[] = { 2, 0, 3, 1 };
+	int fd[6], goes = order[_i];
+
+	conf.idle_ms = 30000;
+	serve();
+	for (int i = 0; i < 4; i++)
+		fd[i] = dial();
+	for (int i = 0; i < 4; i++) {
+		say(fd[order[i]], get_root);
+		answered(fd[order[i]], 200);
+	}
 	fd[4] = dial();
-	say(fd[4], "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-	hear(fd[4], got, sizeof(got), 50, NULL);
+	if (_i)
+		say(fd[order[0]], get_root);
+	say(fd[4], get_root);
+	answered(fd[4], 200);
+	if (_i)
+		answered(fd[order[0]], 200);
+	ck_assert(closed(fd[goes]));
+	ck_assert_int_eq(seen.refused, 1);
+	ck_assert_uint_eq(seen.status, 0);
+	ck_assert_str_eq(seen.why, "idle, and its place was needed");
+	for (int i = 0; i < 5; i++)
+		if (i != goes) {
+			say(fd[i], get_root);
+			answered(fd[i], 200);
+		}
+	for (int i = 0; i < 5; i++)
+		close(fd[i]);
+}
+END_TEST
+
+START_TEST(many_come_one_after_the_other)
+{
+	int fd[40];
+
+	conf.idle_ms = 30000;
+	serve();
+	for (int i = 0; i < 40; i++) {
+		fd[i] = dial();
+		say(fd[i], get_root);
+		answered(fd[i], 200);
+	}
+	for (int i = 0; i < 40; i++)
+		close(fd[i]);
+}
+END_TEST
+
+/* Who has said nothing since it came keeps its place for a second, and no longer. */
+START_TEST(mute_clients_make_room)
+{
+	int fd[4], one, tries = 0;
+	char got[1024];
+
+	conf.idle_ms = conf.request_ms = 30000;
+	serve();
+	for (int i = 0; i < 4; i++)
+		fd[i] = dial();
+	do {
+		turn_ms(100);
+		one = dial();
+		say(one, get_root);
+		hear(one, got, sizeof(got), 50, NULL);
+		close(one);
+	} while (status(got) == 503 && ++tries < 100);
 	ck_assert_uint_eq(status(got), 200);
-	for (int i = 1; i < 5; i++)
+	for (int i = 0; i < 4; i++)
 		close(fd[i]);
 }
 END_TEST
@@ -693,5 +810,7 @@ SUITE("lib_httpd", tcase_add_checked_fixture(t, setup, teardown); tcase_set_time
 	tcase_add_loop_test(t, garbage, 0, sizeof(bad) / sizeof(bad[0])); tcase_add_test(t, head_floods); tcase_add_test(t, bodies);
 	tcase_add_test(t, chunks_are_bounded); tcase_add_test(t, expect); tcase_add_test(t, head_and_old_clients); tcase_add_test(t, pipelining);
 	tcase_add_test(t, answered_later); tcase_add_test(t, gone); tcase_add_test(t, half_closed_but_whole); tcase_add_test(t, slow_clients);
-	tcase_add_test(t, slow_reader); tcase_add_test(t, big_answers); tcase_add_test(t, too_many_clients); tcase_add_test(t, a_crowd_far_beyond);
+	tcase_add_test(t, slow_reader); tcase_add_test(t, big_answers); tcase_add_loop_test(t, the_longest_idle_makes_room, 0, 2);
+      tcase_add_test(t, many_come_one_after_the_other); tcase_add_test(t, mute_clients_make_room);
+      tcase_add_test(t, too_many_clients); tcase_add_test(t, a_crowd_far_beyond);
 	tcase_add_test(t, closed_from_within); tcase_add_test(t, no_fields_in_fields); tcase_add_test(t, open_fails);)
