@@ -32,6 +32,7 @@ struct ex_peer {
 	struct gw_rate rate;
 	/* server */
 	unsigned calls;
+	size_t unkept;				/* octets of answers that are on their way to the store */
 	uint8_t *der; size_t der_len;		/* the last certificate that was found to be its */
 };
 
@@ -104,6 +105,7 @@ void ex_set_silent(struct ex *, struct ex_peer *, bool silent);	/* tells the wat
 /* What went wrong at our door, for the log, the status and the counters. who: a peer's name or an address. */
 void ex_refused(struct ex *, struct ex_peer *, const char *who, unsigned http, const char *why);
 char *ex_keep(const char *);			/* a copy; NULL of NULL, and when there is no memory */
+void ex_trim(struct ex *);			/* what is over leaves the store */
 /* The document in ex->buffer; 0 with *fault. */
 size_t ex_encode(struct ex *, const struct sp4_msg *, struct sp4_fault *);
 void ex_wipe(char *, size_t);			/* cleansed and freed */

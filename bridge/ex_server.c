@@ -12,7 +12,7 @@
 #include "lib/text.h"
 #include "lib/tls_name.h"
 
-enum { CLIENTS = 1024, IDLE_MS = 120000, REQUEST_MS = 10000 };
+enum { CLIENTS = 1024, IDLE_MS = 120000, REQUEST_MS = 10000, AGAIN_MS = 1000 };
 enum { FAILED = 1 };	/* what a peer in basic mode is told of every failure (9) */
 enum { BCAST_VERSION = 1, REASON = 400 };
 
@@ -121,8 +121,10 @@ call_free(struct ex_call *c)
 		free(w);
 	}
 	LIST_REMOVE(c, entry);
-	if (c->peer)
+	if (c->peer) {
 		c->peer->calls--;
+		c->peer->unkept -= c->len;
+	}
 	c->ex->ncalls--;
 	ex_wipe(c->octets, c->len);
 	free(c->source);
@@ -313,6 +315,8 @@ settle(struct ex_call *c, size_t len)
 	if (c->octets) {
 		memcpy(c->octets, ex->buffer, len);
 		c->len = len;
+		if (c->peer)
+			c->peer->unkept += len;
 	}
 	gw_cleanse(ex->buffer, len);
 	LIST_REMOVE(c, entry);
@@ -479,6 +483,20 @@ handled(struct ex *ex, struct ex_call *c, const struct he_sp4_peer *from, const 
 	return false;
 }
 
+/* For the answer to another message, which is kept for ten minutes. At the bound what is over goes at once, not only with the minute. */
+static bool
+room(struct ex *ex, const struct ex_peer *p)
+{
+	const struct he_bridge *b = ex->conf;
+
+	if (ex_store_room(ex->store, p->conf->id, p->unkept, b->store_limit, b->npeers))
+		return true;
+	if (uv_now(ex->loop) - ex->trimmed_ms < AGAIN_MS)
+		return false;
+	ex_trim(ex);
+	return ex_store_room(ex->store, p->conf->id, p->unkept, b->store_limit, b->npeers);
+}
+
 static void
 hand_over(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request *r, struct ex_peer *p, const struct sp4_msg *m,
     const uint8_t hash[EX_HASH])
@@ -487,6 +505,11 @@ hand_over(struct ex *ex, struct gw_exchange *x, const struct gw_httpd_request *r
 
 	if (ex->ncalls >= EX_CALLS || p->calls >= EX_PEER_CALLS) {
 		busy(ex, x, r, p, "too much at once");
+		return;
+	}
+	if (!room(ex, p)) {
+		p->counts.no_room++;
+		busy(ex, x, r, p, "too much was answered within ten minutes (store_limit)");
 		return;
 	}
 	c = new_call(ex, p, x, m, hash);

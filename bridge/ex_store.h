@@ -25,11 +25,21 @@ int64_t ex_store_boot(const struct ex_store *);		/* from 1 */
  */
 enum gw_outcome ex_store_find(struct ex_store *, const char *source, const char *message_id, const uint8_t hash[EX_HASH], int64_t utc_us, bool *same,
     struct gw_blob *answer);
-/* Keeps one; durable by itself, or with ex_store_flush after ex_store_begin. secret: it holds keys. */
+/* Keeps one, in place of one that has had its ten minutes; durable by itself, or with ex_store_flush after ex_store_begin. secret: it holds keys. */
 enum gw_outcome ex_store_keep(struct ex_store *, const char *source, const char *message_id, const uint8_t hash[EX_HASH], int64_t utc_us, bool secret,
     const void *answer, size_t len);
 void ex_store_begin(struct ex_store *);
 enum gw_outcome ex_store_flush(struct ex_store *);
-/* Forgets what is older than ten minutes, and what is of a future that a clock was in. */
+/* Forgets what is older than ten minutes, and what is of a future that a clock was in. Not within a group. */
 void ex_store_trim(struct ex_store *, int64_t utc_us);
+
+/* What is kept, and about how many octets of the file that takes. Counted in memory: asking costs nothing. */
+struct ex_kept { int64_t answers, octets; };
+void ex_store_kept(const struct ex_store *, const char *source, struct ex_kept *);	/* source NULL: of all */
+/*
+ * May another answer to source be kept beside `coming` octets of such that are not there yet? Half of limit belongs to the npeers (> 0) in equal shares; of the
+ * other half who needs more than its share may have half, while there is some. So nobody takes another's share, nor all of what is beyond, and what is
+ * kept is kept for its ten minutes: an answer that were forgotten sooner would have its repeat done twice.
+ */
+bool ex_store_room(const struct ex_store *, const char *source, size_t coming, uint64_t limit, size_t npeers);
 #endif

@@ -137,6 +137,13 @@ on_timer_closed(uv_handle_t *h)
 	free(ex);
 }
 
+void
+ex_trim(struct ex *ex)
+{
+	ex->trimmed_ms = uv_now(ex->loop);
+	ex_store_trim(ex->store, gw_utc_us());
+}
+
 static void
 on_trim(uv_timer_t *t)
 {
@@ -144,10 +151,8 @@ on_trim(uv_timer_t *t)
 	uint64_t now = uv_now(ex->loop);
 
 	ex_expire(ex, now);
-	if (now - ex->trimmed_ms < TRIM_MS)
-		return;
-	ex->trimmed_ms = now;
-	ex_store_trim(ex->store, gw_utc_us());
+	if (now - ex->trimmed_ms >= TRIM_MS)
+		ex_trim(ex);
 }
 
 static void
@@ -203,8 +208,7 @@ begin(struct ex *ex, const char *dir, struct gw_err *err)
 		if (ex_line_open(ex, p, err) < 0)
 			return gw_wrap(err, "peer %s", p->name);
 	}
-	ex_store_trim(ex->store, gw_utc_us());
-	ex->trimmed_ms = uv_now(ex->loop);
+	ex_trim(ex);
 	uv_timer_start(&ex->trim, on_trim, EXPIRE_MS, EXPIRE_MS);
 	uv_check_start(&ex->check, on_check);
 	return ex_serve(ex, err) < 0 ? gw_wrap(err, "bridge %s", b->name) : 0;
@@ -391,14 +395,17 @@ when(int64_t utc_us)
 }
 
 static json_t *
-peer_report(const struct ex_peer *p)
+peer_report(const struct ex *ex, const struct ex_peer *p)
 {
 	const struct ex_counts *n = &p->counts;
+	struct ex_kept kept;
 
-	return json_pack("{s:s, s:s, s:s*, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", p->name, "id", p->conf->id, "url", p->conf->url,
+	ex_store_kept(ex->store, p->conf->id, &kept);
+	return json_pack("{s:s, s:s, s:s*, s:b, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "name", p->name, "id", p->conf->id, "url", p->conf->url,
 	    "silent", p->silent, "under_way", (int)p->under_way, "sent", (json_int_t)n->sent, "answered", (json_int_t)n->answered,
 	    "failed", (json_int_t)n->failed, "retried", (json_int_t)n->retried, "received", (json_int_t)n->received,
-	    "repeated", (json_int_t)n->repeated, "refused", (json_int_t)n->refused, "heard", when(n->last_heard_us), "last_failure", when(n->last_failed_us));
+	    "repeated", (json_int_t)n->repeated, "refused", (json_int_t)n->refused, "kept_answers", (json_int_t)kept.answers,
+	    "kept_octets", (json_int_t)kept.octets, "no_room", (json_int_t)n->no_room, "heard", when(n->last_heard_us), "last_failure", when(n->last_failed_us));
 }
 
 static json_t *
@@ -421,14 +428,16 @@ ex_report(const struct ex *ex)
 	json_t *peers = json_array();
 	const struct ex_peer *p;
 	char at[GW_ADDR_TEXT] = "";
+	struct ex_kept kept;
 
 	LIST_FOREACH(p, &ex->peers, entry)
-		json_array_insert_new(peers, 0, peer_report(p));
+		json_array_insert_new(peers, 0, peer_report(ex, p));
+	ex_store_kept(ex->store, NULL, &kept);
 	if (ex->httpd)
 		gw_addr_text(gw_httpd_addr(ex->httpd), at, sizeof(at));
-	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:I, s:o, s:o}", "id", ex->id, "listen", at, "boot", (json_int_t)ex_store_boot(ex->store),
+	return json_pack("{s:s, s:s, s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:o, s:o}", "id", ex->id, "listen", at, "boot", (json_int_t)ex_store_boot(ex->store),
 	    "under_way", (int)ex->nflights, "to_answer", (int)ex->ncalls, "not_kept", (json_int_t)ex->unkept,
-	    "unknown_sources", (json_int_t)ex->unknown, "peers", peers, "last_refused", last_refused(ex));
+	    "kept_octets", (json_int_t)kept.octets, "store_limit", (json_int_t)ex->conf->store_limit, "unknown_sources", (json_int_t)ex->unknown, "peers", peers, "last_refused", last_refused(ex));
 }
 
 static const struct gw_metric peer_metrics[] = {
@@ -440,10 +449,14 @@ static const struct gw_metric peer_metrics[] = {
 	{ "simulgate_bridge_repeats_total", "Messages that came again.", GW_COUNTER },
 	{ "simulgate_bridge_refused_total", "What a peer was refused, by HTTP or by status.", GW_COUNTER },
 	{ "simulgate_bridge_peer_silent", "1: a peer did not answer when it was called last.", GW_GAUGE },
+	{ "simulgate_bridge_kept_answers", "Answers to a peer that are kept for their ten minutes.", GW_GAUGE },
+	{ "simulgate_bridge_kept_octets", "What they take of the store.", GW_GAUGE },
+	{ "simulgate_bridge_no_room_total", "Messages of a peer that were told 503, for its answers had filled its part of the store.", GW_COUNTER },
 };
 static const struct gw_metric http_metric = { "simulgate_bridge_http_answers_total", "HTTP answers by the first digit of their status.", GW_COUNTER };
 static const struct gw_metric closed_metric = { "simulgate_bridge_http_closed_total", "Connections that ended without an answer.", GW_COUNTER };
 static const struct gw_metric unknown_metric = { "simulgate_bridge_unknown_sources_total", "Messages of a source that is no peer.", GW_COUNTER };
+static const struct gw_metric limit_metric = { "simulgate_bridge_store_limit_octets", "What the answers of all peers may take of the store.", GW_GAUGE };
 static const struct gw_metric unkept_metric = { "simulgate_bridge_answers_not_kept_total", "Groups of answers that the store did not take.", GW_COUNTER };
 
 void
@@ -455,7 +468,11 @@ ex_collect(const struct ex *ex, struct gw_samples *out)
 	for (size_t i = 0; i < sizeof(peer_metrics) / sizeof(peer_metrics[0]); i++)
 		LIST_FOREACH(p, &ex->peers, entry) {
 			const struct ex_counts *n = &p->counts;
-			const uint64_t values[] = { n->sent, n->answered, n->failed, n->retried, n->received, n->repeated, n->refused, p->silent };
+			struct ex_kept kept;
+
+			ex_store_kept(ex->store, p->conf->id, &kept);
+			const uint64_t values[] = { n->sent, n->answered, n->failed, n->retried, n->received, n->repeated, n->refused, p->silent,
+				(uint64_t)kept.answers, (uint64_t)kept.octets, n->no_room };
 
 			labels[0] = '\0';
 			gw_sample(out, &peer_metrics[i], gw_label(labels, sizeof(labels), "peer", p->name), (double)values[i]);
@@ -468,4 +485,5 @@ ex_collect(const struct ex *ex, struct gw_samples *out)
 	gw_sample(out, &closed_metric, "", (double)ex->http[0]);
 	gw_sample(out, &unknown_metric, "", (double)ex->unknown);
 	gw_sample(out, &unkept_metric, "", (double)ex->unkept);
+	gw_sample(out, &limit_metric, "", (double)ex->conf->store_limit);
 }

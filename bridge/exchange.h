@@ -50,7 +50,7 @@ struct ex_call;
 void ex_wait(struct ex_call *, unsigned ms);	/* the answer may take that long from now, if half a minute is less */
 /*
  * A request or delivery that is well-formed, of a known peer, for us, and new: answered now or later by ex_answer or ex_status. msg is good for the
- * call. What no handler takes is answered with status 11.
+ * call. What no handler takes is answered with status 11. None comes from a peer whose answers fill its part of the store (ex_store_room): it is told 503.
  */
 typedef bool ex_handler(void *self, struct ex_call *, const struct he_sp4_peer *from, const struct sp4_msg *);
 /* tag is that of the request or delivery: 1, 3, 5 … 19. Several of one tag (9 and 13 have two) are asked in their order until one takes it. */
@@ -86,7 +86,7 @@ void ex_watch(struct ex *, ex_told *, void *self);
 bool ex_silent(const struct ex *, const struct he_sp4_peer *);	/* as it was told last */
 
 /* For status, metrics: of one peer. */
-struct ex_counts { uint64_t sent, answered, failed, retried, received, repeated, refused; int64_t last_heard_us, last_failed_us; };
+struct ex_counts { uint64_t sent, answered, failed, retried, received, repeated, refused, no_room; int64_t last_heard_us, last_failed_us; };
 void ex_counted(const struct ex *, const struct he_sp4_peer *, struct ex_counts *);
 struct gw_samples;
 json_t *ex_report(const struct ex *);				/* of all, and what was refused last; the caller's. NULL: no memory */

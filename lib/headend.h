@@ -278,6 +278,7 @@ struct he_bridge {
 	char *certificate, *private_key, *ca;	/* absolute paths */
 	char *store;				/* absolute path: what was answered; default STATE/bridge-NAME.db */
 	char *master;				/* absolute path of the key that it is wrapped with; default STORE.master */
+	uint64_t store_limit;			/* octets that what was answered within ten minutes may take there */
 	char *seaks, *seaks_master;		/* absolute paths: of the store of SEAKs, which the plugin drm reads, too; defaults STATE/bridge-NAME.seaks, SEAKS.master */
 	struct he_sp4_peer *peers; size_t npeers;
 	struct he_bridge_ecmg *ecmg; size_t necmg;

@@ -122,6 +122,9 @@ static const struct gw_conf_row bridge_rows[] = {
 	    .meaning = "The store of what was answered. The default is bridge-NAME.db in the directory of state." },
 	{ "master", GW_CONF_PATH, GW_CONF_AT(he_bridge, master),
 	    .meaning = "The file of the key, mode 0600, that wraps keys in the store. The default is the store's name with .master behind it." },
+	{ "store_limit", GW_CONF_SIZE, GW_CONF_AT(he_bridge, store_limit), .dflt = "1GiB", .min = 1 << 20, .max = INT64_C(1) << 40,
+	    .meaning = "What the answers of ten minutes may take there, about. Half of it is the peers', in equal shares; of the other half one may have half, "
+	    "and what it begins beyond that is told 503. 1 KiB for each STKM is usual." },
 	{ "seaks", GW_CONF_PATH, GW_CONF_AT(he_bridge, seaks),
 	    .meaning = "The store of SEAKs, which the plugin drm may read, too. The default is bridge-NAME.seaks in the directory of state." },
 	{ "seaks_master", GW_CONF_PATH, GW_CONF_AT(he_bridge, seaks_master),

@@ -70,6 +70,7 @@ integration_tests += \
 	%D%/bridge_https.sh \
 	%D%/bridge_mode_a.sh \
 	%D%/bridge_program.sh \
+	%D%/bridge_store.sh \
 	%D%/bridge_sx.sh \
 	%D%/bridge_xs.sh \
 	%D%/bridge_xs_mux.sh \

@@ -1,6 +1,7 @@
 /* tests/unit/test_bridge_exchange.c: exchanges between two bridges on one loop; when what is repeated; what is kept; whose certificate it is */
 #include "bridge/exchange.h"
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,6 +139,135 @@ START_TEST(answers_are_kept_for_ten_minutes)
 	}
 	ck_assert_int_eq(unlink(master), 0);
 	ck_assert_int_eq(ex_store_open(path, master, &s, &err), -1);
+}
+END_TEST
+
+static const int64_t then_us = INT64_C(1795257000) * 1000000, minute_us = 60 * INT64_C(1000000);
+
+static struct ex_store *
+open_store(const char *name)
+{
+	struct ex_store *s = NULL;
+	struct gw_err err = { 0 };
+	char path[128], master[160];
+
+	snprintf(path, sizeof(path), "%s", scratch(name));
+	snprintf(master, sizeof(master), "%s.master", path);
+	ck_assert_msg(ex_store_open(path, master, &s, &err) == 0, "%s", err.text);
+	return s;
+}
+
+static enum gw_outcome
+keep_one(struct ex_store *s, const char *source, int n, int64_t utc_us, bool secret, size_t len)
+{
+	static const uint8_t hash[EX_HASH];
+	static char answer[100000];
+	char id[32];
+
+	snprintf(id, sizeof(id), "m-%06d", n);
+	return ex_store_keep(s, source, id, hash, utc_us, secret, answer, len);
+}
+
+static void
+holds(const struct ex_store *s, const char *source, int64_t answers, int64_t octets)
+{
+	struct ex_kept k;
+
+	ex_store_kept(s, source, &k);
+	ck_assert_int_eq(k.answers, answers);
+	ck_assert_int_eq(k.octets, octets);
+}
+
+START_TEST(what_is_kept_is_counted)
+{
+	enum { ONE = 1000 + 2 * (4 + 8) + 128 };	/* as ex_store.c counts it */
+	struct ex_store *s = open_store("count.db");
+	sqlite3 *other;
+	struct ex_kept k;
+	int64_t wrapped;
+
+	holds(s, NULL, 0, 0);
+	ck_assert_int_eq(keep_one(s, "bsm1", 1, then_us, false, 1000), GW_WON);
+	holds(s, "bsm1", 1, ONE);
+	ex_store_begin(s);
+	keep_one(s, "bsm1", 2, then_us + minute_us, false, 1000);
+	keep_one(s, "bsm2", 1, then_us + minute_us, true, 1000);
+	holds(s, NULL, 1, ONE);
+	ck_assert_int_eq(ex_store_flush(s), GW_WON);
+	holds(s, "bsm1", 2, 2 * ONE);
+	ex_store_kept(s, "bsm2", &k);
+	wrapped = k.octets;
+	ck_assert_int_gt(wrapped, ONE);		/* what is on disk is longer */
+	holds(s, NULL, 3, 2 * ONE + wrapped);
+
+	/* the same name when its time is over, but it is not away yet: one takes the other's place */
+	ex_store_begin(s);
+	keep_one(s, "bsm1", 1, then_us + 11 * minute_us, false, 500);
+	ck_assert_int_eq(ex_store_flush(s), GW_WON);
+	holds(s, "bsm1", 2, 2 * ONE - 500);
+	ck_assert_int_eq(keep_one(s, "bsm1", 1, then_us + 11 * minute_us, false, 1000), GW_WON);
+	holds(s, "bsm1", 2, 2 * ONE);
+
+	/* what is not kept does not count */
+	ck_assert_int_eq(sqlite3_open(scratch("count.db"), &other), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	ex_store_begin(s);
+	ck_assert_int_eq(keep_one(s, "bsm1", 3, then_us, false, 1000), GW_UNAVAILABLE);
+	ck_assert_int_eq(ex_store_flush(s), GW_UNAVAILABLE);
+	ex_store_trim(s, then_us + 60 * minute_us);
+	holds(s, NULL, 3, 2 * ONE + wrapped);
+	ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(other);
+
+	for (int life = 0; life < 2; life++) {
+		ex_store_close(s);
+		s = open_store("count.db");
+		holds(s, "bsm1", 2, 2 * ONE);
+		holds(s, "bsm2", 1, wrapped);
+		holds(s, "nobody", 0, 0);
+	}
+	ex_store_trim(s, then_us + 12 * minute_us);
+	holds(s, "bsm2", 0, 0);
+	holds(s, NULL, 1, ONE);
+	ex_store_trim(s, then_us - minute_us);	/* a clock that is set back makes a future of it */
+	holds(s, NULL, 0, 0);
+	ex_store_close(s);
+}
+END_TEST
+
+/* As many of 10,000 octets as there is room for. */
+static int
+fill(struct ex_store *s, const char *source, uint64_t limit, size_t npeers)
+{
+	int n = 0;
+
+	ex_store_begin(s);
+	while (n < 1000 && ex_store_room(s, source, (size_t)n * 10152, limit, npeers))
+		ck_assert_int_eq(keep_one(s, source, n++, then_us, false, 10000), GW_WON);
+	ck_assert_int_eq(ex_store_flush(s), GW_WON);
+	return n;
+}
+
+START_TEST(nobody_takes_anothers_room)
+{
+	enum { MIB = 1 << 20 };
+	struct ex_store *s = open_store("room.db");
+	struct ex_kept all;
+
+	ck_assert_int_eq(fill(s, "bsm1", MIB, 4), 39);	/* an eighth, and a quarter: 3/8 MiB */
+	ck_assert(!ex_store_room(s, "bsm1", 0, MIB, 4));
+	ck_assert_int_eq(fill(s, "bsm2", MIB, 4), 39);
+	ck_assert_int_eq(fill(s, "bsm3", MIB, 4), 13);	/* its share, of which nobody took anything; the rest is taken */
+	ck_assert_int_eq(fill(s, "bsm4", MIB, 4), 13);
+	ck_assert_int_eq(fill(s, "bsm1", MIB, 4), 0);
+	ex_store_kept(s, NULL, &all);
+	ck_assert_int_le(all.octets, MIB + 4 * 10152);
+	ck_assert(ex_store_room(s, "bsm1", 0, 2 * MIB, 4));	/* another limit counts at once */
+	ck_assert(!ex_store_room(s, "bsm4", 0, MIB / 2, 4));
+	ex_store_trim(s, then_us + 10 * minute_us + 1);
+	ck_assert_int_eq(fill(s, "bsm4", MIB, 4), 39);
+	ck_assert_int_eq(fill(s, "bsm5", MIB, 1), 78);	/* alone in the file: three quarters */
+	ex_store_close(s);
 }
 END_TEST
 
@@ -599,6 +729,7 @@ END_TEST
 SUITE("bridge_exchange", tcase_add_test(t, waits_grow_to_a_minute);
       tcase_add_test(t, certificates_name_their_owners);
       tcase_add_test(t, answers_are_kept_for_ten_minutes);
+      tcase_add_test(t, what_is_kept_is_counted); tcase_add_test(t, nobody_takes_anothers_room);
       tcase_add_loop_test(t, a_request_is_answered, 0, 2);
       tcase_add_test(t, a_basic_peer_is_told_one);
       tcase_add_test(t, what_cannot_be_sent_is_said_at_once);

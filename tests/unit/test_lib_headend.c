@@ -1,6 +1,7 @@
 /* tests/unit/test_lib_headend.c: simulgate.yaml: good files, and what is said of bad ones */
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,8 +165,9 @@ ends(FILE *f, const struct he_sp4_peer *peer, const struct he_service *s)
 static void
 bridge(FILE *f, const struct headend *h, const struct he_bridge *b)
 {
-	fprintf(f, "bridge %s id=%s roles=%u plain=%d certificate=%s key=%s ca=%s store=%s master=%s seaks=%s/%s", b->name, b->id, b->roles, b->plain,
-	    b->certificate ? b->certificate : "-", b->private_key ? b->private_key : "-", b->ca ? b->ca : "-", b->store, b->master, b->seaks, b->seaks_master);
+	fprintf(f, "bridge %s id=%s roles=%u plain=%d certificate=%s key=%s ca=%s store=%s master=%s limit=%" PRIu64 " seaks=%s/%s", b->name, b->id, b->roles, b->plain,
+	    b->certificate ? b->certificate : "-", b->private_key ? b->private_key : "-", b->ca ? b->ca : "-", b->store, b->master, b->store_limit, b->seaks,
+	    b->seaks_master);
 	addr(f, "listen", &b->listen);
 	fprintf(f, "\n");
 	for (size_t i = 0; i < b->npeers; i++) {
