@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# tests/integration/bridge_program.sh: simulgate-bridge as a process: its options, who starts it, /status and /metrics, a reload, hostile peers, its end.
+# tests/integration/bridge_program.sh: simulgate-bridge as a process: its options, who starts it, /status and /metrics, a reload, a full house, hostile peers, its end.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need curl
-plan 25
+plan 27
 export SIMULGATE_SCHEMAS=$top_srcdir/bridge
 ports p_front p_back p_ecmg
 write() {	# [PEER]
@@ -67,5 +67,25 @@ check "SIGHUP: a new peer" await_status 15 "$dir/run/bridge-front.status.sock" '
 write '      new: { roles: bsm }' other
 kill -HUP "$(value "$dir/run/bridge-back.status.sock" 's["pid"]')"
 check "… and what takes a restart is refused, with the place" await_log 15 run 'event=reload_refused .*id of bridge back has changed'
+# All places are taken by clients that keep their connections for later.
+cat >"$dir/crowd.py" <<'EOF'
+import http.client, resource, sys
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+document = open(sys.argv[2]).read()
+def ask(c, method, path, body=None):
+    c.request(method, path, body, {"Content-Type": "text/xml"} if body else {})
+    r = c.getresponse()
+    said = r.read().decode()
+    assert r.status == 200, (r.status, said)
+    return said
+clients = [http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60) for _ in range(1024)]
+for c in clients:
+    ask(c, "GET", "/bcast/health")
+one_more = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+assert 'tag="8"' in ask(one_more, "POST", "/bcast/sp4", document)
+EOF
+check "1024 idle clients: one makes room for another" "$PYTHON" "$dir/crowd.py" "$p_front" "$dir/doc"
+check "… and that is told" await_log 15 run 'event=refused .*idle, and its place was needed'
 verdicts "$PYTHON" "$here/bridge_hostile.py" "$p_front" "$top_srcdir/tests/data/sp4/samples"
 check "SIGTERM ends them" stop run 30
