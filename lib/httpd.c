@@ -696,19 +696,23 @@ longest_idle(const struct gw_httpd *s)
 	return best && best->idle_at < uv_now(s->loop) ? best : NULL;
 }
 
-/*
- * A client that keeps its connection for later makes room for one that has something to say now; it comes again when it has (RFC 9112 9.5). Its next request
- * may be here already, not read yet: then it is no longer idle.
- */
+/* Its next request may be here already: then it is no longer idle. */
+static bool
+unread(const struct gw_exchange *c)
+{
+	int n = 0;
+
+	return ioctl(lws_get_socket_fd(c->wsi), FIONREAD, &n) < 0 || n > 0 || (c->secure && SSL_pending(lws_get_ssl(c->wsi)) > 0);
+}
+
+/* A client that keeps its connection for later makes room for one that has something to say now; it comes again when it has (RFC 9112 9.5). */
 static bool
 make_room(struct gw_httpd *s)
 {
 	struct gw_exchange *c;
-	int unread;
 
 	while ((c = longest_idle(s)) != NULL) {
-		unread = 0;
-		if (ioctl(lws_get_socket_fd(c->wsi), FIONREAD, &unread) == 0 && unread == 0) {
+		if (!unread(c)) {
 			c->told = true;
 			kill_connection(c);
 			refused(s, (struct sockaddr *)&c->peer, 0, "idle, and its place was needed");
