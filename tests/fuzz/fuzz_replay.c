@@ -33,7 +33,7 @@ on_open(void *self, unsigned link)
 	asked = true;
 }
 
-static void
+static bool
 on_send(void *self, unsigned link, bool udp, const uint8_t *p, size_t len)
 {
 	(void)self;
@@ -41,6 +41,7 @@ on_send(void *self, unsigned link, bool udp, const uint8_t *p, size_t len)
 	(void)udp;
 	if (len < SIM_HEADER || len > SIM_MAX || (size_t)p[3] << 8 != (len - SIM_HEADER) >> 8 << 8 || p[4] != (uint8_t)(len - SIM_HEADER))
 		abort();
+	return true;
 }
 
 static void
