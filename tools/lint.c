@@ -250,7 +250,7 @@ keep_finding(struct lint *t, const struct lint_finding *f)
 void
 lint_found(struct lint_seen *x, int side, uint32_t param, const char *fmt, ...)
 {
-	struct lint_finding f = { .rule = &x->row->rule, .session = x->rep->number, .frame = x->frame, .at_ns = x->at_ns, .last_frame = x->frame, .last_ns = x->at_ns, .count = 1 };
+	struct lint_finding f = { .rule = &x->row->rule, .session = x->rep->number, .stream = x->stream_rep ? x->stream_rep->id : x->st ? x->st->id : x->stream, .frame = x->frame, .at_ns = x->at_ns, .last_frame = x->frame, .last_ns = x->at_ns, .count = 1 };
 	char number[LINT_NAME];
 	va_list ap;
 

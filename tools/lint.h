@@ -54,6 +54,7 @@ struct lint_finding {
 	const struct lint_rule *rule;
 	char clause[LINT_CLAUSE];
 	unsigned session;		/* number of the session */
+	int64_t stream;			/* that the first one was about, as lint_stream.id; -1: none */
 	enum lint_side side;		/* who broke it: client or server; LINT_EITHER: not known */
 	uint64_t frame; int64_t at_ns;	/* of the first one; at_ns from 1970 on */
 	uint64_t last_frame; int64_t last_ns;

@@ -156,9 +156,9 @@ by_frame(const void *a, const void *b)
 	return x->frame != y->frame ? (x->frame < y->frame ? -1 : 1) : x->rule->severity != y->rule->severity ? (x->rule->severity > y->rule->severity ? -1 : 1) : 0;
 }
 
-/* The gravest finding at a frame. */
+/* The gravest finding at a frame about a stream: a frame may have messages of many. */
 static const struct lint_finding *
-finding_at(const struct view *v, uint64_t frame)
+finding_at(const struct view *v, const struct lint_stream *s, uint64_t frame)
 {
 	size_t lo = 0, hi = v->nfindings;
 
@@ -170,16 +170,19 @@ finding_at(const struct view *v, uint64_t frame)
 		else
 			hi = mid;
 	}
-	return frame && lo < v->nfindings && v->by_frame[lo]->frame == frame ? v->by_frame[lo] : NULL;
+	for (; frame && lo < v->nfindings && v->by_frame[lo]->frame == frame; lo++)
+		if (v->by_frame[lo]->stream == s->id)
+			return v->by_frame[lo];
+	return NULL;
 }
 
 static const struct lint_finding *
-finding_of(const struct view *v, const struct lint_period *p)
+finding_of(const struct view *v, const struct lint_stream *s, const struct lint_period *p)
 {
-	const struct lint_finding *f = finding_at(v, p->answered_frame);
+	const struct lint_finding *f = finding_at(v, s, p->answered_frame);
 
 	if (!f)
-		f = finding_at(v, p->asked_frame);
+		f = finding_at(v, s, p->asked_frame);
 	if (f)
 		return f;
 	return p->late ? v->late : p->refused ? v->refused : p->latency_ns < 0 ? v->silent : NULL;
@@ -191,11 +194,12 @@ know_kinds(struct view *v)
 {
 	for (size_t i = 0; i < v->session->nstreams; i++)
 		for (size_t k = 0; k < v->session->streams[i].nperiods; k++) {
-			const struct lint_period *p = &v->session->streams[i].periods[k];
+			const struct lint_stream *s = &v->session->streams[i];
+			const struct lint_period *p = &s->periods[k];
 			const struct lint_finding **of = p->late ? &v->late : p->refused ? &v->refused : p->latency_ns < 0 ? &v->silent : NULL;
 
-			if (of && !*of && !(*of = finding_at(v, p->answered_frame)))
-				*of = finding_at(v, p->asked_frame);
+			if (of && !*of && !(*of = finding_at(v, s, p->answered_frame)))
+				*of = finding_at(v, s, p->asked_frame);
 		}
 }
 
@@ -318,9 +322,9 @@ period_title(struct view *v, const struct lint_period *p)
 }
 
 static void
-one_answer(struct view *v, const struct pic_axis *answers, const struct lint_period *p)
+one_answer(struct view *v, const struct pic_axis *answers, const struct lint_stream *s, const struct lint_period *p)
 {
-	const struct lint_finding *f = finding_of(v, p);
+	const struct lint_finding *f = finding_of(v, s, p);
 	double x = across(v, p->asked_ns), y = p->latency_ns < 0 ? ANSWER_TOP : down(answers, p->latency_ns);
 	bool bad = pic_period_bad(p), linked = link_to(v->page, f);
 
@@ -403,7 +407,7 @@ one_number(struct view *v, const struct lint_stream *s, size_t k, bool always)
 	int64_t from, to;
 
 	lasts(s, k, &from, &to);
-	if (from >= v->from)
+	if (from >= v->from && from < v->to)
 		page_put(v->page, "<text class=\"in%s\" x=\"%.2f%%\" dx=\"4\" y=\"%d\">%u</text>", always ? "" : " wide", across(v, from), CP_TOP + 13, s->periods[k].cp);
 }
 
@@ -436,10 +440,10 @@ all_periods(struct view *v, const struct lint_stream *s, size_t first, size_t n,
 		one_ecm(v, s, k);
 	for (size_t k = first; k < first + n; k++)
 		if (!pic_period_bad(&s->periods[k]))
-			one_answer(v, answers, &s->periods[k]);
+			one_answer(v, answers, s, &s->periods[k]);
 	for (size_t k = first; k < first + n; k++)	/* marks are not hidden by dots */
 		if (pic_period_bad(&s->periods[k]))
-			one_answer(v, answers, &s->periods[k]);
+			one_answer(v, answers, s, &s->periods[k]);
 }
 
 static double

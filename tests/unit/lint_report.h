@@ -146,7 +146,7 @@ make_finding(struct lint_report *r, size_t rule, struct lint_session *s, uint64_
 {
 	struct lint_finding *f = &r->findings[r->nfindings++];
 
-	*f = (struct lint_finding){ .rule = &rules[rule], .session = s->number, .side = rules[rule].side, .frame = frame, .at_ns = at_ns, .last_frame = frame, .last_ns = at_ns, .count = 1 };
+	*f = (struct lint_finding){ .rule = &rules[rule], .session = s->number, .stream = 1, .side = rules[rule].side, .frame = frame, .at_ns = at_ns, .last_frame = frame, .last_ns = at_ns, .count = 1 };
 	snprintf(f->clause, sizeof(f->clause), "%s", rules[rule].clause ? rules[rule].clause : "TS 103 197, 4.4");
 	snprintf(f->message, sizeof(f->message), "%s", rule == 0 ? "ECM_response" : "CW_provision");
 	snprintf(f->text, sizeof(f->text), "%s", text);

@@ -322,6 +322,40 @@ START_TEST(each_finding_has_its_row)
 }
 END_TEST
 
+static size_t
+times(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+		n++;
+	return n;
+}
+
+/* Streams that ask in the same frames, and a connection that ends long before the last period begins. */
+START_TEST(marks_stand_at_their_own_stream)
+{
+	struct lint_report *r = make_report(1, 2, "marks.pcap");
+	struct lint_session *s = make_session(r, 5, 30, 0, true);
+	char *text;
+	size_t len;
+
+	make_finding(r, 1, s, s->streams[0].periods[6].asked_frame, s->streams[0].periods[6].asked_ns, "two at a time")->stream = 3;
+	make_finding(r, 2, s, s->streams[0].periods[8].asked_frame, s->streams[0].periods[8].asked_ns, "of the connection")->stream = -1;
+	for (size_t k = 0; k < 30; k++)
+		for (size_t i = 0; i < 5; i++)
+			s->streams[i].periods[k].asked_ns = s->first_ns + (int64_t)k * MS;
+	s->last_ns = s->first_ns + SECOND;
+	text = page_of(r, &len);
+	judge(text, len);
+	ck_assert_uint_eq(times(text, "<a href=\"#f1\"><g><title>CP 65506:"), 1);
+	ck_assert_uint_eq(times(text, "<a href=\"#f2\"><g><title>CP"), 0);
+	ck_assert_uint_eq(times(text, "x=\"99.00%\" dx=\"4\""), 0);	/* no numbers on top of each other */
+	free(text);
+	free_report(r);
+}
+END_TEST
+
 START_TEST(nothing_to_find)
 {
 	struct lint_report *r = make_report(1, 1, "clean.pcap");
@@ -424,5 +458,5 @@ END_TEST
 SUITE("lint_page", tcase_set_timeout(t, 120); tcase_add_test(t, places_on_axes); tcase_add_test(t, log_axes_hold_what_they_are_for); tcase_add_test(t, linear_ticks);
       tcase_add_test(t, steps_of_time); tcase_add_test(t, words_for_times); tcase_add_test(t, columns_hold_every_period_once);
       tcase_add_test(t, close_ups_show_the_first_bad_ones); tcase_add_test(t, bars_hold_every_answer); tcase_add_test(t, characters_are_text_or_replaced);
-      tcase_add_test(t, nothing_of_a_capture_is_mark_up); tcase_add_test(t, each_finding_has_its_row); tcase_add_test(t, nothing_to_find);
+      tcase_add_test(t, nothing_of_a_capture_is_mark_up); tcase_add_test(t, each_finding_has_its_row); tcase_add_test(t, marks_stand_at_their_own_stream); tcase_add_test(t, nothing_to_find);
       tcase_add_loop_test(t, times_without_sense, 0, 12); tcase_add_test(t, a_page_has_an_end); tcase_add_test(t, a_full_disk_is_an_error))
