@@ -565,6 +565,7 @@ overdue(struct lint_live *l, int64_t now_ns)
 		m = sim_message_find(w.pair->iface, w.pair->request);
 		x = seen_of(l);
 		x.wait = &w;
+		x.stream = w.stream;
 		x.side = 1 - w.side;
 		x.frame = w.frame;
 		x.at_ns = w.at_ns;

@@ -430,6 +430,7 @@ START_TEST(silence_ends_with_a_reset)
 
 	ck_assert_uint_eq(r->nfindings, 1);
 	ck_assert_str_eq(r->findings[0].rule->id, "silence");
+	ck_assert_int_eq(r->findings[0].stream, 1);
 	ck_assert_uint_eq(r->sessions[0]->latency[2].unanswered, 1);
 	lint_free(t);
 }
