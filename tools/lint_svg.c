@@ -7,7 +7,7 @@
 #include <string.h>
 #include "tools/lint_pic.h"
 
-enum { DETAIL = 80, STRETCH = 14, STRETCHES = 3, NUMBERS = 20, NARROW = 4, MARKS = 16, LANES = 40, TICKS = 8 };
+enum { DETAIL = 80, STRETCH = 14, STRETCHES = 3, NUMBERS = 20, NARROW = 4, APART = 3, MARKS = 16, LANES = 40, TICKS = 8 };
 enum { ANSWER_TOP = 8, ANSWER_FOOT = 66, CP_TOP = 76, CP_HIGH = 18, ECM_TOP = 100, ECM_HIGH = 9 };	/* places down a lane */
 
 /* A stretch of time that lanes below each other share. */
@@ -401,14 +401,19 @@ one_period(struct view *v, const struct lint_stream *s, size_t k)
 	page_put(v->page, "</g>");
 }
 
-static void
-one_number(struct view *v, const struct lint_stream *s, size_t k, bool always)
+/* Where it stands; nowhere, if that is too near to the last one, at `after`, or beyond the picture. */
+static double
+one_number(struct view *v, const struct lint_stream *s, size_t k, bool always, double after)
 {
 	int64_t from, to;
+	double x;
 
 	lasts(s, k, &from, &to);
-	if (from >= v->from && from < v->to)
-		page_put(v->page, "<text class=\"in%s\" x=\"%.2f%%\" dx=\"4\" y=\"%d\">%u</text>", always ? "" : " wide", across(v, from), CP_TOP + 13, s->periods[k].cp);
+	x = across(v, from);
+	if (from < v->from || from >= v->to || (x >= after && x < after + APART))
+		return after;
+	page_put(v->page, "<text class=\"in%s\" x=\"%.2f%%\" dx=\"4\" y=\"%d\">%u</text>", always ? "" : " wide", x, CP_TOP + 13, s->periods[k].cp);
+	return x;
 }
 
 static void
@@ -431,11 +436,12 @@ static void
 all_periods(struct view *v, const struct lint_stream *s, size_t first, size_t n, const struct pic_axis *answers, bool ecm)
 {
 	size_t each = 1 + (n - 1) / NUMBERS;
+	double x = -APART;
 
 	for (size_t k = first; k < first + n; k++)
 		one_period(v, s, k);
 	for (size_t k = first; k < first + n; k += each)
-		one_number(v, s, k, (k - first) % (each * NARROW) == 0);
+		x = one_number(v, s, k, (k - first) % (each * NARROW) == 0, x);
 	for (size_t k = first; ecm && k < first + n; k++)
 		one_ecm(v, s, k);
 	for (size_t k = first; k < first + n; k++)

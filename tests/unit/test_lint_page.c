@@ -356,6 +356,21 @@ START_TEST(marks_stand_at_their_own_stream)
 }
 END_TEST
 
+START_TEST(numbers_do_not_hide_each_other)
+{
+	struct lint_report *r = make_report(1, 1, "numbers.pcap");
+	struct lint_session *s = make_session(r, 1, 20, 0, false);
+	char *text;
+	size_t len;
+
+	s->streams[0].periods[1].asked_ns = s->streams[0].periods[0].asked_ns + MS;	/* the first two are asked for at once */
+	text = page_of(r, &len);
+	ck_assert_uint_eq(times(text, "dx=\"4\" y=\"89\""), 19);
+	free(text);
+	free_report(r);
+}
+END_TEST
+
 START_TEST(nothing_to_find)
 {
 	struct lint_report *r = make_report(1, 1, "clean.pcap");
@@ -458,5 +473,5 @@ END_TEST
 SUITE("lint_page", tcase_set_timeout(t, 120); tcase_add_test(t, places_on_axes); tcase_add_test(t, log_axes_hold_what_they_are_for); tcase_add_test(t, linear_ticks);
       tcase_add_test(t, steps_of_time); tcase_add_test(t, words_for_times); tcase_add_test(t, columns_hold_every_period_once);
       tcase_add_test(t, close_ups_show_the_first_bad_ones); tcase_add_test(t, bars_hold_every_answer); tcase_add_test(t, characters_are_text_or_replaced);
-      tcase_add_test(t, nothing_of_a_capture_is_mark_up); tcase_add_test(t, each_finding_has_its_row); tcase_add_test(t, marks_stand_at_their_own_stream); tcase_add_test(t, nothing_to_find);
+      tcase_add_test(t, nothing_of_a_capture_is_mark_up); tcase_add_test(t, each_finding_has_its_row); tcase_add_test(t, marks_stand_at_their_own_stream); tcase_add_test(t, numbers_do_not_hide_each_other); tcase_add_test(t, nothing_to_find);
       tcase_add_loop_test(t, times_without_sense, 0, 12); tcase_add_test(t, a_page_has_an_end); tcase_add_test(t, a_full_disk_is_an_error))
