@@ -1010,14 +1010,25 @@ apply(struct lint_live *l, struct lint_seen *x)
 	return period;
 }
 
+/* A request that is not followed any more. */
+static void
+lose(struct lint_live *l, const struct lint_wait *w)
+{
+	struct lint_stream *r = w->period == SIZE_MAX ? NULL : rep_stream(l, lint_stream_of(l, w->stream));
+
+	l->unwatched = true;
+	if (r && w->period < r->nperiods)
+		r->periods[w->period].unwatched = true;
+}
+
 /* For one request more; where there is none the oldest of the session gives way. */
 static bool
 room_to_wait(struct lint_live *l)
 {
 	if (l->nwaits == LINT_WAITS || (l->nwaits == l->nwaits_most && l->lint->nwaits == HELD_WAITS)) {
-		l->unwatched = true;
 		if (l->nwaits == 0)
 			return false;
+		lose(l, &l->wait[0]);
 		drop_wait(l, 0);
 	}
 	if (!more_room((void **)&l->wait, &l->wait_room, l->nwaits, sizeof(*l->wait)))
@@ -1045,8 +1056,10 @@ ask(struct lint_live *l, const struct lint_seen *x, size_t period)
 			else
 				l->wait[i].moot = again = true;
 		}
-	if (!room_to_wait(l))
+	if (!room_to_wait(l)) {
+		lose(l, &(struct lint_wait){ .stream = x->stream, .period = period });
 		return;
+	}
 	l->wait[l->nwaits++] = (struct lint_wait){ .pair = p, .class = x->kind->class, .side = x->side, .channel = x->channel, .stream = x->stream,
 		.key = p->key ? sim_int(x->g->msg, p->key, -1) : -1, .at_ns = x->at_ns, .limit_ns = limit_of(l, p), .frame = x->frame, .period = period,
 		.cws_right = p->request == ECMG_CW_PROVISION && lint_window_right(x) };

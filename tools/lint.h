@@ -73,6 +73,7 @@ struct lint_period {
 	int64_t latency_ns;		/* -1: no answer */
 	bool late;			/* later than max_comp_time, and what the network takes */
 	bool refused;			/* answered by stream_error */
+	bool unwatched;			/* too many requests were under way: whether it was answered is not known */
 	/*
 	 * When the period begins and ends, as far as the capture tells: from when its ECM was on air, or from the playout link. 0: not known.
 	 * air: first and last time that its ECM was seen on air; repeats: how often.

@@ -644,7 +644,7 @@ period_cells(struct page *p, const struct lint_stream *s)
 	for (size_t k = 0; k < s->nperiods; k++) {
 		late += s->periods[k].late;
 		refused += s->periods[k].refused;
-		silent += s->periods[k].latency_ns < 0 && !s->periods[k].refused;
+		silent += pic_period_silent(&s->periods[k]);
 	}
 	page_put(p, "<td class=\"n\" data-l=\"CPs\">");
 	page_number(p, s->nperiods + s->more_periods);

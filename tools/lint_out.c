@@ -228,6 +228,8 @@ period_json(const struct lint_period *p)
 	set(o, "latency_ms", p->latency_ns < 0 ? json_null() : json_real((double)p->latency_ns / 1e6));
 	set(o, "late", json_boolean(p->late));
 	set(o, "refused", json_boolean(p->refused));
+	if (p->unwatched)
+		set(o, "unwatched", json_true());
 	if (p->start_ns || p->end_ns) {
 		set(o, "start", when(p->start_ns));
 		set(o, "end", when(p->end_ns));

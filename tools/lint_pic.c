@@ -186,9 +186,15 @@ pic_clock(int64_t ns, int64_t step_ns, char out[PIC_TEXT])
 /* ---- crypto-periods ---- */
 
 bool
+pic_period_silent(const struct lint_period *p)
+{
+	return p->latency_ns < 0 && !p->refused && !p->unwatched;
+}
+
+bool
 pic_period_bad(const struct lint_period *p)
 {
-	return p->late || p->refused || p->latency_ns < 0;
+	return p->late || p->refused || pic_period_silent(p);
 }
 
 static void
@@ -198,7 +204,7 @@ add(struct pic_column *c, const struct lint_period *p, size_t index)
 		*c = (struct pic_column){ .n = 1, .first = index, .fastest_ns = -1, .slowest_ns = -1 };
 	c->late += p->late;
 	c->refused += p->refused;
-	c->silent += p->latency_ns < 0 && !p->refused;
+	c->silent += pic_period_silent(p);
 	if (p->latency_ns < 0)
 		return;
 	if (c->fastest_ns < 0 || p->latency_ns < c->fastest_ns)

@@ -35,6 +35,8 @@ struct pic_column {
 };
 /* Sorts n periods by asked_ns into columns of equal width from from_ns to to_ns (> from_ns); asked outside of it: the outermost column. cols: 1..PIC_COLUMNS. */
 void pic_columns(const struct lint_period *, size_t n, int64_t from_ns, int64_t to_ns, struct pic_column *, size_t cols);
+/* Without an answer, as far as is known. */
+bool pic_period_silent(const struct lint_period *);
 /* Late, refused or unanswered. */
 bool pic_period_bad(const struct lint_period *);
 /* Where to look closely: up to cap stretches of `wide` periods, each around the first bad one that the stretches before do not show. The count. */

@@ -185,7 +185,7 @@ finding_of(const struct view *v, const struct lint_stream *s, const struct lint_
 		f = finding_at(v, s, p->asked_frame);
 	if (f)
 		return f;
-	return p->late ? v->late : p->refused ? v->refused : p->latency_ns < 0 ? v->silent : NULL;
+	return p->late ? v->late : p->refused ? v->refused : pic_period_silent(p) ? v->silent : NULL;
 }
 
 /* Equal findings are one: the first late answer that has one stands for the later ones, and so on. */
@@ -196,7 +196,7 @@ know_kinds(struct view *v)
 		for (size_t k = 0; k < v->session->streams[i].nperiods; k++) {
 			const struct lint_stream *s = &v->session->streams[i];
 			const struct lint_period *p = &s->periods[k];
-			const struct lint_finding **of = p->late ? &v->late : p->refused ? &v->refused : p->latency_ns < 0 ? &v->silent : NULL;
+			const struct lint_finding **of = p->late ? &v->late : p->refused ? &v->refused : pic_period_silent(p) ? &v->silent : NULL;
 
 			if (of && !*of && !(*of = finding_at(v, s, p->answered_frame)))
 				*of = finding_at(v, s, p->asked_frame);
@@ -315,7 +315,7 @@ period_title(struct view *v, const struct lint_period *p)
 	if (p->refused)
 		page_put(v->page, "refused, frame %llu", (unsigned long long)p->answered_frame);
 	else if (p->latency_ns < 0)
-		page_put(v->page, "no answer");
+		page_put(v->page, p->unwatched ? "not followed: too many requests at a time" : "no answer");
 	else
 		page_put(v->page, "ECM_response after %s%s, frame %llu", pic_span(p->latency_ns, text), p->late ? ", late" : "", (unsigned long long)p->answered_frame);
 	page_put(v->page, "</title>");
@@ -334,7 +334,7 @@ one_answer(struct view *v, const struct pic_axis *answers, const struct lint_str
 		page_put(v->page, "<line class=\"stem\" x1=\"%.2f%%\" x2=\"%.2f%%\" y1=\"%d\" y2=\"%.1f\"/>", x, x, ANSWER_FOOT, y);
 	if (bad || f)
 		put_mark(v, f, p->late ? "mw" : "mo", x, y);
-	else
+	else if (!p->unwatched)
 		page_put(v->page, "<circle class=\"dot\" cx=\"%.2f%%\" cy=\"%.1f\" r=\"3\"/>", x, y);
 	page_put(v->page, "</g>%s", linked ? "</a>" : "");
 }
@@ -723,7 +723,7 @@ legend(struct page *p, const struct lint_session *s)
 			const struct lint_period *c = &s->streams[i].periods[k];
 
 			has[LATE] |= c->late;
-			has[BAD] |= c->refused || c->latency_ns < 0;
+			has[BAD] |= c->refused || pic_period_silent(c);
 			has[c->start_ns ? KNOWN : GUESS] = true;
 			has[ECM] |= c->air_first_ns != 0 || (c->start_ns && s->channel.delay_start != INT32_MIN);
 		}

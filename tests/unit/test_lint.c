@@ -499,6 +499,11 @@ START_TEST(many_requests_at_once)
 	for (size_t i = 0; i < r->nfindings; i++)
 		ck_abort_msg("%d streams: %s in frame %llu: %s", _i, r->findings[i].rule->id, (unsigned long long)r->findings[i].frame, r->findings[i].text);
 	ck_assert_uint_eq(r->sessions[0]->latency[2].n, (unsigned)(_i < 1024 ? _i : 1024));
+	for (size_t k = 0; k < r->sessions[0]->nstreams; k++) {	/* and of the others it is not said that they had none */
+		const struct lint_period *period = r->sessions[0]->streams[k].periods;
+
+		ck_assert(r->sessions[0]->streams[k].nperiods == 1 && period->unwatched == ((int)k < _i - 1024) && (period->latency_ns < 0) == period->unwatched);
+	}
 	lint_free(s.lint);
 }
 END_TEST

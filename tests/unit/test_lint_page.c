@@ -356,6 +356,28 @@ START_TEST(marks_stand_at_their_own_stream)
 }
 END_TEST
 
+START_TEST(what_is_not_followed_is_not_told_as_unanswered)
+{
+	struct lint_report *r = make_report(1, 1, "unwatched.pcap");
+	struct lint_session *s = make_session(r, 2, 20, 0, false);
+	char *text;
+	size_t len;
+
+	for (size_t k = 0; k < 20; k++) {
+		s->streams[0].periods[k].latency_ns = -1;
+		s->streams[0].periods[k].unwatched = true;
+	}
+	text = page_of(r, &len);
+	judge(text, len);
+	ck_assert_ptr_null(strstr(text, "no answer"));
+	ck_assert_ptr_null(strstr(text, "<use href=\"#mo\""));
+	ck_assert_ptr_null(strstr(text, "data-l=\"No answer\">20"));
+	ck_assert_ptr_nonnull(strstr(text, "not followed: too many requests"));
+	free(text);
+	free_report(r);
+}
+END_TEST
+
 START_TEST(numbers_do_not_hide_each_other)
 {
 	struct lint_report *r = make_report(1, 1, "numbers.pcap");
@@ -473,5 +495,5 @@ END_TEST
 SUITE("lint_page", tcase_set_timeout(t, 120); tcase_add_test(t, places_on_axes); tcase_add_test(t, log_axes_hold_what_they_are_for); tcase_add_test(t, linear_ticks);
       tcase_add_test(t, steps_of_time); tcase_add_test(t, words_for_times); tcase_add_test(t, columns_hold_every_period_once);
       tcase_add_test(t, close_ups_show_the_first_bad_ones); tcase_add_test(t, bars_hold_every_answer); tcase_add_test(t, characters_are_text_or_replaced);
-      tcase_add_test(t, nothing_of_a_capture_is_mark_up); tcase_add_test(t, each_finding_has_its_row); tcase_add_test(t, marks_stand_at_their_own_stream); tcase_add_test(t, numbers_do_not_hide_each_other); tcase_add_test(t, nothing_to_find);
+      tcase_add_test(t, nothing_of_a_capture_is_mark_up); tcase_add_test(t, each_finding_has_its_row); tcase_add_test(t, marks_stand_at_their_own_stream); tcase_add_test(t, what_is_not_followed_is_not_told_as_unanswered); tcase_add_test(t, numbers_do_not_hide_each_other); tcase_add_test(t, nothing_to_find);
       tcase_add_loop_test(t, times_without_sense, 0, 12); tcase_add_test(t, a_page_has_an_end); tcase_add_test(t, a_full_disk_is_an_error))
