@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A check that holds costs nothing: Check would write a line to its file for each, and a loop would do little else. */
+#define _mark_point(file, line) ((void)0)
+
 #define SUITE(name, ...)						\
 	static void suite_body(TCase *t) { __VA_ARGS__; }		\
 	int main(void) { return suite_run(name, suite_body); }

@@ -12,8 +12,6 @@
 #include "tools/lint_pic.h"
 
 enum { CHUNK = 1 << 15 };
-/* As ck_assert_msg, which writes to a file each time and is too slow for loops over a page. */
-#define HOLDS(what, ...) do { if (!(what)) ck_abort_msg(__VA_ARGS__); } while (0)
 
 /* ---- axes ---- */
 
@@ -41,11 +39,11 @@ START_TEST(log_axes_hold_what_they_are_for)
 			double at[PIC_TICKS];
 			size_t n = pic_ticks(&a, at);
 
-			HOLDS(a.lo <= lo * (1 + 1e-8) && a.hi >= hi * (1 - 1e-8) && a.hi >= 9.99 * a.lo, "%g..%g: %g..%g", lo, hi, a.lo, a.hi);
-			HOLDS(a.lo * 21 > lo && a.hi < hi * 21, "%g..%g: %g..%g is too wide", lo, hi, a.lo, a.hi);
-			HOLDS(n >= 2, "%zu ticks", n);
+			ck_assert_msg(a.lo <= lo * (1 + 1e-8) && a.hi >= hi * (1 - 1e-8) && a.hi >= 9.99 * a.lo, "%g..%g: %g..%g", lo, hi, a.lo, a.hi);
+			ck_assert_msg(a.lo * 21 > lo && a.hi < hi * 21, "%g..%g: %g..%g is too wide", lo, hi, a.lo, a.hi);
+			ck_assert_msg(n >= 2, "%zu ticks", n);
 			for (size_t i = 0; i < n; i++)
-				HOLDS(at[i] >= a.lo * (1 - 1e-8) && at[i] <= a.hi * (1 + 1e-8) && (i == 0 || at[i] > 1.5 * at[i - 1]), "tick %g", at[i]);
+				ck_assert_msg(at[i] >= a.lo * (1 - 1e-8) && at[i] <= a.hi * (1 + 1e-8) && (i == 0 || at[i] > 1.5 * at[i - 1]), "tick %g", at[i]);
 		}
 	ck_assert(pic_log_axis(0, 0).lo > 0);
 	ck_assert(pic_log_axis(-3, -5).hi > pic_log_axis(-3, -5).lo);
@@ -224,12 +222,12 @@ walk(const xmlNode *n)
 			continue;
 		count += 1 + walk(n->children);
 		for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
-			HOLDS(strcmp((const char *)n->name, forbidden[i]) != 0, "element %s", forbidden[i]);
+			ck_assert_msg(strcmp((const char *)n->name, forbidden[i]) != 0, "element %s", forbidden[i]);
 		for (const xmlAttr *a = n->properties; a; a = a->next) {
 			const char *name = (const char *)a->name, *value = a->children && a->children->content ? (const char *)a->children->content : "";
 
-			HOLDS(strncmp(name, "on", 2) != 0 && strcmp(name, "src") != 0 && strcmp(name, "srcset") != 0, "attribute %s", name);
-			HOLDS(strcmp(name, "href") != 0 || value[0] == '#', "href=%s", value);
+			ck_assert_msg(strncmp(name, "on", 2) != 0 && strcmp(name, "src") != 0 && strcmp(name, "srcset") != 0, "attribute %s", name);
+			ck_assert_msg(strcmp(name, "href") != 0 || value[0] == '#', "href=%s", value);
 		}
 	}
 	return count;
@@ -244,7 +242,7 @@ judge(const char *text, size_t len)
 	xmlCtxtUseOptions(x, XML_PARSE_NONET | XML_PARSE_HUGE);
 	for (size_t at = 0; at < len; at += n) {
 		n = len - at < CHUNK ? len - at : CHUNK;
-		HOLDS(xmlParseChunk(x, text + at, (int)n, at + n == len) == 0, "not well-formed about octet %zu", at);
+		ck_assert_msg(xmlParseChunk(x, text + at, (int)n, at + n == len) == 0, "not well-formed about octet %zu", at);
 	}
 	ck_assert(x->wellFormed);
 	n = walk(xmlDocGetRootElement(x->myDoc));

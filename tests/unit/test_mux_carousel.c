@@ -8,9 +8,6 @@
 #define S INT64_C(1000000)
 #define T0 (INT64_C(1800000000) * S)	/* UTC at monotonic 0 */
 
-/* In loops: ck_assert() writes a line to Check's file each time. */
-#define MUST(x) do { if (!(x)) ck_abort_msg("%s", #x); } while (0)
-
 static struct mux_carousel *car;
 static int64_t mono, shift;		/* UTC is T0 + mono + shift */
 static int outs[4096];			/* how many records hold each output */
@@ -43,11 +40,11 @@ sent(void *self, void *out, const uint8_t *datagram, size_t len)
 		caplog = caplog ? 2 * caplog : 1024;
 		log_ = realloc(log_, caplog * sizeof(*log_));
 	}
-	MUST(len == 8);
+	ck_assert(len == 8);
 	log_[nlog].at = mono;
 	memcpy(&log_[nlog].cp, datagram, 8);
 	log_[nlog++].out = (long)(intptr_t)out;
-	MUST(outs[(long)(intptr_t)out] > 0);	/* never after it was given back */
+	ck_assert(outs[(long)(intptr_t)out] > 0);	/* never after it was given back */
 }
 
 static void
@@ -97,7 +94,7 @@ run_to(int64_t end)
 			break;
 		mono = next > mono ? next : mono;
 		mux_carousel_run(car, utc(), mono, sent, NULL);
-		MUST(mux_carousel_next(car) > mono);
+		ck_assert(mux_carousel_next(car) > mono);
 	}
 	mono = end;
 }
@@ -114,8 +111,8 @@ aired(uint64_t cp, int64_t from, int64_t end, int64_t period)
 		if (last < 0)
 			ck_assert_int_eq(log_[i].at, from);
 		else
-			MUST(log_[i].at - last <= period);
-		MUST(log_[i].at < end);
+			ck_assert(log_[i].at - last <= period);
+		ck_assert(log_[i].at < end);
 		last = log_[i].at;
 	}
 	if (from < end) {
@@ -419,17 +416,17 @@ START_TEST(a_day_of_crypto_periods)
 		int64_t start = (10 + (int64_t)cp * 10) * S;
 		run_to(start - 5 * S);
 		for (uint16_t id = 0; id < 2; id++)
-			MUST(put((struct plan){ .ecm_id = id, .cp = cp, .start = start, .ds = -2000, .pds = -2000 }) == MUX_NEW);
-		MUST(mux_carousel_counts(car).records <= 8);
+			ck_assert(put((struct plan){ .ecm_id = id, .cp = cp, .start = start, .ds = -2000, .pds = -2000 }) == MUX_NEW);
+		ck_assert(mux_carousel_counts(car).records <= 8);
 	}
 	run_to(CPS * 10 * S + 8 * S);
 	for (size_t i = 0; i < nlog; i++) {
 		int64_t from = (8 + (int64_t)log_[i].cp * 10) * S;
-		MUST(log_[i].at >= from && log_[i].at < from + 10 * S);
+		ck_assert(log_[i].at >= from && log_[i].at < from + 10 * S);
 		n[log_[i].cp]++;
 	}
 	for (int i = 0; i < CPS; i++) {
-		MUST(n[i] >= 40 && n[i] <= 42);
+		ck_assert(n[i] >= 40 && n[i] <= 42);
 	}
 	finish();
 }

@@ -8,7 +8,6 @@
 #define MS INT64_C(1000)
 #define S INT64_C(1000000)
 /* check's own assertions cost a system call each: too dear in a loop of millions */
-#define HOLDS(x) do { if (!(x)) ck_abort_msg("%s", #x); } while (0)
 static const int64_t T0 = INT64_C(1795257000) * S;
 
 /* ECMGs as design.md 6 has them: DRM profile looks one CW ahead, Smartcard profile does not. */
@@ -904,8 +903,8 @@ scrambler_takes(struct world *w, const struct scs_action *a)
 {
 	if (a->cp == w->installed.cp || a->cp == w->in_force.cp)
 		return;
-	HOLDS(a->cp > w->in_force.cp);
-	HOLDS(w->installed.cp <= w->in_force.cp);	/* no third key while one is waiting */
+	ck_assert(a->cp > w->in_force.cp);
+	ck_assert(w->installed.cp <= w->in_force.cp);	/* no third key while one is waiting */
 	w->installed = (struct key){ a->cp, a->start_us - w->skew, a->duration_us, a->mode };
 }
 
@@ -920,13 +919,13 @@ scrambler_runs(struct world *w)
 	for (size_t i = 0; i < 4; i++)
 		if (w->aired[i].cp == k->cp && w->aired[i].since <= k->start - 1900 * MS)
 			known = true;
-	HOLDS(known);		/* receivers had its ECM in time */
+	ck_assert(known);		/* receivers had its ECM in time */
 	/*
 	 * As CW_provision promised; more than min_CP_duration. An SCS that was killed after UTC had been set cannot know since when in
 	 * real time its last CP runs: there the scrambler, which counts by its monotonic clock, puts the switch off.
 	 */
 	if (w->switches > 0 && w->in_force.mode == SCS_SCRAMBLED && k->start - w->in_force.start < w->in_force.duration) {
-		HOLDS(w->now - w->blurred_at < 600 * S);
+		ck_assert(w->now - w->blurred_at < 600 * S);
 		k->start = w->in_force.start + w->in_force.duration;
 		w->put_off++;
 		return;
@@ -977,7 +976,7 @@ muxes_run(const struct world *w)
 	for (size_t k = 0; k < MUXES; k++)
 		for (size_t i = 0; i < 4; i++) {
 			const struct ecm *e = &w->mux[k].has[i];
-			HOLDS(e->held || e->cp <= w->in_force.cp || e->cp == w->installed.cp);
+			ck_assert(e->held || e->cp <= w->in_force.cp || e->cp == w->installed.cp);
 		}
 }
 
@@ -992,21 +991,21 @@ may_be(const struct world *w, const struct scs_cp *cp)
 	switch (cp->mode) {
 	case SCS_SCRAMBLED:
 		for (size_t i = 0; i < STREAMS; i++)
-			HOLDS(!w->required[i] || cp->with >> i & 1);
-		HOLDS(w->drawn >= cp->cp);
+			ck_assert(!w->required[i] || cp->with >> i & 1);
+		ck_assert(w->drawn >= cp->cp);
 		break;
 	case SCS_CLEAR:
-		HOLDS(w->clear);
+		ck_assert(w->clear);
 		break;
 	case SCS_MUTED:
-		HOLDS(w->on_loss == SCS_MUTE || w->disk[w->ndisk - 1].mode == SCS_EXPOSED);
-		HOLDS(lost);
+		ck_assert(w->on_loss == SCS_MUTE || w->disk[w->ndisk - 1].mode == SCS_EXPOSED);
+		ck_assert(lost);
 		break;
 	default:
-		HOLDS(cp->mode == SCS_EXPOSED && w->on_loss == SCS_EXPOSE && lost && !w->clear);
+		ck_assert(cp->mode == SCS_EXPOSED && w->on_loss == SCS_EXPOSE && lost && !w->clear);
 	}
 	if (cp->mode != SCS_SCRAMBLED)
-		HOLDS(cp->with == 0);
+		ck_assert(cp->with == 0);
 }
 
 static void
@@ -1015,7 +1014,7 @@ stored(struct world *w, const struct scs_action *a)
 	const struct scs_cp *cp = scs_schedule_find(w->s, a->cp), *last = &w->disk[w->ndisk - 1];
 
 	/* a number is committed once, for one purpose: its key is its only one */
-	HOLDS(a->kind == SCS_COMMIT ? a->cp == last->cp + 1 : a->cp == last->cp && cp->mode == last->mode && cp->with == last->with);
+	ck_assert(a->kind == SCS_COMMIT ? a->cp == last->cp + 1 : a->cp == last->cp && cp->mode == last->mode && cp->with == last->with);
 	if (a->kind == SCS_COMMIT)
 		may_be(w, cp);
 	w->left_out += cp->mode == SCS_SCRAMBLED && !(cp->with & 4);
@@ -1038,10 +1037,10 @@ stored(struct world *w, const struct scs_action *a)
 static void
 provision(struct world *w, const struct scs_action *a)
 {
-	HOLDS(w->st[a->stream].up);
-	HOLDS(w->drawn >= a->cp);
-	HOLDS(w->st[a->stream].cp != a->cp);	/* nobody is asked twice for the same; of a late optional one the channel takes care */
-	HOLDS(a->duration_us >= S);
+	ck_assert(w->st[a->stream].up);
+	ck_assert(w->drawn >= a->cp);
+	ck_assert(w->st[a->stream].cp != a->cp);	/* nobody is asked twice for the same; of a late optional one the channel takes care */
+	ck_assert(a->duration_us >= S);
 	w->st[a->stream].cp = a->cp;
 	/* late for a while; or never: the channel's time-out answers */
 	w->st[a->stream].answer = w->now + 1000 * (int64_t)(dice(50) == 0 ? dice(20000) : dice(400));
@@ -1247,8 +1246,8 @@ fault(struct world *w)
 		reconfigure(w);
 	} else {
 		int64_t cp = scs_schedule_criteria(w->s, i, UTC(w));
-		HOLDS(cp >= w->st[i].changed && cp > w->in_force.cp);
-		HOLDS(cp > w->st[i].cp);	/* not the one that is being asked */
+		ck_assert(cp >= w->st[i].changed && cp > w->in_force.cp);
+		ck_assert(cp > w->st[i].cp);	/* not the one that is being asked */
 		w->st[i].changed = cp;
 		w->criteria++;
 	}
@@ -1267,7 +1266,7 @@ advance(struct world *w)
 {
 	int64_t next = scs_schedule_next(w->s), at = w->fault_at;
 
-	HOLDS(next == INT64_MAX || next == INT64_MIN || next - w->skew > w->now);	/* no timer that fires without end */
+	ck_assert(next == INT64_MAX || next == INT64_MIN || next - w->skew > w->now);	/* no timer that fires without end */
 	if (next == INT64_MIN)
 		return;
 	if (next != INT64_MAX)
