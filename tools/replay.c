@@ -178,6 +178,13 @@ sets_up(const struct link *l, size_t i)
 	return true;
 }
 
+/* An answer whose request the capture lacks: nobody will ask for it, and unasked it says nothing. */
+static bool
+is_stray(const struct talk_conn *c, const struct talk_msg *m)
+{
+	return (c->lost || c->midway) && !m->udp && m->request == 0 && !m->error && !may_be_more(c->iface, m) && !dec_pair_of(c->iface, talk_type(m));
+}
+
 /* Whether there is anything to play; l->did says what. */
 static bool
 choose(const struct replay *r, struct link *l)
@@ -195,7 +202,7 @@ choose(const struct replay *r, struct link *l)
 		size_t first = c->m[i].request ? c->m[i].request - 1 : i;	/* of the exchange */
 		bool within = first >= l->from || sets_up(l, first);
 
-		if (!within || (i > l->until && (c->m[i].request == 0 || c->m[i].request - 1 > l->until)))
+		if (!within || is_stray(c, &c->m[i]) || (i > l->until && (c->m[i].request == 0 || c->m[i].request - 1 > l->until)))
 			l->did[i] = LEFT_OUT;
 	}
 	return l->from < c->n;
@@ -739,7 +746,9 @@ answered(struct replay *r, struct link *l, size_t live, int64_t now_ns)
 	if (twin == 0)
 		return;
 	expected = l->script->m[twin - 1].answer;
-	if (expected == 0)
+	if (expected == 0 && l->script->lost)
+		r->counts.beyond++;	/* nobody knows what it was */
+	else if (expected == 0)
 		unexpected(r, l, live);
 	else if (l->did[expected - 1] == TO_DO)
 		compare(r, l, expected - 1, live, now_ns - l->live.m[asked].at_ns);

@@ -560,7 +560,7 @@ pair_all(struct talk_conn *c, bool errors)
 
 /*
  * The frames of both directions may have changed places on their way into the capture, so that an answer stands before its request:
- * it goes behind it. Errors only when they have nothing before them. How many were moved.
+ * it goes behind it. What is behind a gap has the time at which nothing could fill that any more, however much later it is. Errors only when they have nothing before them. How many were moved.
  */
 static size_t
 reorder(struct talk_conn *c, bool errors)
@@ -572,7 +572,7 @@ reorder(struct talk_conn *c, bool errors)
 
 		if (x.request || x.answer || x.udp || x.error != errors)
 			continue;
-		for (size_t k = i + 1; k < c->n && k <= i + EARLY && c->m[k].at_ns - x.at_ns < EARLY_NS; k++) {
+		for (size_t k = i + 1; k < c->n && k <= i + EARLY && (c->lost || c->m[k].at_ns - x.at_ns < EARLY_NS); k++) {
 			const struct talk_msg *q = &c->m[k];
 			const struct dec_pair *pair = q->answer ? NULL : dec_pair_of(c->iface, talk_type(q));
 

@@ -1,6 +1,7 @@
 """tests/integration/replay_peer.py: captures for simulgate replay, and peers that are right but not quick.
 
-replay_peer.py capture bulk|pair|many OUT.pcap   an EMMG that sends 20 MB; two sessions of an SCS, one while the other lasts; 4500 streams at a time
+replay_peer.py capture bulk|pair|many|gap OUT.pcap   an EMMG that sends 20 MB; two sessions of an SCS, one while the other lasts; 4500 streams at a time;
+                                            a session without one segment
 replay_peer.py mux PORT                     a MUX that begins to read data after a while; says how much it was
 replay_peer.py ecmg PORT                    an ECMG that serves one connection, and then is not there any more
 """
@@ -59,6 +60,24 @@ def many():
     return c
 
 
+def gap():
+    c = made.Capture()
+    c.say(0, 2, 1, made.CHANNEL, (1, b"\x4a\xdc\0\1"))
+    c.say(1, 2, 3, *STATUS)
+    c.say(0, 2, 0x101, made.CHANNEL, made.STREAM, (0x19, u(1)), (0x10, u(100)))
+    c.say(1, 2, 0x103, made.CHANNEL, made.STREAM, (0x19, u(1)), (0x11, b"\0"))
+    c.say(0, 2, 2, made.CHANNEL)
+    del c.frames[-1]
+    c.say(1, 2, 3, *STATUS)
+    for cp in range(3):
+        c.wait(1000)
+        c.say(0, 2, 0x201, made.CHANNEL, made.STREAM, (0x12, u(cp)), made.word(cp))
+        c.say(1, 2, 0x202, made.CHANNEL, made.STREAM, (0x12, u(cp)), (0x15, b"\x80"))
+    c.say(0, 2, 4, made.CHANNEL)
+    c.end()
+    return c
+
+
 def messages(sock):
     held = b""
     while True:
@@ -90,7 +109,7 @@ def serve(port, answers, begins):
 
 
 if sys.argv[1] == "capture":
-    {"bulk": bulk, "pair": pair, "many": many}[sys.argv[2]]().write(sys.argv[3])
+    {"bulk": bulk, "pair": pair, "many": many, "gap": gap}[sys.argv[2]]().write(sys.argv[3])
 elif sys.argv[1] == "mux":
     serve(int(sys.argv[2]), {0x11: 0x13, 0x111: 0x113}, {})
 else:

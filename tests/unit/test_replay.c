@@ -143,6 +143,7 @@ static struct replay_conf conf;
 static struct { uint8_t p[512]; size_t len; bool udp; } out[OUT];
 static size_t nout, taken;
 static unsigned opened, closed, rounds = 1;
+static uint64_t lost;	/* octets that the capture lacks */
 static struct { enum find_what what; uint32_t param; uint16_t type; } finds[OUT];
 static size_t nfinds;
 static int64_t now;
@@ -193,6 +194,7 @@ begin(enum talk_side side, const struct sim_iface *iface, const struct said *s, 
 	static const struct replay_user user = { NULL, on_open, on_send, on_close, on_found };
 
 	say_all(&talk, iface, s, n);
+	talk.c[0].lost = lost;
 	conf.side = side;
 	conf.iface = iface;
 	conf.speed = conf.speed < 0 ? 0 : conf.speed > 0 ? conf.speed : 1;
@@ -588,6 +590,35 @@ START_TEST(what_the_peer_begins_at_the_end_is_waited_for)	/* _i: whether it come
 }
 END_TEST
 
+START_TEST(what_the_capture_lacks_is_nobodys_fault)
+{
+	static const struct said holes[] = { { '>', 0, SETUP }, { '<', 1, STATUS }, { '<', 11, STREAM_OK }, { '>', 100, CW(1) }, { '>', 101, CW(2) }, { '<', 103, ECM(2) }, { '>', 500, END } };
+
+	lost = 100;	/* stream_setup, and the first ECM_response */
+	conf.speed = -1;
+	begin(TALK_CLIENT, &ecmg_scs, holes, N(holes));
+	up();
+	peer(STATUS);
+	taken = 1;
+	said(CW(1));
+	said(CW(2));
+	peer(ECM(1));
+	peer(ECM(2));
+	said(END);
+	ck_assert(replay_done(engine) && replay_as_captured(engine));
+	finish();
+	begin(TALK_SERVER, &ecmg_scs, holes, N(holes));
+	ck_assert_int_eq(replay_accept(engine, now), 0);
+	peer(SETUP);
+	passes(1);
+	said(STATUS);
+	silent();
+	ck_assert_int_eq(replay_next(engine), INT64_MAX);	/* no stream_status by itself */
+	finish();
+	lost = 0;
+}
+END_TEST
+
 START_TEST(a_slow_peer_is_not_flooded)
 {
 	conf.speed = -1;
@@ -862,6 +893,7 @@ SUITE("replay",
 	tcase_add_test(t, the_server_goes_on_beyond_the_capture);
 	tcase_add_test(t, tests_come_when_they_come);
 	tcase_add_loop_test(t, what_the_peer_begins_at_the_end_is_waited_for, 0, 2);
+	tcase_add_test(t, what_the_capture_lacks_is_nobodys_fault);
 	tcase_add_test(t, a_slow_peer_is_not_flooded);
 	tcase_add_test(t, an_answer_that_nobody_asked_for_is_a_difference);
 	tcase_add_test(t, a_server_serves_for_hours);
