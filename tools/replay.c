@@ -9,6 +9,7 @@
 /* KEPT: messages of a live connection that are remembered; while the oldest have no answer, KEPT_OPEN; STATUSES: of it, STATUS: octets of one. */
 enum { TLV = 4, KEPT = 8192, KEPT_OPEN = 1 << 17, KEPT_OCTETS = 16 << 20, STATUSES = 8192, STATUS = 1024 };
 #define LONGEST_NS 4e18	/* as far as a capture's times may be apart */
+#define REFUSED_NS INT64_C(500000000)	/* between rounds in which the peer says nothing */
 #define SETTLE_NS INT64_C(100000000)	/* played without waiting, TCP and UDP of one stream must not overtake each other by more than was captured */
 
 enum state { WAITING, OPENING, UP, ENDED, FREE };
@@ -44,6 +45,7 @@ struct replay {
 	uint8_t *used;			/* by connection of the capture, in this round */
 	size_t finished;		/* connections that were played to an end */
 	unsigned round;
+	uint64_t heard;			/* messages received before this round */
 	int64_t start_ns, next_ns;
 	bool stopped;
 	struct replay_counts counts;
@@ -1226,8 +1228,11 @@ turn(struct replay *r, int64_t now_ns)
 		r->next_ns = when < r->next_ns ? when : r->next_ns;
 	}
 	if (r->conf.side == TALK_CLIENT && !r->stopped && all_ended(r) && !any_closing(r) && (r->conf.loops == 0 || r->round < r->conf.loops)) {
-		if (r->counts.connections == 0 || set_out(r, now_ns) < 0)
+		int64_t pause_ns = r->counts.received == r->heard ? REFUSED_NS : 0;	/* a peer that refuses everybody is not asked all the time */
+
+		if (r->counts.connections == 0 || set_out(r, now_ns + pause_ns) < 0)
 			r->stopped = true;	/* nothing is played at all */
+		r->heard = r->counts.received;
 		r->round++;
 		r->next_ns = now_ns;	/* not at once: a peer that refuses everybody must not keep us here */
 		return false;

@@ -335,6 +335,15 @@ on_signal(void *self)
 static void on_due(uv_timer_t *);
 static void on_impatient(uv_timer_t *);
 
+static bool
+any_up(const struct app *app)
+{
+	for (unsigned i = 0; i < REPLAY_LINKS; i++)
+		if (app->wire[i].link)
+			return true;
+	return false;
+}
+
 /* What is due, and when the next is. */
 static void
 pump(struct app *app)
@@ -344,7 +353,7 @@ pump(struct app *app)
 	if (app->over)
 		return;
 	replay_tick(app->replay, now_ns());
-	if (app->broken_output || replay_done(app->replay)) {
+	if (app->broken_output || (replay_done(app->replay) && !any_up(app))) {	/* up: a slow peer has not taken all of it yet */
 		close_all(app);
 		return;
 	}
@@ -445,7 +454,7 @@ static void *
 on_accept(void *owner, struct gw_link *link)
 {
 	struct app *app = owner;
-	int n = app->over ? -1 : replay_accept(app->replay, now_ns());
+	int n = app->over || replay_done(app->replay) ? -1 : replay_accept(app->replay, now_ns());
 
 	(void)link;
 	return n < 0 ? NULL : &app->wire[n];
@@ -754,15 +763,6 @@ set_up_output(struct app *app)
 }
 
 /* ---- the program ---- */
-
-static bool
-any_up(const struct app *app)
-{
-	for (unsigned i = 0; i < REPLAY_LINKS; i++)
-		if (app->wire[i].link)
-			return true;
-	return false;
-}
 
 static void
 give_up_opening(struct app *app)

@@ -328,6 +328,29 @@ START_TEST(over_and_over)
 }
 END_TEST
 
+START_TEST(a_peer_that_refuses_everybody_is_left_alone_for_a_while)
+{
+	static const struct said brief[] = { { '>', 0, SETUP }, { '<', 1, STATUS }, { '>', 5, END } };
+
+	conf.speed = -1;
+	rounds = 3;
+	begin(TALK_CLIENT, &ecmg_scs, brief, N(brief));
+	for (unsigned k = 1; k <= 3; k++) {
+		ck_assert_uint_eq(opened, k);
+		up();
+		replay_down(engine, 0, now);
+		replay_tick(engine, now);
+		replay_tick(engine, now);
+		ck_assert_uint_eq(opened, k);
+		if (k < 3)
+			passes(500);
+	}
+	ck_assert(replay_done(engine));
+	rounds = 1;
+	finish();
+}
+END_TEST
+
 START_TEST(faster_and_as_fast_as_can_be)
 {
 	conf.speed = 10;
@@ -883,6 +906,7 @@ SUITE("replay",
 	tcase_add_test(t, a_name_stands_for_one_thing);
 	tcase_add_test(t, the_client_keeps_the_captured_times_and_waits_for_answers);
 	tcase_add_test(t, over_and_over);
+	tcase_add_test(t, a_peer_that_refuses_everybody_is_left_alone_for_a_while);
 	tcase_add_test(t, faster_and_as_fast_as_can_be);
 	tcase_add_test(t, what_differs_is_found_and_the_session_goes_on);
 	tcase_add_test(t, other_names_versions_and_periods);
