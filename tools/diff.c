@@ -207,24 +207,33 @@ runs_of(const struct sorted *s, struct runs *r)
 	return 0;
 }
 
+static int
+by_run(const void *stream, const void *run)
+{
+	int64_t x = *(const int64_t *)stream, y = ((const struct run *)run)->stream;
+
+	return (x > y) - (x < y);
+}
+
+/* Runs stand in the order of their streams. */
+static struct run *
+run_of(const struct runs *r, int64_t stream)
+{
+	return bsearch(&stream, r->v, r->n, sizeof(*r->v), by_run);
+}
+
 /* The run of B for one of A: of the same name, else the first that is left, which A does not have, either. */
 static struct run *
 run_for(const struct runs *a, const struct run *of, struct runs *b)
 {
-	struct run *first = NULL;
+	struct run *same = run_of(b, of->stream);
 
-	for (size_t i = 0; i < b->n; i++)
-		if (b->v[i].stream == of->stream && !b->v[i].taken)
+	if (same && !same->taken)
+		return same;
+	for (size_t i = 0; i < b->n && of->stream >= 0; i++)
+		if (!b->v[i].taken && b->v[i].stream >= 0 && !run_of(a, b->v[i].stream))
 			return &b->v[i];
-	for (size_t i = 0; i < b->n && !first && of->stream >= 0; i++) {
-		bool in_a = false;
-
-		for (size_t k = 0; k < a->n; k++)
-			in_a |= a->v[k].stream == b->v[i].stream;
-		if (!b->v[i].taken && b->v[i].stream >= 0 && !in_a)
-			first = &b->v[i];
-	}
-	return first;
+	return NULL;
 }
 
 /* ---- the order within a stream ---- */
