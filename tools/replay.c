@@ -429,7 +429,7 @@ remember(struct link *l, enum talk_side side, bool udp, const uint8_t *p, size_t
 	size_t gone = l->live.n / 2;
 	struct talk_msg *m;
 
-	if (l->octets > KEPT_OCTETS || l->live.n >= (l->live.nopen > 0 && l->live.open[0] < gone ? KEPT_OPEN : KEPT)) {
+	if (l->octets > KEPT_OCTETS || l->live.n >= (l->live.nopen > 0 && l->live.open[0].at < gone ? KEPT_OPEN : KEPT)) {
 		for (size_t i = 0; i < gone; i++)
 			l->octets -= l->live.m[i].len;
 		talk_forget(&l->live, gone);

@@ -178,12 +178,16 @@ answers_to(const struct talk_conn *c, const struct dec_pair *pair, const struct 
 static bool
 answers(struct talk_conn *c, struct talk_msg *m)
 {
-	for (size_t i = 0; i < c->nopen; i++) {
-		struct talk_msg *q = &c->m[c->open[i]];
+	int64_t stream = talk_int(m, dec_stream_param(c->iface));
+	uint16_t type = talk_type(m);
 
-		if (q->side == m->side || q > m || !answers_to(c, dec_pair_of(c->iface, talk_type(q)), q, m))
+	for (size_t i = 0; i < c->nopen; i++) {
+		const struct talk_open *o = &c->open[i];
+		struct talk_msg *q = &c->m[o->at];
+
+		if (o->side == m->side || o->stream != stream || (o->answer != type && !m->error) || q > m || !answers_to(c, dec_pair_of(c->iface, talk_type(q)), q, m))
 			continue;
-		m->request = c->open[i] + 1;
+		m->request = o->at + 1;
 		q->answer = (size_t)(m - c->m) + 1;
 		memmove(c->open + i, c->open + i + 1, (--c->nopen - i) * sizeof(*c->open));
 		return true;
@@ -194,17 +198,21 @@ answers(struct talk_conn *c, struct talk_msg *m)
 static int
 pair_up(struct talk_conn *c, struct talk_msg *m)
 {
+	const struct dec_pair *pair = m->udp ? NULL : dec_pair_of(c->iface, talk_type(m));
+
 	if (m->udp)
 		return 0;
-	if (m->error || !dec_pair_of(c->iface, talk_type(m))) {	/* no request: there may be many to look through */
+	if (m->error || !pair) {	/* no request: there may be many to look through */
 		answers(c, m);
 		return 0;
 	}
-	if (c->nopen == OPEN)
-		memmove(c->open, c->open + 1, --c->nopen * sizeof(*c->open));
+	if (c->nopen == OPEN) {
+		c->nopen -= OPEN / 16;
+		memmove(c->open, c->open + OPEN / 16, c->nopen * sizeof(*c->open));
+	}
 	if (more(&c->open, &c->open_room, c->nopen, sizeof(*c->open)) < 0)
 		return -1;
-	c->open[c->nopen++] = (size_t)(m - c->m);
+	c->open[c->nopen++] = (struct talk_open){ (size_t)(m - c->m), talk_int(m, dec_stream_param(c->iface)), pair->answer, m->side };
 	return 0;
 }
 
@@ -256,8 +264,10 @@ talk_forget(struct talk_conn *c, size_t n)
 		c->m[i].answer = c->m[i].answer > n ? c->m[i].answer - n : 0;
 	}
 	for (size_t i = 0; i < c->nopen; i++)
-		if (c->open[i] >= n)
-			c->open[open++] = c->open[i] - n;
+		if (c->open[i].at >= n) {
+			c->open[open] = c->open[i];
+			c->open[open++].at -= n;
+		}
 	c->nopen = open;
 }
 

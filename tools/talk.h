@@ -22,6 +22,7 @@ struct talk_msg {
 	enum sim_verdict fault;		/* SIM_OK: nothing is wrong with it */
 	size_t request, answer;		/* index + 1 of what it answers and what answers it; 0: nothing */
 };
+struct talk_open { size_t at; int64_t stream; uint16_t answer; enum talk_side side; };	/* what is looked for among many: where the request stands, what would answer it, who asked */
 struct talk_conn {
 	unsigned number;		/* as simulgate decode counts them */
 	const struct sim_iface *iface;
@@ -32,7 +33,7 @@ struct talk_conn {
 	int64_t last_ns;		/* of the last message of its own; of a capture */
 	uint64_t lost;			/* octets that the capture lacks, or that were no messages */
 	struct talk_msg *m; size_t n, room;
-	size_t *open, nopen, open_room;	/* requests without an answer yet, oldest first */
+	struct talk_open *open; size_t nopen, open_room;	/* requests without an answer yet, oldest first */
 };
 struct talk {
 	struct talk_conn *c; size_t n, room;	/* of those without messages nothing is kept */
