@@ -206,7 +206,7 @@ take(const uint8_t *p, size_t len, bool counts)
 	int i = atoi((const char *)service->p + 1);	/* "s17": what follows it is no digit but a header */
 	if (i < SERVICES && sim_int(&m, PLAYOUT_CP, 0) == 2 && !rotates[i])
 		rotates[i] = true, rotating++;
-	if (counts && ndelays < SAMPLES && sim_int(&m, PLAYOUT_CP, 0) > 1)
+	if (counts && ndelays < SAMPLES && sim_int(&m, PLAYOUT_CP, 0) > 1 && sim_int(&m, PLAYOUT_HOLD, 0))	/* it comes again when it is let go */
 		delays[ndelays++] = now_us(CLOCK_REALTIME) - (sim_int(&m, PLAYOUT_START, 0) - AHEAD_US);
 	begin(&w, PLAYOUT_ECM_ACK);
 	sim_put_bytes(&w, PLAYOUT_SERVICE, service->p, service->len);
