@@ -8,8 +8,10 @@
 #include "lib/store_db.h"
 
 /* Of a row beside its answer and its names, which are in it and in its index: hash, times, numbers, and what SQLite needs. */
-enum { ROW = 128 };
-#define SIZE "length(octets) + 2 * (length(CAST(source AS BLOB)) + length(CAST(message AS BLOB))) + 128"	/* as size_of() */
+#define ROW 128
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+#define SIZE "length(octets) + 2 * (length(CAST(source AS BLOB)) + length(CAST(message AS BLOB))) + " TEXT(ROW)	/* as size_of() */
 
 enum query { FIND, KEEP, SIZE_OF, DROP, ALL, OVER, TRIM, QUERIES };
 static const char *const sql[QUERIES] = {

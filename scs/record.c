@@ -111,34 +111,34 @@ scs_record_count(const struct scs_frames *f)
 	return n;
 }
 
-int
-scs_record_restart(struct scs_frames *f, int64_t start_us)
+/* A number in each message, in place. -1: in one of them it is not. */
+static int
+rewrite(struct scs_frames *f, uint16_t param, uint64_t value)
 {
 	static struct sim_msg m;
 	const uint8_t *msg;
 	size_t at = 0, len;
 
 	while (scs_record_next(f, &at, &msg, &len)) {
-		const struct sim_value *v;
-		if (sim_decode(&playout, msg, len, &m, NULL) < 0 || !(v = sim_value(&m, PLAYOUT_START, 0)))
+		const struct sim_value *v = sim_decode(&playout, msg, len, &m, NULL) < 0 ? NULL : sim_value(&m, param, 0);
+		if (!v)
 			return -1;
-		put64(f->p + (v->p - f->p), (uint64_t)start_us);
+		for (size_t i = 0; i < v->len; i++)
+			f->p[(v->p - f->p) + (ptrdiff_t)i] = (uint8_t)(value >> 8 * (v->len - 1 - i));
 	}
 	return 0;
+}
+
+int
+scs_record_restart(struct scs_frames *f, int64_t start_us)
+{
+	return rewrite(f, PLAYOUT_START, (uint64_t)start_us);
 }
 
 void
 scs_record_hold(struct scs_frames *f, bool hold)
 {
-	static struct sim_msg m;
-	const uint8_t *msg;
-	size_t at = 0, len;
-
-	while (scs_record_next(f, &at, &msg, &len)) {
-		const struct sim_value *v = sim_decode(&playout, msg, len, &m, NULL) < 0 ? NULL : sim_value(&m, PLAYOUT_HOLD, 0);
-		if (v)	/* else the record is an earlier release's */
-			f->p[v->p - f->p] = hold;
-	}
+	rewrite(f, PLAYOUT_HOLD, hold);	/* in a record of an earlier release it is not, and its mux does not hold */
 }
 
 int
